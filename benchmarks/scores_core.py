@@ -37,15 +37,21 @@ def every_class(probs: np.ndarray, labels: np.ndarray, dtype: type = np.float64)
 
 
 def side_by_side(actions: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Best time of each action in seconds, the actions taking turns so that a busy machine slows all alike."""
+    """Best time of each action in seconds, the actions taking turns so that a busy machine slows all alike.
+
+    A turn is a pause and three calls: the threads of a matrix product go on spinning for some 25 ms after it and would
+    slow whichever action comes next (with OPENBLAS_THREAD_TIMEOUT=4 they stop at once, and no pause is needed).
+    """
     best = dict.fromkeys(actions, np.inf)
     for action in actions.values():
         action()
     for _ in range(rounds):
         for name, action in actions.items():
-            started = time.perf_counter()
-            action()
-            best[name] = min(best[name], time.perf_counter() - started)
+            time.sleep(0.05)
+            for _ in range(3):
+                started = time.perf_counter()
+                action()
+                best[name] = min(best[name], time.perf_counter() - started)
     return best
 
 

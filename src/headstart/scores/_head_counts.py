@@ -67,7 +67,7 @@ def count_head(rows: ProbRows, labels: Labels) -> HeadCounts:
                 _kernels.count(values, labels.codes[block], scale[block], joint)
         return joint
 
-    joint = _sum(over_shares(share, rows.slices(), _private_shares(len(labels.classes) * rows.z)))
+    joint = _sum(over_shares(share, rows.runs(), _private_shares(len(labels.classes) * rows.z)))
     return HeadCounts(rows, labels, scale, joint, joint.sum(axis=0))
 
 
@@ -85,7 +85,7 @@ def likelihoods(head: HeadCounts, table: Float[np.ndarray, "c z"]) -> Float[np.n
         for block in blocks:
             _kernels.likelihood(head.rows.block(block), head.labels.codes[block], head.scale[block], table, out[block])
 
-    over_shares(share, head.rows.slices(), thread_count())
+    over_shares(share, head.rows.runs(), thread_count())
     return out
 
 
@@ -102,7 +102,7 @@ def likelihoods_without_own(head: HeadCounts, prior: float) -> Float[np.ndarray,
                 head.rows.block(block), head.labels.codes[block], head.scale[block], joint, mass, out[block]
             )
 
-    over_shares(share, head.rows.slices(), thread_count())
+    over_shares(share, head.rows.runs(), thread_count())
     return out
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from headstart.errors import InputError
+from headstart.scores._threads import thread_count
 
 BLOCK_BYTES = 1 << 20
+RUN_BYTES = 64 << 20  # between two of them an interrupt is seen
 COOLEST = 1e-3  # below this only 0, the limit, is allowed: the exponentials would say no more
 
 
@@ -47,6 +49,22 @@ class ProbRows:
     def slices(self) -> list[slice]:
         """Slices of neighbouring rows that cover all, one for each block."""
         return [slice(start, min(start + self.step, self.n)) for start in range(0, self.n, self.step)]
+
+    def runs(self) -> list[slice]:
+        """The same for a sweep that visits every row once: as few as keep the threads busy where a block is a view.
+
+        Each call of a compiled loop costs as much as reading some ten rows, which short blocks would double the time by.
+        """
+        if not self._is_view:
+            return self.slices()
+        few = -(-self.n // (2 * thread_count()))
+        step = max(self.step, min(few, RUN_BYTES // (self.z * self.array.dtype.itemsize)))
+        return [slice(start, min(start + step, self.n)) for start in range(0, self.n, step)]
+
+    @property
+    def _is_view(self) -> bool:
+        native = self.array.dtype in (np.float32, np.float64)
+        return self.as_given and native and self.array.flags.c_contiguous
 
     def at(self, temperature: float) -> "ProbRows":
         """The same rows at another temperature."""

@@ -126,7 +126,7 @@ def _gradient(head: HeadCounts, table: Float[np.ndarray, "c z"]) -> tuple[float,
             total += _kernels.expectation(values, codes, scale, table, gradient)
         return total, gradient
 
-    parts = over_shares(share, head.rows.slices(), thread_count())
+    parts = over_shares(share, head.rows.runs(), thread_count())
     return sum(part[0] for part in parts) / head.rows.n, np.sum([part[1] for part in parts], axis=0) / head.rows.n
 
 
