@@ -53,7 +53,7 @@ class ProbRows:
     def runs(self) -> list[slice]:
         """The same for a sweep that visits every row once: as few as keep the threads busy where a block is a view.
 
-        Each call of a compiled loop costs as much as reading some ten rows, which short blocks would double the time by.
+        A call of a compiled loop costs as much as reading some ten rows: short blocks would double the time.
         """
         if not self._is_view:
             return self.slices()
