@@ -1,0 +1,222 @@
+"""A results file: one line of JSON per finished task, safe against a kill and against a second process.
+
+The first line holds the settings, whose hash every later run must match. A row is appended under a lock and synced, so
+a killed run loses at most the task it was at; a half-written last line is dropped, and said. Two processes may work on
+one file: each sees the rows of the other, and a key that is there already is not written twice.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from filelock import FileLock
+
+from headstart.errors import InputError
+from headstart.records import check_destination
+
+KIND = "headstart results"
+KEY = "key"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a results file holds."""
+
+    settings: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+
+class Results:
+    """An open results file.
+
+    Args:
+        path: Made with its header if it is not there.
+        settings: Everything that decides the numbers of the rows: data, models, hyper-parameters, seed. Not the number
+            of tasks, nor of processes: a larger run goes on where a smaller one stopped.
+
+    Raises:
+        InputError: The file holds results of other settings, or is no results file.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "results.jsonl"
+        >>> results = Results(path, {"rate": 0.01})
+        >>> results.append("task 0", {"accuracy": 0.5}), results.append("task 0", {"accuracy": 0.7})
+        (True, False)
+        >>> Results(path, {"rate": 0.01}).rows
+        ({'key': 'task 0', 'accuracy': 0.5},)
+    """
+
+    def __init__(self, path: str | os.PathLike, settings: Mapping[str, Any]) -> None:
+        self.path = Path(path)
+        self.settings = msgspec.json.decode(_encode(settings))  # as it will be read back
+        self.notes: list[str] = []
+        self._rows: dict[str, Row] = {}
+        self._read = 0  # bytes of the file that `_rows` stands for
+        check_destination(self.path, folder=False)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        with self._lock:
+            self._open()
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows as last seen, in the order in which they were written."""
+        return tuple(self._rows.values())
+
+    @property
+    def done(self) -> set[str]:
+        """The keys as last seen."""
+        return set(self._rows)
+
+    def refresh(self) -> set[str]:
+        """See what other processes have written since; returns the keys."""
+        with self._lock:
+            self._catch_up()
+        return self.done
+
+    def pending(self, keys: Iterable[str]) -> list[str]:
+        """Those keys that have no row yet, in their order, after a look at the file."""
+        done = self.refresh()
+        return [key for key in keys if key not in done]
+
+    def append(self, key: str, row: Mapping[str, Any]) -> bool:
+        """Write one row for good; False where the key has one already (of this or another process), which stays.
+
+        Numpy numbers and arrays are written as plain ones, nan and infinity as null.
+        """
+        line = _encode({KEY: key, **row})
+        with self._lock:
+            self._catch_up()
+            if key in self._rows:
+                return False
+            with self.path.open("r+b") as file:
+                file.seek(self._read)
+                file.write(line + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+                self._read = file.tell()
+        self._rows[key] = msgspec.json.decode(line)
+        return True
+
+    def _open(self) -> None:
+        if not self.path.exists() or self.path.stat().st_size == 0:
+            header = {"kind": KIND, "version": 1, "hash": settings_hash(self.settings), "settings": self.settings}
+            with self.path.open("wb") as file:
+                file.write(_encode(header) + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        stored, self._read = _parse(self.path)
+        _check_settings(self.path, dict(stored.settings), self.settings)
+        self._take(stored.rows, stored.notes)
+
+    def _catch_up(self) -> None:
+        """Rows from `_read` on; a tail without a line's end belongs to a killed process and is cut off."""
+        with self.path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size < self._read:
+                raise InputError(f"{self.path} has become shorter while it was in use; start again with another file.")
+            file.seek(self._read)
+            rows, length, notes = _lines(self.path, file.read())
+            if self._read + length < size:
+                file.truncate(self._read + length)
+        self._read += length
+        self._take(rows, notes)
+
+    def _take(self, rows: Iterable[Row], notes: Iterable[str]) -> None:
+        for row in rows:
+            self._rows.setdefault(row[KEY], row)
+        self.notes += [note for note in notes if note not in self.notes]
+
+
+def read_results(path: str | os.PathLike) -> Stored:
+    """The settings and rows of a results file; it is not changed.
+
+    Raises:
+        InputError: There is none, or it is no results file.
+    """
+    return _parse(Path(path))[0]
+
+
+def settings_hash(settings: Mapping[str, Any]) -> str:
+    """16 hex digits that stand for the settings, whatever the order of their names.
+
+    Example:
+        >>> settings_hash({"a": 1, "b": 2}) == settings_hash({"b": 2, "a": 1})
+        True
+    """
+    return blake2b(_encode(settings, order="sorted"), digest_size=8).hexdigest()
+
+
+def _parse(path: Path) -> tuple[Stored, int]:
+    """The file's content and how many of its bytes are whole lines."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}. Name a results file.") from error
+    first, newline, rest = content.partition(b"\n")
+    try:
+        header = msgspec.json.decode(first) if newline else None
+    except msgspec.MsgspecError:
+        header = None
+    if not isinstance(header, dict) or header.get("kind") != KIND or not isinstance(header.get("settings"), dict):
+        raise InputError(
+            f"{path} is no results file of headstart: its first line holds no settings. Name another file."
+        )
+    if header.get("hash") != settings_hash(header["settings"]):
+        raise InputError(f"{path}: the settings in its first line were edited by hand. Name another file.")
+    rows, length, notes = _lines(path, rest)
+    return Stored(header["settings"], tuple(rows), tuple(notes)), len(first) + 1 + length
+
+
+def _lines(path: Path, content: bytes) -> tuple[list[Row], int, list[str]]:
+    """The rows of whole lines, how many bytes they are, and what is to be said."""
+    whole, newline, tail = content.rpartition(b"\n")
+    notes = [f"{path}: the last line was cut short by a kill and is dropped; its task runs again"] if tail else []
+    rows = []
+    for number, line in enumerate(whole.split(b"\n") if newline else [], start=1):
+        try:
+            row = msgspec.json.decode(line)
+        except msgspec.MsgspecError as error:
+            raise InputError(f"{path}: row {number} is not JSON ({error}). Remove that line.") from error
+        if not isinstance(row, dict) or not isinstance(row.get(KEY), str):
+            raise InputError(f"{path}: row {number} has no `{KEY}`. Remove that line.")
+        rows.append(row)
+    return rows, len(whole) + len(newline), notes
+
+
+def _check_settings(path: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    if settings_hash(stored) == settings_hash(asked):
+        return
+    names = [name for name in sorted({*stored, *asked}) if stored.get(name) != asked.get(name)]
+    differences = "; ".join(
+        f"`{name}` {_short(stored.get(name))} there, {_short(asked.get(name))} now" for name in names
+    )
+    raise InputError(
+        f"{path} holds results of other settings ({differences}). Results are never mixed: name another file with "
+        "`--out`, or repeat the settings of this one."
+    )
+
+
+def _short(value: object, most: int = 60) -> str:
+    text = _encode(value).decode()
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _encode(value: object, order: Literal["sorted"] | None = None) -> bytes:
+    return msgspec.json.encode(value, enc_hook=_plain, order=order)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # a numpy number or array
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"a results row holds numbers, text, lists and dictionaries; {type(value).__name__} came")
