@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TargetError,
     )
     from headstart.evaluation import evaluate
+    from headstart.ranking import plan
     from headstart.records import Extraction, Failure, ModelCard, RankedSource, Ranking, ScoreRow
     from headstart.report import write_report
     from headstart.scores import audit
@@ -75,6 +76,7 @@ __all__ = [
     "from_module",
     "load",
     "open_target",
+    "plan",
     "rank",
     "ranking",
     "records",
@@ -93,6 +95,7 @@ _HOMES = {
     "rank": "search",
     "from_module": "sources",
     "open_target": "data",
+    "plan": "ranking",
     "write_report": "report",
     "audit": "scores",
     "evaluate": "evaluation",

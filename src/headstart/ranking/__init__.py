@@ -4,6 +4,18 @@ from headstart.ranking.build import build
 from headstart.ranking.heads import head_view
 from headstart.ranking.measure import Measurement, measure
 from headstart.ranking.order import PREFERENCE, choose_scores, choose_sort
+from headstart.ranking.plan import Plan, plan
 from headstart.ranking.verdicts import verdict
 
-__all__ = ["PREFERENCE", "Measurement", "build", "choose_scores", "choose_sort", "head_view", "measure", "verdict"]
+__all__ = [
+    "PREFERENCE",
+    "Measurement",
+    "Plan",
+    "build",
+    "choose_scores",
+    "choose_sort",
+    "head_view",
+    "measure",
+    "plan",
+    "verdict",
+]

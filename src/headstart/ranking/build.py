@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,7 +51,8 @@ def build(
     if scored:
         ranks, doubt = _ranks(chosen, [one.evaluations[chosen] for one in scored], seed)
         remarks += [doubt] if doubt else []
-        rows = [_row(scored[s], scores, ranks, s) for s in ranks.order]
+        errors = _behind_errors([one.evaluations[chosen] for one in scored], int(ranks.order[0]))
+        rows = [replace(_row(scored[s], scores, ranks, s), behind_error=errors[s]) for s in ranks.order]
         tied = ranks.tied
     if len({one.ids for one in measurements}) > 1:
         remarks.append(
@@ -84,6 +86,18 @@ def _ranks(score: str, evaluations: Sequence[Evaluation], seed: int) -> tuple[Pa
         exact.rank, np.ones(count, np.int64), np.full(count, count), np.full(count, 1 / count), tied=count
     )
     return everything, f"{score} has no interval on so few examples, so nothing is known of the order beyond the values"
+
+
+def _behind_errors(evaluations: Sequence[Evaluation], first: int) -> list[float | None]:
+    """Paired standard error of how far each source lies behind the first; None where a left-out group is unknown."""
+    best = evaluations[first]
+    errors: list[float | None] = []
+    for one in evaluations:
+        if one.deleted is None or best.deleted is None or len(one.deleted) != len(best.deleted):
+            errors.append(None)
+        else:
+            errors.append(jackknife(best.value - one.value, best.deleted - one.deleted).standard_error)
+    return errors
 
 
 def _row(

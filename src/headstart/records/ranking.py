@@ -59,6 +59,7 @@ class RankedSource:
     head: HeadView | None = None
     engine: str = ""  # what ran the network, as `Extraction.engine`
     notes: tuple[str, ...] = ()  # what the reader should know of this source's forward pass
+    behind_error: float | None = None  # paired standard error of how far its sorting score lies behind the first one's
 
 
 @dataclass(frozen=True)
