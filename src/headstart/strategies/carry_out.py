@@ -39,7 +39,9 @@ def planned(setting: Setting) -> tuple[Transferable, tuple[Group, ...]]:
         head = model.blocks[-1]
         rate = (setting.options.rate or 0.01) if setting.options.solver == "sgd" else 1.0
         return model, (*frozen, Group(head.name, head.parameters, head.modules, rate, new=True))
-    return model, strategy.plan(model, setting.options, setting.training.epochs)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(setting.seed)  # inserted parts start at random
+        return model, strategy.plan(model, setting.options, setting.training.epochs)
 
 
 def plan_rows(model: Transferable, groups: Sequence[Group]) -> tuple[PlanRow, ...]:

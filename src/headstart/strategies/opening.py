@@ -21,7 +21,7 @@ from headstart.strategies.options import described, refuse_unused
 from headstart.strategies.parts import Parts, split_target
 from headstart.strategies.recommend import Advice, recommend
 from headstart.strategies.setting import TRAINING, Progress, Setting, features_progress, read_settings, silent
-from headstart.strategies.table import find
+from headstart.strategies.table import find, methods_for
 from headstart.strategies.taps import at_layer, output_modules
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def open_setting(
     strategy = find(method)
     if parts.train.kind not in strategy.kinds:
         raise InputError(
-            f"{method} is for {' and '.join(strategy.kinds)} data; {parts.train.name} holds {parts.train.kind}."
+            f"{method} is for {' and '.join(strategy.kinds)} data, and {parts.train.name} holds {parts.train.kind} "
+            f"examples. Methods for those: {', '.join(methods_for(parts.train.kind))}."
         )
     given = [name for name in described(options) if not (reason and name == "layer")]
     refuse_unused(given, strategy.uses, method)

@@ -112,7 +112,8 @@ def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_
     built = transferable(found, model["outputs"], seed=0)
     strategy = find(model["strategy"])
     if strategy.plan is not None and not model["plain"]:
-        strategy.plan(built, options, outcome.epochs or 1)
+        with torch.random.fork_rng(devices=[]):  # what is inserted starts at random, and is read below
+            strategy.plan(built, options, outcome.epochs or 1)
     _put(built.network, load_tensors(content), folder, complete=model["weights"] != "adapter")
     built.network.eval()
     card = replace(found.card, name=outcome.source)

@@ -15,6 +15,8 @@ from headstart.strategies import (
     lora,
     norm_tuning,
     partial,
+    prefix,
+    prompt,
     scratch,
     visual_prompt,
 )
@@ -141,6 +143,24 @@ ROWS = (
         inserts=True,
     ),
     Strategy(
+        "prefix",
+        "prefix tuning",
+        "Virtual keys and values in every layer and the head train.",
+        frozenset({"rate", "prompt"}),
+        _at_once(prefix.plan),
+        kinds=frozenset({"text"}),
+        inserts=True,
+    ),
+    Strategy(
+        "prompt",
+        "prompt tuning",
+        "Virtual tokens in front of every text and the head train.",
+        frozenset({"rate", "prompt"}),
+        _at_once(prompt.plan),
+        kinds=frozenset({"text"}),
+        inserts=True,
+    ),
+    Strategy(
         "scratch",
         "training from scratch",
         "The same network from random weights: the reference of every gain.",
@@ -163,3 +183,8 @@ def find(name: str) -> Strategy:
             f"no method is called {name!r}.{did_you_mean(name, STRATEGIES)} Known: {', '.join(STRATEGIES)}."
         )
     return STRATEGIES[name]
+
+
+def methods_for(kind: Kind) -> list[str]:
+    """Names of the strategies for data of that kind."""
+    return [row.name for row in ROWS if kind in row.kinds]
