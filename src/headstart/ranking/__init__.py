@@ -5,12 +5,14 @@ from headstart.ranking.heads import head_view
 from headstart.ranking.measure import Measurement, measure
 from headstart.ranking.order import PREFERENCE, choose_scores, choose_sort
 from headstart.ranking.plan import Plan, plan
+from headstart.ranking.staged import Staged
 from headstart.ranking.verdicts import verdict
 
 __all__ = [
     "PREFERENCE",
     "Measurement",
     "Plan",
+    "Staged",
     "build",
     "choose_scores",
     "choose_sort",

@@ -8,9 +8,10 @@ import numpy as np
 
 from headstart.ranking.measure import Measurement
 from headstart.ranking.order import choose_sort
+from headstart.ranking.staged import Staged, ranks_by_stage
 from headstart.ranking.verdicts import SCORE as SKILL
 from headstart.ranking.verdicts import verdict
-from headstart.records import Failure, Provenance, RankedSource, Ranking, ScoreRow, TargetSummary
+from headstart.records import Failure, Provenance, RankedSource, Ranking, ScoreRow, Search, TargetSummary
 from headstart.scores import SCORES, Evaluation
 from headstart.stats import PairedRanks, jackknife, paired_ranks
 
@@ -28,12 +29,15 @@ def build(
     seed: int = 0,
     provenance: Provenance,
     notes: Sequence[str] = (),
+    search: Search | None = None,
+    staged: Staged | None = None,
 ) -> Ranking:
     """Order the sources by one score, with intervals of their ranks; those that lack it come last, without a rank.
 
     Args:
         target: What was scored on.
-        measurements: One per source, in the order the user named them, all on the same examples and groups.
+        measurements: One per source, in the order the user named them, all on the same examples and groups (unless
+            `staged` says otherwise).
         failures: Sources that could not be scored.
         scores: Names of the scores, in the order of display.
         sort: The score that orders the rows; None: see `choose_sort`.
@@ -41,26 +45,35 @@ def build(
         seed: For the sign flips and draws behind the rank intervals.
         provenance: How to make the same numbers again.
         notes: What the reader should know.
+        search: How the sources were searched, for the record.
+        staged: What each round of a search found, where sources left at different ones.
     """
-    chosen, reason = choose_sort(scores, [one.evaluations for one in measurements], sort, asked=asked)
+    chosen, reason = (
+        staged.sort if staged else choose_sort(scores, [one.evaluations for one in measurements], sort, asked=asked)
+    )
     scored = [one for one in measurements if chosen in one.evaluations]
     others = [one for one in measurements if chosen not in one.evaluations]
     remarks = list(notes)
     rows: list[RankedSource] = []
     tied = 0
     if scored:
-        ranks, doubt = _ranks(chosen, [one.evaluations[chosen] for one in scored], seed)
+        if staged and SCORES[chosen].needs not in ("card", "nothing"):
+            ranks, doubt = ranks_by_stage(staged, [one.source for one in scored], seed), None
+        else:
+            ranks, doubt = _ranks(chosen, [one.evaluations[chosen] for one in scored], seed)
         remarks += [doubt] if doubt else []
-        errors = _behind_errors([one.evaluations[chosen] for one in scored], int(ranks.order[0]))
+        errors = _behind_errors(scored, chosen, int(ranks.order[0]))
         rows = [replace(_row(scored[s], scores, ranks, s), behind_error=errors[s]) for s in ranks.order]
         tied = ranks.tied
-    if len({one.ids for one in measurements}) > 1:
+    if len({one.ids for one in measurements if not staged or one.source in staged.rounds[-1]}) > 1:
         remarks.append(
             "not every source could read every example, so the sources are compared on slightly different ones"
         )
+    rows += [_row(one, scores) for one in others]
+    dropped = staged.dropped if staged else {}
     return Ranking(
         target=target,
-        rows=(*rows, *(_row(one, scores) for one in others)),
+        rows=tuple(replace(row, dropped=dropped.get(row.source, "")) for row in rows),
         sort=chosen,
         scores=tuple(scores),
         tied=tied,
@@ -68,6 +81,7 @@ def build(
         provenance=provenance,
         notes=tuple(remarks),
         sort_reason=reason,
+        search=search,
     )
 
 
@@ -88,20 +102,35 @@ def _ranks(score: str, evaluations: Sequence[Evaluation], seed: int) -> tuple[Pa
     return everything, f"{score} has no interval on so few examples, so nothing is known of the order beyond the values"
 
 
-def _behind_errors(evaluations: Sequence[Evaluation], first: int) -> list[float | None]:
-    """Paired standard error of how far each source lies behind the first; None where a left-out group is unknown."""
-    best = evaluations[first]
+def _behind_errors(scored: Sequence[Measurement], score: str, first: int) -> list[float | None]:
+    """Paired standard error of how far each source lies behind the first; None where a left-out group is unknown.
+
+    Nor is it known where the two saw different numbers of examples, because one left a search early.
+    """
+    best, prefix = scored[first].evaluations[score], _prefix(scored[first])
     errors: list[float | None] = []
-    for one in evaluations:
-        if one.deleted is None or best.deleted is None or len(one.deleted) != len(best.deleted):
+    for source in scored:
+        one = source.evaluations[score]
+        paired = one.deleted is not None and best.deleted is not None and len(one.deleted) == len(best.deleted)
+        if not paired or _prefix(source) != prefix:
             errors.append(None)
         else:
+            assert one.deleted is not None
+            assert best.deleted is not None
             errors.append(jackknife(best.value - one.value, best.deleted - one.deleted).standard_error)
     return errors
 
 
+def _prefix(measurement: Measurement) -> int:
+    """How many examples the source was given, readable or not."""
+    return len(measurement.ids) + len(measurement.skipped)
+
+
 def _row(
-    measurement: Measurement, scores: Sequence[str], ranks: PairedRanks | None = None, place: int = 0
+    measurement: Measurement,
+    scores: Sequence[str],
+    ranks: PairedRanks | None = None,
+    place: int = 0,
 ) -> RankedSource:
     words, against = verdict(measurement.evaluations.get(SKILL))
     return RankedSource(
@@ -126,6 +155,7 @@ def _row(
         head=measurement.head,
         engine=measurement.engine,
         notes=measurement.notes,
+        examples=len(measurement.ids),
     )
 
 

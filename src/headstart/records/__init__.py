@@ -18,16 +18,19 @@ from headstart.records.outcome import (
     Verdict,
 )
 from headstart.records.ranking import Failure, HeadView, RankedSource, Ranking, ScoreRow
+from headstart.records.search import Ending, Method, Round, Search
 
 __all__ = [
     "Bound",
     "Comparison",
     "Convergence",
     "CurvePoint",
+    "Ending",
     "Extraction",
     "Failure",
     "HeadView",
     "Kind",
+    "Method",
     "ModelCard",
     "Outcome",
     "PlanRow",
@@ -35,7 +38,9 @@ __all__ = [
     "Provenance",
     "RankedSource",
     "Ranking",
+    "Round",
     "ScoreRow",
+    "Search",
     "TargetSummary",
     "Task",
     "Verdict",

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.errors import InputError
-from headstart.records import text
+from headstart.records import searched, text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.files import JsonRecord, write_atomically
+from headstart.records.search import Search
 
 if TYPE_CHECKING:
     import pandas
@@ -60,6 +61,8 @@ class RankedSource:
     engine: str = ""  # what ran the network, as `Extraction.engine`
     notes: tuple[str, ...] = ()  # what the reader should know of this source's forward pass
     behind_error: float | None = None  # paired standard error of how far its sorting score lies behind the first one's
+    examples: int | None = None  # that its scores were computed on; None in older records
+    dropped: str = ""  # why a search went on without it; "" if it did not
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,12 @@ class Ranking(JsonRecord):
     notes: tuple[str, ...] = ()
     format: int = 1
     sort_reason: str = ""  # why this score orders the rows
+    search: Search | None = None  # how the sources were searched; None in older records
+
+    @property
+    def sureness(self) -> str:
+        """How sure the answer is, in a sentence or two; "" where there is nothing to compare."""
+        return text.ties(self) or ""
 
     @property
     def best(self) -> str:
@@ -100,10 +109,15 @@ class Ranking(JsonRecord):
         return text.render(self)
 
     def to_rows(self) -> list[dict[str, object]]:
-        """One flat dictionary per source, in order: what a CSV file or a data frame holds; failed sources come last."""
-        return [_flat(row, self.scores) for row in self.rows] + [
-            {"source": failure.source, "failed": failure.reason} for failure in self.failures
-        ]
+        """One flat dictionary per source, in order, failed and unreached ones last, as a CSV file holds them."""
+        return (
+            [_flat(row, self.scores) for row in self.rows]
+            + [{"source": failure.source, "failed": failure.reason} for failure in self.failures]
+            + [
+                {"source": source, "dropped": searched.UNREACHED}
+                for source in (self.search.unreached if self.search else ())
+            ]
+        )
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """One row per source: rank and its interval, probability of being best, every score with error and interval."""
@@ -149,6 +163,8 @@ def _flat(row: RankedSource, scores: tuple[str, ...]) -> dict[str, object]:
         "forward_seconds": row.forward_seconds,
         "examples_per_second": row.examples_per_second,
         "computed": row.computed,
+        "examples": row.examples,
+        "dropped": row.dropped or None,
         "verdict": row.verdict,
         "unavailable": "; ".join(f"{name}: {why}" for name, why in row.unavailable.items()) or None,
         "failed": None,

@@ -7,8 +7,10 @@ from itertools import zip_longest
 from textwrap import fill
 from typing import TYPE_CHECKING, Literal
 
+from headstart.records import searched
 from headstart.records.words import (
     MISSING,
+    NOUNS,
     decimals_for,
     duration,
     listing,
@@ -26,7 +28,6 @@ Role = Literal["key", "answer", "warning", "detail", "failure"]
 GAP = "  "
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 SPEEDS = {"image": "img/s", "text": "text/s", "arrays": "row/s"}
-NOUNS = {"image": "image", "text": "text", "arrays": "example"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def blocks(ranking: "Ranking", width: int) -> list[list[Column]]:
     """
     lead, first = [_rank(ranking), _source(ranking)], [_score(ranking, ranking.sort)]
     first += [_best(ranking)] if sum(row.rank is not None for row in ranking.rows) > 1 else []
+    first += [_seen(ranking)] if ranking.search and ranking.search.partial else []
     others, cost = _other_scores(ranking), _cost(ranking)
     if _fits([*lead, *first, *others, *cost], width):
         return [[*lead, *first, *others, *cost]]
@@ -93,6 +95,12 @@ def _best(ranking: "Ranking") -> Column:
     return Column("best", tuple(probability(row.probability_best) for row in ranking.rows))
 
 
+def _seen(ranking: "Ranking") -> Column:
+    """How many examples each source's scores rest on, where these differ."""
+    cells = tuple(MISSING if row.examples is None else f"{row.examples:,}" for row in ranking.rows)
+    return Column(f"{NOUNS[ranking.target.kind]}s", cells)
+
+
 def _score(ranking: "Ranking", score: str) -> Column:
     rows = [row.scores.get(score) for row in ranking.rows]
     places = decimals_for(row.standard_error for row in rows if row)
@@ -132,6 +140,8 @@ def _forward(row: "RankedSource") -> str:
 
 def ties(ranking: "Ranking") -> str | None:
     """Which sources might be the best; None where there is nothing to compare."""
+    if ranking.search and ranking.search.partial:
+        return searched.sureness(ranking, ranking.search)
     ranked = [row for row in ranking.rows if row.rank is not None]
     if len(ranked) < 2:
         return None
@@ -184,6 +194,14 @@ def failed(source: str, reason: str) -> str:
     return f"{source} failed: {reason.removeprefix(f'{source}: ')}"
 
 
+def course(ranking: "Ranking") -> list[str]:
+    """What a search that spared passes cost, and who was dropped when; nothing where every source saw everything."""
+    if ranking.search is None or not ranking.search.partial:
+        return []
+    noun = NOUNS[ranking.target.kind]
+    return [searched.cost(ranking.search, noun), *searched.departures(ranking.search, noun)]
+
+
 def passes(ranking: "Ranking") -> list[str]:
     """What there is to know of the forward passes, each note once, with the sources it holds for."""
     found: dict[str, list[str]] = {}
@@ -230,6 +248,8 @@ def legend(ranking: "Ranking") -> str:
         parts.append("Brackets hold the 95 % intervals of the ranks, all at once.")
     if sum(row.rank is not None for row in ranking.rows) > 1:
         parts.append("best is the probability of being the best.")
+    if ranking.search and ranking.search.partial:
+        parts.append("Rows with fewer examples come later; their scores do not compare with those above.")
     return " ".join(parts)
 
 
@@ -249,11 +269,12 @@ def heading(ranking: "Ranking") -> list[str]:
 
 def remarks(ranking: "Ranking") -> list[tuple[Role, list[str]]]:
     """The sentences below the table, by what they are to the reader; empty groups are left out."""
+    search = ranking.search
     groups: list[tuple[Role, list[str]]] = [
         ("key", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
         ("answer", [ties(ranking) or ""] if ranking.rows else ["No model could be ranked."]),
-        ("warning", [*verdicts(ranking), *unscored(ranking)]),
-        ("detail", [*gaps(ranking), *caveats(ranking), *passes(ranking)]),
+        ("warning", [*(searched.unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
+        ("detail", [*course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),
         ("failure", [failed(failure.source, failure.reason) for failure in ranking.failures]),
     ]
     return [(role, said) for role, sentences in groups if (said := [sentence for sentence in sentences if sentence])]

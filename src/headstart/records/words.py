@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 MISSING = "-"
+NOUNS = {"image": "image", "text": "text", "arrays": "example"}  # what a target of each kind is made of
 UP_TO_TWELVE = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from headstart.records import Ranking, write_atomically
-from headstart.records.text import NOUNS, description
-from headstart.records.words import plural
+from headstart.records.text import description
+from headstart.records.words import NOUNS, plural
 from headstart.report.answer import headline, support
 from headstart.report.classes import class_list
 from headstart.report.heads import LEVELS, head_views

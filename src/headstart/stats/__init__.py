@@ -5,6 +5,7 @@ one group of examples left out at a time.
 """
 
 from headstart.stats.jackknife import Estimate, jackknife, jackknife_groups, pseudo_values
+from headstart.stats.racing import Standing, compare, forecast, growing_sizes, halving_plan, level_of_each
 from headstart.stats.ranks import (
     PairedRanks,
     clearly_better,
@@ -13,16 +14,25 @@ from headstart.stats.ranks import (
     probability_best,
     rank_intervals,
 )
+from headstart.stats.staged import Stage, staged_ranks
 
 __all__ = [
     "Estimate",
     "PairedRanks",
+    "Stage",
+    "Standing",
     "clearly_better",
+    "compare",
     "difference_errors",
+    "forecast",
+    "growing_sizes",
+    "halving_plan",
     "jackknife",
     "jackknife_groups",
+    "level_of_each",
     "paired_ranks",
     "probability_best",
     "pseudo_values",
     "rank_intervals",
+    "staged_ranks",
 ]

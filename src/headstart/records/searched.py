@@ -1,0 +1,98 @@
+"""What a search that spared passes has to say: how sure its answer is, what it cost, who left when."""
+
+from typing import TYPE_CHECKING
+
+from headstart.records.words import NOUNS, duration, listing, plural, spelled
+
+if TYPE_CHECKING:
+    from headstart.records.ranking import Ranking
+    from headstart.records.search import Search
+
+UNREACHED = "not reached: the time was up"
+TITLES = {"all": "Growing parts", "race": "Race", "halving": "Successive halving"}
+LEVEL = 0.95  # of rank intervals
+
+
+def sureness(ranking: "Ranking", search: "Search") -> str | None:
+    """Which source is the best, at which level, and which ones might be it as well."""
+    rows = [row for row in ranking.rows if row.rank is not None]
+    if not rows:
+        return None
+    best, rivals = rows[0].source, [row.source for row in rows[1:] if row.rank_low == 1]
+    prize = "the best of those reached" if search.unreached else "the best"
+    if len(rows) == 1:
+        return f"{best} is {prize}: no other was ranked."
+    level = f"{100 * (LEVEL if search.error is None else 1 - search.error):g} %"
+    seen = plural(rows[0].examples or search.whole, NOUNS[ranking.target.kind])
+    if not rivals:
+        return f"{best} is {prize} at {level}, on {seen}."
+    apart = f"{listing(rivals)} cannot be told apart from it on {seen}."
+    if search.ended == "margin":
+        return f"{best} is {prize} at {level}, or within {search.margin:g} of it; {apart}"
+    return f"{best} comes first, but at {level} {apart}"
+
+
+def cost(search: "Search", noun: str) -> str:
+    """What was spent, and why it ended.
+
+    >>> from headstart.records import Round, Search
+    >>> cost(Search("race", 2000, 5600, 40000, (Round(80, 20), Round(160, 9)), "one left", error=0.05), "image")
+    'Race over 80 to 160 of 2,000 images: 14 % of the forward passes of a full search. It ended with one source left.'
+    """
+    text = (
+        f"{TITLES[search.method]} over {_span(search, noun)}: {_percent(search)} of the forward passes of a full search"
+    )
+    if search.time_budget is not None and search.seconds is not None:
+        text += f", in {duration(search.seconds)} of {duration(search.time_budget)} allowed"
+    return f"{text}. It ended {_ending(search)}."
+
+
+def _span(search: "Search", noun: str) -> str:
+    sizes = sorted({round_.examples for round_ in search.rounds})
+    whole = plural(search.whole, noun)
+    if not sizes:
+        return f"none of {whole}"
+    if sizes == [search.whole]:
+        return f"all {whole}"
+    return f"{sizes[0]:,} of {whole}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} of {whole}"
+
+
+def _percent(search: "Search") -> str:
+    return f"{100 * search.share:.0f} %" if search.share >= 0.01 or not search.passes else "less than 1 %"
+
+
+def _ending(search: "Search") -> str:
+    return {
+        "whole": "on all examples",
+        "one left": "with one source left",
+        "margin": f"when no other source could be more than {search.margin or 0:g} better",
+        "budget": "when its budget was spent",
+        "time": "because the time was up",
+    }[search.ended]
+
+
+def departures(search: "Search", noun: str) -> list[str]:
+    """Who left after which round, in one sentence.
+
+    >>> from headstart.records import Round, Search
+    >>> departures(Search("race", 200, 0, 0, (Round(80, 3, ("a",)), Round(160, 2, ("b",))), "one left"), "image")
+    ['Dropped after 80 images: a; after 160: b.']
+    """
+    left = [(round_.examples, round_.dropped) for round_ in search.rounds if round_.dropped]
+    parts = [
+        f"after {plural(examples, noun) if place == 0 else format(examples, ',')}: {listing(names, most=6)}"
+        for place, (examples, names) in enumerate(left)
+    ]
+    return [f"Dropped {'; '.join(parts)}."] if parts else []
+
+
+def unreached(search: "Search") -> list[str]:
+    """Sources that nothing is known of."""
+    if not search.unreached:
+        return []
+    names = search.unreached
+    was = "was" if len(names) == 1 else "were"
+    count = spelled(len(names)).capitalize()
+    return [
+        f"{count} {'source' if len(names) == 1 else 'sources'} {was} not reached in time: {listing(names, most=6)}."
+    ]

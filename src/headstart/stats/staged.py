@@ -1,0 +1,92 @@
+"""The order of sources that did not all see the same examples, because some left a search early.
+
+Two sources are compared on the last prefix that both saw, never on different ones. Which prefix that is depends on the
+data, so the claims of each round are made at error (1 - level) / rounds: then all of them, of all rounds, hold at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from headstart.errors import InputError
+from headstart.stats.jackknife import pseudo_values
+from headstart.stats.ranks import PairedRanks, clearly_better, probability_best, rank_intervals
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One round: some sources on the same examples."""
+
+    members: Int[np.ndarray, " k"]  # which sources
+    values: Float[np.ndarray, " k"]  # their scores
+    deleted: Float[np.ndarray, "k g"] | None  # the same without each group of examples; None: nothing is known
+
+
+def staged_ranks(
+    stages: Sequence[Stage],
+    *,
+    rounds: int,
+    out: Bool[np.ndarray, " s"] | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> PairedRanks:
+    """Ranks of sources that left at different rounds: those that stayed longer first, then by value.
+
+    Args:
+        stages: The rounds in order; every source is a member of at least one.
+        rounds: How many were planned: each spends its part of the error, whether it came to it or not.
+        out: Sources known not to be the best, and by implication those that might be it, on other grounds: a race says
+            so, with an error of its own. It alone then decides who may have rank 1.
+        level: Probability with which all rank intervals hold at once.
+        seed: For the sign flips and the draws.
+
+    Returns:
+        The ranks. Of the probability of being best, those who leave take what their last round gives them; the next
+        round shares the rest among those who stayed.
+
+    Example:
+        >>> noise = 0.01 * np.random.default_rng(0).standard_normal((3, 20))
+        >>> early = Stage(np.arange(3), np.array([0.6, 0.5, 0.1]), np.array([[0.6], [0.5], [0.1]]) + noise)
+        >>> late = Stage(np.array([0, 1]), np.array([0.7, 0.8]), np.array([[0.7], [0.8]]) + noise[:2] / 9)
+        >>> staged_ranks([early, late], rounds=2).rank.tolist()
+        [2, 1, 3]
+    """
+    count = _count(stages)
+    better = np.zeros((count, count), dtype=bool)
+    best = np.zeros(count)
+    left, last = 1.0, np.zeros(count, dtype=np.int64)
+    value = np.zeros(count)
+    for at, stage in enumerate(stages):
+        last[stage.members], value[stage.members] = at, stage.values
+    for at, stage in enumerate(stages):
+        pairs = np.ix_(stage.members, stage.members)
+        better[pairs], shares = _claims(stage, 1 - (1 - level) / max(rounds, len(stages)), seed)
+        leaving = last[stage.members] == at
+        best[stage.members[leaving]] = left * shares[leaving]
+        left -= float(best[stage.members[leaving]].sum())
+    rank = np.empty(count, dtype=np.int64)
+    rank[np.lexsort((np.arange(count), -value, -last))] = np.arange(1, count + 1)
+    low, high = rank_intervals(better)
+    if out is not None:
+        low = np.where(out, np.maximum(low, 2), 1)
+    low, high = np.minimum(low, rank), np.maximum(high, rank)
+    behind = low[np.argsort(rank)] > 1
+    return PairedRanks(rank, low, high, best, int(np.argmax(behind)) if behind.any() else count)
+
+
+def _count(stages: Sequence[Stage]) -> int:
+    members = np.unique(np.concatenate([stage.members for stage in stages])) if stages else np.array([])
+    if not len(members) or not np.array_equal(members, np.arange(len(members))):
+        raise InputError("every source 0..S-1 must be a member of at least one of `stages`.")
+    return len(members)
+
+
+def _claims(stage: Stage, level: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Who is clearly better than whom in one round, and each one's probability of being the best of them."""
+    count = len(stage.members)
+    if stage.deleted is None:
+        return np.zeros((count, count), dtype=bool), np.full(count, 1 / count)
+    contributions = pseudo_values(stage.values, stage.deleted)
+    return clearly_better(contributions, level=level, seed=seed), probability_best(contributions, seed=seed)
