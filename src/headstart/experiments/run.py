@@ -1,0 +1,232 @@
+"""Carry out a plan: features once per data set and source, then task after task, each written when it is done."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from headstart.cache import default_folder
+from headstart.data.provenance import target_hash
+from headstart.errors import InputError
+from headstart.experiments.data_sets import DataSet, open_data_set
+from headstart.experiments.measures import measure
+from headstart.experiments.networks import open_source
+from headstart.experiments.outcomes import TaskOutcome, head_outcomes, network_outcome
+from headstart.experiments.plan import Order, Part, Piece, Scale, make_task, pieces
+from headstart.experiments.results import Results
+from headstart.experiments.tasks import ClassTask
+from headstart.extract import extract
+from headstart.sources import Source
+
+Announce = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a worker needs to open data and models for itself; it can be pickled."""
+
+    scale: Scale
+    places: tuple[tuple[str, str], ...] = ()
+    root: str = "data"
+    cache: str | None = None  # None: the library's own cache folder
+    device: str = "cpu"
+
+    @property
+    def folder(self) -> Path:
+        return default_folder() if self.cache is None else Path(self.cache)
+
+
+def settings_of(scale: Scale) -> dict[str, Any]:
+    """The settings of a results file: what must be the same for all its rows."""
+    return {"experiment": "reproduce", "format": 1, **asdict(scale)}
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """A source's one forward pass over both parts of a data set."""
+
+    features: np.ndarray
+    logits: np.ndarray | None
+    test_features: np.ndarray
+    fingerprint: str
+    seconds: float  # of forward passes that were not in the cache
+
+
+def run(
+    parts: Sequence[Part],
+    order: Order,
+    bench: Bench,
+    results: Results,
+    *,
+    jobs: int = 1,
+    announce: Announce | None = None,
+) -> int:
+    """Do what the results file lacks; returns how many tasks were done now.
+
+    A killed run loses the piece it was at: one task, or up to 16 small heads that are trained side by side (about a
+    second of training). With several jobs, one piece each.
+
+    Args:
+        jobs: Processes. One works in this process.
+        announce: Told what is under way.
+
+    Raises:
+        InputError: The results file holds rows of another model or of other data under the same names.
+    """
+    if jobs < 1:
+        raise InputError(f"`jobs` must be at least 1; got {jobs}.")
+    todo = [piece for piece in pieces(parts, order) if piece.without(results.refresh()).numbers]
+    tell = announce or (lambda text: None)
+    for part in dict.fromkeys(piece.part for piece in todo):
+        tell(f"{part.source} on {part.data}: one forward pass")
+        _check_same(results, part, bench)
+    if todo:
+        total = sum(len(piece.numbers) for piece in todo)
+        tell(f"{total} tasks in {len(todo)} pieces to do")
+    return _alone(todo, bench, results, tell) if jobs == 1 else _spread(todo, bench, results, jobs, tell)
+
+
+def work(piece: Piece, bench: Bench) -> list[tuple[str, dict[str, Any]]]:
+    """The rows of a piece, by key."""
+    part, scale = piece.part, bench.scale
+    data, outputs = opened(part.data, bench), outputs_of_source(part.source, part.data, bench)
+    tasks = [make_task(part, number, data, scale) for number in piece.numbers]
+    done = []
+    for key, task, outcome in zip(piece.keys, tasks, _outcomes(piece, tasks, data, outputs, bench), strict=True):
+        started = time.perf_counter()
+        scores = measure(outputs.features, outputs.logits, task, seed=scale.seed)
+        row = {
+            "row": part.row.name,
+            "model": loaded(part.source).name,
+            "fingerprint": outputs.fingerprint[:16],
+            "data": data.title,
+            "data_hash": _hash(part.data, bench),
+            "method": piece.method,
+            "number": task.number,
+            "outcome_seed": piece.outcome_seed,
+            "classes": len(task.classes),
+            "n": len(task.train),
+            "test_n": len(task.test),
+            "accuracy": round(outcome.accuracy, 6),
+            "f1": round(outcome.f1, 6),
+            "scores": {name: round(value, 6) for name, value in scores.items()},
+            "seconds": round(outcome.seconds, 3),
+            "score_seconds": round(time.perf_counter() - started, 3),
+        }
+        done.append((key, row | ({"curve": [round(value, 6) for value in outcome.curve]} if outcome.curve else {})))
+    return done
+
+
+def _outcomes(
+    piece: Piece, tasks: list[ClassTask], data: DataSet, outputs: Outputs, bench: Bench
+) -> Iterator[TaskOutcome]:
+    budget = bench.scale.budget(piece.part.row.setting, piece.method)
+    seed = piece.outcome_seed
+    if piece.method == "head":
+        yield from head_outcomes(outputs.features, outputs.test_features, tasks, budget, seed=seed)
+        return
+    for task in tasks:
+        yield network_outcome(
+            loaded(piece.part.source),
+            data.train,
+            data.test,
+            task,
+            budget,
+            seed=seed,
+            scratch=piece.method == "scratch",
+            curve=piece.part.curve,
+            device=bench.device,
+        )
+
+
+@lru_cache(maxsize=4)
+def opened(name: str, bench: Bench) -> DataSet:
+    """A data set, cut down as the scale says."""
+    scale = bench.scale
+    whole = open_data_set(name, places=dict(bench.places), root=bench.root)
+    return whole.limited(train_each=scale.pool, test_each=scale.test_each, seed=scale.seed)
+
+
+@lru_cache(maxsize=4)
+def loaded(spec: str) -> Source:
+    """A model by path or name."""
+    return open_source(spec)
+
+
+@lru_cache(maxsize=2)
+def outputs_of_source(spec: str, name: str, bench: Bench) -> Outputs:
+    """Features and logits of a data set, from the cache where they are there."""
+    source, data = loaded(spec), opened(name, bench)
+    options: dict[str, Any] = {"cache": bench.folder, "device": bench.device, "max_bad": 0.0}
+    train, test = extract(data.train, source, **options), extract(data.test, source, **options)
+    if train.features is None or test.features is None:
+        raise InputError(f"{source.name} gives no features.")
+    seconds = train.seconds + test.seconds
+    return Outputs(train.features, train.logits, test.features, source.fingerprint, seconds)
+
+
+@lru_cache(maxsize=4)
+def _hash(name: str, bench: Bench) -> str:
+    data = opened(name, bench)
+    return target_hash(data.train)[:8] + target_hash(data.test)[:8]
+
+
+def _check_same(results: Results, part: Part, bench: Bench) -> None:
+    """Rows under one name must be of one model and one data set."""
+    now = {"fingerprint": loaded(part.source).fingerprint[:16], "data_hash": _hash(part.data, bench)}
+    for row in results.rows:
+        if row.get("row") != part.row.name:
+            continue
+        for name, what in (("fingerprint", "model"), ("data_hash", "data")):
+            if row.get(name) != now[name]:
+                raise InputError(
+                    f"{results.path} holds rows of {part.row.name} made with another {what} ({row['model']} on "
+                    f"{row['data']}). Results are never mixed: name another file with `--out`."
+                )
+        return
+
+
+def _alone(todo: Sequence[Piece], bench: Bench, results: Results, tell: Announce) -> int:
+    count = 0
+    for piece in todo:
+        left = piece.without(results.refresh())  # another process may have done it meanwhile
+        if left.numbers:
+            count += _write(work(left, bench), results, tell)
+    return count
+
+
+def _spread(todo: Sequence[Piece], bench: Bench, results: Results, jobs: int, tell: Announce) -> int:
+    count, waiting = 0, iter(todo)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    running: set[Future] = set()
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _threads, (threads,)) as pool:
+        while True:
+            while len(running) < jobs and (piece := next(waiting, None)) is not None:
+                left = piece.without(results.refresh())
+                if left.numbers:
+                    running.add(pool.submit(work, left, bench))
+            if not running:
+                return count
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                count += _write(future.result(), results, tell)
+
+
+def _threads(count: int) -> None:
+    torch.set_num_threads(count)
+
+
+def _write(rows: list[tuple[str, dict[str, Any]]], results: Results, tell: Announce) -> int:
+    written = 0
+    for key, row in rows:
+        written += results.append(key, row)
+        tell(f"{key}: accuracy {row['accuracy']:.3f}, LEEP {row['scores'].get('leep', float('nan')):.3f}")
+    return written
