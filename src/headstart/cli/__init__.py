@@ -14,6 +14,8 @@ from headstart.cli.predict import predict
 from headstart.cli.rank import EPILOG as RANK_EPILOG
 from headstart.cli.rank import rank
 from headstart.cli.report import report
+from headstart.cli.reproduce import EPILOG as REPRODUCE_EPILOG
+from headstart.cli.reproduce import reproduce
 from headstart.cli.scores import scores
 from headstart.cli.transfer import EPILOG as TRANSFER_EPILOG
 from headstart.cli.transfer import transfer
@@ -52,6 +54,7 @@ app.command(no_args_is_help=True, epilog=TRANSFER_EPILOG)(guarded(transfer))
 app.command(no_args_is_help=True)(guarded(predict))
 app.command(no_args_is_help=True)(guarded(evaluate))
 app.command(no_args_is_help=True)(guarded(export))
+app.command(cls=VariadicCommand, no_args_is_help=True, epilog=REPRODUCE_EPILOG)(guarded(reproduce))
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ class Figure:
     number: int
     kind: Literal["scatter", "levels", "convergence", "selection", "waiting"]
     title: str
-    target: TargetSlot
+    target: TargetSlot | None  # None: whichever there is
     setting: SettingName
 
     @property
@@ -99,7 +99,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(5, "selection", "Choice of a source for CIFAR-100", "cifar100", "large"),
     Figure(6, "scatter", "LEEP and test accuracy, large tasks of FashionMNIST", "fashion-mnist", "large"),
     Figure(7, "levels", "Five levels of LEEP, small balanced tasks of FashionMNIST", "fashion-mnist", "small"),
-    Figure(8, "levels", "Five levels of LEEP, small imbalanced tasks", "cifar100", "imbalanced"),
+    Figure(8, "levels", "Five levels of LEEP, small imbalanced tasks", None, "imbalanced"),
     Figure(9, "convergence", "Speed of convergence by level of LEEP, FashionMNIST", "fashion-mnist", "large"),
 )
 NUMBERING = (

@@ -1,0 +1,219 @@
+"""`headstart reproduce`: the paper's table and figures, on the data and the models at hand."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from headstart.errors import InputError
+from headstart.records import check_destination, write_atomically
+
+if TYPE_CHECKING:
+    from headstart.experiments.reproduce import Request
+    from headstart.experiments.table import Grid
+
+SCALE, DATA, RESULT = "How much", "Data and models", "Result"
+EPILOG = (
+    "Examples:\n\n"
+    "headstart reproduce list\n\n"
+    "headstart reproduce table1 --models cifar10=resnet20.safetensors --out table1.jsonl\n\n"
+    "headstart reproduce table1 --rows 'fashion-mnist/*/small/head' --tasks 20 --pool 200 --test-each 100\n\n"
+    "headstart reproduce figure6 --models cifar10=resnet20.safetensors --out table1.jsonl --figures figures/\n\n"
+    "headstart reproduce table1 --show --out table1.jsonl"
+)
+
+
+def reproduce(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="table1, figure1 to figure9, or list.")],
+    tasks: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Tasks of each row; the paper has 200.", rich_help_panel=SCALE)
+    ] = 200,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="At most N epochs for 100 (head), 50 and 20 (fine-tuning).", rich_help_panel=SCALE
+        ),
+    ] = None,
+    pool: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Draw tasks from N training examples a class.", rich_help_panel=SCALE),
+    ] = None,
+    each: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="N examples a class in a large task.", rich_help_panel=SCALE),
+    ] = None,
+    test_each: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Test on N examples a class.", rich_help_panel=SCALE)
+    ] = None,
+    rows: Annotated[
+        str, typer.Option(metavar="GLOB", help="Only these rows: TARGET/SOURCE/SETTING/METHOD.", rich_help_panel=SCALE)
+    ] = "*",
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the tasks.", rich_help_panel=SCALE)] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Seeds of the outcome, for `--seeded`.", rich_help_panel=SCALE)
+    ] = 1,
+    seeded: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Tasks that get all the seeds.", rich_help_panel=SCALE)
+    ] = 20,
+    paper_only: Annotated[
+        bool, typer.Option("--paper-only", help="Leave out rows that are not in the paper.", rich_help_panel=SCALE)
+    ] = False,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--models", "-m", metavar="[SLOT=]PATH...", help="imagenet=..., cifar10=...", rich_help_panel=DATA
+        ),
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", metavar="NAME=PATH...", help="Where data sets lie.", rich_help_panel=DATA),
+    ] = None,
+    stand_in: Annotated[
+        list[str] | None,
+        typer.Option("--stand-in", metavar="TARGET=NAME", help="Use NAME for a target; said so.", rich_help_panel=DATA),
+    ] = None,
+    root: Annotated[str, typer.Option(metavar="DIR", help="torchvision's data sets.", rich_help_panel=DATA)] = "data",
+    cache: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where forward passes are kept.", rich_help_panel=DATA)
+    ] = None,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="cpu, cuda, mps: for fine-tuning.", rich_help_panel=DATA)
+    ] = "cpu",
+    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes.", rich_help_panel=RESULT)] = 1,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="One row a task; the same command resumes.", rich_help_panel=RESULT)
+    ] = Path("reproduce.jsonl"),
+    also: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="FILE...", help="Show these results files too.", rich_help_panel=RESULT),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--show", help="Run nothing; show what the results hold.", rich_help_panel=RESULT)
+    ] = False,
+    figures: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where figures are written.", rich_help_panel=RESULT)
+    ] = Path("figures"),
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the tables in Markdown.", rich_help_panel=RESULT)
+    ] = None,
+    published: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV: row, leep, nce, h as printed.", rich_help_panel=RESULT)
+    ] = None,
+) -> None:
+    """Reproduce a table or figure of the LEEP paper; every finished task is kept, and the same command goes on."""
+    from headstart.experiments import reproduce as room
+    from headstart.experiments.plan import Order, Scale
+
+    room.check_name(name)
+    if name == room.LIST:
+        _list(room.names(), room.known_data())
+        return
+    for place, folder in ((out, False), (markdown, False), (figures, True)):
+        check_destination(place, folder=folder)
+    full = Scale()
+    budgets = {key: min(getattr(full, key), epochs or 10**9) for key in ("head_epochs", "large_epochs", "small_epochs")}
+    request = room.Request(
+        name=name,
+        order=Order(tasks, seeds, seeded),
+        scale=Scale(**budgets, pool=pool, large_each=each, test_each=test_each, seed=seed),
+        models=tuple(models or ()),
+        data=tuple(data or ()),
+        stand_ins=tuple(stand_in or ()),
+        rows=rows,
+        beyond=not paper_only,
+        root=root,
+    )
+    if not show:
+        _run(request, out, jobs, cache, device)
+    _show(name, [out, *(also or [])], figures, markdown, published)
+
+
+def _run(request: "Request", out: Path, jobs: int, cache: Path | None, device: str) -> None:
+    from headstart.experiments import paper
+    from headstart.experiments import reproduce as room
+    from headstart.experiments.figures import WAITS
+    from headstart.experiments.run import Bench, run
+
+    figure = next((figure for figure in paper.FIGURES if figure.name == request.name), None)
+    if figure is not None and figure.kind == "waiting":
+        raise InputError(WAITS)
+    bench = Bench(
+        request.scale, tuple(request.places.items()), request.root, None if cache is None else str(cache), device
+    )
+    if figure is not None and figure.kind == "selection":
+        from headstart.experiments.selection import choose
+
+        data, chosen = room.selection_request(request, request.models, _tell)
+        choose(data, chosen, bench, room.start(out, request.scale), _tell)
+        return
+    setup = room.prepare(request)
+    for reason in setup.missing:
+        _tell(f"not run: {reason}")
+    if not setup.parts:
+        raise InputError("nothing of it can be run with the data and the models at hand; the lines above say why.")
+    results = room.start(out, request.scale)
+    for note in results.notes:
+        _tell(note)
+    done = run(setup.parts, request.order, bench, results, jobs=jobs, announce=_tell)
+    _tell(f"{done} tasks done now, {len(results.rows)} in {out}")
+
+
+def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, published: Path | None) -> None:
+    from headstart.experiments import reproduce as room
+    from headstart.experiments import table
+
+    stored = room.open_results(paths)
+    if name == room.TABLE:
+        found = table.lines(stored)
+        told = table.read_published(published) if published else table.paper.PUBLISHED
+        _present([table.main_grid(found, told), table.beyond_grid(found), table.confound_grid(found)], markdown)
+        return
+    from headstart.experiments.figures import NUMBERED, draw, find_figure
+
+    written, words = draw(find_figure(name), stored, folder)
+    for line in words:
+        typer.echo(line)
+    for place in written:
+        typer.echo(f"Wrote {place}")
+    typer.echo(NUMBERED)
+    if find_figure(name).kind == "selection":
+        from headstart.experiments.selection import choices, selection_grid
+
+        _present([selection_grid([choice for file in stored for choice in choices(file)])], markdown)
+
+
+def _present(grids: "list[Grid | None]", markdown: Path | None) -> None:
+    """The tables on the terminal and, where asked for, as a page."""
+    there = [grid for grid in grids if grid is not None]
+    for grid in there:
+        _print(grid)
+    if markdown is not None:
+        write_atomically(markdown, "\n".join(grid.markdown() for grid in there).encode())
+        typer.echo(f"Wrote {markdown}")
+
+
+def _print(grid: "Grid") -> None:
+    from headstart.records import text
+
+    columns = [
+        text.Column(title, tuple(row[place] for row in grid.cells), right=place >= grid.text_columns)
+        for place, title in enumerate(grid.header)
+    ]
+    typer.echo(f"\n{grid.title}\n")
+    for line in text.lines(columns):
+        typer.echo(line)
+    typer.echo()
+    for note in grid.notes:
+        typer.echo(f"- {note}")
+
+
+def _list(names: list[tuple[str, str]], data: dict[str, str]) -> None:
+    for name, title in names:
+        typer.echo(f"{name:<8}  {title}")
+    typer.echo("\nData sets, and what brings them:")
+    for name, brings in data.items():
+        typer.echo(f"{name:<14}  {brings}")
+
+
+def _tell(text: str) -> None:
+    typer.echo(text, err=True)

@@ -1,0 +1,174 @@
+"""The paper's figures from the rows of results files: which rows, binned and averaged how."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import InputError
+from headstart.evaluation import levels
+from headstart.experiments import paper
+from headstart.experiments.plan import Scale
+from headstart.experiments.results import Stored
+from headstart.experiments.selection import Choice, choices
+from headstart.experiments.table import outcome_of, scale_of
+from headstart.plots import (
+    Candidates,
+    Cloud,
+    LevelCurve,
+    draw_convergence,
+    draw_levels,
+    draw_scatter,
+    draw_selection,
+)
+
+LEVELS = 5
+NUMBERED = paper.NUMBERING
+WAITS = "meta-transfer (CNAPs) is not part of headstart yet: this figure and its row of Table 1 wait for it."
+
+
+def find_figure(name: str) -> paper.Figure:
+    """A figure by its name, "figure4"."""
+    found = [figure for figure in paper.FIGURES if figure.name == name]
+    if not found:
+        raise InputError(f"there is no `{name}`; `headstart reproduce list` names the table and the figures.")
+    return found[0]
+
+
+def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> tuple[list[Path], list[str]]:
+    """Draw a figure into `folder`; returns the files written and what the drawing shows, in words.
+
+    Raises:
+        InputError: The results files hold no rows for it, or it waits for meta-transfer.
+        MissingExtra: matplotlib is not installed.
+    """
+    stem = folder / figure.name
+    if figure.kind == "waiting":
+        raise InputError(WAITS)
+    if figure.kind == "selection":
+        return _selection(figure, stored, stem)
+    if figure.kind == "convergence":
+        return _convergence(figure, stored, stem)
+    clouds, words = _clouds(figure, stored)
+    if figure.kind == "scatter":
+        return draw_scatter(clouds, stem, title=figure.title), words
+    binned = {
+        panel: [
+            [(level.mean, level.error, level.count) for level in levels(cloud.scores, cloud.outcomes, LEVELS)]
+            for cloud in members
+        ]
+        for panel, members in clouds.items()
+    }
+    label = "F1 of the rare class" if figure.setting == "imbalanced" else "test accuracy"
+    return draw_levels(clouds, binned, stem, title=figure.title, y_label=label), words
+
+
+def _clouds(figure: paper.Figure, stored: Sequence[Stored]) -> tuple[dict[str, list[Cloud]], list[str]]:
+    """Panel by panel (a source on a data set), the points of each way to transfer."""
+    panels: dict[str, list[Cloud]] = {}
+    words = []
+    for (panel, method), (rows, scale) in _groups(figure, stored, curves=False).items():
+        scores = np.array([row["scores"]["leep"] for row in rows])
+        outcomes = np.array([outcome_of(row) for row in rows])
+        panels.setdefault(panel, []).append(Cloud(f"{paper.METHODS[method]} ({len(rows)})", scores, outcomes))
+        words.append(_said(panel, method, len(rows), scale, figure.setting))
+    return panels, words
+
+
+def _groups(
+    figure: paper.Figure, stored: Sequence[Stored], *, curves: bool
+) -> dict[tuple[str, str], tuple[list[Mapping[str, Any]], Scale]]:
+    """(panel, method) -> rows of the first outcome seed, by task, and the scale they were made at."""
+    found: dict[tuple[str, str], tuple[list[Mapping[str, Any]], Scale]] = {}
+    for file in stored:
+        scale = scale_of(file)
+        for row in file.rows:
+            target, _, setting, _ = str(row.get("row", "///")).split("/")
+            wanted = setting == figure.setting and figure.target in (None, target) and ("curve" in row) == curves
+            if wanted and row["outcome_seed"] == 0:
+                found.setdefault((f"{row['model']} on {row['data']}", row["method"]), ([], scale))[0].append(row)
+    if not found:
+        raise InputError(
+            f"the results hold no rows for {figure.name} ({figure.title}); run it without `--show`, or name "
+            "another file with `--out`."
+        )
+    return found
+
+
+def _convergence(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> tuple[list[Path], list[str]]:
+    groups = _groups(figure, stored, curves=True)
+    panels: dict[str, list[LevelCurve]] = {}
+    words = []
+    for (panel, method), (rows, scale) in groups.items():
+        reference = {row["number"]: row["curve"][-1] for row in groups.get((panel, "scratch"), ([], scale))[0]}
+        paired = [row for row in rows if row["number"] in reference]
+        if method == "scratch" or not paired:
+            continue
+        panels[panel] = level_curves(
+            np.array([row["scores"]["leep"] for row in paired]),
+            np.array([row["curve"] for row in paired]),
+            np.array([reference[row["number"]] for row in paired]),
+        )
+        words.append(_said(panel, method, len(paired), scale, "convergence"))
+    if not panels:
+        raise InputError(f"{figure.name} needs the training from scratch of the same tasks, and the results hold none.")
+    return draw_convergence(panels, stem, title=figure.title), words
+
+
+def level_curves(scores: np.ndarray, curves: np.ndarray, reference: np.ndarray) -> list[LevelCurve]:
+    """The mean of curve minus reference in each of five equal bins of the score; empty bins have none.
+
+    Args:
+        scores: (n,).
+        curves: (n, epochs) test accuracies of the transfer.
+        reference: (n,) test accuracy that training from scratch ended with.
+
+    Example:
+        >>> found = level_curves(np.array([0.0, 1.0]), np.array([[0.5, 0.6], [0.7, 0.9]]), np.array([0.5, 0.5]))
+        >>> [(curve.level, curve.difference.round(6).tolist()) for curve in found]
+        [(1, [0.0, 0.1]), (5, [0.2, 0.4])]
+    """
+    edges = np.linspace(scores.min(), scores.max(), LEVELS + 1)
+    place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, LEVELS - 1)
+    found = []
+    for level in range(LEVELS):
+        ahead = (curves - reference[:, None])[place == level]
+        if len(ahead):
+            error = ahead.std(axis=0, ddof=1) / np.sqrt(len(ahead)) if len(ahead) > 1 else None
+            found.append(LevelCurve(level + 1, len(ahead), ahead.mean(axis=0), error))
+    return found
+
+
+def _selection(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> tuple[list[Path], list[str]]:
+    found = [choice for file in stored for choice in choices(file)]
+    if not found:
+        raise InputError(
+            f"the results hold no rows for {figure.name}; run it without `--show`, or name another file with `--out`."
+        )
+    written: list[Path] = []
+    words = []
+    for choice in found:
+        place = stem if len(found) == 1 else stem.with_name(f"{stem.name}_{choice.data.replace(' ', '-').lower()}")
+        written += draw_selection(_panels(choice), place, title=f"{figure.title}: here {choice.data}")
+        words.append(f"{choice.data}: {len(choice.names)} candidates, {choice.n} training images")
+    return written, words
+
+
+def _panels(choice: Choice) -> dict[str, Candidates]:
+    """Those scores that every candidate has; ImageNet accuracy for the candidates that have one."""
+    labels = {"leep": "LEEP", "nce": "NCE", "h_score": "H-score", "source_accuracy": "ImageNet top-1"}
+    panels = {}
+    for name, label in labels.items():
+        values = choice.scores.get(name, np.full(len(choice.names), np.nan))
+        there = np.flatnonzero(np.isfinite(values))
+        if len(there) > 1:
+            names = [choice.names[place] for place in there]
+            panels[label] = Candidates(names, values[there], choice.outcomes[there])
+    return panels
+
+
+def _said(panel: str, method: str, tasks: int, scale: Scale, setting: str) -> str:
+    less = [f"{tasks} tasks for {paper.TASKS}"] if tasks < paper.TASKS else []
+    less += scale.differences(method, setting)
+    return f"{panel}, {paper.METHODS[method]}: " + ("; ".join(less) or f"{tasks} tasks, in full")

@@ -1,0 +1,158 @@
+"""Source selection (5.7): every candidate scored on a target, against what a head on its features then reaches."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headstart.evaluation.forecast import weighted_kendall
+from headstart.experiments.correlate import pearson
+from headstart.experiments.measures import SCORES, measure
+from headstart.experiments.outcomes import head_outcomes
+from headstart.experiments.plan import Scale
+from headstart.experiments.results import Results, Stored
+from headstart.experiments.run import Bench, loaded, opened, outputs_of_source
+from headstart.experiments.table import MISSING, Grid
+from headstart.experiments.tasks import ClassTask
+
+KIND = "selection"
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """All candidates on one target."""
+
+    data: str
+    n: int
+    names: tuple[str, ...]
+    outcomes: np.ndarray  # (m,) test accuracy of the re-trained head
+    scores: dict[str, np.ndarray]  # name -> (m,); nan where a candidate has none
+
+
+def choose(
+    data: Sequence[str],
+    models: Sequence[str],
+    bench: Bench,
+    results: Results,
+    announce: Callable[[str], None] | None = None,
+) -> int:
+    """Score every model on every data set and re-train its head there; returns how many pairs were done now.
+
+    All classes and all examples of the pool take part; the head is trained by SGD as everywhere in the paper.
+    """
+    count = 0
+    for name in data:
+        for model in models:
+            key = f"{KIND}/{name}/{loaded(model).name}"
+            if key in results.refresh():
+                continue
+            row = _row(name, model, bench)
+            count += results.append(key, row)
+            if announce:
+                announce(f"{key}: accuracy {row['accuracy']:.3f}")
+    return count
+
+
+def choices(stored: Stored) -> list[Choice]:
+    """The candidates of each target that a results file holds, in the file's order."""
+    by_data: dict[str, list[Mapping[str, Any]]] = {}
+    for row in stored.rows:
+        if row.get("kind") == KIND:
+            by_data.setdefault(row["data"], []).append(row)
+    found = []
+    for data, rows in by_data.items():
+        names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
+        scores = {name: np.array([_number(row["scores"].get(name)) for row in rows]) for name in names}
+        outcomes = np.array([row["accuracy"] for row in rows])
+        found.append(Choice(data, rows[0]["n"], tuple(row["model"] for row in rows), outcomes, scores))
+    return found
+
+
+def static(found: Sequence[Choice]) -> list[np.ndarray]:
+    """For each target and candidate the mean outcome on the OTHER targets: a list that never sees the target."""
+    lists = []
+    for choice in found:
+        values = []
+        for name in choice.names:
+            elsewhere = [
+                other.outcomes[other.names.index(name)]
+                for other in found
+                if other is not choice and name in other.names
+            ]
+            values.append(float(np.mean(elsewhere)) if elsewhere else np.nan)
+        lists.append(np.array(values))
+    return lists
+
+
+def selection_grid(found: Sequence[Choice]) -> Grid:
+    """Weighted tau, Pearson and regret of each score, averaged over the targets."""
+    columns: dict[str, list[tuple[float, float | None, float]]] = {}
+    for choice, never_saw in zip(found, static(found), strict=True):
+        for name, values in {**choice.scores, "static list": never_saw}.items():
+            there = np.isfinite(values)
+            if there.sum() < 3:
+                continue
+            x, y = values[there], choice.outcomes[there]
+            coefficient = pearson(x, y)
+            tau = weighted_kendall(x, y) if np.ptp(x) > 0 else np.nan
+            regret = float(y.max() - y[x.argmax()])
+            columns.setdefault(name, []).append((tau, coefficient.value if coefficient else None, regret))
+    cells = []
+    for name, each in sorted(columns.items(), key=lambda item: -np.nanmean([tau for tau, _, _ in item[1]])):
+        pearsons = [value for _, value, _ in each if value is not None]
+        mean = f"{np.mean(pearsons):.3f}" if pearsons else MISSING
+        taus, regrets = [tau for tau, _, _ in each], [regret for _, _, regret in each]
+        cells.append((name, str(len(each)), f"{np.nanmean(taus):.3f}", mean, f"{np.mean(regrets):.4f}"))
+    notes = (
+        "tau: weighted Kendall, weights from both orders; regret: accuracy of the best minus the chosen one's",
+        "static list: mean outcome on the other targets; source_accuracy: published ImageNet top-1, where there is one",
+        *(f"{choice.data}: {len(choice.names)} candidates, {choice.n} training images" for choice in found),
+    )
+    title = "Choice among sources (5.7), mean over the targets"
+    return Grid(title, ("score", "targets", "tau", "Pearson", "regret"), tuple(cells), notes, text_columns=1)
+
+
+def _row(name: str, model: str, bench: Bench) -> dict[str, Any]:
+    data, source, scale = opened(name, bench), loaded(model), bench.scale
+    outputs = outputs_of_source(model, name, bench)
+    task = _whole(data.train.labels, data.test.labels)
+    outcome = head_outcomes(outputs.features, outputs.test_features, [task], _budget(scale), seed=scale.seed)[0]
+    scores = measure(outputs.features, outputs.logits, task, names=SCORES, seed=scale.seed)
+    if source.card.imagenet_top1 is not None:
+        scores["source_accuracy"] = source.card.imagenet_top1
+    return {
+        "kind": KIND,
+        "model": source.name,
+        "fingerprint": outputs.fingerprint[:16],
+        "data": data.title,
+        "n": len(task.train),
+        "test_n": len(task.test),
+        "classes": len(task.classes),
+        "accuracy": round(outcome.accuracy, 6),
+        "scores": {key: round(value, 6) for key, value in scores.items()},
+        "seconds": round(outcome.seconds, 3),
+    }
+
+
+def _budget(scale: Scale) -> Any:
+    return scale.budget("large", "head")
+
+
+def _whole(train_labels: np.ndarray, test_labels: np.ndarray) -> ClassTask:
+    classes = np.intersect1d(train_labels, test_labels)
+    train = np.flatnonzero(np.isin(train_labels, classes))
+    test = np.flatnonzero(np.isin(test_labels, classes))
+    return ClassTask(
+        "large",
+        0,
+        classes,
+        train,
+        test,
+        np.searchsorted(classes, train_labels[train]),
+        np.searchsorted(classes, test_labels[test]),
+    )
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)

@@ -1,0 +1,273 @@
+"""Table 1 from the rows of results files: coefficients beside the published ones, and the columns beyond the paper."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.errors import InputError
+from headstart.experiments import paper
+from headstart.experiments.correlate import Coefficient, ceiling, pearson, relative_to_chance
+from headstart.experiments.plan import Scale
+from headstart.experiments.results import Stored
+
+PAPER_SCORES = {"leep": "LEEP", "nce": "NCE", "h_score": "H"}
+BEYOND_SCORES = {
+    "leep_loo": "LOO",
+    "leep_calibrated": "cal.",
+    "leep_em": "EM",
+    "leep_skill": "skill",
+    "nleep": "N-LEEP",
+    "logme": "LogME",
+    "regularized_h_score": "reg. H",
+    "knn": "k-NN",
+    "ridge_probe": "ridge",
+    "minus_log_classes": "-log C",
+    "minus_entropy": "-H(Y)",
+    "leep_of_noise": "noise",
+    "random": "random",
+}
+MISSING = "-"
+Published = Mapping[str, tuple[float | None, float | None, float | None]]
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One row of the table as obtained here."""
+
+    row: paper.TableRow
+    model: str
+    data: str
+    tasks: int
+    scaled: tuple[str, ...]  # where less was done than in the paper, in words
+    coefficients: dict[str, Coefficient | None]
+    partial: dict[str, Coefficient | None]  # given the number of classes; None where that does not vary
+    chance: dict[str, Coefficient | None]  # with the accuracy relative to chance
+    ceiling: float | None
+    outcome: float  # mean over the tasks
+    seconds: float  # per task, training and test
+
+    @property
+    def stands_in(self) -> bool:
+        return self.row.target == "cifar100" and self.data != "CIFAR-100"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as text: for a terminal or a page."""
+
+    title: str
+    header: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    text_columns: int = 4  # the first so many are words
+
+    def markdown(self) -> str:
+        """The table in Markdown, its title in bold, the notes below."""
+        rule = ["---"] * self.text_columns + ["---:"] * (len(self.header) - self.text_columns)
+        rows = [self.header, rule, *self.cells]
+        text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+        notes = "".join(f"\n- {note}" for note in self.notes)
+        return f"**{self.title}**\n\n{text}\n{notes}\n"
+
+
+def lines(stored: Sequence[Stored]) -> list[Line]:
+    """A line for each row of the table in each results file, in the table's order; curves are left to the figures."""
+    order = {row.name: place for place, row in enumerate((*paper.ROWS, *paper.BEYOND))}
+    found = []
+    for file in stored:
+        scale = scale_of(file)
+        by_row: dict[str, list[Mapping[str, Any]]] = {}
+        for row in file.rows:
+            if "curve" not in row and row.get("row") in order:
+                by_row.setdefault(row["row"], []).append(row)
+        found += [_line(rows, scale) for rows in by_row.values()]
+    return sorted(found, key=lambda line: order[line.row.name])
+
+
+def scale_of(stored: Stored) -> Scale:
+    """The scale that a results file was made at."""
+    names = {field.name for field in fields(Scale)}
+    return Scale(**{name: value for name, value in stored.settings.items() if name in names})
+
+
+def main_grid(found: Sequence[Line], published: Published = paper.PUBLISHED) -> Grid:
+    """The paper's columns: Pearson (p) of LEEP, NCE and H-score, obtained and published."""
+    cells = []
+    for row in (*paper.ROWS, *paper.BEYOND):
+        of_row = [line for line in found if line.row == row]
+        told = published.get(row.name, (None, None, None))
+        beside = tuple(MISSING if value is None else f"{value:.3f}" for value in told)
+        if not of_row and row.in_paper:
+            blank = "waits for meta-transfer" if row.method == "cnaps" else "not run"
+            cells.append((*_named(row), blank, MISSING, MISSING, MISSING, MISSING, *beside))
+        for line in of_row:
+            obtained = tuple(_with_p(line.coefficients[name]) for name in PAPER_SCORES)
+            used = f"{line.model} on {line.data}" + (" (stand-in)" if line.stands_in else "")
+            cells.append((*_named(row), used, str(line.tasks), *obtained, *beside))
+    header = ("paper: source", "target", "transfer", "property", "used here", "tasks", "LEEP", "NCE", "H")
+    notes = [NOTE_P, *_scaled(found)]
+    if not published:
+        notes.append(paper.NOT_AT_HAND)
+    if any(not line.row.in_paper for line in found):
+        notes.append("rows marked * are not in the paper")
+    return Grid(
+        "Table 1: Pearson correlation of score and outcome",
+        (*header, *(f"{title} publ." for title in PAPER_SCORES.values())),
+        tuple(cells),
+        tuple(notes),
+        text_columns=5,
+    )
+
+
+NOTE_P = (
+    "Pearson over the tasks, in brackets the p-value; outcome: test accuracy, for imbalanced tasks F1 of the rare class"
+)
+
+
+def beyond_grid(found: Sequence[Line]) -> Grid:
+    """Other scores and baselines on the same tasks, and the reliability ceiling of the outcome."""
+    cells = []
+    for line in found:
+        values = [line.coefficients.get(name) for name in (*PAPER_SCORES, *BEYOND_SCORES)]
+        top = MISSING if line.ceiling is None else f"{line.ceiling:.3f}"
+        cells.append(
+            (
+                _short(line),
+                str(line.tasks),
+                *map(_plain, values),
+                top,
+                f"{line.seconds:.2g}" if line.seconds < 10 else f"{line.seconds:.0f}",
+            )
+        )
+    header = ("row", "tasks", *PAPER_SCORES.values(), *BEYOND_SCORES.values(), "ceiling", "s/task")
+    notes = (
+        "LOO: leave-one-out LEEP; cal.: with a temperature; EM: LEEP-EM; skill: LOO minus its prior; noise: LEEP of "
+        "the source's probabilities dealt to the wrong examples; -log C and -H(Y) know no model",
+        "ceiling: the coefficient a perfect score would reach, from outcomes repeated with other seeds",
+        "s/task: training and test of one task",
+    )
+    return Grid("Beyond the paper: Pearson of other scores and baselines", header, tuple(cells), notes, text_columns=1)
+
+
+def confound_grid(found: Sequence[Line]) -> Grid | None:
+    """Partial coefficients given the number of classes, and coefficients with the accuracy relative to chance."""
+    cells = []
+    for line in found:
+        if all(value is None for value in line.partial.values()):
+            continue
+        names = (
+            *PAPER_SCORES,
+            "leep_loo",
+            "leep_calibrated",
+            "knn",
+            "ridge_probe",
+            "minus_log_classes",
+            "leep_of_noise",
+        )
+        cells.append((_short(line), "given C", *(_plain(line.partial.get(name)) for name in names)))
+        cells.append((_short(line), "over chance", *(_plain(line.chance.get(name)) for name in names)))
+    if not cells:
+        return None
+    header = ("row", "coefficient", *PAPER_SCORES.values(), "LOO", "cal.", "k-NN", "ridge", "-log C", "noise")
+    notes = (
+        "given C: partial Pearson, the logarithm of the number of classes held fixed",
+        "over chance: Pearson with (accuracy - 1/C) / (1 - 1/C)",
+    )
+    return Grid("The number of classes as a confound", header, tuple(cells), notes, text_columns=2)
+
+
+def read_published(path: Path) -> Published:
+    """Published coefficients from a CSV with the columns row, leep, nce, h.
+
+    Raises:
+        InputError: The file has other columns, an unknown row, or something that is no number.
+    """
+    names = {row.name for row in paper.ROWS}
+    found: dict[str, tuple[float | None, float | None, float | None]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for entry in csv.DictReader(file):
+                if entry.get("row") not in names:
+                    raise InputError(f"{path}: `{entry.get('row')}` is no row of Table 1; `headstart reproduce list`.")
+                values = [float(entry[name]) if entry[name] else None for name in ("leep", "nce", "h")]
+                found[entry["row"]] = (values[0], values[1], values[2])
+    except (OSError, KeyError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is no CSV with the columns row, leep, nce, h ({error}).") from error
+    return found
+
+
+def outcome_of(row: Mapping[str, Any]) -> float:
+    """What the table correlates: accuracy, or F1 for imbalanced tasks."""
+    return float(row["f1"] if setting_of(row) == "imbalanced" else row["accuracy"])
+
+
+def setting_of(row: Mapping[str, Any]) -> str:
+    return str(row["row"]).split("/")[2]
+
+
+def _line(rows: Sequence[Mapping[str, Any]], scale: Scale) -> Line:
+    first = [row for row in rows if row["outcome_seed"] == 0]
+    spec = next(row for row in (*paper.ROWS, *paper.BEYOND) if row.name == rows[0]["row"])
+    y = np.array([outcome_of(row) for row in first])
+    classes = np.array([row["classes"] for row in first])
+    repeated: dict[int, list[float]] = {}
+    for row in sorted(rows, key=lambda row: row["outcome_seed"]):
+        repeated.setdefault(row["number"], []).append(outcome_of(row))
+    columns = {name: _column(first, name) for name in (*PAPER_SCORES, *BEYOND_SCORES)}
+    less = scale.differences(spec.method, spec.setting)
+    if len(first) < paper.TASKS:
+        less = [f"{len(first)} tasks for {paper.TASKS}", *less]
+    over_chance = relative_to_chance(y, classes)
+    return Line(
+        row=spec,
+        model=rows[0]["model"],
+        data=rows[0]["data"],
+        tasks=len(first),
+        scaled=tuple(less),
+        coefficients={name: pearson(x, y) for name, x in columns.items()},
+        partial={name: pearson(x, y, given=np.log(classes)) for name, x in columns.items()},
+        chance={name: pearson(x, over_chance) for name, x in columns.items()},
+        ceiling=ceiling(repeated),
+        outcome=float(y.mean()) if len(y) else math.nan,
+        seconds=float(np.mean([row["seconds"] for row in rows])),
+    )
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    values = [row["scores"].get(name) for row in rows]
+    return [math.nan if value is None else float(value) for value in values]
+
+
+def _named(row: paper.TableRow) -> tuple[str, str, str, str]:
+    star = "" if row.in_paper else " *"
+    return paper.SOURCES[row.source], paper.TARGETS[row.target], paper.METHODS[row.method], row.property + star
+
+
+def _short(line: Line) -> str:
+    return f"{line.model}, {line.data}, {line.row.setting}, {line.row.method}"
+
+
+def _scaled(found: Sequence[Line]) -> list[str]:
+    """Rows that were scaled down alike share a note."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for line in found:
+        if line.scaled:
+            groups.setdefault(line.scaled, []).append(_short(line))
+    return [f"scaled down ({'; '.join(how)}): {' | '.join(who)}" for how, who in groups.items()]
+
+
+def _with_p(found: Coefficient | None) -> str:
+    if found is None:
+        return MISSING
+    return f"{found.value:.3f} ({'<0.001' if found.p < 0.001 else f'{found.p:.3f}'})"
+
+
+def _plain(found: Coefficient | None) -> str:
+    return MISSING if found is None else f"{found.value:.3f}"

@@ -1,0 +1,76 @@
+"""A row of panels, and how it is saved; nothing here changes matplotlib's global settings."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headstart.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which the colour-blind can tell apart
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#999999")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+STYLE = {
+    "font.size": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "headstart",  # the same drawing gives the same file
+    "svg.fonttype": "none",  # text stays text
+}
+INCH = (3.6, 3.2)  # of a panel
+
+
+def style() -> AbstractContextManager[Any]:
+    """The settings of all drawings, for a `with`.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise MissingExtra("drawings need matplotlib. Run: pip install 'headstart[plots]'") from error
+    return matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
+
+
+def panels(count: int, title: str) -> tuple["Figure", list["Axes"]]:
+    """A figure of `count` panels side by side, at most four in a row."""
+    from matplotlib.figure import Figure
+
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(INCH[0] * columns, INCH[1] * rows + 0.4), layout="constrained")
+    figure.suptitle(title, fontsize=10)
+    axes = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
+    return figure, axes
+
+
+def save(figure: "Figure", stem: Path) -> list[Path]:
+    """Write `stem`.png and `stem`.svg; returns both paths."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    places = [stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")]
+    figure.savefig(places[0], dpi=150)
+    figure.savefig(places[1], metadata={"Date": None})
+    return places
+
+
+def best_fit(x: Sequence[float] | np.ndarray, y: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The two ends of the least-squares line; None where x does not vary.
+
+    Example:
+        >>> ends = best_fit([0.0, 1.0, 2.0], [1.0, 3.0, 5.0])
+        >>> [[round(float(value), 6) for value in end] for end in ends]
+        [[0.0, 2.0], [1.0, 5.0]]
+    """
+    a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if len(a) < 2 or np.ptp(a) == 0:
+        return None
+    slope, start = np.polyfit(a, b, 1)
+    ends = np.array([a.min(), a.max()])
+    return ends, slope * ends + start
