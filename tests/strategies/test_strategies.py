@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.strategies.tiny import network, source, text_source
+from tests.strategies.tiny import ON_IMAGES, ON_TEXTS, network, source, text_source
 
 from headstart.errors import InputError
 from headstart.sources.source import Source
@@ -19,8 +19,8 @@ from headstart.train.groups import Group
 from headstart.train.loop import fit
 from headstart.train.training import Training
 
-LOOPED = [row.name for row in STRATEGIES.values() if row.plan is not None]
-ON_TEXT = [name for name in LOOPED if "text" in STRATEGIES[name].kinds]
+LOOPED = [name for name in ON_IMAGES if STRATEGIES[name].plan is not None]
+ANEW = ("scratch", "prefix", "prompt")  # they do not start as the source does
 IMAGE, TEXT = source(), text_source()
 
 
@@ -44,7 +44,9 @@ def test_every_live_parameter_is_in_exactly_one_group(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "of"), [(n, IMAGE) for n in LOOPED if n != "scratch"] + [(n, TEXT) for n in ON_TEXT if n != "scratch"]
+    ("name", "of"),
+    [(n, IMAGE) for n in LOOPED if n not in ANEW]
+    + [(n, TEXT) for n in ON_TEXTS if n not in ANEW and STRATEGIES[n].plan is not None],
 )
 def test_the_network_starts_as_the_source(name: str, of: Source) -> None:
     model, _ = planned(name, of)

@@ -9,8 +9,12 @@ from headstart.data import open_target
 from headstart.data.target import Target
 from headstart.sources import from_module
 from headstart.sources.source import Source
+from headstart.strategies import STRATEGIES
 
 SIZE = 8
+ON_IMAGES = [name for name, row in STRATEGIES.items() if "image" in row.kinds and name != "qlora"]
+ON_TEXTS = [name for name, row in STRATEGIES.items() if "text" in row.kinds and name != "qlora"]
+# `qlora` needs wider layers than those here: see test_qlora.py
 WORDS = ("red", "green", "blue", "one", "two", "three", "four", "five")
 
 

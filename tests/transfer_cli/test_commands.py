@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from headstart.cli import app
 from headstart.records import Outcome
+from headstart.strategies import STRATEGIES
 
 MODEL = "zoo/tiny_letters"
 
@@ -54,6 +55,12 @@ def test_the_plan_is_shown_as_a_table_and_nothing_is_written(data: Path, tmp_pat
     assert [row[0] for row in rows] == ["stem", "blocks.0", "blocks.1", "blocks.2", "blocks.3", "head"]
     assert [row[-1] for row in rows][-1] == "1"
     assert not out.exists()
+
+
+def test_the_help_names_every_method() -> None:
+    words = " ".join(call("transfer", "--help").output.replace("│", " ").split())
+    shown = words.partition("--method")[2].partition("--scratch")[0].replace(",", " ").replace(".", " ").split()
+    assert set(STRATEGIES) <= set(shown)
 
 
 def test_everything_is_written_as_json(runs: Path) -> None:

@@ -32,8 +32,8 @@ def transfer(
         str,
         typer.Option(
             metavar="NAME,...",
-            help="auto, head, fine-tune, partial, probe-fine-tune, gradual, layer-decay, lora, dora, adapters, bitfit, "
-            "norm, visual-prompt or scratch.",
+            help="auto, head, fine-tune, partial, probe-fine-tune, gradual, layer-decay, lora, dora, qlora, adapters, "
+            "bitfit, norm, visual-prompt, prefix, prompt (texts) or scratch.",
             rich_help_panel=HOW,
         ),
     ] = "auto",
@@ -87,7 +87,10 @@ def transfer(
         float | None, typer.Option(metavar="X", help="Dropout before inserted parts.", rich_help_panel=HOW)
     ] = None,
     bottleneck: Annotated[int | None, typer.Option(metavar="N", help="adapters: width.", rich_help_panel=HOW)] = None,
-    prompt: Annotated[int | None, typer.Option(metavar="N", help="visual-prompt: pixels.", rich_help_panel=HOW)] = None,
+    prompt: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="visual-prompt: pixels; prefix, prompt: tokens.", rich_help_panel=HOW),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(metavar="N", rich_help_panel=TRAIN)] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="N", rich_help_panel=TRAIN)] = None,
     optimizer: Annotated[str | None, typer.Option(metavar="NAME", help="adamw or sgd.", rich_help_panel=TRAIN)] = None,

@@ -11,12 +11,14 @@ from typing import Any
 from torch import nn
 
 from headstart.errors import InputError, MissingExtra
+from headstart.strategies.four_bit import is_four_bit, plain, quiet_import
 from headstart.strategies.network import Transferable, part_groups
 from headstart.strategies.options import Options
 from headstart.train.groups import Group
 
 RATE, RANK = 1e-3, 8
 INSTALL = "pip install 'headstart[peft]'"
+MERGED = ("lora", "dora", "qlora")  # methods whose updates can be folded in
 
 
 def plan(model: Transferable, options: Options) -> tuple[Group, ...]:
@@ -75,13 +77,22 @@ def target_layers(model: Transferable) -> list[str]:
 
 
 def merge(network: nn.Module) -> None:
-    """Fold every update into its layer, in place: the network is then the plain one, with other weights."""
+    """Fold every update into its layer, in place: the network is then the plain one, with other weights.
+
+    Layers in 4 bits become ordinary ones first: folded into 4 bits, the update would be rounded away.
+    """
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     for name, module in list(network.named_modules()):
-        if isinstance(module, BaseTunerLayer):
+        if not isinstance(module, BaseTunerLayer):
+            continue
+        layer = module.get_base_layer()
+        if is_four_bit(layer.weight):
+            layer = plain(layer)
+            layer.weight.data += module.get_delta_weight("default")
+        else:
             module.merge(safe_merge=True)
-            network.set_submodule(name, module.get_base_layer())
+        network.set_submodule(name, layer)
 
 
 def require_peft() -> Any:
@@ -91,7 +102,8 @@ def require_peft() -> Any:
         MissingExtra: peft is not installed.
     """
     try:
-        import peft
+        with quiet_import():  # it imports bitsandbytes where that is installed
+            import peft
     except ImportError as error:
         raise MissingExtra(f"this method needs peft: {INSTALL}") from error
     return peft

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from headstart.errors import ModelError
 from headstart.sources.fingerprint import probe_examples
 from headstart.sources.source import Source
+from headstart.strategies.four_bit import size
 from headstart.train.blocks import Block, ordered_blocks
 from headstart.train.groups import Group
 
@@ -123,7 +124,7 @@ def _draw_lone(name: str, parameter: nn.Parameter) -> None:
 def count(network: nn.Module, names: Sequence[str]) -> int:
     """How many numbers the named parameters hold."""
     parameters = dict(network.named_parameters())
-    return sum(parameters[name].numel() for name in names)
+    return sum(size(parameters[name]) for name in names)
 
 
 def whole_groups(model: Transferable, rates: Sequence[float], thaws: Sequence[int] | None = None) -> tuple[Group, ...]:

@@ -27,6 +27,8 @@ from headstart.records import check_destination, write_atomically
 from headstart.sources import find as find_sources
 from headstart.sources.source import Source
 from headstart.strategies.card import model_card
+from headstart.strategies.four_bit import put_packed, scales
+from headstart.strategies.lora import MERGED, merge
 from headstart.strategies.network import TransferNetwork, transferable
 from headstart.strategies.options import Options, described
 from headstart.strategies.run import Run, live_parameters
@@ -132,7 +134,8 @@ def state_of(network: TransferNetwork, run: Run, weights: Weights) -> dict[str, 
     live = set(run.trained if weights == "adapter" else live_parameters(network))
     tensors: dict[str, Tensor] = {n: p for n, p in network.named_parameters() if n in live}
     if weights != "adapter":
-        tensors |= {name: value for name, value in network.named_buffers() if name in network.state_dict()}
+        kept = network.state_dict()
+        tensors |= {name: value for name, value in network.named_buffers() if name in kept} | scales(network)
     return {name: value.detach().contiguous().clone() for name, value in tensors.items()}
 
 
@@ -142,10 +145,8 @@ def merged(run: Run) -> TransferNetwork:
     Raises:
         InputError: The method adds no updates.
     """
-    if run.outcome.strategy not in ("lora", "dora"):
+    if run.outcome.strategy not in MERGED:
         raise InputError(f"`weights='merged'` folds updates into layers, and {run.outcome.strategy} makes none.")
-    from headstart.strategies.lora import merge
-
     network = copy.deepcopy(run.network)
     merge(network)
     return network.eval()
@@ -154,6 +155,7 @@ def merged(run: Run) -> TransferNetwork:
 def _put(network: TransferNetwork, tensors: dict[str, Tensor], folder: Path, *, complete: bool) -> None:
     own = dict(network.named_parameters()) | dict(network.named_buffers())
     missing = set(live_parameters(network)) - set(tensors) if complete else set()
+    tensors = put_packed(network, tensors)
     wrong = [name for name, value in tensors.items() if name not in own or own[name].shape != value.shape]
     if missing or wrong:
         example = sorted(missing or wrong)[0]

@@ -17,6 +17,7 @@ from headstart.strategies import (
     partial,
     prefix,
     prompt,
+    qlora,
     scratch,
     visual_prompt,
 )
@@ -107,6 +108,14 @@ ROWS = (
         "Low-rank updates with a magnitude of their own train.",
         frozenset({"rate", "rank", "alpha", "dropout"}),
         _at_once(lora.plan_dora),
+        inserts=True,
+    ),
+    Strategy(
+        "qlora",
+        "QLoRA",
+        "Low-rank updates beside linear layers kept in 4 bits train.",
+        frozenset({"rate", "rank", "alpha", "dropout"}),
+        _at_once(qlora.plan),
         inserts=True,
     ),
     Strategy(
