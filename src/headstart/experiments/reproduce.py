@@ -104,8 +104,8 @@ def prepare(request: Request) -> Setup:
 def slots_of_models(specs: Sequence[str]) -> dict[str, str]:
     """Which model fills which of the paper's two sources.
 
-    A bare path or name fills the slot that its classes and input say: 10 classes at 32 px is the CIFAR-10 network, 1,000
-    classes the ImageNet one. The file's name says nothing.
+    A bare path or name fills the slot that its classes and input say: 10 classes at 32 px is the CIFAR-10 network,
+    1,000 classes the ImageNet one. The file's name says nothing.
 
     Raises:
         InputError: A slot is unknown, filled twice, or not to be told.

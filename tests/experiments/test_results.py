@@ -1,0 +1,136 @@
+"""The results file: resumed, shared by processes, cut short by a kill, refused with other settings."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from headstart.errors import InputError
+from headstart.experiments.results import Results, read_results, settings_hash
+
+SETTINGS = {"rate": 0.01, "epochs": 100, "seed": 0}
+
+
+def test_rows_come_back_with_plain_numbers_and_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "results.jsonl"
+    results = Results(path, SETTINGS)
+    results.append("b", {"accuracy": np.float32(0.5), "classes": np.array([3, 1]), "score": float("nan")})
+    results.append("a", {"accuracy": 1})
+    stored = read_results(path)
+    assert stored.settings == SETTINGS
+    assert stored.rows == ({"key": "b", "accuracy": 0.5, "classes": [3, 1], "score": None}, {"key": "a", "accuracy": 1})
+    assert all(json.loads(line) for line in path.read_text().splitlines())  # any reader of JSON lines can have it
+
+
+def test_a_key_is_written_once_and_pending_skips_it(tmp_path: Path) -> None:
+    results = Results(tmp_path / "r.jsonl", SETTINGS)
+    assert results.append("a", {"x": 1})
+    assert not results.append("a", {"x": 2})
+    assert results.pending(["a", "b"]) == ["b"]
+    assert [row["x"] for row in Results(tmp_path / "r.jsonl", SETTINGS).rows] == [1]
+
+
+def test_the_order_of_the_settings_does_not_matter_but_their_values_do(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    Results(path, SETTINGS).append("a", {"x": 1})
+    assert Results(path, dict(reversed(SETTINGS.items()))).done == {"a"}
+    before = path.read_bytes()
+    with pytest.raises(InputError, match=r"other settings \(`epochs` 100 there, 5 now; `pool` null there, 9 now\)"):
+        Results(path, SETTINGS | {"epochs": 5, "pool": 9})
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("cut", [1, 5, 12])
+def test_a_last_line_cut_short_is_dropped_and_said(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "r.jsonl"
+    results = Results(path, SETTINGS)
+    results.append("a", {"x": 1})
+    results.append("b", {"x": 2})
+    path.write_bytes(path.read_bytes()[:-cut])
+    again = Results(path, SETTINGS)
+    assert again.done == {"a"}
+    assert "cut short by a kill" in again.notes[0]
+    assert again.append("b", {"x": 3})
+    assert [row["x"] for row in read_results(path).rows] == [1, 3]
+
+
+def test_a_row_damaged_in_the_middle_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    results = Results(path, SETTINGS)
+    results.append("a", {"x": 1})
+    path.write_text(path.read_text() + "{broken\n")
+    with pytest.raises(InputError, match="row 2 is not JSON"):
+        Results(path, SETTINGS)
+
+
+@pytest.mark.parametrize("content", ["", "not json\n", '{"kind": "other"}\n'])
+def test_another_file_is_no_results_file(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match="no results file"):
+        read_results(path)
+
+
+def test_settings_edited_by_hand_are_seen(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    Results(path, SETTINGS)
+    path.write_text(path.read_text().replace("0.01", "0.02"))
+    with pytest.raises(InputError, match="edited by hand"):
+        read_results(path)
+
+
+def _append_many(path: Path, name: str) -> None:
+    results = Results(path, SETTINGS)
+    for number in range(60):
+        results.append(f"{name} {number}", {"filling": "x" * 200})
+        results.append(f"both {number}", {"by": name})
+
+
+def test_two_processes_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_append_many, args=(path, name)) for name in ("one", "two")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+        assert worker.exitcode == 0
+    keys = [row["key"] for row in read_results(path).rows]
+    assert len(keys) == len(set(keys)) == 3 * 60
+
+
+def test_a_process_sees_the_rows_of_another_before_it_works(tmp_path: Path) -> None:
+    one, two = Results(tmp_path / "r.jsonl", SETTINGS), Results(tmp_path / "r.jsonl", SETTINGS)
+    one.append("a", {"x": 1})
+    assert two.done == set()
+    assert two.refresh() == {"a"}
+
+
+def test_a_killed_writer_leaves_whole_rows(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    code = (
+        "import sys; from headstart.experiments.results import Results\n"
+        f"r = Results(sys.argv[1], {SETTINGS!r})\n"
+        "for i in range(10**6): r.append(str(i), {'filling': 'x' * 50_000})"
+    )
+    writer = subprocess.Popen([sys.executable, "-c", code, str(path)])
+    deadline = time.monotonic() + 60
+    while (not path.exists() or path.stat().st_size < 300_000) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
+    results = Results(path, SETTINGS)
+    assert len(results.rows) >= 5
+    assert results.append("after", {"x": 1})
+    assert [row["key"] for row in read_results(path).rows] == [*map(str, range(len(results.rows) - 1)), "after"]
+
+
+def test_the_hash_stands_for_the_settings() -> None:
+    assert settings_hash(SETTINGS) != settings_hash(SETTINGS | {"seed": 1})
