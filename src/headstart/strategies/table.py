@@ -121,7 +121,7 @@ ROWS = (
     Strategy(
         "adapters",
         "bottleneck adapters",
-        "A small residual module after every block trains.",
+        "Small residual modules train: two in each transformer layer, else one after each block.",
         frozenset({"rate", "bottleneck", "dropout"}),
         _at_once(adapters.plan),
         inserts=True,
