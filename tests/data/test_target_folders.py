@@ -58,7 +58,7 @@ def test_only_the_training_split_is_scored(folder: Make, wrapped: str) -> None:
     assert target.split == "train"
     assert len(target) == 4
     assert any(
-        "only the split `train` (4 examples) is scored; set aside: `test` (2), `val` (1)" in n for n in target.notes
+        "only the split `train` (4 examples) is used; set aside: `test` (2), `val` (1)" in n for n in target.notes
     )
 
 

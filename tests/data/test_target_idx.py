@@ -38,7 +38,7 @@ def test_a_folder_gives_its_training_split(tmp_path: Path, packed: bool, dot: bo
         ("1", "3"),
         [1, 0, 1],
     )
-    assert "only the split `train` (3 examples) is scored; set aside: `t10k` (1)" in target.notes
+    assert "only the split `train` (3 examples) is used; set aside: `t10k` (1)" in target.notes
     np.testing.assert_array_equal(np.asarray(target.examples.load(2))[..., 0], PIXELS[2])
 
 

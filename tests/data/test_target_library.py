@@ -82,7 +82,7 @@ def fashion(tmp_path: Path) -> Path:
 def test_a_torchvision_data_set_is_found_under_its_root(fashion: Path) -> None:
     target = open_target("torchvision/FashionMNIST", root=fashion)
     assert (target.split, len(target), target.classes) == ("train", 6, ("T-shirt/top", "Trouser"))
-    assert "only the split `train` is scored" in target.notes
+    assert "only the split `train` is used" in target.notes
     assert np.asarray(target.examples.load(0))[0, :5, 0].tolist() == [0, 1, 2, 3, 4]
     assert len(open_target("torchvision/FashionMNIST", root=fashion, split="test")) == 4
 
@@ -193,7 +193,7 @@ def test_a_hugging_face_data_set_by_name_comes_from_the_cache(cached: Path) -> N
     target = open_target("hf/reviews")
     assert (target.name, target.kind, target.classes, target.split) == ("hf/reviews", "text", ("neg", "pos"), "train")
     assert [target.examples.load(row) for row in range(3)] == ["good", "bad", "fine"]
-    assert any("only the split `train` (3 examples) is scored; set aside: `test` (2)" in note for note in target.notes)
+    assert any("only the split `train` (3 examples) is used; set aside: `test` (2)" in note for note in target.notes)
     assert open_target("hf/reviews", split="test").examples.load(0) == "awful"
     assert open_target("hf/reviews", text_column="text", label_column="label").labels.tolist() == [1, 0, 1]
 

@@ -176,7 +176,7 @@ def test_only_the_training_rows_are_scored(write: Write) -> None:
     target = open_target(write(SPLIT))
     assert (texts(target), target.split, target.classes) == (["a", "b"], "train", ("x", "y"))
     assert any(
-        "only the split `train` (2 examples) is scored; set aside: `test` (2), `dev` (1)" in n for n in target.notes
+        "only the split `train` (2 examples) is used; set aside: `test` (2), `dev` (1)" in n for n in target.notes
     )
     assert target.ids == ("row 1", "row 2")
 
@@ -358,7 +358,7 @@ def test_a_folder_of_parquet_files_is_one_table_per_split(tmp_path: Path) -> Non
         write_parquet(data / f"{name}.parquet", {"text": list(rows), "label": [0, 1]})
     target = open_target(tmp_path / "reviews")
     assert (texts(target), target.labels.tolist(), target.split) == (["a", "b", "c", "d"], [0, 1, 0, 1], "train")
-    assert any("only the split `train` (4 examples) is scored; set aside: `test` (2)" in note for note in target.notes)
+    assert any("only the split `train` (4 examples) is used; set aside: `test` (2)" in note for note in target.notes)
     assert texts(open_target(tmp_path / "reviews", split="test")) == ["e", "f"]
 
 

@@ -1,6 +1,7 @@
 """Several methods and seeds together; predictions of new inputs; ONNX."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from tests.strategies.tiny import images, source, target, text_source, texts
 
 from headstart.data import open_target
-from headstart.errors import InputError
+from headstart.errors import InputError, TargetError
 from headstart.evaluation.stored import read_runs
 from headstart.strategies import load, transfer
 from headstart.strategies.answers import as_text, write_answers
@@ -81,6 +82,45 @@ def test_a_folder_of_new_images_is_predicted_and_broken_ones_are_said(tmp_path: 
     assert list(found.skipped) == ["broken.png"]
     answers = run.predict(found.examples, found.ids)
     assert answers.outputs[0] == pytest.approx(run.predict(pictures[:1]).outputs[0], abs=1e-6)
+
+
+def test_a_zip_an_image_a_folder_and_arrays_give_the_same_answers(tmp_path: Path, run) -> None:
+    pictures = [picture.resize((9, 9)) for picture in images(3)[0]]
+    (tmp_path / "deep").mkdir()
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        for number, picture in enumerate(pictures):
+            picture.save(file := tmp_path / "deep" / f"{number}.png")
+            packed.write(file, f"any/where/{number}.png")
+        packed.write(file, "__MACOSX/any/._2.png")
+        packed.writestr("notes.txt", "no image")
+    np.savez(tmp_path / "all.npz", images=np.stack([np.asarray(picture) for picture in pictures]))
+    expected = run.predict(pictures).outputs
+    for name, ids in (
+        ("all.zip", ("any/where/0.png", "any/where/1.png", "any/where/2.png")),
+        ("deep", ("0.png", "1.png", "2.png")),
+        ("all.npz", ("0", "1", "2")),
+        ("deep/1.png", ("1.png",)),
+    ):
+        found = open_inputs(tmp_path / name, "image")
+        assert found.ids == ids
+        outputs = run.predict(found.examples, found.ids).outputs
+        assert np.allclose(outputs, expected if len(ids) == 3 else expected[1:2], atol=1e-6)
+    np.savez(tmp_path / "texts.npz", texts=["red one", "green"], ids=["x", "y"])
+    found = open_inputs(tmp_path / "texts.npz", "text")
+    assert ([found.examples.load(i) for i in range(2)], found.ids) == (["red one", "green"], ("x", "y"))
+
+
+def test_archives_without_inputs_are_said(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("notes.txt", "no image")
+    np.savez(tmp_path / "f.npz", features=np.zeros((2, 3)))
+    (tmp_path / "b.zip").write_bytes(b"no zip")
+    with pytest.raises(InputError, match="holds no images; they end in"):
+        open_inputs(tmp_path / "a.zip", "image")
+    with pytest.raises(InputError, match="holds rows of numbers, and the model reads images"):
+        open_inputs(tmp_path / "f.npz", "image")
+    with pytest.raises(TargetError, match="is no readable zip"):
+        open_inputs(tmp_path / "b.zip", "image")
 
 
 def test_tables_and_lines_are_read(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `headstart transfer --out` wrote.")],
     inputs: Annotated[
         str,
-        typer.Argument(metavar="INPUTS", help="A folder of images, an image, a table, or a file of lines."),
+        typer.Argument(
+            metavar="INPUTS", help="A folder or zip of images, an image, a table, a .npz, or a file of lines."
+        ),
     ],
     out: Annotated[
         Path | None,

@@ -120,13 +120,13 @@ def target_of(arrays: Arrays, *, name: str, task: Task | None) -> Target:
             f"{arrays.where} holds no `labels`; it holds {', '.join(sorted(found)) or 'no array of a known name'}. "
             "Name the array of labels `labels`."
         )
-    kind, examples, notes = _examples(arrays)
+    kind, examples, notes = examples_of(arrays)
     return make_target(
         name=name,
         kind=kind,
         examples=examples,
         raw=found["labels"],
-        ids=_ids(arrays, len(examples)),
+        ids=ids_of(arrays, len(examples)),
         where=arrays.where,
         label_where=f"`labels` of {arrays.where}",
         task=task,
@@ -192,7 +192,12 @@ def _unused(splits: dict[str, dict[str, str]]) -> tuple[str, ...]:
     return (f"arrays of the splits {', '.join(f'`{name}`' for name in splits)} are set aside",) if splits else ()
 
 
-def _examples(arrays: Arrays) -> tuple[Kind, Examples, tuple[str, ...]]:
+def examples_of(arrays: Arrays) -> tuple[Kind, Examples, tuple[str, ...]]:
+    """What kind of examples `arrays` hold, the examples, and notes on how they were read.
+
+    Raises:
+        TargetError: There is nothing that could be an example.
+    """
     found, where = arrays.found, arrays.where
     for name in ("features", "logits", "probs"):
         if name in found:
@@ -206,12 +211,14 @@ def _examples(arrays: Arrays) -> tuple[Kind, Examples, tuple[str, ...]]:
             return "image", examples, notes
     if "texts" in found:
         return "text", Texts(found["texts"].tolist()), ()
+    labelled = "labels but " if "labels" in found else ""
     raise TargetError(
-        f"{where} holds labels but no `features`, `logits`, `probs`, `images` or `texts`; add one of them."
+        f"{where} holds {labelled}no `features`, `logits`, `probs`, `images` or `texts`; add one of them."
     )
 
 
-def _ids(arrays: Arrays, count: int) -> list[str]:
+def ids_of(arrays: Arrays, count: int) -> list[str]:
+    """The names of the examples, their numbers where the file has none."""
     ids = [str(name) for name in arrays.found["ids"]] if "ids" in arrays.found else list(_row_names(count))
     if len(ids) != count or len(set(ids)) != count:
         raise TargetError(f"{arrays.where}: `ids` must be {count} different names, one per example.")

@@ -65,21 +65,40 @@ def open_zip(path: Path, *, split: str | None, task: Task | None) -> Target:
     Raises:
         TargetError: It is no readable zip, or `open_folder` would refuse its content.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {
-                _parts(info): info for info in archive.infolist()
-            }  # of equal names the last counts, as in zipfile
-    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise TargetError(f"{path} is no readable zip: {str(error).rstrip('.')}; make or fetch it again.") from error
-    if any(info.flag_bits & 1 for info in members.values()):
-        raise TargetError(f"{path} is locked with a password; unpack it and pass the folder.")
+    members = _members(path)
     files = [parts for parts, info in members.items() if not info.is_dir()]
     folders = {parent for parts in members for parent in _above(parts)}
     folders |= {parts for parts, info in members.items() if info.is_dir()}
     arranged = arrange(files, folders, split=split, where=str(path))
     examples = ZipImages(path, tuple(members[parts] for parts in arranged.examples))
     return _target(path.stem, examples, arranged, (), task, str(path))
+
+
+def images_of_zip(path: Path) -> tuple[ZipImages, list[str]]:
+    """Every image of a zip, in whatever folders, with the names they have in it.
+
+    Raises:
+        TargetError: It is no readable zip.
+    """
+    members = {
+        "/".join(parts): info
+        for parts, info in sorted(_members(path).items())
+        if not info.is_dir() and PurePosixPath(parts[-1]).suffix.casefold() in SUFFIXES
+        if not any(_is_junk(part) for part in parts)
+    }
+    return ZipImages(path, tuple(members.values())), list(members)
+
+
+def _members(path: Path) -> dict[Parts, zipfile.ZipInfo]:
+    """What lies in a zip, by its place; of equal names the last counts, as in zipfile."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {_parts(info): info for info in archive.infolist()}
+    except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
+        raise TargetError(f"{path} is no readable zip: {str(error).rstrip('.')}; make or fetch it again.") from error
+    if any(info.flag_bits & 1 for info in members.values()):
+        raise TargetError(f"{path} is locked with a password; unpack it and pass the folder.")
+    return members
 
 
 def list_folder(folder: Path) -> Listing:

@@ -54,7 +54,7 @@ def open_torchvision(name: str, *, root: Path, split: str | None, task: Task | N
             "the data set."
         ) from error
     target = target_of_dataset(dataset, name=f"torchvision/{name}", task=task, split=chosen)
-    return target if chosen is None else _with_note(target, f"only the split `{chosen}` is scored")
+    return target if chosen is None else _with_note(target, f"only the split `{chosen}` is used")
 
 
 def open_hugging_face(name: str, roles: Roles, *, split: str | None, task: Task | None, download: bool) -> Target:

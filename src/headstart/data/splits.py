@@ -35,7 +35,7 @@ def choose_split(sizes: Mapping[str, int], wanted: str | None, where: str) -> tu
 
     Example:
         >>> choose_split({"train": 80, "test": 20}, None, "photos/")
-        ('train', 'only the split `train` (80 examples) is scored; set aside: `test` (20)')
+        ('train', 'only the split `train` (80 examples) is used; set aside: `test` (20)')
     """
     there = ", ".join(f"`{name}`" for name in sizes)
     fitting = [name for name in sizes if name == wanted] or [
@@ -50,5 +50,5 @@ def choose_split(sizes: Mapping[str, int], wanted: str | None, where: str) -> tu
         )
     chosen = fitting[0]
     aside = ", ".join(f"`{name}` ({size})" for name, size in sizes.items() if name != chosen)
-    note = f"only the split `{chosen}` ({sizes[chosen]} examples) is scored"
+    note = f"only the split `{chosen}` ({sizes[chosen]} examples) is used"
     return chosen, note + (f"; set aside: {aside}" if aside else "")

@@ -1,4 +1,4 @@
-"""New inputs to predict: images in a folder, a single image, rows of a table, lines of a text file."""
+"""New inputs to predict: images in a folder or a zip, a single image, rows of a table or an array, lines of a text."""
 
 import os
 from collections.abc import Sequence
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from headstart.data.arrays import examples_of, ids_of, read_npz
+from headstart.data.folders import images_of_zip
 from headstart.data.pixels import SUFFIXES
 from headstart.data.stored import ImageFiles
 from headstart.data.target import Examples, Target
@@ -45,8 +47,8 @@ def open_inputs(
     """Find the inputs that `spec` names.
 
     Args:
-        spec: A folder of images (folders in it are searched too), an image, a CSV, TSV or Parquet table, or a text file
-            with one input per line.
+        spec: A folder or zip of images (folders in it are searched too), an image, a CSV, TSV or Parquet table, a
+            `.npz` of `images` or `texts`, or a text file with one input per line.
         kind: What the model reads.
         text_column: The column of texts in a table; its only column by default.
         image_column: The column of image paths, relative to the table's file.
@@ -56,9 +58,16 @@ def open_inputs(
     """
     path = Path(spec)
     if not path.exists():
-        raise InputError(f"{path} does not exist; name a folder of images, an image, a table or a text file.")
-    if path.suffix.casefold() in (".csv", ".tsv", ".parquet"):
+        raise InputError(
+            f"{path} does not exist; name a folder or zip of images, an image, a table, a .npz or a text file."
+        )
+    suffix = path.suffix.casefold()
+    if suffix in (".csv", ".tsv", ".parquet"):
         examples, ids = _from_table(path, kind, text_column, image_column)
+    elif suffix == ".npz":
+        examples, ids = _from_arrays(path, kind)
+    elif suffix == ".zip" and kind == "image":
+        examples, ids = _from_zip(path)
     elif kind == "text":
         examples, ids = _from_lines(path)
     else:
@@ -72,6 +81,24 @@ def _from_images(path: Path) -> tuple[Examples, list[str]]:
         raise InputError(f"{path} holds no images; they end in {', '.join(sorted(SUFFIXES))}.")
     root = path.parent if path.is_file() else path
     return ImageFiles(tuple(files)), [str(file.relative_to(root)) for file in files]
+
+
+def _from_zip(path: Path) -> tuple[Examples, list[str]]:
+    examples, ids = images_of_zip(path)
+    if not ids:
+        raise InputError(f"{path} holds no images; they end in {', '.join(sorted(SUFFIXES))}.")
+    return examples, ids
+
+
+def _from_arrays(path: Path, kind: Kind) -> tuple[Examples, list[str]]:
+    arrays = read_npz(path, None)
+    held, examples, _ = examples_of(arrays)
+    if held != kind:
+        raise InputError(
+            f"{path} holds {'rows of numbers' if held == 'arrays' else f'{held}s'}, and the model reads {kind}s; "
+            f"save them in an array called `{kind}s`."
+        )
+    return examples, ids_of(arrays, len(examples))
 
 
 def _from_lines(path: Path) -> tuple[Examples, list[str]]:
