@@ -22,6 +22,7 @@ class Known:
     title: str
     brings: str  # the command or the package that brings it
     places: tuple[str, ...] = ()  # tried in order where the user gives no path
+    classes: int = 10
 
 
 KNOWN = {
@@ -41,6 +42,7 @@ KNOWN = {
         "CIFAR-100",
         "`python -c \"import torchvision; torchvision.datasets.CIFAR100('data', download=True)\"`",
         ("torchvision/CIFAR100",),
+        100,
     ),
     "mnist": Known(
         "MNIST",
@@ -53,10 +55,12 @@ KNOWN = {
         "Grocery Store",
         "`git clone https://github.com/marcusklasson/GroceryStoreDataset`; pass a folder or zip of class folders as "
         "`--data grocery-store=PATH`",
+        classes=81,
     ),
     "trashnet": Known(
         "TrashNet",
         "`git clone https://github.com/garythung/trashnet`; pass its folder or zip as `--data trashnet=PATH`",
+        classes=6,
     ),
     "sign-digits": Known(
         "Sign Language Digits",
@@ -159,12 +163,18 @@ def _open(name: str, place: str, root: str) -> DataSet:
             raise TargetError(f"{place} has too few examples to hold out a test part.")
         notes = (f"{len(test)} examples held out as test part, stratified: the data come without one",)
     train, test, aligned = _same_classes(train, test)
-    title = KNOWN[name].title if name in KNOWN else Path(place).stem
+    known = KNOWN.get(name)
+    if known is not None and len(train.classes) != known.classes:
+        raise TargetError(
+            f"{known.title} has {known.classes} classes, and {place} holds {len(train.classes)}. To use other data "
+            f"in its place, say so with `--stand-in {name}=NAME`."
+        )
+    title = known.title if known is not None else Path(place).stem
     return DataSet(name, title, train, test, (*notes, *aligned))
 
 
 def _same_classes(train: Target, test: Target) -> tuple[Target, Target, tuple[str, ...]]:
-    """The test part's codes into the training part's classes; examples of classes it lacks are left out, and said."""
+    """The test part's codes into the training part's; examples of classes that one lacks are left out, and said."""
     if train.classes == test.classes:
         return train, test, ()
     codes = {label: code for code, label in enumerate(train.classes)}

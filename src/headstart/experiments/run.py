@@ -83,10 +83,11 @@ def run(
     """
     if jobs < 1:
         raise InputError(f"`jobs` must be at least 1; got {jobs}.")
+    forget()
     todo = [piece for piece in pieces(parts, order) if piece.without(results.refresh()).numbers]
     tell = announce or (lambda text: None)
     for part in dict.fromkeys(piece.part for piece in todo):
-        tell(f"{part.source} on {part.data}: one forward pass")
+        tell(f"{part.row.name}: {part.source} on {part.data}")
         _check_same(results, part, bench)
     if todo:
         total = sum(len(piece.numbers) for piece in todo)
@@ -123,6 +124,12 @@ def work(piece: Piece, bench: Bench) -> list[tuple[str, dict[str, Any]]]:
         }
         done.append((key, row | ({"curve": [round(value, 6) for value in outcome.curve]} if outcome.curve else {})))
     return done
+
+
+def forget() -> None:
+    """Open data and models anew: a file may have changed since the last run of this process."""
+    for kept in (opened, loaded, outputs_of_source, _hash):
+        kept.cache_clear()
 
 
 def _outcomes(

@@ -12,7 +12,7 @@ from headstart.experiments.measures import SCORES, measure
 from headstart.experiments.outcomes import head_outcomes
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import Results, Stored
-from headstart.experiments.run import Bench, loaded, opened, outputs_of_source
+from headstart.experiments.run import Bench, forget, loaded, opened, outputs_of_source
 from headstart.experiments.table import MISSING, Grid
 from headstart.experiments.tasks import ClassTask
 
@@ -41,6 +41,7 @@ def choose(
 
     All classes and all examples of the pool take part; the head is trained by SGD as everywhere in the paper.
     """
+    forget()
     count = 0
     for name in data:
         for model in models:

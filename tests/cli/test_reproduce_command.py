@@ -1,0 +1,106 @@
+"""`headstart reproduce` from end to end, on the demo's pictures and a small network: run, resume, refuse, draw."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from tests.cli.conftest import Run
+
+from headstart.experiments.cifar_resnet import CifarResNet
+from headstart.experiments.results import read_results
+
+DEMO = Path(__file__).parents[2] / "demo" / "fashion_mnist_1000.zip"
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    """A ResNet20 with random weights: the architecture is real, and small."""
+    torch.manual_seed(0)
+    path = tmp_path / "weights.safetensors"
+    save_file(CifarResNet(3, 10).state_dict(), path)
+    return path
+
+
+def options(network: Path, out: Path, rows: str, tasks: int) -> list[object]:
+    scale = ["--pool", 40, "--each", 6, "--test-each", 4, "--epochs", 1, "--tasks", tasks]
+    return ["--models", network, "--data", f"fashion-mnist={DEMO}", "--rows", rows, "--out", out, *scale]
+
+
+def test_a_run_is_kept_goes_on_where_it_stopped_and_becomes_a_table_and_a_figure(
+    run: Run, network: Path, tmp_path: Path
+) -> None:
+    out, page = tmp_path / "results.jsonl", tmp_path / "table.md"
+    rows = "fashion-mnist/cifar10/[sl]*/head"
+    first = run("reproduce", "table1", *options(network, out, rows, 2))
+    assert first.exit_code == 0, first.output
+    assert "4 tasks done now, 4 in" in first.stderr
+    again = run("reproduce", "table1", *options(network, out, rows, 5), "--markdown", page)
+    assert "6 tasks done now, 10 in" in again.stderr
+    assert "weights on Fashion-MNIST" in again.stdout
+    assert "waits for meta-transfer" in again.stdout
+    assert "5 tasks for 200; 1 epochs for 100; drawn from 40 examples a class" in page.read_text()
+    assert len(read_results(out).rows) == 10
+    shown = run("reproduce", "figure6", "--show", "--out", out, "--figures", tmp_path / "figures")
+    assert shown.exit_code == 0, shown.output
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["figure6.png", "figure6.svg"]
+
+
+def test_processes_give_the_same_numbers_as_one(run: Run, network: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    rows = "fashion-mnist/cifar10/large/head"
+    assert run("reproduce", "table1", *options(network, one, rows, 2)).exit_code == 0
+    assert run("reproduce", "table1", *options(network, two, rows, 2), "--jobs", 2).exit_code == 0
+    of_one = {row["key"]: (row["accuracy"], row["scores"]["leep"]) for row in read_results(one).rows}
+    of_two = {row["key"]: (row["accuracy"], row["scores"]["leep"]) for row in read_results(two).rows}
+    assert len(of_one) == 2
+    assert of_one.keys() == of_two.keys()
+    assert all(of_one[key] == pytest.approx(of_two[key]) for key in of_one)
+
+
+def test_results_of_other_settings_or_of_another_model_are_refused(run: Run, network: Path, tmp_path: Path) -> None:
+    out, rows = tmp_path / "results.jsonl", "fashion-mnist/cifar10/small/head"
+    assert run("reproduce", "table1", *options(network, out, rows, 1)).exit_code == 0
+    before = out.read_bytes()
+    other = run("reproduce", "table1", *options(network, out, rows, 1), "--seed", 1)
+    assert (other.exit_code, out.read_bytes()) == (2, before)
+    assert "other settings (`seed` 0 there, 1 now)" in other.stderr
+    save_file(CifarResNet(3, 10).state_dict(), network)
+    changed = run("reproduce", "table1", *options(network, out, rows, 2))
+    assert (changed.exit_code, out.read_bytes()) == (2, before)
+    assert "made with another model" in changed.stderr
+
+
+def test_what_cannot_be_run_is_named_with_its_reason(run: Run, network: Path, tmp_path: Path) -> None:
+    result = run("reproduce", "table1", "--rows", "cifar100/*", "--root", tmp_path, "--out", tmp_path / "r.jsonl")
+    assert result.exit_code == 2
+    assert "cifar100/imagenet/meta/cnaps: meta-transfer (CNAPs) is not part of headstart yet" in result.stderr
+    assert "cifar100/cifar10/large/head: no CIFAR-10 network was named" in result.stderr
+    assert "torchvision.datasets.CIFAR100('data', download=True)" in result.stderr
+    assert not (tmp_path / "r.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tabel1"], "Did you mean `table1`?"),
+        (["figure3"], "wait for it"),
+        (["table1", "--rows", "nothing"], "fits no row of table1"),
+        (["table1", "--show", "--out", "none.jsonl"], "none.jsonl cannot be read"),
+        (["table1", "--models", "here=zoo/x"], "the slots are imagenet and cifar10"),
+        (["table1", "--stand-in", "cifar10=grocery-store"], "the targets are cifar100, fashion-mnist"),
+    ],
+)
+def test_bad_words_get_a_plain_sentence(run: Run, arguments: list[str], words: str) -> None:
+    result = run("reproduce", *arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+
+
+def test_the_list_names_the_table_the_nine_figures_and_what_brings_data(run: Run) -> None:
+    result = run("reproduce", "list")
+    assert [line.split()[0] for line in result.stdout.splitlines()[:10]] == [
+        "table1",
+        *(f"figure{number}" for number in range(1, 10)),
+    ]
+    assert "apt-get install dataset-fashion-mnist" in result.stdout
