@@ -321,6 +321,17 @@ def test_arguments_that_do_not_fit(change: dict, message: str) -> None:
         transfer(target(), source(), cache=False, **change)
 
 
+@pytest.mark.parametrize(("precision", "recorded"), [("bf16", "bf16"), ("auto", "fp32"), (None, "fp32")])
+def test_the_precision_is_in_the_plan_the_record_and_the_result(precision: str | None, recorded: str) -> None:
+    run = transfer(target(), source(), method="fine-tune", precision=precision, device="cpu", **SHORT)
+    assert (run.outcome.provenance.precision, run.outcome.options["precision"]) == (recorded, recorded)
+    shown = preview(target(), source(), method="fine-tune", precision=precision, device="cpu", **SHORT)
+    assert shown.training.precision == recorded
+    whole = transfer(target(), source(), method="fine-tune", device="cpu", **SHORT)
+    assert same(run, whole) == (recorded == "fp32")
+    assert np.allclose(run.predictions.outputs, whole.predictions.outputs, atol=0.05)
+
+
 def test_augmenting_texts_is_refused() -> None:
     with pytest.raises(InputError, match="`augment` is for images"):
         transfer(open_target(texts()), text_source(), method="head", augment="light", **HEAD)

@@ -248,7 +248,7 @@ def test_a_last_batch_of_one_joins_its_neighbour() -> None:
         {"schedule": "constant"},
         {"warmup": 0.5},
         {"optimizer": "sgd"},
-        {"precision": "bfloat16"},
+        {"precision": "bf16"},
         {"seed": 6},
         {"batch_size": 8},
         {"keep_statistics": True},
@@ -260,6 +260,25 @@ def test_every_option_changes_the_result(change: dict) -> None:
     fit(plain, [BODY, HEAD], data(), None, SHORT)
     fit(changed, [BODY, HEAD], data(), None, replace(SHORT, **change))
     assert not same(state(plain), state(changed))
+
+
+def test_half_width_stays_close_and_auto_is_whole_on_a_cpu() -> None:
+    nets = {name: network() for name in ("fp32", "bf16", "auto")}
+    for name, net in nets.items():
+        fit(net, [BODY, HEAD], data(), None, replace(SHORT, precision=name))
+        assert {value.dtype for value in net.parameters()} == {torch.float32}
+    states = {name: state(net) for name, net in nets.items()}
+    assert same(states["auto"], states["fp32"])
+    x = data(30, 1).inputs
+    with torch.no_grad():
+        whole, half = (nets[name](x).softmax(dim=1) for name in ("fp32", "bf16"))
+    assert 0 < (whole - half).abs().max() < 0.05
+
+
+def test_half_width_is_advised_against_where_it_breaks() -> None:
+    groups = [replace(BODY, rate=1e20), replace(HEAD, rate=1e20)]
+    with pytest.raises(TrainingError, match="`precision='fp32'`"):
+        fit(network(), groups, data(), None, replace(SHORT, precision="bf16"))
 
 
 def test_momentum_changes_the_result_of_sgd() -> None:

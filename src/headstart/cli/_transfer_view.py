@@ -74,7 +74,10 @@ def print_preview(preview: "Preview") -> None:
     if preview.training is not None:
         t = preview.training
         console.print(
-            Text(f"{t.epochs} epochs, batches of {t.batch_size}, {t.optimizer}, {t.schedule} rate, seed {t.seed}")
+            Text(
+                f"{t.epochs} epochs, batches of {t.batch_size}, {t.optimizer}, {t.schedule} rate, {t.precision}, "
+                f"seed {t.seed}"
+            )
         )
     for note in preview.notes:
         console.print(Text(note, style="dim"))

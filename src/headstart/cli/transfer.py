@@ -115,7 +115,8 @@ def transfer(
         float | None, typer.Option(metavar="X", help="Largest norm of a gradient.", rich_help_panel=TRAIN)
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(metavar="NAME", help="float32 or bfloat16.", rich_help_panel=TRAIN)
+        str | None,
+        typer.Option(metavar="NAME", help="fp32, bf16, or auto: the faster.", rich_help_panel=TRAIN),
     ] = None,
     keep_statistics: Annotated[
         bool, typer.Option("--keep-statistics", help="Freeze batch-norm statistics.", rich_help_panel=TRAIN)

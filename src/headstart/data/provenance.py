@@ -38,7 +38,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def provenance(target: Target, *, command: str, seed: int, source_hashes: dict[str, str], device: str) -> Provenance:
+def provenance(
+    target: Target, *, command: str, seed: int, source_hashes: dict[str, str], device: str, precision: str = "fp32"
+) -> Provenance:
     """The record, made now."""
     return Provenance(
         command=command,
@@ -48,4 +50,5 @@ def provenance(target: Target, *, command: str, seed: int, source_hashes: dict[s
         target_hash=target_hash(target),
         source_hashes=source_hashes,
         device=device,
+        precision=precision,
     )

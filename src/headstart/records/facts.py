@@ -18,6 +18,7 @@ class Provenance:
     target_hash: str
     source_hashes: dict[str, str] = field(default_factory=dict)
     device: str = "cpu"
+    precision: str = "fp32"  # of the arithmetic in training
 
 
 @dataclass(frozen=True)

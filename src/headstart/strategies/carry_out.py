@@ -106,6 +106,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
             seed=setting.seed,
             source_hashes={setting.source.name: setting.source.fingerprint},
             device=str(setting.device),
+            precision=setting.training.precision if setting.strategy.plan is not None else "fp32",
         ),
         options=described(setting.options) | {"augment": setting.augment} | _training_record(setting),
         bounds=_bounds(setting),

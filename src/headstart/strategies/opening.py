@@ -23,6 +23,7 @@ from headstart.strategies.recommend import Advice, recommend
 from headstart.strategies.setting import TRAINING, Progress, Setting, features_progress, read_settings, silent
 from headstart.strategies.table import find, methods_for
 from headstart.strategies.taps import at_layer, output_modules
+from headstart.train.training import precision_on
 
 if TYPE_CHECKING:
     from headstart.strategies.run import Run
@@ -64,6 +65,7 @@ def open_setting(
     if method != "auto":
         find(method)
     options, training = read_settings(settings, seed)
+    training = replace(training, precision=precision_on(place, training.precision))
     if augment not in AUGMENTATIONS:
         raise InputError(f"`augment` must be one of {', '.join(AUGMENTATIONS)}; got {augment!r}.")
     parts = split_target(target, test=test, most=limit, split_seed=split_seed, max_bad=max_bad, **dict(reading or {}))

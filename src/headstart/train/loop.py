@@ -29,7 +29,7 @@ from headstart.train.checkpoint import (
 from headstart.train.groups import Group, has_batch_statistics, set_trainable
 from headstart.train.outputs import out_of_memory, outputs_of
 from headstart.train.schedule import multiplier
-from headstart.train.training import Training
+from headstart.train.training import Training, precision_on
 
 Report = Callable[[int, int, str], None]  # steps done, steps in all, what to show beside them
 
@@ -107,6 +107,7 @@ class _Loop:
         device: torch.device,
     ) -> None:
         self.network, self.groups, self.train, self.valid = network.to(device), groups, train, valid
+        training = replace(training, precision=precision_on(device, training.precision))
         self.training, self.task, self.device = training, task, device
         self.progress = Progress()
         self.n = len(train.labels)
@@ -198,7 +199,7 @@ class _Loop:
         for part in np.array_split(np.arange(n), chunks):
             piece = slice(int(part[0]), int(part[-1]) + 1)
             inputs = batch if chunks == 1 else take(batch, piece)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.training.precision == "bfloat16"):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.training.precision == "bf16"):
                 outputs = self.network(inputs)
             loss = torch.stack([self._loss(outputs, aim[piece], share * len(part) / n) for aim, share in aims]).sum()
             loss.backward()
@@ -295,7 +296,7 @@ class _Loop:
     def _not_finite(self, what: str) -> str:
         progress = self.progress
         peak = max(group["peak"] for group in self.optimizer.param_groups)
-        hint = ", or `precision='float32'`" if self.training.precision != "float32" else ""
+        hint = ", or `precision='fp32'`" if self.training.precision != "fp32" else ""
         rate = max(group["lr"] for group in self.optimizer.param_groups)
         return (
             f"the {what} is not a finite number in epoch {progress.epoch + 1} (step {progress.step + 1} of "
