@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         TargetError,
     )
     from headstart.evaluation import evaluate
+    from headstart.experiments.benchmark import benchmark
     from headstart.ranking import plan
     from headstart.records import Extraction, Failure, ModelCard, RankedSource, Ranking, ScoreRow
     from headstart.report import write_report
@@ -68,6 +69,7 @@ __all__ = [
     "TargetError",
     "__version__",
     "audit",
+    "benchmark",
     "data",
     "errors",
     "evaluate",
@@ -98,6 +100,7 @@ _HOMES = {
     "plan": "ranking",
     "write_report": "report",
     "audit": "scores",
+    "benchmark": "experiments.benchmark",
     "evaluate": "evaluation",
     "load": "strategies",
     "transfer": "strategies",

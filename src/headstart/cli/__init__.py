@@ -7,6 +7,7 @@ import typer
 import headstart
 from headstart.cli._guard import guarded
 from headstart.cli._variadic import VariadicCommand
+from headstart.cli.benchmark import benchmark
 from headstart.cli.evaluate import evaluate
 from headstart.cli.export import export
 from headstart.cli.models import models
@@ -54,6 +55,7 @@ app.command(no_args_is_help=True, epilog=TRANSFER_EPILOG)(guarded(transfer))
 app.command(no_args_is_help=True)(guarded(predict))
 app.command(no_args_is_help=True)(guarded(evaluate))
 app.command(no_args_is_help=True)(guarded(export))
+app.command()(guarded(benchmark))
 app.command(cls=VariadicCommand, no_args_is_help=True, epilog=REPRODUCE_EPILOG)(guarded(reproduce))
 
 
