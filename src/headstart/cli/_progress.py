@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from headstart.records.words import duration, rate
+from headstart.records.words import duration, plural, rate
 
 if TYPE_CHECKING:
     from headstart.search import Event
@@ -51,6 +51,9 @@ class _Bars:
             self.examples = event.total
             self.one = self.progress.add_task("reading", total=None)
             self.all = self.progress.add_task("all models", total=event.sources * event.total)
+        elif event.stage == "round":
+            self.examples = event.total
+            self.progress.reset(self.all, description=f"round {event.index + 1}", total=event.sources * event.total)
         elif event.stage == "load":
             self.progress.reset(self.one, description=event.source, total=self.examples)
         elif event.stage == "forward":
@@ -68,7 +71,10 @@ class _Lines:
         self.started = 0.0
 
     def __call__(self, event: "Event") -> None:
-        if event.stage == "load":
+        if event.stage == "round":
+            models, examples = plural(event.sources, "model"), plural(event.total, "example")
+            self.console.print(f"Round {event.index + 1}: {models} on {examples}")
+        elif event.stage == "load":
             self.started = time.monotonic()
         elif event.stage in ("done", "failed"):
             what = "done" if event.stage == "done" else "failed"

@@ -26,6 +26,8 @@ headstart rank photos/ --models timm/resnet18 local-dir:my_model/
 
 headstart rank reviews.csv --label-column stars --models st/all-MiniLM-L6-v2
 
+headstart rank photos/ --models 'timm/*' --search race --time-budget 10m
+
 headstart rank features_a.npz features_b.npz"""
 )
 
@@ -60,6 +62,24 @@ def rank(
     sort: Annotated[
         str | None,
         typer.Option("--sort", metavar="NAME", help="The score that orders the rows.", rich_help_panel=WHAT),
+    ] = None,
+    search: Annotated[
+        str,
+        typer.Option(
+            "--search",
+            metavar="NAME",
+            help="all; race (drop models once they are surely behind); or halving (a fifth of the passes).",
+            rich_help_panel=HOW,
+        ),
+    ] = "all",
+    time_budget: Annotated[
+        str | None,
+        typer.Option(
+            "--time-budget",
+            metavar="TIME",
+            help="Stop after 90 (seconds), 60s, 5m or 1h with the best answer so far.",
+            rich_help_panel=HOW,
+        ),
     ] = None,
     limit: Annotated[
         int | None,
@@ -148,16 +168,18 @@ def rank(
     if cache and no_cache:
         raise InputError("`--cache` and `--no-cache` exclude each other; give one of them.")
     output = Output(json=json, csv=csv)
-    from headstart.search import rank as search
+    from headstart.search import rank as rank_sources
 
     with shown(output.errors) as progress:
-        ranking = search(
+        ranking = rank_sources(
             target[0] if len(target) == 1 else target,
             models,
             scores=score,
             sort=sort,
             limit=limit,
             seed=seed,
+            search=search,
+            time_budget=time_budget,
             device=device,
             batch_size=batch_size,
             cache=False if no_cache else cache or True,

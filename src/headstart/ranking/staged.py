@@ -18,6 +18,7 @@ class Staged:
     planned: int  # rounds that there might have been
     dropped: Mapping[str, str]  # source -> why the search went on without it
     surely: bool = False  # whether a source dropped is known not to be the best, at an error of the search's own
+    final: float | None = None  # then: the level at which the last round, being on all examples, finds who is not
 
 
 def ranks_by_stage(staged: Staged, sources: Sequence[str], seed: int) -> PairedRanks:
@@ -32,7 +33,7 @@ def ranks_by_stage(staged: Staged, sources: Sequence[str], seed: int) -> PairedR
     stages = [_stage(found, place) for found in staged.rounds]
     out = np.array([name in staged.dropped for name in sources]) if staged.surely else None
     kept = [stage for stage in stages if len(stage.members)]
-    return staged_ranks(kept, rounds=staged.planned, out=out, seed=seed)
+    return staged_ranks(kept, rounds=staged.planned, out=out, final=staged.final, seed=seed)
 
 
 def _stage(found: Mapping[str, Evaluation], place: Mapping[str, int]) -> Stage:

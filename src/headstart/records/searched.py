@@ -26,7 +26,7 @@ def sureness(ranking: "Ranking", search: "Search") -> str | None:
     seen = plural(rows[0].examples or search.whole, NOUNS[ranking.target.kind])
     if not rivals:
         return f"{best} is {prize} at {level}, on {seen}."
-    apart = f"{listing(rivals)} cannot be told apart from it on {seen}."
+    apart = f"{listing(rivals)} cannot be told apart from it on the {NOUNS[ranking.target.kind]}s that both saw."
     if search.ended == "margin":
         return f"{best} is {prize} at {level}, or within {search.margin:g} of it; {apart}"
     return f"{best} comes first, but at {level} {apart}"

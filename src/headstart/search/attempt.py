@@ -13,6 +13,7 @@ from headstart.data.target import Target
 from headstart.errors import CacheError, HeadstartError, TargetError
 from headstart.ranking import Measurement, measure
 from headstart.records import Extraction, Failure
+from headstart.search.budget import OutOfTime
 from headstart.search.progress import Event, Progress
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def attempt(candidate: "Candidate", course: Course, report: Callable[[Event], No
     Raises:
         TargetError: Too many examples are unreadable: no other source would fare better.
         CacheError: The cache cannot be written: nor would one here.
+        OutOfTime: `report` raised it, in the middle of the source; rows that are made are in the cache.
     """
     try:
         extraction = _extraction(candidate, course, report)
@@ -79,7 +81,7 @@ def _extraction(candidate: "Candidate", course: Course, report: Callable[[Event]
             max_bad=course.max_bad,
             progress=lambda done, total: report(Event("forward", done=done, total=total)),
         )
-    except HeadstartError:
+    except (HeadstartError, OutOfTime):
         raise
     except Exception as error:
         logger.debug("%s broke", candidate.name, exc_info=True)

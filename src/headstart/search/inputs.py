@@ -57,7 +57,7 @@ def open_inputs(spec: object, reading: Reading, *, most: int | None, seed: int) 
         return inputs
     limited = limit(inputs.target, most, seed)
     kept = stratified_order(inputs.target.labels, seed)[:most]
-    return Inputs(limited, tuple(_rows(extraction, kept) for extraction in inputs.extractions))
+    return Inputs(limited, tuple(rows_of(extraction, kept) for extraction in inputs.extractions))
 
 
 def _open(spec: object, reading: Reading) -> Inputs:
@@ -72,11 +72,11 @@ def _open(spec: object, reading: Reading) -> Inputs:
     if files:
         return Inputs(target, (read_arrays(files[0], split=reading.split, task=reading.task),))
     return Inputs(
-        replace(target, notes=(*target.notes, "the numbers given are taken as features")), (_rows_of(target),)
+        replace(target, notes=(*target.notes, "the numbers given are taken as features")), (_as_features(target),)
     )
 
 
-def _rows_of(target: Target) -> Extraction:
+def _as_features(target: Target) -> Extraction:
     """Rows of numbers in memory as a source's features."""
     features = np.stack([np.asarray(target.examples.load(row)) for row in range(len(target))])
     return Extraction(target.name, target.labels, target.ids, features=features, layer="given")
@@ -149,7 +149,8 @@ def _from_memory(spec: Mapping[object, object], reading: Reading) -> Inputs:
     return Inputs(target, (extraction_of(arrays, target),))
 
 
-def _rows(extraction: Extraction, kept: np.ndarray) -> Extraction:
+def rows_of(extraction: Extraction, kept: np.ndarray) -> Extraction:
+    """Some rows of an extraction, in the order given."""
     return replace(
         extraction,
         labels=extraction.labels[kept],

@@ -21,7 +21,7 @@ PER_CLASS = 4  # but at least so many times the classes
 class Drop:
     """Why a search goes on without a source."""
 
-    by: str  # the source that it was found to be worse than
+    by: str  # the source on whose account; "" where it is no single one
     why: str
 
 
@@ -76,8 +76,11 @@ class All:
 class Race:
     """Drop a source once it is surely below another; `headstart.stats.racing` says what is spent and why it is valid.
 
+    Half of the error is spent on dropping, over all rounds and comparisons. The other half is for the order of those
+    that saw all examples, if the race goes so far.
+
     Args:
-        error: Probability that the best source is lost, over all rounds and comparisons.
+        error: Probability that what the race says of the best source is wrong.
         margin: The race ends when no source left can be more than so much better than the leader, in the unit of the
             score (nats for LEEP and its family).
     """
@@ -101,11 +104,14 @@ class Race:
 
         A source whose score has no interval on these examples cannot be dropped.
         """
+        if round_.seen == round_.whole:
+            return {}, None
         racing, deleted = _with_intervals(round_)
         if len(racing) < 2:
-            return {}, None
+            alone = len(round_.measurements) == 1 and round_.sources > 1
+            return {}, "one left" if alone else None
         values = np.array([one.evaluations[round_.score].value for one in racing])
-        error = level_of_each(self.error, round_.rounds, round_.sources)
+        error = level_of_each(self.error / 2, round_.rounds, round_.sources)
         standing = compare(values, deleted, seen=round_.seen, whole=round_.whole, error=error)
         dropped = {
             one.source: Drop(
@@ -144,13 +150,12 @@ class Halving:
 
     def decide(self, round_: Round) -> tuple[dict[str, Drop], Ending | None]:
         """Drop the worse half, except after the last round."""
-        if round_.at == round_.rounds - 1:
+        if round_.at + 1 >= math.log2(round_.sources):
             return {}, None
         order = np.argsort(-round_.values(), kind="stable")
         kept = math.ceil(round_.sources / 2 ** (round_.at + 1))
-        last = round_.measurements[order[min(kept, len(order)) - 1]].source
         why = f"not among the best {kept} on {round_.seen:,} examples"
-        return {round_.measurements[place].source: Drop(last, why) for place in order[kept:]}, None
+        return {round_.measurements[place].source: Drop("", why) for place in order[kept:]}, None
 
 
 SEARCHES: dict[str, type[All] | type[Race] | type[Halving]] = {"all": All, "race": Race, "halving": Halving}

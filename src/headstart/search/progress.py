@@ -4,20 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["start", "load", "forward", "score", "done", "failed"]
+Stage = Literal["start", "round", "load", "forward", "score", "done", "failed"]
 
 
 @dataclass(frozen=True)
 class Event:
     """Where the search stands.
 
-    "start" comes once, before the first source. Each source then gives "load", "forward" as batches come in, "score",
-    and at its end "done" or "failed".
+    "start" comes once, before the first source. A search in rounds gives "round" before each, with its number as
+    `index` and its examples as `total`. Each source then gives "load", "forward" as batches come in, "score", and at
+    its end "done" or "failed".
     """
 
     stage: Stage
     source: str = ""
-    index: int = 0  # of the source, from 0
+    index: int = 0  # of the source, or of the round, from 0
     sources: int = 0
     done: int = 0  # examples of this source that are through
     total: int = 0

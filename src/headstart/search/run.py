@@ -1,19 +1,27 @@
 """`rank`: from labelled data and a list of models to an honest ranking."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from headstart.data import summarize
 from headstart.data.provenance import provenance
 from headstart.errors import InputError
-from headstart.ranking import Measurement, build, choose_scores
-from headstart.records import Failure, Ranking, Task, check_destination
+from headstart.ranking import build, choose_scores, choose_sort
+from headstart.records import Ranking, Task, check_destination
 from headstart.scores import find as find_score
-from headstart.search.attempt import Course, announce, attempt, score
+from headstart.search.attempt import Course
+from headstart.search.budget import Deadline, seconds_of
+from headstart.search.entrants import from_arrays, from_candidates
 from headstart.search.inputs import Inputs, Reading, open_inputs
-from headstart.search.progress import Event, Progress, silent
+from headstart.search.methods import All, Halving, Race, check_scores, method_of
+from headstart.search.progress import Progress, silent
+from headstart.search.rounds import Entrant, Rounds
 from headstart.stats import jackknife_groups
 
 if TYPE_CHECKING:
@@ -30,6 +38,8 @@ def rank(
     sort: str | None = None,
     limit: int | None = None,
     seed: int = 0,
+    search: str | All | Race | Halving = "all",
+    time_budget: float | str | None = None,
     device: str = "auto",
     batch_size: int | None = None,
     cache: Path_ | bool = True,
@@ -58,6 +68,12 @@ def rank(
         sort: The score that orders the rows; chosen by a rule that the ranking states if None.
         limit: Use so many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
+        search: "all" scores every source on every example. "race" scores them on growing parts of the examples and
+            drops a source once it is surely below another: the best one is lost with probability at most 5 %, over all
+            rounds and comparisons. "halving" drops the worse half after each round, within a fifth of the forward
+            passes. `headstart.search.Race` and `Halving` take other numbers.
+        time_budget: Stop after so many seconds (90, "60s", "5m", "1h") with the best answer so far. Parts of the
+            examples then grow, with every search; sources that the time did not suffice for are listed.
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; what fits the memory if None.
         cache: True keeps forward passes in the usual place, False nowhere, a path there.
@@ -90,7 +106,8 @@ def rank(
         >>> rank({"features": features, "labels": labels}, scores="knn").best
         'arrays'
     """
-    tell = progress or silent
+    deadline = Deadline.after(seconds_of(time_budget))
+    method = method_of(search, timed=deadline.seconds is not None)
     names = _names(scores)
     _check_names(names, sort)
     _check_numbers(limit, batch_size, max_bad)
@@ -98,10 +115,12 @@ def rank(
         check_destination(path, folder=folder)
     reading = Reading(text_column, image_column, label_column, split, task, root, download)
     inputs = open_inputs(target, reading, most=limit, seed=seed)
+    shown = choose_scores(names, sort, inputs.target.task)
+    check_scores(method, shown, sort)
     course = Course(
         target=inputs.target,
         groups=jackknife_groups(inputs.target.labels, seed=seed),
-        scores=choose_scores(names, sort, inputs.target.task),
+        scores=shown,
         seed=seed,
         device=device if inputs.extractions else _device(device),
         batch_size=batch_size,
@@ -109,23 +128,30 @@ def rank(
         max_bad=max_bad,
         trust_pickle=trust_pickle,
     )
-    measurements, failures = _measure_all(inputs, models, course, tell)
-    skipped = {name: why for one in measurements for name, why in one.skipped.items()}
+    again = deadline.seconds is not None or not isinstance(method, All)
+    entrants = _entrants(inputs, models, again=again)
+    choose = partial(choose_sort, course.scores, sort=sort, asked=names is not None)
+    with _rows_kept(course, again and not inputs.extractions) as kept:
+        heard = silent if inputs.extractions else progress or silent  # arrays take no time worth following
+        found = Rounds(entrants, method, kept, choose, heard, deadline).run()
+    skipped = {name: why for one in found.measurements for name, why in one.skipped.items()}
     ranking = build(
         summarize(inputs.target, skipped),
-        measurements,
-        failures,
+        found.measurements,
+        found.failures,
         scores=course.scores,
         sort=sort,
         asked=names is not None,
         seed=seed,
         provenance=provenance(
             inputs.target,
-            command=command or describe_call(target, models, names, sort, limit, seed),
+            command=command or describe_call(target, models, names, sort, limit, seed, search, deadline.seconds),
             seed=seed,
-            source_hashes={one.source: one.fingerprint for one in measurements},
+            source_hashes={one.source: one.fingerprint for one in found.measurements},
             device=course.device,
         ),
+        search=found.search,
+        staged=found.staged,
     )
     _write(ranking, out, report)
     return ranking
@@ -169,13 +195,12 @@ def _device(name: str) -> str:
     return str(pick_device(name))
 
 
-def _measure_all(
-    inputs: Inputs, models: "Model | Sequence[Model] | None", course: Course, tell: Progress
-) -> tuple[list[Measurement], list[Failure]]:
+def _entrants(inputs: Inputs, models: "Model | Sequence[Model] | None", *, again: bool) -> list[Entrant]:
+    """The sources: those of the arrays, or those that `models` names."""
     if inputs.extractions:
         if models is not None:
             raise InputError("the target holds arrays, which are ranked as they are; leave out `models`.")
-        return [score(extraction, course) for extraction in inputs.extractions], []
+        return from_arrays(inputs.extractions)
     if models is None:
         raise InputError(
             f"`models` is missing: name the sources to rank on {inputs.target.kind} data, for example "
@@ -183,20 +208,17 @@ def _measure_all(
         )
     from headstart.sources import find
 
-    candidates = find(models, kind=inputs.target.kind)
-    measurements: list[Measurement] = []
-    failures: list[Failure] = []
-    tell(Event("start", sources=len(candidates), total=len(inputs.target)))
-    for index, candidate in enumerate(candidates):
-        report = announce(tell, candidate.name, index, len(candidates))
-        result = attempt(candidate, course, report)
-        if isinstance(result, Failure):
-            failures.append(result)
-            report(Event("failed", reason=result.reason))
-        else:
-            measurements.append(result)
-            report(Event("done"))
-    return measurements, failures
+    return from_candidates(find(models, kind=inputs.target.kind), again=again)
+
+
+@contextmanager
+def _rows_kept(course: Course, again: bool) -> Iterator[Course]:
+    """The course with a place for rows: a search in rounds must not compute any twice, cache or not."""
+    if course.cache is not None or not again:
+        yield course
+        return
+    with TemporaryDirectory(prefix="headstart-", ignore_cleanup_errors=True) as folder:
+        yield replace(course, cache=Path(folder))
 
 
 def _write(ranking: Ranking, out: Path_ | None, report: Path_ | None) -> None:
@@ -217,6 +239,8 @@ def describe_call(
     sort: str | None,
     limit: int | None,
     seed: int,
+    search: object = "all",
+    time_budget: float | None = None,
 ) -> str:
     """This call as Python, with objects shown by their type: what the record calls the command.
 
@@ -230,7 +254,10 @@ def describe_call(
     shown += [f"scores={list(scores)!r}"] if scores is not None else []
     shown += [f"sort={sort!r}"] if sort else []
     shown += [f"limit={limit}"] if limit is not None else []
-    return f"headstart.rank({', '.join([*shown, f'seed={seed}'])})"
+    shown += [f"seed={seed}"]
+    shown += [f"search={search!r}"] if search != "all" else []
+    shown += [f"time_budget={time_budget:g}"] if time_budget is not None else []
+    return f"headstart.rank({', '.join(shown)})"
 
 
 def _shown(value: object) -> str:

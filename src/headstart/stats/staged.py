@@ -29,6 +29,7 @@ def staged_ranks(
     *,
     rounds: int,
     out: Bool[np.ndarray, " s"] | None = None,
+    final: float | None = None,
     level: float = 0.95,
     seed: int = 0,
 ) -> PairedRanks:
@@ -37,8 +38,10 @@ def staged_ranks(
     Args:
         stages: The rounds in order; every source is a member of at least one.
         rounds: How many were planned: each spends its part of the error, whether it came to it or not.
-        out: Sources known not to be the best, and by implication those that might be it, on other grounds: a race says
-            so, with an error of its own. It alone then decides who may have rank 1.
+        out: Sources known not to be the best, on other grounds: a race says so, with an error of its own. It alone then
+            decides who may have rank 1.
+        final: With `out`: the level at which the last stage, if it is the one planned to be last, says as well who is
+            not the best.
         level: Probability with which all rank intervals hold at once.
         seed: For the sign flips and the draws.
 
@@ -70,10 +73,18 @@ def staged_ranks(
     rank[np.lexsort((np.arange(count), -value, -last))] = np.arange(1, count + 1)
     low, high = rank_intervals(better)
     if out is not None:
-        low = np.where(out, np.maximum(low, 2), 1)
+        low = np.where(out | _beaten(stages[-1], count, final, seed), np.maximum(low, 2), 1)
     low, high = np.minimum(low, rank), np.maximum(high, rank)
     behind = low[np.argsort(rank)] > 1
     return PairedRanks(rank, low, high, best, int(np.argmax(behind)) if behind.any() else count)
+
+
+def _beaten(stage: Stage, count: int, level: float | None, seed: int) -> np.ndarray:
+    """(count,) whether a source is clearly worse than another one of the stage."""
+    beaten = np.zeros(count, dtype=bool)
+    if level is not None:
+        beaten[stage.members] = _claims(stage, level, seed)[0].any(axis=0)
+    return beaten
 
 
 def _count(stages: Sequence[Stage]) -> int:
