@@ -8,13 +8,15 @@ import pytest
 from scipy import stats
 
 from headstart.errors import InputError
+from headstart.evaluation import levels
 from headstart.experiments import paper
-from headstart.experiments.figures import draw, find_figure
+from headstart.experiments.figures import bins_of, draw, find_figure
 from headstart.experiments.plan import Order, Part, Scale, pieces
 from headstart.experiments.results import Stored
 from headstart.experiments.run import settings_of
 from headstart.experiments.selection import choices, selection_grid, static
 from headstart.experiments.table import beyond_grid, confound_grid, lines, main_grid, read_published
+from headstart.plots import Cloud
 
 NAMES = ("leep", "nce", "h_score", "leep_loo", "knn", "minus_log_classes")
 
@@ -144,6 +146,15 @@ def test_figures_are_drawn_from_rows_and_say_their_scale(tmp_path: Path, name: s
     assert [path.suffix for path in written] == [".png", ".svg"]
     assert all(path.stat().st_size > 2000 for path in written)
     assert all("12 tasks for 200" in line for line in words)
+
+
+def test_levels_are_those_of_the_evaluation_room_and_shared_by_the_methods_of_a_panel() -> None:
+    rng = np.random.default_rng(3)
+    one, two = Cloud("head", rng.normal(size=50), rng.normal(size=50)), Cloud("tuned", np.array([9.0]), np.array([1.0]))
+    alone = levels(one.scores, one.outcomes)
+    assert bins_of([one]) == [[(level.mean, level.error, level.count) for level in alone]]
+    assert [count for _, _, count in bins_of([one, two])[1]] == [0, 0, 0, 0, 1]
+    assert bins_of([one, two])[0][4][2] == 0
 
 
 def test_convergence_needs_the_reference_of_the_same_tasks(tmp_path: Path) -> None:

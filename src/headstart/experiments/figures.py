@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import InputError
-from headstart.evaluation import levels
 from headstart.experiments import paper
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import Stored
@@ -53,15 +52,41 @@ def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> tuple[
     clouds, words = _clouds(figure, stored)
     if figure.kind == "scatter":
         return draw_scatter(clouds, stem, title=figure.title), words
-    binned = {
-        panel: [
-            [(level.mean, level.error, level.count) for level in levels(cloud.scores, cloud.outcomes, LEVELS)]
-            for cloud in members
-        ]
-        for panel, members in clouds.items()
-    }
+    binned = {panel: bins_of(members) for panel, members in clouds.items()}
     label = "F1 of the rare class" if figure.setting == "imbalanced" else "test accuracy"
     return draw_levels(clouds, binned, stem, title=figure.title, y_label=label), words
+
+
+def bins_of(members: Sequence[Cloud]) -> list[list[tuple[float | None, float | None, int]]]:
+    """Mean, standard error and count in five equal bins of the range of all the scores together, for each cloud.
+
+    Example:
+        >>> cloud = Cloud("", np.array([0.0, 0.1, 1.0]), np.array([0.2, 0.4, 0.9]))
+        >>> [(mean and round(mean, 6), count) for mean, _, count in bins_of([cloud])[0]]
+        [(0.3, 2), (None, 0), (None, 0), (None, 0), (0.9, 1)]
+    """
+    together = np.concatenate([cloud.scores for cloud in members])
+    found = []
+    for cloud in members:
+        place = _level(cloud.scores, float(together.min()), float(together.max()))
+        inside = [cloud.outcomes[place == level] for level in range(LEVELS)]
+        found.append(
+            [
+                (
+                    float(values.mean()) if len(values) else None,
+                    float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None,
+                    len(values),
+                )
+                for values in inside
+            ]
+        )
+    return found
+
+
+def _level(scores: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The bin 0..4 of each score."""
+    edges = np.linspace(low, high, LEVELS + 1)
+    return np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, LEVELS - 1)
 
 
 def _clouds(figure: paper.Figure, stored: Sequence[Stored]) -> tuple[dict[str, list[Cloud]], list[str]]:
@@ -129,8 +154,7 @@ def level_curves(scores: np.ndarray, curves: np.ndarray, reference: np.ndarray) 
         >>> [(curve.level, curve.difference.round(6).tolist()) for curve in found]
         [(1, [0.0, 0.1]), (5, [0.2, 0.4])]
     """
-    edges = np.linspace(scores.min(), scores.max(), LEVELS + 1)
-    place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, LEVELS - 1)
+    place = _level(scores, float(scores.min()), float(scores.max()))
     found = []
     for level in range(LEVELS):
         ahead = (curves - reference[:, None])[place == level]

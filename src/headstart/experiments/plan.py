@@ -1,7 +1,7 @@
 """Which pieces of work a run consists of: tasks of a row of the table, an outcome seed, a method."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from headstart.errors import InputError
 from headstart.experiments import paper
@@ -101,7 +101,6 @@ class Order:
     tasks: int = paper.TASKS
     seeds: int = 1
     seeded: int = 0  # the first so many tasks get all the seeds
-    first: int = field(default=0)
 
     def __post_init__(self) -> None:
         """Raises InputError where a number is out of its range."""

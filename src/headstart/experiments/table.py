@@ -150,6 +150,7 @@ def beyond_grid(found: Sequence[Line]) -> Grid:
         "the source's probabilities dealt to the wrong examples; -log C and -H(Y) know no model",
         "ceiling: the coefficient a perfect score would reach, from outcomes repeated with other seeds",
         "s/task: training and test of one task",
+        "-: the score does not vary over the tasks (H-score is C - 1 where there are no more examples than features)",
     )
     return Grid("Beyond the paper: Pearson of other scores and baselines", header, tuple(cells), notes, text_columns=1)
 

@@ -3,7 +3,6 @@
 Task `number` of a setting follows from (seed, setting, number) only: it is the same whether 20 or 200 tasks are made.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,9 +129,6 @@ def small_imbalanced(
     count = int(rng.integers(low, most + 1))
     counts: dict[int, int | None] = {rare: count, frequent: count * ratio}
     return _build(setting, number, rng, train_labels, test_labels, counts, test_each, rare=rare)
-
-
-Maker = Callable[..., ClassTask]
 
 
 def _build(

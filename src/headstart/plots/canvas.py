@@ -18,6 +18,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 STYLE = {
     "font.size": 9.0,
+    "axes.titlesize": 9.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "svg.hashsalt": "headstart",  # the same drawing gives the same file
