@@ -12,12 +12,13 @@ from headstart.evaluation import levels
 from headstart.experiments import paper
 from headstart.experiments.figures import bins_of, draw, find_figure
 from headstart.experiments.plan import Order, Part, Scale, pieces
-from headstart.experiments.results import Stored
+from headstart.experiments.results import Stored, read_results
 from headstart.experiments.run import settings_of
 from headstart.experiments.selection import choices, selection_grid, static
 from headstart.experiments.table import beyond_grid, confound_grid, lines, main_grid, read_published
 from headstart.plots import Cloud
 
+SHIPPED = Path(__file__).parents[2] / "reproductions" / "results"
 NAMES = ("leep", "nce", "h_score", "leep_loo", "knn", "minus_log_classes")
 
 
@@ -197,3 +198,13 @@ def test_work_is_cut_so_that_a_kill_loses_one_task_or_a_few_small_heads() -> Non
     keys = [key for piece in made for key in piece.keys]
     assert len(keys) == len(set(keys)) == 2 * (20 + 2 * 2)
     assert made[0].without(made[0].keys[:3]).numbers == made[0].numbers[3:]
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_the_results_that_are_kept_with_the_code_can_be_read_and_shown(path: Path) -> None:
+    kept = read_results(path)
+    found = lines([kept])
+    assert found
+    for line in found:
+        rows_of_line = [row for row in kept.rows if row.get("row") == line.row.name and "curve" not in row]
+        assert line.tasks == len({row["number"] for row in rows_of_line})

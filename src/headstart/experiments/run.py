@@ -54,7 +54,7 @@ class Outputs:
     """A source's one forward pass over both parts of a data set."""
 
     features: np.ndarray
-    logits: np.ndarray | None
+    logits: np.ndarray
     test_features: np.ndarray
     fingerprint: str
     seconds: float  # of forward passes that were not in the cache
@@ -174,8 +174,8 @@ def outputs_of_source(spec: str, name: str, bench: Bench) -> Outputs:
     source, data = loaded(spec), opened(name, bench)
     options: dict[str, Any] = {"cache": bench.folder, "device": bench.device, "max_bad": 0.0}
     train, test = extract(data.train, source, **options), extract(data.test, source, **options)
-    if train.features is None or test.features is None:
-        raise InputError(f"{source.name} gives no features.")
+    if train.features is None or test.features is None or train.logits is None:
+        raise InputError(f"{source.name} has no classifier, and LEEP stands on one. Name a classifier with `--models`.")
     seconds = train.seconds + test.seconds
     return Outputs(train.features, train.logits, test.features, source.fingerprint, seconds)
 
