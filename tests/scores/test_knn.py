@@ -50,7 +50,8 @@ def test_a_group_of_near_neighbours_reaches_beyond_the_candidates():
 
 def test_blocks_and_the_radius(monkeypatch):
     features, _ = features_and_labels(n=80, d=3)
-    monkeypatch.setattr(_neighbours, "BLOCK_BYTES", 4 * 80 * 7)
+    monkeypatch.setattr(_neighbours, "BLOCK", 7)
+    monkeypatch.setattr(_neighbours, "TILE", 9)  # 8 full tiles a side and a ragged one
     exact = ((features[:, None] - features[None]) ** 2).sum(axis=2)
     np.fill_diagonal(exact, np.inf)
     blocks = list(neighbours(features, 10))

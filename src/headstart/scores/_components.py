@@ -7,8 +7,10 @@ from scipy.sparse.linalg import eigsh
 
 from headstart.scores._checks import block_rows
 from headstart.scores._decomposition import Decomposition, _scatter
+from headstart.scores._krylov import leading_pairs
 from headstart.scores._table import NotApplicableError
 
+_LARGE = 1000  # examples from which float32 pays where the features hold no more digits
 _LANCZOS = 20  # so many times fewer components than dimensions, and Lanczos beats a whole decomposition
 
 
@@ -26,11 +28,24 @@ def leading_components(features: np.ndarray, keep: int | float) -> Float[np.ndar
     mean = features.mean(axis=0, dtype=np.float64)
     if n <= d:
         centred = features - mean
+        if features.dtype.itemsize <= 4 and n >= _LARGE:
+            found = _in_float32(centred, keep)
+            if found is not None:
+                return found
         squares, left = _leading(centred @ centred.T, keep, max(n, d))
         return canonical_signs(left * np.sqrt(squares))
     _, right = _leading(_scatter(features, mean), keep, max(n, d))
     step = block_rows(features)
     return canonical_signs(np.concatenate([(features[at : at + step] - mean) @ right for at in range(0, n, step)]))
+
+
+def _in_float32(centred: np.ndarray, keep: int | float) -> Float[np.ndarray, "n k"] | None:
+    """The same for many features of single precision; None where most components are wanted."""
+    total = float(np.einsum("ij,ij->", centred, centred))
+    if total == 0:
+        return None
+    pairs = leading_pairs(centred.astype(np.float32), lambda squares: _kept(squares, keep, total))
+    return None if pairs is None else canonical_signs(pairs[1] * np.sqrt(pairs[0]))
 
 
 def principal_components(parts: Decomposition, keep: int | float) -> Float[np.ndarray, "n k"]:

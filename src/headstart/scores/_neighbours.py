@@ -1,14 +1,17 @@
 """Nearest neighbours by exact distance: candidates from a fast product, then sorted by distances taken one by one."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from headstart.scores._compiled import compiled
+from headstart.scores._threads import thread_count
 
-BLOCK_BYTES = 16 << 20  # of approximate distances held at one time
+TILE = 1024  # examples a side of one block of approximate distances: 4 MB
+BLOCK = 2048  # examples whose candidates are sorted at one time
 ROUNDING = 4e-6  # bound on the error of an approximate squared distance between points of length at most 1
 
 
@@ -23,19 +26,80 @@ def neighbours(
     n = len(points)
     wanted = min(wanted, n - 1)
     small, unit = _small(points)
-    lengths = np.einsum("ij,ij->i", small, small)
-    step = max(1, BLOCK_BYTES // (4 * n))
-    for start in range(0, n, step):
-        block = slice(start, min(start + step, n))
-        rough = lengths - 2 * (small[block] @ small.T)  # each row lacks its own squared length, which orders nothing
-        rough[np.arange(len(rough)), np.arange(block.start, block.stop)] = np.inf  # not one's own neighbour
-        near = np.argpartition(rough, wanted - 1, axis=1)[:, :wanted]
-        edge = np.take_along_axis(rough, near, axis=1).max(axis=1).astype(np.float64) + lengths[block]
-        exact = np.empty(near.shape)
-        _distances(points, np.arange(block.start, block.stop), near, exact)
+    near, edge = _candidates(small, wanted)
+    for start in range(0, n, BLOCK):
+        block = slice(start, min(start + BLOCK, n))
+        exact = np.empty(near[block].shape)
+        _distances(points, np.arange(block.start, block.stop), near[block], exact)
         order = np.argsort(exact, axis=1)
-        radius = np.full(len(near), np.inf) if wanted == n - 1 else (edge - ROUNDING) * unit**2
-        yield block, np.take_along_axis(near, order, axis=1), np.take_along_axis(exact, order, axis=1), radius
+        radius = np.full(len(exact), np.inf) if wanted == n - 1 else (edge[block] - ROUNDING) * unit**2
+        yield block, np.take_along_axis(near[block], order, axis=1), np.take_along_axis(exact, order, axis=1), radius
+
+
+def _candidates(
+    small: Float32[np.ndarray, "n d"], wanted: int
+) -> tuple[Int[np.ndarray, "n w"], Float[np.ndarray, " n"]]:
+    """The `wanted` others that are nearest by float32 distances, and the largest of these distances.
+
+    A product of two blocks of examples serves both: only blocks on and above the diagonal are made. The product is
+    BLAS's own affair; choosing is shared between threads, each with rows and columns of its own.
+    """
+    n = len(small)
+    lengths = np.einsum("ij,ij->i", small, small)
+    near = np.zeros((n, wanted), dtype=np.int64)
+    rough = np.full((n, wanted), np.inf, dtype=np.float32)  # each lacks the example's own length, which orders nothing
+    worst = np.zeros(n, dtype=np.int64)  # where in `rough` the largest stands
+    threads = thread_count()
+    with ThreadPoolExecutor(threads) as pool:
+        for top in range(0, n, TILE):
+            for left in range(top, n, TILE):
+                tile = small[top : top + TILE] @ small[left : left + TILE].T
+                jobs = [
+                    pool.submit(_choose, tile, top, left, lengths, mine, threads, near, rough, worst)
+                    for mine in range(threads)
+                ]
+                for job in jobs:
+                    job.result()
+    return near, rough.max(axis=1).astype(np.float64) + lengths
+
+
+@compiled
+@no_type_check
+def _choose(tile, top, left, lengths, mine, threads, near, rough, worst):
+    """Offer a tile's columns to its rows as neighbours, and off the diagonal its rows to its columns.
+
+    This call serves rows `mine`, `mine` + `threads`, ... and one run of columns, which no other call touches.
+    """
+    for i in range(mine, tile.shape[0], threads):
+        row = top + i
+        bar = rough[row, worst[row]]
+        for j in range(tile.shape[1]):
+            value = lengths[left + j] - 2 * tile[i, j]
+            if value < bar and row != left + j:
+                bar = _replace(row, left + j, value, near, rough, worst)
+    if top == left:
+        return
+    first = tile.shape[1] * mine // threads
+    last = tile.shape[1] * (mine + 1) // threads
+    for i in range(tile.shape[0]):
+        for j in range(first, last):
+            value = lengths[top + i] - 2 * tile[i, j]
+            if value < rough[left + j, worst[left + j]]:
+                _replace(left + j, top + i, value, near, rough, worst)
+
+
+@compiled
+@no_type_check
+def _replace(row, other, value, near, rough, worst):
+    """Put a nearer neighbour in the place of the farthest one; return the distance of the one now farthest."""
+    near[row, worst[row]] = other
+    rough[row, worst[row]] = value
+    farthest = 0
+    for k in range(1, rough.shape[1]):
+        if rough[row, k] > rough[row, farthest]:
+            farthest = k
+    worst[row] = farthest
+    return rough[row, farthest]
 
 
 def all_neighbours(points: Float[np.ndarray, "n d"], row: int) -> tuple[Int[np.ndarray, " m"], Float[np.ndarray, " m"]]:

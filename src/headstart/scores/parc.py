@@ -15,7 +15,7 @@ from headstart.scores._table import CLASSIFICATION, NotApplicableError, Score
 from headstart.scores._threads import thread_count
 
 LEVELS = 1 << 20  # distances lie in [0, 2] and are told apart in steps of 2 / LEVELS: equal rows tie despite rounding
-_TILE = 1024  # rows in one block of distances: 8 MB
+_TILE = 1024  # rows in one block of distances: at most 8 MB
 
 
 def parc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *, dims: int | None = None) -> float:
@@ -49,13 +49,10 @@ def parc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *
     if dims is not None and dims < 2:
         raise InputError(f"`dims` must be at least 2, or None: one feature has no correlation; got {dims}.")
     x = np.asarray(features, dtype=np.float64) if dims is None else leading_components(features, dims)
-    return _parc(x, checked.codes, len(checked.counts))
-
-
-def _parc(x: np.ndarray, codes: np.ndarray, count: int) -> float:
-    order, _ = in_class_order(codes, count)
-    rows = _directions(x)[order]
-    within, between = _histograms(rows, codes[order])
+    order, _ = in_class_order(checked.codes, len(checked.counts))
+    # float32 products are off by less than a tenth of a step of the histogram, and take half the time
+    rows = _directions(x)[order].astype(np.float32 if features.dtype.itemsize <= 4 else np.float64)
+    within, between = _histograms(rows, checked.codes[order])
     return _spearman(within, between)
 
 

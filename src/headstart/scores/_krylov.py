@@ -1,0 +1,77 @@
+"""Leading principal components of float32 features with fewer rows than columns, by a block Lanczos recurrence.
+
+A whole decomposition of the n x n Gram matrix works in float64 on vectors nobody asks for. Here a space that holds the
+leading ones is grown in float32, a block of directions at a time, until their residuals say that they are in it; the
+squares and directions inside the space are then taken in float64 from the features themselves. What is left of the
+rounding of float32 is that of the features.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float, Float32
+from scipy import linalg
+
+WIDTH = 20  # directions a step
+CLOSE = 3e-5  # residual of an eigenvector, as a share of its eigenvalue, at which it counts as found
+FIRST = 10  # steps before the first look; then a third more each time
+SHARE = 3  # beyond a third of all dimensions the whole decomposition is as quick
+
+
+def leading_pairs(
+    centred: Float32[np.ndarray, "n d"], kept: Callable[[Float[np.ndarray, " m"]], int]
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "n k"]] | None:
+    """Largest squared singular values and their left vectors, or None where too many are asked for.
+
+    Args:
+        centred: The centred features, n at most d.
+        kept: From falling squares, of which the last may be too small, how many are wanted; as many as it is given if
+            they are not enough.
+
+    Reference: Golub and Underwood, "The block Lanczos method for computing eigenvalues", 1977.
+    """
+    gram = centred @ centred.T
+    n = len(gram)
+    steps = n // (SHARE * WIDTH)
+    basis = np.empty((n, WIDTH * (steps + 1)), np.float32, order="F")
+    start = gram @ np.random.default_rng(0).standard_normal((n, WIDTH), dtype=np.float32)
+    block = linalg.qr(start, mode="economic", check_finite=False)[0]
+    basis[:, :WIDTH] = block
+    inside = np.zeros((WIDTH * (steps + 1),) * 2)  # the Gram matrix within the basis: a band
+    look = FIRST
+    for step in range(steps):
+        low, high = WIDTH * step, WIDTH * (step + 1)
+        found = basis[:, :high]
+        after = gram @ block
+        inside[low:high, low:high] = block.T @ after
+        for _ in range(2):  # once leaves what rounding brings back
+            after -= found @ (found.T @ after)
+        block, link = linalg.qr(after, mode="economic", overwrite_a=True, check_finite=False)
+        basis[:, high : high + WIDTH] = block
+        inside[high : high + WIDTH, low:high] = link
+        inside[low:high, high : high + WIDTH] = link.T
+        if step + 1 == look or step + 1 == steps:
+            look += max(1, look // 3)
+            if _found(inside[:high, :high], link, kept):
+                return _within(centred, found, kept)
+    return None
+
+
+def _found(inside: np.ndarray, link: np.ndarray, kept: Callable[[np.ndarray], int]) -> bool:
+    """Whether the basis holds all that is wanted: enough values, each with a small residual."""
+    values, vectors = np.linalg.eigh(inside.astype(np.float32))
+    values, vectors = values[::-1], vectors[:, ::-1]
+    count = kept(values)
+    if count >= len(values) or values[count - 1] <= 0:
+        return False
+    residuals = np.linalg.norm(link @ vectors[-WIDTH:, :count], axis=0)
+    return bool((residuals <= CLOSE * values[:count]).all())
+
+
+def _within(centred: np.ndarray, basis: np.ndarray, kept: Callable[[np.ndarray], int]) -> tuple[np.ndarray, np.ndarray]:
+    """The singular values and left vectors of the features within a basis."""
+    right = (centred.T @ basis).astype(np.float64)
+    squares, vectors = linalg.eigh(right.T @ right, check_finite=False)
+    squares, vectors = squares[::-1], vectors[:, ::-1]
+    count = kept(squares)
+    return squares[:count], basis @ vectors[:, :count]

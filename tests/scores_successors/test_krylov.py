@@ -1,0 +1,51 @@
+"""Leading components found in float32 are those of the whole decomposition, and what is too much is handed back."""
+
+import numpy as np
+import pytest
+
+from headstart.scores import _components as components
+from headstart.scores import gbc
+from headstart.scores._krylov import leading_pairs
+
+
+def _falling(n: int, d: int, power: float, seed: int = 0) -> np.ndarray:
+    """Features whose variances fall as the rank to a power."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d)) * np.arange(1, d + 1) ** (-power / 2)
+    return (x @ np.linalg.qr(rng.normal(size=(d, d)))[0]).astype(np.float32)
+
+
+@pytest.mark.parametrize("keep", [5, 40, 0.8])
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_they_are_those_of_the_whole_decomposition(keep: int | float, power: float) -> None:
+    x = _falling(1000, 1100, power)
+    left, singular, _ = np.linalg.svd(x - x.mean(axis=0, dtype=np.float64), full_matrices=False)
+    count = keep if isinstance(keep, int) else int(np.argmax(np.cumsum(singular**2) > keep * (singular**2).sum())) + 1
+    exact = components.canonical_signs(left[:, :count] * singular[:count])
+    found = components.leading_components(x, keep)
+    assert found.shape == exact.shape
+    assert (found**2).sum(axis=0) == pytest.approx(singular[:count] ** 2, rel=2e-6)
+    assert np.abs(found @ found.T - exact @ exact.T).max() <= 2e-5 * (exact**2).sum(axis=1).max()
+
+
+def test_where_most_components_are_wanted_it_gives_up() -> None:
+    x = np.random.default_rng(0).normal(size=(300, 400)).astype(np.float32)  # a flat spectrum
+    x[:, 0] *= 30
+    x -= x.mean(axis=0)
+    assert leading_pairs(x, lambda squares: min(len(squares), 250)) is None
+    assert leading_pairs(x, lambda squares: min(len(squares), 1)) is not None
+
+
+def test_fewer_directions_than_wanted_end_in_the_whole_decomposition() -> None:
+    low_rank = np.random.default_rng(0).normal(size=(1000, 3)) @ np.random.default_rng(1).normal(size=(3, 1200))
+    few = components.leading_components(low_rank.astype(np.float32), 64)
+    exact = components.leading_components(low_rank, 3)
+    assert (few**2).sum() == pytest.approx((exact**2).sum(), rel=1e-5)
+    assert np.isfinite(few).all()
+
+
+def test_a_score_is_the_same_in_single_and_double_precision() -> None:
+    x = _falling(1000, 1100, 1.0)
+    labels = np.arange(1000) % 7
+    x[:, :7] += 0.2 * np.eye(7)[labels].astype(np.float32)
+    assert gbc(x, labels) == pytest.approx(gbc(x.astype(np.float64), labels), rel=1e-5)
