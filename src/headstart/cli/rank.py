@@ -61,7 +61,12 @@ def rank(
     ] = None,
     sort: Annotated[
         str | None,
-        typer.Option("--sort", metavar="NAME", help="The score that orders the rows.", rich_help_panel=WHAT),
+        typer.Option(
+            "--sort",
+            metavar="NAME",
+            help="The score that orders the rows; auto: by a rule that goes by what the models give.",
+            rich_help_panel=WHAT,
+        ),
     ] = None,
     search: Annotated[
         str,

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from headstart.errors import InputError
+from headstart.ranking.auto import AUTO, auto_scores, auto_sort
 from headstart.records import Task
 from headstart.scores import SCORES, find
 
@@ -18,6 +19,8 @@ WHY = {
 def choose_scores(asked: Sequence[str] | None, sort: str | None, task: Task) -> tuple[str, ...]:
     """The scores to compute and show, in order: those asked for, else the default ones that suit the task.
 
+    "auto" among them, or as `sort`, stands for the scores that its rule chooses among.
+
     Raises:
         InputError: A name is unknown, or none of the scores asked for suits the task.
 
@@ -28,8 +31,8 @@ def choose_scores(asked: Sequence[str] | None, sort: str | None, task: Task) -> 
     if asked is None:
         names = [score.name for score in SCORES.values() if score.default and task in score.tasks]
     else:
-        names = [find(name).name for name in asked]
-    names += [find(sort).name] if sort else []
+        names = [part for name in asked for part in _named(name, task)]
+    names += _named(sort, task) if sort else []
     if not names:
         raise InputError("`scores` is empty; name at least one, or leave it out for the default ones.")
     if not any(task in SCORES[name].tasks for name in names):
@@ -37,6 +40,20 @@ def choose_scores(asked: Sequence[str] | None, sort: str | None, task: Task) -> 
             f"none of `scores` ({', '.join(names)}) is for a {task} target; `headstart scores` lists what each is for."
         )
     return tuple(dict.fromkeys(names))
+
+
+def check_name(name: str) -> None:
+    """A score's name, or "auto".
+
+    Raises:
+        InputError: It is neither; the nearest names are suggested.
+    """
+    if name != AUTO:
+        find(name)
+
+
+def _named(name: str, task: Task) -> list[str]:
+    return list(auto_scores(task)) if name == AUTO else [find(name).name]
 
 
 def choose_sort(
@@ -47,14 +64,18 @@ def choose_sort(
     Args:
         scores: The scores shown, in order.
         available: For each source, the scores it has.
-        sort: The user's choice, if any.
+        sort: The user's choice, if any; "auto" leaves it to `headstart.ranking.auto`.
         asked: Whether the user named the scores.
 
     The rule: what the user chose; else the first score that every source has, in the order in which the user named
     them, or with `PREFERENCE` first where nobody did; else the one that most sources have. Facts that never look at the
     target (`source_accuracy`, `random`) order the rows only when nothing else can.
     """
-    if sort:
+    if sort == AUTO:
+        found = auto_sort(scores, available)
+        if found is not None:
+            return found
+    elif sort:
         return sort, "you chose it"
     if len(scores) == 1:
         return scores[0], "it is the only score asked for"

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from headstart.data import summarize
 from headstart.data.provenance import provenance
 from headstart.errors import InputError
-from headstart.ranking import build, choose_scores, choose_sort
+from headstart.ranking import AUTO, build, check_name, choose_scores, choose_sort
 from headstart.records import Ranking, Task, check_destination
-from headstart.scores import find as find_score
 from headstart.search.attempt import Course
 from headstart.search.budget import Deadline, seconds_of
 from headstart.search.entrants import from_arrays, from_candidates
@@ -65,7 +64,8 @@ def rank(
             folder of them, or a mapping of arrays) are ranked as they are, without models.
         models: Names (`zoo`, `timm/resnet*`, `local-dir:PATH`, ...), modules or sources.
         scores: Names of scores, also as one text with commas; those marked as default if None.
-        sort: The score that orders the rows; chosen by a rule that the ranking states if None.
+        sort: The score that orders the rows; chosen by a rule that the ranking states if None, and by that of
+            `headstart.ranking.auto` if "auto" (which may also stand in `scores`).
         limit: Use so many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
         search: "all" scores every source on every example. "race" scores them on growing parts of the examples and
@@ -110,13 +110,14 @@ def rank(
     method = method_of(search, timed=deadline.seconds is not None)
     names = _names(scores)
     _check_names(names, sort)
+    sort = sort or (AUTO if AUTO in (names or ()) else None)
     _check_numbers(limit, batch_size, max_bad)
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     reading = Reading(text_column, image_column, label_column, split, task, root, download)
     inputs = open_inputs(target, reading, most=limit, seed=seed)
     shown = choose_scores(names, sort, inputs.target.task)
-    check_scores(method, shown, sort)
+    check_scores(method, shown, None if sort == AUTO else sort)
     course = Course(
         target=inputs.target,
         groups=jackknife_groups(inputs.target.labels, seed=seed),
@@ -167,7 +168,7 @@ def _names(scores: str | Sequence[str] | None) -> list[str] | None:
 def _check_names(names: Sequence[str] | None, sort: str | None) -> None:
     """Say at once, not after an hour, that a name is wrong."""
     for name in (*(names or ()), *((sort,) if sort else ())):
-        find_score(name)
+        check_name(name)
 
 
 def _check_numbers(limit: int | None, batch_size: int | None, max_bad: float) -> None:
