@@ -80,6 +80,16 @@ def test_what_cannot_be_run_is_named_with_its_reason(run: Run, network: Path, tm
     assert not (tmp_path / "r.jsonl").exists()
 
 
+def test_a_row_for_which_the_data_are_too_small_leaves_the_others_to_run(
+    run: Run, network: Path, tmp_path: Path
+) -> None:
+    given = options(network, tmp_path / "r.jsonl", "fashion-mnist/cifar10/[si]*/head", 1)
+    result = run("reproduce", "table1", *given)
+    assert result.exit_code == 0
+    assert "imbalanced/head: Fashion-MNIST: an imbalanced task needs a class of 30 and another of 150" in result.stderr
+    assert [row["row"] for row in read_results(tmp_path / "r.jsonl").rows] == ["fashion-mnist/cifar10/small/head"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -9,7 +9,7 @@ from headstart.errors import HeadstartError, InputError, did_you_mean
 from headstart.experiments import paper
 from headstart.experiments.data_sets import KNOWN, DataSet, open_data_set, parse_places
 from headstart.experiments.networks import candidate, candidates
-from headstart.experiments.plan import Order, Part, Scale
+from headstart.experiments.plan import Order, Part, Scale, make_task
 from headstart.experiments.results import Results, Stored, read_results
 from headstart.records import ModelCard
 
@@ -97,7 +97,12 @@ def prepare(request: Request) -> Setup:
             continue
         curve = figure is not None and figure.kind == "convergence"
         extra = ("scratch",) if curve else ()
-        parts.append(Part(row, sources[row.source], targets[row.target], curve, extra))
+        part = Part(row, sources[row.source], targets[row.target], curve, extra)
+        unfit = _unfit(part, data, request.scale)
+        if unfit:
+            missing.append(f"{row.name}: {unfit}")
+        else:
+            parts.append(part)
     return Setup(tuple(parts), tuple(missing))
 
 
@@ -171,6 +176,15 @@ def _slot_of(card: ModelCard, spec: str) -> str:
         f"`--models {spec}`: a model of {card.num_classes} classes fills neither source of the paper. Say which one it "
         f"is for, as in `--models imagenet={spec}`."
     )
+
+
+def _unfit(part: Part, data: DataSet, scale: Scale) -> str | None:
+    """Why the data cannot make a task of this row (too few examples of a class), in words."""
+    try:
+        make_task(part, 0, data.limited(train_each=scale.pool, test_each=scale.test_each, seed=scale.seed), scale)
+    except InputError as error:
+        return f"{data.title}: {error}"
+    return None
 
 
 def _open(name: str, request: Request) -> DataSet | str:
