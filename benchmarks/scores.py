@@ -255,7 +255,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes; nothing is written")
     parser.add_argument("--only", nargs="+", choices=sorted(CASES), help="these scores; nothing is written")
     parser.add_argument("--skip", nargs="+", default=[], choices=["tables", "all", "disk"], help="leave parts out")
-    parser.add_argument("--disk-rows", type=int, default=200_000, help="rows of the memory map (of 1,000 classes)")
+    parser.add_argument("--disk-rows", type=int, default=1_000_000, help="rows of the memory map (of 1,000 classes)")
     chosen = parser.parse_args()
     sizes = (
         [(1000, 64, 100, 10), (300, 400, 50, 5)] if chosen.quick else [(20_000, 512, 1000, 100), (2000, 2048, 1000, 10)]
