@@ -25,6 +25,7 @@ STYLE = {
     "svg.fonttype": "none",  # text stays text
 }
 INCH = (3.6, 3.2)  # of a panel
+NARROWEST = 5.0  # room for the title over a single panel
 
 
 def style() -> AbstractContextManager[Any]:
@@ -46,7 +47,8 @@ def panels(count: int, title: str) -> tuple["Figure", list["Axes"]]:
 
     columns = min(count, 4)
     rows = -(-count // columns)
-    figure = Figure(figsize=(INCH[0] * columns, INCH[1] * rows + 0.4), layout="constrained")
+    width = max(INCH[0] * columns, NARROWEST)
+    figure = Figure(figsize=(width, INCH[1] * rows + 0.4), layout="constrained")
     figure.suptitle(title, fontsize=10)
     axes = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
     return figure, axes
