@@ -104,12 +104,14 @@ def main_grid(found: Sequence[Line], published: Published = paper.PUBLISHED) -> 
         beside = tuple(MISSING if value is None else f"{value:.3f}" for value in told)
         if not of_row and row.in_paper:
             blank = "waits for meta-transfer" if row.method == "cnaps" else "not run"
-            cells.append((*_named(row), blank, MISSING, MISSING, MISSING, MISSING, *beside))
+            cells.append((*_named(row), blank, *([MISSING] * 5), *beside))
         for line in of_row:
             obtained = tuple(_with_p(line.coefficients[name]) for name in PAPER_SCORES)
             used = f"{line.model} on {line.data}" + (" (stand-in)" if line.stands_in else "")
-            cells.append((*_named(row), used, str(line.tasks), *obtained, *beside))
-    header = ("paper: source", "target", "transfer", "property", "used here", "tasks", "LEEP", "NCE", "H")
+            cells.append(
+                (*_named(row), used, str(line.tasks), *obtained, _interval(line.coefficients["leep"]), *beside)
+            )
+    header = ("paper: source", "target", "transfer", "property", "used here", "tasks", "LEEP", "NCE", "H", "LEEP 95 %")
     notes = [NOTE_P, *_scaled(found)]
     if not published:
         notes.append(paper.NOT_AT_HAND)
@@ -268,6 +270,10 @@ def _with_p(found: Coefficient | None) -> str:
     if found is None:
         return MISSING
     return f"{found.value:.3f} ({'<0.001' if found.p < 0.001 else f'{found.p:.3f}'})"
+
+
+def _interval(found: Coefficient | None) -> str:
+    return MISSING if found is None else f"{found.low:.2f} to {found.high:.2f}"
 
 
 def _plain(found: Coefficient | None) -> str:
