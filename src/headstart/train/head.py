@@ -22,6 +22,7 @@ from headstart.train.side_by_side import side_by_side
 Link = Literal["softmax", "sigmoid"]
 GRID = tuple(10.0 ** (-1.5 * k) for k in range(6))  # penalties to try, in units of the features' total variance
 BETWEEN = (10.0**0.5, 10.0**-0.5)  # then these, times the best of them
+ROUGH = (1e-2, 1e-4)  # the curvature at a rough solution makes the rest of the way short
 LEAVE_ONE_OUT_COST = 2e10  # multiplications per penalty; above it a fifth is held out instead
 
 
@@ -169,13 +170,14 @@ class _Basis:
     def __init__(self, x: Tensor) -> None:
         self.mean = x.mean(dim=1, keepdim=True)
         centred = x - self.mean
+        self.rows: Tensor | None = None
         n, d = x.shape[1:]
         if n < d:
             squares, u = torch.linalg.eigh(centred @ centred.mT)
             keep = squares > squares[:, -1:] * 1e-14
             singular = squares.clamp_min(0).sqrt()
             inverse = torch.where(keep, 1 / singular.clamp_min(1e-300), 0.0)
-            self.axes = centred.mT @ (u * inverse[:, None])  # (t, d, n)
+            self.rows, self.axes = centred, u * inverse[:, None]  # the axes themselves (t, d, n) are never needed
             self.z = torch.where(keep[:, None], u * singular[:, None], 0.0)
         else:
             _, self.axes = torch.linalg.eigh(centred.mT @ centred)
@@ -185,7 +187,8 @@ class _Basis:
 
     def back(self, coefficients: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
         """Weights (t, C, d) and biases (t, C) for the features as they came."""
-        weight = (self.axes @ coefficients).mT
+        weight = self.axes @ coefficients
+        weight = (weight if self.rows is None else self.rows.mT @ weight).mT
         return weight, bias - (weight @ self.mean.mT)[..., 0]
 
 
@@ -198,22 +201,30 @@ class _Problem:
         self.c = y.shape[2]
         self.rows = z.new_full((self.n,), 1 / self.n) if rows is None else (rows / rows.sum()).to(z.dtype)
         self.squares = (z.square() * self.rows[:, None]).sum(dim=1)  # (t, r)
+        self.design = torch.cat([z, z.new_ones(self.t, self.n, 1)], dim=2)  # the last column is the bias's
         share = y.mean(dim=1).clamp(1e-3, 1 - 1e-3)
         bias = (share.log() if link == "softmax" else share.logit())[:, None]
         self.start = torch.cat([z.new_zeros(self.t, self.r, self.c), bias], dim=1)  # knows the class frequencies only
 
+    def losses_and_means(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Losses (t, n) and the probabilities (t, n, C)."""
+        if self.link == "sigmoid":
+            losses = (torch.nn.functional.softplus(logits) - logits * self.y).sum(dim=2)
+            return losses, logits.sigmoid()
+        total = logits.logsumexp(dim=2)
+        return total - (logits * self.y).sum(dim=2), (logits - total[..., None]).exp()
+
     def losses(self, logits: Tensor) -> Tensor:
         """(t, n)."""
-        if self.link == "softmax":
-            return logits.logsumexp(dim=2) - (logits * self.y).sum(dim=2)
-        return (torch.nn.functional.softplus(logits) - logits * self.y).sum(dim=2)
+        return self.losses_and_means(logits)[0]
 
     def means(self, logits: Tensor) -> Tensor:
+        """(t, n, C)."""
         return logits.softmax(dim=2) if self.link == "softmax" else logits.sigmoid()
 
     def logits(self, solution: Tensor) -> Tensor:
         """(t, n, C)."""
-        return torch.baddbmm(solution[:, -1:], self.z, solution[:, :-1])
+        return self.design @ solution
 
     def curvature(self, solution: Tensor, penalty: Tensor) -> Tensor:
         """About the diagonal of the Hessian (t, r + 1, 1): the axes carry the shape, one number the sharpness."""
@@ -223,30 +234,31 @@ class _Problem:
 
     def solve(self, penalty: Tensor, start: Tensor, tolerance: float) -> tuple[Tensor, Tensor, Tensor]:
         """Coefficients (t, r + 1, C), the bias last; objective values (t,); gaps (t,)."""
-        for rough in (True, False):  # the curvature at a rough solution makes the rest of the way short
+        ridge = torch.cat([penalty[:, None].expand(-1, self.r), penalty.new_zeros(self.t, 1)], dim=1)[..., None]
+        for goal in (*(rough for rough in ROUGH if rough > tolerance), tolerance):
             scaling = self.curvature(start, penalty).rsqrt()
             point, values, gaps = minimise(
-                partial(self._objective, scaling=scaling, penalty=penalty),
+                partial(self._objective, scaling=scaling, ridge=ridge),
                 (start / scaling).reshape(self.t, -1),
-                tolerance=max(1e-2, tolerance) if rough else tolerance,
+                tolerance=goal,
             )
             start = point.view(start.shape) * scaling
         return start, values, gaps
 
-    def _objective(self, at: Tensor, scaling: Tensor, penalty: Tensor) -> tuple[Tensor, Tensor]:
+    def _objective(self, at: Tensor, scaling: Tensor, ridge: Tensor) -> tuple[Tensor, Tensor]:
         solution = at.view(self.start.shape) * scaling
-        a, logits = solution[:, :-1], self.logits(solution)
-        values = (self.losses(logits) * self.rows).sum(dim=1) + penalty / 2 * a.square().sum(dim=(1, 2))
-        error = (self.means(logits) - self.y) * self.rows[:, None]
-        gradient = torch.cat([self.z.mT @ error + penalty[:, None, None] * a, error.sum(dim=1, keepdim=True)], dim=1)
-        return values, (gradient * scaling).reshape(self.t, -1)
+        losses, means = self.losses_and_means(self.logits(solution))
+        pull = ridge * solution
+        values = losses @ self.rows + (pull * solution).sum(dim=(1, 2)) / 2
+        error = (means - self.y) * self.rows[:, None]
+        return values, ((self.design.mT @ error + pull) * scaling).flatten(1)
 
     def left_out(self, solution: Tensor, penalty: Tensor) -> Tensor:
         """(t,) mean loss on each example by the head without it, to first order."""
         logits = self.logits(solution)
         p = self.means(logits)
         weight = (p * (1 - p)).clamp_min(1e-12)
-        design = torch.cat([self.z, self.z.new_ones(self.t, self.n, 1)], dim=2).float()
+        design = self.design.float()
         ridge = torch.cat([penalty[:, None].expand(-1, self.r), self.z.new_zeros(self.t, 1)], dim=1).float()
         leverage = torch.empty_like(p)
         for c in range(self.c):

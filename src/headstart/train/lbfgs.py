@@ -33,11 +33,10 @@ def minimise(
     """
     point = start.clone()
     value, gradient = function(point)
-    steps: list[Tensor] = []
-    bends: list[Tensor] = []
+    past = _Memory(point, memory)
+    direction = -gradient
     gap = torch.full_like(value, torch.inf)
     for _ in range(iterations):
-        direction = -_two_loops(gradient, steps, bends)
         slope = (gradient * direction).sum(1)
         uphill = slope >= 0
         direction = torch.where(uphill[:, None], -gradient, direction)
@@ -48,33 +47,59 @@ def minimise(
         moving = gap > tolerance
         length, new_value, new_gradient = _search(function, point, value, direction, slope, moving)
         step, bend = length[:, None] * direction, new_gradient - gradient
-        steps.append(step)
-        bends.append(bend)
-        del steps[:-memory], bends[:-memory]
         point, value, gradient = point + step, new_value, new_gradient
         if not bool(length.any()):  # no problem finds a lower value: the limit of the arithmetic
             break
+        direction = past.after(step, bend, gradient)
     return point, value, gap
 
 
-def _two_loops(gradient: Tensor, steps: list[Tensor], bends: list[Tensor]) -> Tensor:
-    """The L-BFGS direction (Nocedal and Wright, algorithm 7.4); pairs without positive curvature are left out."""
-    q = gradient
-    weights = []
-    for step, bend in zip(reversed(steps), reversed(bends), strict=True):
-        curvature = (step * bend).sum(1)
-        rho = torch.where(curvature > 1e-30, 1 / curvature.clamp_min(1e-30), 0.0)
-        alpha = rho * (step * q).sum(1)
-        weights.append((alpha, rho))
-        q = q - alpha[:, None] * bend
-    if steps:
-        curvature, square = (steps[-1] * bends[-1]).sum(1), bends[-1].square().sum(1)
-        scale = torch.where(curvature > 0, curvature / square.clamp_min(1e-30), torch.ones_like(square))
-        q = q * scale[:, None]
-    for (alpha, rho), step, bend in zip(reversed(weights), steps, bends, strict=True):
-        beta = rho * (bend * q).sum(1)
-        q = q + (alpha - beta)[:, None] * step
-    return q
+class _Memory:
+    """Past steps and the bends of the gradient along them, and the L-BFGS direction that they give.
+
+    The compact form of Byrd, Nocedal and Schnabel (1994): all inner products of a new pair and the gradient with the
+    past come from one product, where the usual two loops need forty small ones. Pairs without positive curvature count
+    as zero.
+    """
+
+    def __init__(self, point: Tensor, most: int) -> None:
+        t, p = point.shape
+        self.count = 0  # pairs kept, the oldest first
+        self.pairs = point.new_zeros(t, 2, most, p)  # steps, bends
+        self.products = point.new_zeros(t, 2, most, most)  # step i . bend j, bend i . bend j
+
+    def after(self, step: Tensor, bend: Tensor, gradient: Tensor) -> Tensor:
+        """Remember a step; the next direction (t, p)."""
+        curvature, square = (step * bend).sum(1, keepdim=True), bend.square().sum(1, keepdim=True)
+        scale = torch.where(curvature > 0, curvature / square.clamp_min(1e-30), 1.0)
+        good = curvature > 1e-30
+        if self.count == self.pairs.shape[2]:
+            self.pairs = self.pairs.roll(-1, dims=2)
+            self.products = self.products.roll((-1, -1), dims=(2, 3))
+            self.count -= 1
+        last, self.count = self.count, self.count + 1
+        self.pairs[:, 0, last], self.pairs[:, 1, last] = step * good, bend * good
+        kept = self.pairs[:, :, : self.count].flatten(1, 2)
+        found = kept @ torch.stack([self.pairs[:, 0, last], self.pairs[:, 1, last], gradient], dim=2)
+        found = found.unflatten(1, (2, self.count))  # (t, 2, count, 3)
+        self.products[:, :, : self.count, last] = found[..., 1]
+        self.products[:, 1, last, : self.count] = found[:, 1, :, 1]
+        weights = self._weights(found[..., 2:], scale[..., None])
+        return -scale * gradient - (weights[:, None] @ kept)[:, 0]
+
+    def _weights(self, along: Tensor, scale: Tensor) -> Tensor:
+        """What each past step and bend adds to the direction, (t, 2 * count).
+
+        `along` (t, 2, count, 1) holds the gradient's products with them.
+        """
+        across, bends = self.products[:, :, : self.count, : self.count].unbind(1)
+        triangle = across.triu()
+        curvature = triangle.diagonal(dim1=1, dim2=2)[..., None].clone()
+        triangle.diagonal(dim1=1, dim2=2).add_((curvature == 0)[..., 0])
+        first = torch.linalg.solve_triangular(triangle, along[:, 0], upper=True)
+        inner = curvature * first + scale * (bends @ first - along[:, 1])
+        second = torch.linalg.solve_triangular(triangle.mT, inner, upper=False)
+        return torch.cat([second, -scale * first], dim=1)[..., 0]
 
 
 def _search(
