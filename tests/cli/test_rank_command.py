@@ -159,3 +159,35 @@ def test_the_table_fits_the_terminal(run: Run, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("COLUMNS", str(columns))
     result = run("rank", *saved(tmp_path / "scans", a=0.2, b=2.0), "--score", "leep_calibrated,leep,nce,leep_loo")
     assert max(map(len, result.stdout.splitlines())) <= columns
+
+
+def test_a_search_is_chosen_and_shown(run: Run, tmp_path: Path) -> None:
+    paths = saved(tmp_path / "scans", near=0.1, far=5.0)
+    result = run("rank", *paths, *SCORES, "--search", "race")
+    assert result.exit_code == 0, result.stderr
+    shown = " ".join(result.stdout.split())
+    assert "near is the best at 95 %, on 80 examples." in shown
+    assert "Race over 80 of 90 examples: 89 % of the forward passes of a full search." in shown
+    halved = json.loads(run("rank", *paths, *SCORES, "--search", "halving", "--json", "-").stdout)
+    assert halved["search"]["method"] == "halving"
+    assert json.loads(run("rank", *paths, *SCORES, "--json", "-").stdout)["search"]["method"] == "all"
+
+
+def test_a_time_budget_is_read_and_recorded(run: Run, tmp_path: Path) -> None:
+    paths = saved(tmp_path / "scans", a=0.5)
+    record = json.loads(run("rank", *paths, *SCORES, "--time-budget", "5m", "--json", "-").stdout)
+    assert record["search"]["time_budget"] == 300
+    for option, value, message in (
+        ("--time-budget", "soon", "`time_budget` must be a positive time, as 90 (seconds), 60s, 5m or 1h; got 'soon'."),
+        ("--search", "races", "`search` must be one of all, race, halving"),
+    ):
+        result = run("rank", *paths, option, value)
+        assert result.exit_code == 2
+        assert message in result.stderr
+
+
+def test_progress_names_the_rounds(run: Run, tmp_path: Path) -> None:
+    photos = folder_of_classes(tmp_path / "photos", 90)
+    result = run("rank", photos, "--models", TINY, "zoo/tiny_letters", *SCORES, "--search", "halving")
+    assert result.exit_code == 0, result.stderr
+    assert "Round 1: 2 models on 80 examples" in result.stderr

@@ -1,13 +1,14 @@
 """The record of a ranking: JSON and back, folders, flat rows, data frames."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.ranking.test_text import ranking, row
 
 from headstart.errors import InputError
-from headstart.records import Failure, HeadView, Ranking, write_atomically
+from headstart.records import Failure, HeadView, Ranking, Round, Search, write_atomically
 
 FULL = ranking(
     row("a", 1, 1, 2, head=HeadView(("tabby",), (0.4,), ((0.9,), (0.1,)), ("cat", "dog")), verdict="better"),
@@ -68,3 +69,59 @@ def test_a_saved_record_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
     write_atomically(tmp_path / "record.json", b"{}")
     assert (tmp_path / "record.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["plain", "record.json"]
+
+
+RACED = replace(
+    ranking(
+        row("a", 1, 1, 2, examples=160),
+        row("b", 2, 1, 3, examples=160),
+        row("c", 3, 2, 3, examples=80, dropped="at least 0.1 below a on 80 examples"),
+    ),
+    search=Search(
+        method="race",
+        whole=250,
+        passes=400,
+        full=1000,
+        rounds=(Round(80, 3, ("c",)), Round(160, 2)),
+        ended="time",
+        error=0.05,
+        margin=0.01,
+        time_budget=60.0,
+        seconds=58.0,
+        unreached=("d",),
+    ),
+)
+
+
+def test_a_search_is_part_of_the_record_and_of_the_flat_rows() -> None:
+    assert Ranking.from_json(RACED.to_json()) == RACED
+    flat = RACED.to_rows()
+    assert [line.get("examples") for line in flat] == [160, 160, 80, None]
+    assert flat[2]["dropped"] == "at least 0.1 below a on 80 examples"
+    assert flat[3] == {"source": "d", "dropped": "not reached: the time was up"}
+
+
+def test_a_record_from_before_there_were_searches_still_loads() -> None:
+    old = json.loads(RACED.to_json())
+    del old["search"]
+    for line in old["rows"]:
+        del line["examples"], line["dropped"]
+    loaded = Ranking.from_json(json.dumps(old))
+    assert (loaded.search, loaded.rows[0].examples, loaded.rows[2].dropped) == (None, None, "")
+    assert "cannot be told apart" in loaded.sureness or "clearly the best" in loaded.sureness
+
+
+def test_a_search_says_what_it_cost_who_left_and_how_sure_it_is() -> None:
+    shown = " ".join(str(RACED).split())
+    assert "a comes first of those reached, but at 95 % b cannot be told apart from it" in shown
+    assert "One source was not reached in time: d." in shown
+    assert "Race over 80 to 160 of 250 images: 40 % of the forward passes of a full search, in 58 s of 60 s" in shown
+    assert "It ended because the time was up. Dropped after 80 images: c." in shown
+    assert next(line for line in str(RACED).splitlines() if line.startswith("rank")).split()[4] == "images"
+    sure = replace(RACED, rows=(RACED.rows[0], replace(RACED.rows[1], rank_low=2), RACED.rows[2]))
+    assert sure.sureness == "a is the best of those reached at 95 %, on 160 images."
+
+
+def test_a_full_search_says_nothing_of_itself() -> None:
+    search = Search("all", 250, 500, 500, (Round(250, 2),), "whole", seconds=3.0)
+    assert str(replace(FULL, search=search)) == str(FULL)

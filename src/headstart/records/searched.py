@@ -19,7 +19,8 @@ def sureness(ranking: "Ranking", search: "Search") -> str | None:
     if not rows:
         return None
     best, rivals = rows[0].source, [row.source for row in rows[1:] if row.rank_low == 1]
-    prize = "the best of those reached" if search.unreached else "the best"
+    of_whom = " of those reached" if search.unreached else ""
+    prize = f"the best{of_whom}"
     if len(rows) == 1:
         return f"{best} is {prize}: no other was ranked."
     level = f"{100 * (LEVEL if search.error is None else 1 - search.error):g} %"
@@ -29,7 +30,7 @@ def sureness(ranking: "Ranking", search: "Search") -> str | None:
     apart = f"{listing(rivals)} cannot be told apart from it on the {NOUNS[ranking.target.kind]}s that both saw."
     if search.ended == "margin":
         return f"{best} is {prize} at {level}, or within {search.margin:g} of it; {apart}"
-    return f"{best} comes first, but at {level} {apart}"
+    return f"{best} comes first{of_whom}, but at {level} {apart}"
 
 
 def cost(search: "Search", noun: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from headstart.records import Ranking, write_atomically
+from headstart.records import Ranking, searched, text, write_atomically
 from headstart.records.text import description
 from headstart.records.words import NOUNS, plural
 from headstart.report.answer import headline, support
@@ -14,7 +14,7 @@ from headstart.report.classes import class_list
 from headstart.report.heads import LEVELS, head_views
 from headstart.report.panels import score_panels, score_title
 from headstart.report.table import ranking_table
-from headstart.report.words import breakable
+from headstart.report.words import breakable, percentage
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # no HTML page may hold them
 
@@ -50,6 +50,8 @@ def render(ranking: Ranking) -> str:
             description=description(ranking),
             table=ranking_table(ranking),
             panels=score_panels(ranking),
+            course=[*text.course(ranking), *(searched.unreached(ranking.search) if ranking.search else ())],
+            spent=percentage(ranking.search.share if ranking.search else None),
             classes=class_list(ranking.target),
             heads=head_views(ranking),
             levels=LEVELS,

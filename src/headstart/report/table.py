@@ -1,9 +1,10 @@
 """The ranking as a table: every source on one common axis, with its facts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headstart.records import ModelCard, RankedSource, Ranking
-from headstart.records.words import duration, magnitude, probability, rate
+from headstart.records.words import NOUNS, duration, magnitude, plural, probability, rate
 from headstart.report.answer import interval, leaders, places_for
 from headstart.report.axis import Axis, axis_over
 from headstart.report.words import MISSING, number, percentage, typeset
@@ -40,6 +41,7 @@ class Line:
     seconds: str
     rate: str
     warning: str | None  # the verdict, where it is a no
+    early: str | None  # on how many examples, and why a search went on without it
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def ranking_table(ranking: Ranking) -> Table:
     axis = score_axis(ranking.rows, ranking.sort)
     places = places_for(ranking.rows, ranking.sort)
     first = leaders(ranking)
-    lines = (_line(row, row.source in first, ranking.sort, axis, places) for row in ranking.rows)
+    early = left_early(ranking)
+    lines = (_line(row, row.source in first, ranking.sort, axis, places, early) for row in ranking.rows)
     return Table(axis, tuple(lines))
 
 
@@ -76,7 +79,19 @@ def mark(row: RankedSource, score: str, axis: Axis, places: int) -> Mark:
     return Mark(text, bounds, axis.at(found.value), axis.at(found.low), axis.at(found.high))
 
 
-def _line(row: RankedSource, leads: bool, sort: str, axis: Axis, places: int) -> Line:
+def left_early(ranking: Ranking) -> dict[str, str]:
+    """For each source that did not see every example: how many it saw, and why no more."""
+    if ranking.search is None or not ranking.search.partial:
+        return {}
+    noun = NOUNS[ranking.target.kind]
+    return {
+        row.source: f"scored on {plural(row.examples, noun)}" + (f"; dropped: {row.dropped}" if row.dropped else "")
+        for row in ranking.rows
+        if row.examples is not None and (row.dropped or row.examples < ranking.target.n)
+    }
+
+
+def _line(row: RankedSource, leads: bool, sort: str, axis: Axis, places: int, early: Mapping[str, str]) -> Line:
     placed = mark(row, sort, axis, places)
     return Line(
         place=MISSING if row.rank is None else str(row.rank),
@@ -93,6 +108,7 @@ def _line(row: RankedSource, leads: bool, sort: str, axis: Axis, places: int) ->
         seconds=duration(row.forward_seconds) if row.computed else "cached",
         rate=typeset(rate(row.examples_per_second)),
         warning=row.verdict if row.advised_against else None,
+        early=early.get(row.source),
     )
 
 

@@ -65,7 +65,8 @@ class Rounds:
         self.sizes = method.sizes(len(entrants), self.whole, first_size(len(course.target.classes)))
         smaller = deadline.seconds is not None and not isinstance(method, Halving)  # short of time, rounds are
         self.most = len(self.sizes) * (2 if smaller else 1)
-        self.order = stratified_order(course.target.labels, course.seed) if self.most > 1 else np.arange(self.whole)
+        self.plain = self.sizes == (self.whole,)  # one round on everything
+        self.order = np.arange(self.whole) if self.plain else stratified_order(course.target.labels, course.seed)
         self.alive = list(self.entrants)
         self.sort: tuple[str, str] | None = None
         self.measured: dict[str, Measurement] = {}
@@ -105,7 +106,7 @@ class Rounds:
         return name in self.measured or any(failure.source == name for failure in self.failures)
 
     def _staged(self) -> Staged | None:
-        if self.sort is None or self.most == 1:
+        if self.sort is None or self.plain:
             return None
         reasons = {name: drop.why for name, drop in self.dropped.items() if name in self.measured}
         if not isinstance(self.method, Race):
@@ -144,7 +145,7 @@ class Rounds:
         rows = np.sort(self.order[:size])
         course = self._course(rows)
         queue = deque(self.alive)
-        if self.most > 1:
+        if not self.plain:
             self.tell(Event("round", index=at, sources=len(queue), total=size))
         found: dict[str, Measurement] = {}
         index = 0
