@@ -76,6 +76,16 @@ def test_folded_batch_norm_becomes_a_bias_that_training_cannot_move() -> None:
     torch.testing.assert_close(network.train()(x), network.eval()(x))
 
 
+def test_a_file_with_folded_norms_gives_a_source_without_norms(tmp_path: Path) -> None:
+    import timm
+
+    network = timm.create_model("mobilenetv2_100", num_classes=5, pad_type="same", pretrained=False)
+    source = open_source(saved(network, tmp_path / "folded.safetensors"))
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in source.module.modules())
+    assert source.card.input_size == (3, 224, 224)
+    assert source.card.imagenet_top1 is None  # five classes are not ImageNet's
+
+
 def test_a_norm_with_measured_statistics_stays() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     network(torch.randn(8, 3, 4, 4))

@@ -52,13 +52,14 @@ def test_a_last_line_cut_short_is_dropped_and_said(tmp_path: Path, cut: int) -> 
     path = tmp_path / "r.jsonl"
     results = Results(path, SETTINGS)
     results.append("a", {"x": 1})
-    results.append("b", {"x": 2})
+    results.append("b", {"x": 2, "long": "y" * 40})  # longer than what is written over it
     path.write_bytes(path.read_bytes()[:-cut])
     again = Results(path, SETTINGS)
     assert again.done == {"a"}
     assert "cut short by a kill" in again.notes[0]
     assert again.append("b", {"x": 3})
     assert [row["x"] for row in read_results(path).rows] == [1, 3]
+    assert read_results(path).notes == ()  # nothing of the cut line is left
 
 
 def test_a_row_damaged_in_the_middle_is_an_error(tmp_path: Path) -> None:
