@@ -185,7 +185,9 @@ def test_a_race_says_who_may_have_rank_one() -> None:
     assert staged_ranks(stages, rounds=2).low.tolist() == [1, 2, 1]
     out = np.array([False, False, True])
     assert staged_ranks(stages, rounds=2, out=out).low.tolist() == [1, 1, 2]
-    assert staged_ranks(stages, rounds=2, out=out, final=0.975).low.tolist() == [1, 2, 2]
+    decided = staged_ranks(stages, rounds=2, out=out, final=0.975)
+    assert (decided.low.tolist(), decided.high[0], decided.tied) == ([1, 2, 2], 1, 1)
+    assert staged_ranks(stages[:1], rounds=2, out=np.array([False, True, True])).high.tolist() == [1, 3, 3]
 
 
 def test_more_rounds_planned_widen_the_rank_intervals() -> None:

@@ -73,7 +73,9 @@ def staged_ranks(
     rank[np.lexsort((np.arange(count), -value, -last))] = np.arange(1, count + 1)
     low, high = rank_intervals(better)
     if out is not None:
-        low = np.where(out | _beaten(stages[-1], count, final, seed), np.maximum(low, 2), 1)
+        behind_one = out | _beaten(stages[-1], count, final, seed)
+        low = np.where(behind_one, np.maximum(low, 2), 1)
+        high = np.where(~behind_one & (behind_one.sum() == count - 1), 1, high)  # the only one left is the best
     low, high = np.minimum(low, rank), np.maximum(high, rank)
     behind = low[np.argsort(rank)] > 1
     return PairedRanks(rank, low, high, best, int(np.argmax(behind)) if behind.any() else count)
