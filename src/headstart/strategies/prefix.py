@@ -11,7 +11,7 @@ from headstart.strategies.network import Transferable, part_groups
 from headstart.strategies.options import Options
 from headstart.train.groups import Group
 
-RATE, TOKENS = 5e-3, 8
+RATE, TOKENS = 1e-2, 8
 
 
 class Prefix(nn.Module):

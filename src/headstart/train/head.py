@@ -235,7 +235,7 @@ class _Problem:
     def solve(self, penalty: Tensor, start: Tensor, tolerance: float) -> tuple[Tensor, Tensor, Tensor]:
         """Coefficients (t, r + 1, C), the bias last; objective values (t,); gaps (t,)."""
         ridge = torch.cat([penalty[:, None].expand(-1, self.r), penalty.new_zeros(self.t, 1)], dim=1)[..., None]
-        for goal in (*(rough for rough in ROUGH if rough > tolerance), tolerance):
+        for goal in (*(rough for rough in ROUGH if rough >= 100 * tolerance), tolerance):
             scaling = self.curvature(start, penalty).rsqrt()
             point, values, gaps = minimise(
                 partial(self._objective, scaling=scaling, ridge=ridge),
