@@ -151,6 +151,7 @@ def beyond_grid(found: Sequence[Line]) -> Grid:
         "LOO: leave-one-out LEEP; cal.: with a temperature; EM: LEEP-EM; skill: LOO minus its prior; noise: LEEP of "
         "the source's probabilities dealt to the wrong examples; -log C and -H(Y) know no model",
         "ceiling: the coefficient a perfect score would reach, from outcomes repeated with other seeds",
+        "source accuracy and a static list are the same for every task of one source: they are in the table of figure5",
         "s/task: training and test of one task",
         "-: the score does not vary over the tasks (H-score is C - 1 where there are no more examples than features)",
     )
