@@ -68,3 +68,71 @@ def test_it_ranks_sources_of_unequal_sharpness_where_plain_leave_one_out_fails()
     sharp_but_worse = reference.softmax(noisy)
     assert leep_loo(flat_but_better, labels) < leep_loo(sharp_but_worse, labels)
     assert leep_calibrated(flat_but_better, labels) > leep_calibrated(sharp_but_worse, labels)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_centred_agrees_with_counting_again_for_every_example(seed, grouped):
+    logits, labels = logits_and_labels(seed=seed)
+    groups = np.arange(60) // 6 if grouped else None
+    fit = fit_temperature(logits, labels, logits=True, groups=groups, centred=True, prior=0.7)
+    assert fit.value == pytest.approx(reference.leep_centred(logits, labels, fit.temperature, 0.7, groups), abs=1e-9)
+    others = [reference.leep_centred(logits, labels, t, 0.7, groups) for t in fit.temperature * np.geomspace(0.3, 3, 9)]
+    assert fit.value >= max(others) - 1e-5
+
+
+def test_centred_changes_the_value():
+    logits, labels = logits_and_labels()
+    plain, centred = (leep_calibrated(logits, labels, logits=True, centred=choice) for choice in (False, True))
+    assert abs(plain - centred) > 1e-3
+
+
+def test_centred_does_not_heed_what_a_source_class_says_of_every_example():
+    logits, labels = logits_and_labels()
+    biased = logits + np.linspace(-5, 5, logits.shape[1])
+    value = leep_calibrated(logits, labels, logits=True, centred=True)
+    assert leep_calibrated(biased, labels, logits=True, centred=True) == pytest.approx(value, abs=1e-6)
+    assert abs(leep_calibrated(biased, labels, logits=True) - leep_calibrated(logits, labels, logits=True)) > 1e-3
+
+
+def test_centred_does_not_heed_a_source_class_cut_into_equal_parts():
+    logits, labels = logits_and_labels()
+    parts = np.repeat(logits, 50, axis=1)
+    value = leep_calibrated(logits, labels, logits=True, centred=True)
+    assert leep_calibrated(parts, labels, logits=True, centred=True) == pytest.approx(value, abs=1e-6)
+    assert leep_calibrated(parts, labels, logits=True) < leep_calibrated(logits, labels, logits=True) - 1e-3
+
+
+@pytest.mark.parametrize("factor", [0.2, 5.0])
+def test_centred_a_flat_or_sharp_head_scores_the_same(factor):
+    logits, labels = logits_and_labels()
+    plain, other = (leep_calibrated(x, labels, logits=True, centred=True) for x in (logits, factor * logits))
+    assert other == pytest.approx(plain, abs=1e-4)
+
+
+def test_centred_takes_probabilities_with_zeros_and_unused_classes():
+    logits, labels = logits_and_labels()
+    probs = reference.softmax(logits)
+    probs[probs < np.quantile(probs, 0.3)] = 0.0
+    probs /= probs.sum(axis=1, keepdims=True)
+    fit = fit_temperature(probs, labels, centred=True)
+    with np.errstate(divide="ignore"):
+        expected = reference.leep_centred(np.log(probs), labels, fit.temperature, 0.5)
+    assert fit.value == pytest.approx(expected, abs=1e-9)
+    wider = np.concatenate([probs, np.zeros((len(probs), 2))], axis=1)
+    assert leep_calibrated(wider, labels, centred=True) == pytest.approx(fit.value, abs=1e-12)
+
+
+def test_centred_a_blind_source_scores_as_the_class_frequencies():
+    logits, labels = np.tile([1.0, 2.0, 0.0], (100, 1)), np.arange(100) % 4
+    assert leep_calibrated(logits, labels, logits=True, centred=True) == pytest.approx(
+        reference.guess_loo(labels), abs=0.01
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_centred_agrees_across_precisions(dtype):
+    logits, labels = logits_and_labels()
+    rounded = logits.astype(dtype)
+    exact = leep_calibrated(rounded.astype(np.float64), labels, logits=True, centred=True)
+    assert leep_calibrated(rounded, labels, logits=True, centred=True) == pytest.approx(exact, abs=1e-4)

@@ -15,6 +15,7 @@ from headstart.scores._checks import Labels, check_labels, check_logits, check_p
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._threads import over_shares, thread_count
 
+Prior = float | Float[np.ndarray, " z"]  # one count behind every source class, or one for each
 PRIOR = 0.5  # counts of the label frequencies behind each source class in leave-one-out tables
 PRIVATE_BYTES = 24 << 20  # threads count into tables of their own as long as these fit in here together
 TABLES_BYTES = 16 << 20  # tables of left-out groups held at one time
@@ -89,7 +90,7 @@ def likelihoods(head: HeadCounts, table: Float[np.ndarray, "c z"]) -> Float[np.n
     return out
 
 
-def likelihoods_without_own(head: HeadCounts, prior: float) -> Float[np.ndarray, " n"]:
+def likelihoods_without_own(head: HeadCounts, prior: Prior) -> Float[np.ndarray, " n"]:
     """The same with the example itself taken out of the counts, and `prior` counts of the label frequencies put in."""
     out = np.empty(head.rows.n)
     counts = head.labels.counts
@@ -106,7 +107,7 @@ def likelihoods_without_own(head: HeadCounts, prior: float) -> Float[np.ndarray,
     return out
 
 
-def likelihoods_without_group(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: float) -> Float[np.ndarray, " n"]:
+def likelihoods_without_group(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: Prior) -> Float[np.ndarray, " n"]:
     """The same with the example's whole group taken out of the counts."""
     out = np.empty(head.rows.n)
     order = np.argsort(groups, kind="stable")

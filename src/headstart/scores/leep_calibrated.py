@@ -7,10 +7,12 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy.optimize import minimize_scalar
 
+from headstart.scores._centred_rows import centred_rows, mean_weights
 from headstart.scores._checks import check_groups, check_labels, check_logits, check_probs
 from headstart.scores._head_counts import (
     PRIOR,
     HeadCounts,
+    Prior,
     count_head,
     likelihoods_without_group,
     likelihoods_without_own,
@@ -40,6 +42,7 @@ def leep_calibrated(
     logits: bool = False,
     prior: float = PRIOR,
     groups: Shaped[np.ndarray, " n"] | None = None,
+    centred: bool = False,
 ) -> float:
     """Calibrated LEEP: leave-one-out LEEP after dividing the logits by the best temperature (higher is better).
 
@@ -52,6 +55,9 @@ def leep_calibrated(
         logits: `probs` holds logits instead, which keep what rounding takes from small probabilities.
         prior: Prior count behind each source class.
         groups: Leave out the example's whole group instead of the example.
+        centred: Take each source class's mean logit over the examples out first, so that what a class says of all of
+            them counts for nothing, and measure `prior` in examples of the class's mean weight, which keeps it small
+            beside the counts of a flat or large head. Neither looks at the labels.
 
     Returns:
         The score in nats, at most 0.
@@ -68,7 +74,7 @@ def leep_calibrated(
 
     Reference: headstart's own; LEEP itself from Nguyen et al., ICML 2020. https://arxiv.org/abs/2002.12462
     """
-    return fit_temperature(probs, labels, logits=logits, prior=prior, groups=groups).value
+    return fit_temperature(probs, labels, logits=logits, prior=prior, groups=groups, centred=centred).value
 
 
 def fit_temperature(
@@ -78,6 +84,7 @@ def fit_temperature(
     logits: bool = False,
     prior: float = PRIOR,
     groups: Shaped[np.ndarray, " n"] | None = None,
+    centred: bool = False,
 ) -> Calibration:
     """The temperature behind `leep_calibrated`, with the value; arguments and errors are the same.
 
@@ -92,20 +99,29 @@ def fit_temperature(
     rows = ProbRows(check_logits(probs, n), True) if logits else ProbRows(check_probs(probs, n))
     codes = None if groups is None else check_groups(groups, n)
 
+    if centred:
+        rows = centred_rows(rows)
+
     def head_at(log_temperature: float) -> HeadCounts:
         return count_head(rows.at(float(np.exp(log_temperature))), checked)
 
-    best, value = _search(head_at, prior, codes)
+    def prior_of(head: HeadCounts) -> Prior:
+        return prior * mean_weights(head) if centred else prior
+
+    best, value = _search(head_at, prior_of, codes)
     return Calibration(value, float(np.exp(best)))
 
 
 def _search(
-    head_at: Callable[[float], HeadCounts], prior: float, groups: Int[np.ndarray, " n"] | None
+    head_at: Callable[[float], HeadCounts],
+    prior_of: Callable[[HeadCounts], Prior],
+    groups: Int[np.ndarray, " n"] | None,
 ) -> tuple[float, float]:
     """Log temperature and value of the maximum: a coarse look at the range, then Brent's method around the best."""
 
     def loss(log_temperature: float) -> float:
         head = head_at(log_temperature)
+        prior = prior_of(head)
         if groups is None:
             return -mean_log(likelihoods_without_own(head, prior), head)
         return -mean_log(likelihoods_without_group(head, groups, prior), head)
@@ -141,7 +157,7 @@ def _measure(inputs: Inputs) -> Measured:
     def head_at(log_temperature: float) -> HeadCounts:
         return count_head(inputs.logits_rows.at(float(np.exp(log_temperature))), inputs.classes)
 
-    best, value = _search(head_at, PRIOR, None)
+    best, value = _search(head_at, lambda head: PRIOR, None)
     notes = [f"temperature {np.exp(best):.3g}"]
     if not GRID[0] + STEP <= best <= GRID[-1] - STEP:
         notes.append("no best temperature inside the range: the source may be blind to this target")

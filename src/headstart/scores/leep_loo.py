@@ -9,6 +9,7 @@ from headstart.scores._checks import check_groups
 from headstart.scores._head_counts import (
     PRIOR,
     HeadCounts,
+    Prior,
     deleted_means,
     likelihoods_without_group,
     likelihoods_without_own,
@@ -89,7 +90,7 @@ def mean_log(likelihood: Float[np.ndarray, " n"], head: HeadCounts) -> float:
     return min(0.0, float(np.log(likelihood).mean()))
 
 
-def loo_deleted(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: float) -> Float[np.ndarray, " g"]:
+def loo_deleted(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: Prior) -> Float[np.ndarray, " g"]:
     """Leave-one-out LEEP of the examples outside each group, the group taken out of the counts as well."""
 
     def prepare(joint: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
