@@ -134,7 +134,8 @@ class Halving:
     """Successive halving: after each round the better half goes on. Its cost is known beforehand, its error is not.
 
     Args:
-        share: Of the forward passes that a full search would take.
+        share: Of the forward passes that a full search would take. The first round may exceed it where there are few
+            examples: fewer than four to each group of the jackknife tell too little.
     """
 
     name: ClassVar[Method] = "halving"

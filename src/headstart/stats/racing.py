@@ -8,8 +8,8 @@ What is spent: let w be the source that is truly best. It is lost only if, in on
 others is wrongly found surely better. Each of those R (S - 1) comparisons has its one-sided t interval at error
 `error` / (R (S - 1)), so by the union bound w is lost with probability at most `error`. That holds whatever the order
 in which sources leave, whoever leads when, and whenever somebody stops looking (any-time valid): the bound counts every
-comparison that could be made, made or not. The t interval itself is the approximation: G group contributions are taken
-as normal, as everywhere in `headstart.stats`.
+comparison that could be made, made or not. Two approximations remain: the G group contributions are taken as normal, as
+everywhere in `headstart.stats`, and the score on all examples as lying between the score now and its forecast.
 
 Scores grow with the number of examples, each at its own pace: a classifier of 1,000 classes needs more of them than one
 of 10, so the order on few examples is not the order on many. `forecast` says where a score is bound; a source is only
