@@ -55,7 +55,7 @@ app.command(no_args_is_help=True, epilog=TRANSFER_EPILOG)(guarded(transfer))
 app.command(no_args_is_help=True)(guarded(predict))
 app.command(no_args_is_help=True)(guarded(evaluate))
 app.command(no_args_is_help=True)(guarded(export))
-app.command()(guarded(benchmark))
+app.command(cls=VariadicCommand)(guarded(benchmark))
 app.command(cls=VariadicCommand, no_args_is_help=True, epilog=REPRODUCE_EPILOG)(guarded(reproduce))
 
 

@@ -47,8 +47,8 @@ def benchmark(
     data: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=PATH",
-            help="Where a data set lies; once for each.",
+            metavar="NAME=PATH...",
+            help="Where data sets lie.",
             rich_help_panel=BUILD,
             show_default=False,
         ),
@@ -110,12 +110,14 @@ def _print(standings: "Standings", console: Console) -> None:
 
 def _table(outcome: str, rows: "tuple[Standing, ...]") -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column(f"outcome: {outcome}", no_wrap=True)
+    targets = max(row.targets for row in rows)
+    table.add_column(f"outcome: {outcome}, {targets} targets", no_wrap=True)
     for title in ("weighted tau", "Kendall", "regret", "top-1"):
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         cells = [_cell(one, digits) for one, digits in ((row.weighted_tau, 2), (row.kendall, 2), (row.regret, 1))]
-        table.add_row(Text(row.score, style=STYLES[row.kind]), *cells, _cell(row.top1, 2))
+        name = row.score if row.targets == targets else f"{row.score} ({row.targets} targets)"
+        table.add_row(Text(name, style=STYLES[row.kind]), *cells, _cell(row.top1, 2))
     return table
 
 

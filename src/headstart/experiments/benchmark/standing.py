@@ -34,6 +34,7 @@ class Standing:
     score: str
     kind: Kind
     outcome: str
+    targets: int  # that had this outcome; for the ceiling, with every seed
     weighted_tau: Correlation
     kendall: Correlation
     regret: Correlation  # in points of accuracy
@@ -48,7 +49,7 @@ class Standings(JsonRecord):
     targets: tuple[str, ...]
     weights: Weights  # of the weighted tau
     level: float
-    rows: tuple[Standing, ...]  # for each outcome from the best weighted tau down
+    rows: tuple[Standing, ...]  # for each outcome from the best weighted tau down, undefined ones last
     left_out: dict[str, str]  # score -> why it has no row
     created: str  # of the outcomes
 
@@ -82,6 +83,11 @@ def benchmark(
 
     Raises:
         InputError: No score is called so, a function returns no finite number, or `results` holds none.
+
+    Example:
+        >>> found = benchmark({"mean sharpness": lambda pair: float(pair.probs.max(axis=1).mean())})
+        >>> [row.kind for row in found.of("head") if row.score == "mean sharpness"]
+        ['score']
     """
     stored = read_stored(results)
     values, left_out = _scored(scores, stored, results)
@@ -89,14 +95,17 @@ def benchmark(
     rows: list[Standing] = []
     judge = partial(forecast, weights=weights, top=(1,), level=level, resamples=resamples, seed=seed)
     for outcome in stored.outcomes:
-        seeds = np.array(stored.outcomes[outcome], dtype=float)  # (seeds, T, S); nan where a target was not run
+        seeds, places = stored.accuracies(outcome)
+        if len(places) == 0:
+            continue
         mean = np.nanmean(seeds, axis=0)
         beside = _baselines(stored, mean, seed)
-        tables = values | {name: table for name, (_, table) in beside.items()}
+        tables = {name: table[places] for name, table in values.items()}
+        tables |= {name: table for name, (_, table) in beside.items()}
         kinds |= {name: kind for name, (kind, _) in beside.items()}
         found = [_standing(name, kinds[name], outcome, judge(table, mean)) for name, table in tables.items()]
         found += _ceiling(outcome, seeds, judge)
-        rows += sorted(found, key=lambda row: -np.inf if row.weighted_tau.value is None else -row.weighted_tau.value)
+        rows += sorted(found, key=lambda row: np.inf if row.weighted_tau.value is None else -row.weighted_tau.value)
     return Standings(stored.sources, stored.targets, weights, level, tuple(rows), left_out, stored.created)
 
 
@@ -169,7 +178,7 @@ def _own(name: str, function: Own, stored: Stored, results: str | Path | None) -
 
 
 def _baselines(stored: Stored, outcomes: np.ndarray, seed: int) -> dict[str, tuple[Kind, np.ndarray]]:
-    count = len(stored.targets)
+    count = len(outcomes)
     accuracies = [value if value is not None else 0.0 for value in stored.source_accuracy]  # untrained: knows nothing
     return {
         STATIC: ("baseline", static_list(outcomes)),
@@ -182,7 +191,8 @@ def _baselines(stored: Stored, outcomes: np.ndarray, seed: int) -> dict[str, tup
 def _standing(name: str, kind: Kind, outcome: str, found: Forecast) -> Standing:
     by_name = {c.name.split(" (")[0]: c for c in found.correlations}
     regret = Correlation("regret", *(None if v is None else 100 * v for v in _ends(found.regret)))
-    return Standing(name, kind, outcome, by_name["weighted Kendall"], by_name["Kendall"], regret, found.hits[1])
+    taus = by_name["weighted Kendall"], by_name["Kendall"]
+    return Standing(name, kind, outcome, found.targets, *taus, regret, found.hits[1])
 
 
 def _ceiling(outcome: str, seeds: np.ndarray, judge: Callable[[np.ndarray, np.ndarray], Forecast]) -> list[Standing]:
@@ -197,7 +207,8 @@ def _ceiling(outcome: str, seeds: np.ndarray, judge: Callable[[np.ndarray, np.nd
     found = [judge(one, other) for one, other in zip(seeds, rest, strict=True)]
     each = [_standing(CEILING, "ceiling", outcome, one) for one in found]
     names = ("weighted_tau", "kendall", "regret", "top1")
-    return [Standing(CEILING, "ceiling", outcome, *(_mean_of([getattr(row, name) for row in each]) for name in names))]
+    means = [_mean_of([getattr(row, name) for row in each]) for name in names]
+    return [Standing(CEILING, "ceiling", outcome, seeds.shape[1], *means)]
 
 
 def _mean_of(parts: Sequence[Correlation]) -> Correlation:

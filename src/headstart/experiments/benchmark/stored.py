@@ -54,6 +54,16 @@ class Stored(JsonRecord):
     seconds: dict[str, float] = field(default_factory=dict)  # stage -> processor time on one core
     format: int = 1
 
+    def accuracies(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
+        """One kind of outcome, of the targets that were run on every source: accuracies and places in `targets` (t,).
+
+        Returns:
+            (seeds, t, sources), nan where a target was not run with a seed; and the places.
+        """
+        seeds = np.array(self.outcomes[kind], dtype=float)
+        places = np.flatnonzero(~np.isnan(seeds[0]).any(axis=1))
+        return seeds[:, places], places
+
 
 @dataclass(frozen=True, eq=False)
 class Pair:
