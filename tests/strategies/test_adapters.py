@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from tests.strategies.tiny import prepare, source, target, text_source
+from tests.strategies.tiny import prepare, source, target, text_source, text_source_of
 from torch import Tensor, nn
 from transformers import GPT2Config, GPT2ForSequenceClassification
 
@@ -59,15 +59,7 @@ def mixed() -> Source:
 def gpt2() -> Source:
     torch.manual_seed(0)
     config = GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=24, vocab_size=9, num_labels=3, pad_token_id=0)
-    narrow = text_source()
-    return from_module(
-        GPT2ForSequenceClassification(config).eval(),
-        head="score",
-        prepare=narrow.prepare,
-        collate=narrow.collate,
-        kind="text",
-        name="module/gpt2",
-    )
+    return text_source_of(GPT2ForSequenceClassification(config), "score", "module/gpt2")
 
 
 def shaken(model: Transferable) -> Transferable:

@@ -8,7 +8,6 @@ import pytest
 import torch
 from tests.strategies.tiny import images, prepare, source, target, text_source, texts
 from torch import Tensor, nn
-from transformers import BertConfig, BertForSequenceClassification
 
 import headstart.torchvision_ops  # noqa: F401 (torchvision imports beside a CPU-only torch)
 from headstart.data import open_target
@@ -48,25 +47,7 @@ def vit() -> Source:
 
 def bert() -> Source:
     """As in `tiny.py`, but wide enough for blocks of 64."""
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=9,
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=128,
-        max_position_embeddings=16,
-        num_labels=3,
-    )
-    narrow = text_source()
-    return from_module(
-        BertForSequenceClassification(config).eval(),
-        head="classifier",
-        prepare=narrow.prepare,
-        collate=narrow.collate,
-        kind="text",
-        name="module/bert",
-    )
+    return text_source(64)
 
 
 def in_blocks(weight: Tensor) -> Tensor:

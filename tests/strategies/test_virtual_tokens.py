@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.strategies.tiny import source, target, text_source, texts
+from tests.strategies.tiny import source, target, text_source, text_source_of, texts
 from torch import Tensor, nn
 from transformers import (
     AlbertConfig,
@@ -27,7 +27,7 @@ from transformers import (
 
 from headstart.data import open_target
 from headstart.errors import InputError
-from headstart.sources import find, from_module
+from headstart.sources import find
 from headstart.sources.source import Source
 from headstart.strategies import STRATEGIES, load, transfer
 from headstart.strategies.network import Transferable, transferable
@@ -56,9 +56,7 @@ def bert() -> nn.Module:
 
 
 def bert_source(module: nn.Module) -> Source:
-    return from_module(
-        module, head="classifier", prepare=TEXT.prepare, collate=TEXT.collate, kind="text", name="module/bert"
-    )
+    return text_source_of(module, "classifier", "module/bert")
 
 
 def peft_model(module: nn.Module, config: object) -> nn.Module:
@@ -231,14 +229,7 @@ def other(kind: str) -> Source:
     model, config, settings = OTHERS[kind]
     torch.manual_seed(0)
     head = {"gpt2": "score", "roberta": "classifier.out_proj", "mpnet": "classifier.out_proj"}.get(kind, "classifier")
-    return from_module(
-        model(config(**settings, **SMALL)).eval(),
-        head=head,
-        prepare=TEXT.prepare,
-        collate=TEXT.collate,
-        kind="text",
-        name=f"module/{kind}",
-    )
+    return text_source_of(model(config(**settings, **SMALL)), head, f"module/{kind}")
 
 
 @pytest.mark.parametrize(

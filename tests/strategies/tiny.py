@@ -86,28 +86,26 @@ def texts(n: int = 60, seed: int = 0) -> tuple[list[str], list[str]]:
     return [f"{WORDS[i % 2]} {rest}" for i, rest in enumerate(filler)], labels
 
 
-def text_source() -> Source:
+def text_source(width: int = 16) -> Source:
     """A two-layer BERT over eight words."""
     from transformers import BertConfig, BertForSequenceClassification
 
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(WORDS) + 1,
-        hidden_size=16,
+        hidden_size=width,
         num_hidden_layers=2,
         num_attention_heads=2,
-        intermediate_size=32,
+        intermediate_size=2 * width,
         max_position_embeddings=16,
         num_labels=3,
     )
-    return from_module(
-        BertForSequenceClassification(config).eval(),
-        head="classifier",
-        prepare=_codes,
-        collate=_padded,
-        kind="text",
-        name="module/bert",
-    )
+    return text_source_of(BertForSequenceClassification(config), "classifier", "module/bert")
+
+
+def text_source_of(module: nn.Module, head: str, name: str) -> Source:
+    """Any model of transformers that reads the codes of the eight words."""
+    return from_module(module.eval(), head=head, prepare=_codes, collate=_padded, kind="text", name=name)
 
 
 def _codes(text: object) -> list[int]:
