@@ -84,17 +84,25 @@ def test_the_stored_arrays_are_the_networks_own_within_half_a_step(built: Path) 
     assert pair.logits == pytest.approx(logits, abs=0.05)
 
 
+def unfinished(built: Path, folder: Path, rows: int) -> None:
+    """A folder as a build leaves it that was killed after so many rows."""
+    (folder / ROWS).write_bytes(b"".join((built / ROWS).read_bytes().splitlines(keepends=True)[: 1 + rows]))
+    for name in ("pictures", "sources", "targets"):
+        (folder / name).symlink_to(built / name)
+
+
 def test_a_killed_build_goes_on_and_ends_with_the_same_numbers(built: Path, tmp_path: Path) -> None:
     def kill(done: int, total: int, what: str) -> None:
-        if done >= 6:
+        if done == 13:
             raise KeyboardInterrupt
 
+    unfinished(built, tmp_path, rows=11)  # in the middle of the scores
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path, plan=PLAN, progress=kill)
     assert not (tmp_path / "results.json").exists()
     steps: list[str] = []
     build(tmp_path, plan=PLAN, progress=lambda done, total, what: steps.append(what))
-    assert len(steps) == (2 + 2) + 4 + 4 + (4 + 2) - 6
+    assert len(steps) == (2 + 2) + 4 + 4 + (4 + 2) - 13
     same_but_seconds(built, tmp_path)
     build(tmp_path, plan=PLAN, progress=lambda done, total, what: pytest.fail(f"{what} was done twice"))
 
@@ -115,9 +123,7 @@ def test_every_number_of_a_plan_decides_its_settings() -> None:
 
 
 def test_worker_processes_change_nothing(built: Path, tmp_path: Path) -> None:
-    (tmp_path / ROWS).write_bytes(b"".join((built / ROWS).read_bytes().splitlines(keepends=True)[:9]))
-    for name in ("pictures", "sources", "targets"):
-        (tmp_path / name).symlink_to(built / name)
+    unfinished(built, tmp_path, rows=11)
     build(tmp_path, plan=PLAN, processes=2)
     same_but_seconds(built, tmp_path)
 
