@@ -175,7 +175,7 @@ def test_the_static_list_never_sees_its_own_target(tmp_path: Path) -> None:
     made = []
     for data, outcomes in (("A", (0.5, 0.6, 0.9)), ("B", (0.4, 0.8, 0.6)), ("C", (0.1, 0.2, 0.3))):
         for place, outcome in enumerate(outcomes):
-            scores = {"leep": outcome - 1, "source_accuracy": place / 10}
+            scores = {"leep": outcome - 1, "source_accuracy": place / 10, "minus_log_classes": -1.0}
             made.append(
                 {"kind": "selection", "data": data, "model": f"m{place}", "n": 9, "accuracy": outcome}
                 | {"scores": scores}
@@ -184,7 +184,7 @@ def test_the_static_list_never_sees_its_own_target(tmp_path: Path) -> None:
     assert static(found)[0].tolist() == pytest.approx([0.25, 0.5, 0.45])
     grid = selection_grid(found)
     assert grid.cells[0][:3] == ("leep", "3", "1.000")
-    assert {row[0] for row in grid.cells} == {"leep", "source_accuracy", "static list"}
+    assert {row[0] for row in grid.cells} == {"leep", "source_accuracy", "static list", "random"}
     written, _ = draw(find_figure("figure5"), [stored(made)], tmp_path)
     assert len(written) == 6
 
@@ -204,7 +204,7 @@ def test_work_is_cut_so_that_a_kill_loses_one_task_or_a_few_small_heads() -> Non
 def test_the_results_that_are_kept_with_the_code_can_be_read_and_shown(path: Path) -> None:
     kept = read_results(path)
     found = lines([kept])
-    assert found
+    assert found or choices(kept) or all(len(row["curve"]) == kept.settings["large_epochs"] for row in kept.rows)
     for line in found:
         rows_of_line = [row for row in kept.rows if row.get("row") == line.row.name and "curve" not in row]
         assert line.tasks == len({row["number"] for row in rows_of_line})

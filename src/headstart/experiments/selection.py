@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,7 @@ def choices(stored: Stored) -> list[Choice]:
     for data, rows in by_data.items():
         names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
         scores = {name: np.array([_number(row["scores"].get(name)) for row in rows]) for name in names}
+        scores["random"] = np.array([_drawn(data, row["model"]) for row in rows])
         outcomes = np.array([row["accuracy"] for row in rows])
         found.append(Choice(data, rows[0]["n"], tuple(row["model"] for row in rows), outcomes, scores))
     return found
@@ -92,19 +94,19 @@ def selection_grid(found: Sequence[Choice]) -> Grid:
     for choice, never_saw in zip(found, static(found), strict=True):
         for name, values in {**choice.scores, "static list": never_saw}.items():
             there = np.isfinite(values)
-            if there.sum() < 3:
+            if there.sum() < 3 or np.ptp(values[there]) == 0:  # what no candidate changes cannot choose
                 continue
             x, y = values[there], choice.outcomes[there]
             coefficient = pearson(x, y)
-            tau = weighted_kendall(x, y) if np.ptp(x) > 0 else np.nan
+            tau = weighted_kendall(x, y)
             regret = float(y.max() - y[x.argmax()])
             columns.setdefault(name, []).append((tau, coefficient.value if coefficient else None, regret))
     cells = []
-    for name, each in sorted(columns.items(), key=lambda item: -np.nanmean([tau for tau, _, _ in item[1]])):
+    for name, each in sorted(columns.items(), key=lambda item: -np.mean([tau for tau, _, _ in item[1]])):
         pearsons = [value for _, value, _ in each if value is not None]
         mean = f"{np.mean(pearsons):.3f}" if pearsons else MISSING
         taus, regrets = [tau for tau, _, _ in each], [regret for _, _, regret in each]
-        cells.append((name, str(len(each)), f"{np.nanmean(taus):.3f}", mean, f"{np.mean(regrets):.4f}"))
+        cells.append((name, str(len(each)), f"{np.mean(taus):.3f}", mean, f"{np.mean(regrets):.4f}"))
     notes = (
         "tau: weighted Kendall, weights from both orders; regret: accuracy of the best minus the chosen one's",
         "static list: mean outcome on the other targets; source_accuracy: published ImageNet top-1, where there is one",
@@ -153,6 +155,12 @@ def _whole(train_labels: np.ndarray, test_labels: np.ndarray) -> ClassTask:
         np.searchsorted(classes, train_labels[train]),
         np.searchsorted(classes, test_labels[test]),
     )
+
+
+def _drawn(data: str, model: str) -> float:
+    """The random baseline: a number that follows from the names alone."""
+    digest = blake2b(f"{data}/{model}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64
 
 
 def _number(value: float | None) -> float:
