@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 TITLES = {
     "balanced_accuracy": "balanced",
     "macro_f1": "macro F1",
-    "log_likelihood": "log lik.",
-    "calibration_error": "calibr.",
+    "log_likelihood": "loglik",
+    "calibration_error": "ECE",
     "r2": "R2",
     "mae": "MAE",
 }  # short enough for a table on 80 columns
@@ -89,9 +89,9 @@ def print_campaign(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison
     first = outcomes[0]
     console.print(Text(f"{first.source} on {first.target}: {first.n_test} test examples", style="bold"))
     names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.metrics))
-    table = _table(("method", False), ("seed", True), *((TITLES.get(name, name), True) for name in names))
-    for title in ("trained", "epochs", "time"):
-        table.add_column(title, justify="right")
+    table = _table(("method", False), ("seed", True), *((TITLES.get(name, name), True) for name in names), gap=1)
+    for title in ("params", "epochs", "time"):
+        table.add_column(title, justify="right", no_wrap=True)
     for outcome in outcomes:
         values = [f"{outcome.metrics[name]:.3f}" if name in outcome.metrics else "" for name in names]
         epochs = str(outcome.epochs) if outcome.epochs else "-"
@@ -128,8 +128,8 @@ def in_words(comparison: Comparison) -> str:
     return f"{text} Reaches scratch's best {reached}; scratch itself after {speed.scratch_epochs}."
 
 
-def _table(*columns: tuple[str, bool]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+def _table(*columns: tuple[str, bool], gap: int = 2) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     for title, right in columns:
         table.add_column(title, justify="right" if right else "left", no_wrap=True)
     return table
