@@ -116,7 +116,7 @@ def _table(outcome: str, rows: "tuple[Standing, ...]") -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     for row in rows:
         cells = [_cell(one, digits) for one, digits in ((row.weighted_tau, 2), (row.kendall, 2), (row.regret, 1))]
-        name = row.score if row.targets == targets else f"{row.score} ({row.targets} targets)"
+        name = row.score if row.targets == targets else f"{row.score} (targets: {row.targets})"
         table.add_row(Text(name, style=STYLES[row.kind]), *cells, _cell(row.top1, 2))
     return table
 
