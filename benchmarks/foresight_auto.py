@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from foresight_cases import Case, kendall, mean_interval, regimes, regret, weighted
 from foresight_measure import CENTRED
-from foresight_report import OUTCOMES, group_of
+from foresight_report import FEWEST, OUTCOMES, group_of
 
 from headstart.ranking import auto_sort
+from headstart.ranking.auto import FEW
 
 SINGLES = (
     "leep",
@@ -25,7 +26,6 @@ SINGLES = (
     "random",
 )
 CHOICES = ("leep", "leep_calibrated", "knn", "ridge_probe", "logme", "regularized_h_score", "nleep")
-FEW = 100  # examples; the fitted rules may treat fewer differently
 RULE, FITTED, SPLIT = "auto (the rule)", "one score, chosen on the others", "one score a regime, chosen on the others"
 Rule = Callable[[Case], str]
 MEASURES = {"Kendall": kendall, "weighted tau": weighted, "regret": regret}
@@ -46,23 +46,27 @@ def auto_lines(found: Sequence[Case]) -> list[str]:
         "",
         "It was chosen after a look at these outcomes, so it is judged beside two procedures that choose blindly: for "
         "each data set, the score with the largest mean Kendall on all the other data sets (outcome: head on the whole "
-        f"pool), once for everything and once for each regime (heads of one size or not, at most {FEW} examples or "
-        "more). What they reach on the data set left out is what such a choice is worth. Regret: accuracy of the best "
-        "source minus that of the one chosen. Weighted tau: hyperbolic weights of the true ranks "
+        f"pool), once for everything and once for each regime (heads of one size or not, fewer than {FEW} examples "
+        "a class or more). What they reach on the data set left out is what such a choice is worth. Regret: accuracy "
+        "of the best source minus that of the one chosen. Weighted tau: hyperbolic weights of the true ranks "
         '(`weights="outcome"`).',
         "",
     ]
     for regime, members in regimes(found).items():
         for outcome in OUTCOMES:
             with_it = [case for case in members if outcome in case.outcomes]
-            if with_it:
+            if len({case.data for case in with_it}) >= FEWEST:
                 lines += _table(regime, outcome, with_it, [case for case in found if "head" in case.outcomes])
     return lines
 
 
 def _reason(found: Sequence[Case]) -> str:
-    name, why = auto_sort(*_as_available(found[0]))
-    return f"{name} here, because {why}."
+    reasons = dict(auto_sort(*_as_available(case), _each(case)) for case in found)
+    return " ".join(f"{name}, where {why}." for name, why in reasons.items())
+
+
+def _each(case: Case) -> float:
+    return case.n / case.target_classes
 
 
 def _as_available(case: Case) -> tuple[list[str], list[set[str]]]:
@@ -72,7 +76,7 @@ def _as_available(case: Case) -> tuple[list[str], list[set[str]]]:
 
 def _table(regime: str, outcome: str, members: Sequence[Case], everything: Sequence[Case]) -> list[str]:
     rules: dict[str, Mapping[str, Rule] | Rule] = {name: _always(name) for name in SINGLES}
-    rules[RULE] = lambda case: auto_sort(*_as_available(case))[0]
+    rules[RULE] = lambda case: auto_sort(*_as_available(case), _each(case))[0]
     wholes = sorted({group_of(case.data) for case in members})
     for name, regime_of in ((FITTED, lambda case: ""), (SPLIT, _regime)):
         rules[name] = {
@@ -95,7 +99,7 @@ def _always(name: str) -> Rule:
 
 def _regime(case: Case) -> str:
     heads = "heads of one size" if len(set(case.heads)) == 1 else "heads of several sizes"
-    return f"{heads}, {'few' if case.n <= FEW else 'many'}"
+    return f"{heads}, {'few' if _each(case) < FEW else 'many'}"
 
 
 def _fitted(others: Iterable[Case], regime_of: Callable[[Case], str]) -> Rule:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from foresight_benchmark import PREFIX
@@ -12,6 +13,7 @@ from headstart.evaluation.forecast import weighted_kendall
 from headstart.experiments.results import Row
 
 IMAGENET = 1000  # classes of its head
+MOST = 0.9  # share of the sources that must have a score
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,9 +108,15 @@ def _outcomes(rows: Sequence[Row]) -> dict[tuple, dict[str, float]]:
 
 def kendall(score: np.ndarray, outcome: np.ndarray) -> float:
     """Kendall's tau-b; 0 for a score that says the same of every source, which foretells nothing."""
-    if np.ptp(score) == 0 or np.ptp(outcome) == 0:
+    return _kendall(score.tobytes(), outcome.tobytes())
+
+
+@cache
+def _kendall(score: bytes, outcome: bytes) -> float:
+    a, b = np.frombuffer(score), np.frombuffer(outcome)
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
         return 0.0
-    return float(stats.kendalltau(score, outcome).statistic)
+    return float(stats.kendalltau(a, b).statistic)
 
 
 def weighted(score: np.ndarray, outcome: np.ndarray) -> float:
@@ -127,12 +135,19 @@ Measure = Callable[[np.ndarray, np.ndarray], float]
 
 
 def by_data(found: Iterable[Case], score: str, outcome: str, measure: Measure) -> dict[str, float]:
-    """Mean over the cases of each data set; those whose score or outcome is not whole are left out."""
+    """Mean over the cases of each data set; those where sources lack the score or the outcome are left out."""
     values: dict[str, list[float]] = defaultdict(list)
     for case in found:
-        if score in case.scores and outcome in case.outcomes and np.isfinite(case.scores[score]).all():
-            values[case.data].append(measure(case.scores[score], case.outcomes[outcome]))
+        if score in case.scores and outcome in case.outcomes:
+            keep = np.isfinite(case.scores[score])  # an untrained source has no accuracy of its own
+            if keep.mean() >= MOST:
+                values[case.data].append(measure(case.scores[score][keep], case.outcomes[outcome][keep]))
     return {data: float(np.mean(each)) for data, each in values.items()}
+
+
+def complete(found: Sequence[Case], score: str) -> bool:
+    """Whether every case has the score; one that a killed run measured on some of them is not to be compared."""
+    return all(score in case.scores for case in found)
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:

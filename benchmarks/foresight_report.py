@@ -1,9 +1,9 @@
 """The section "Foresight": what foretold outcomes, by size of the sub-sample, by regime and by kind of outcome."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from foresight_cases import Case, by_data, kendall, mean_interval, regimes
+from foresight_cases import Case, by_data, complete, kendall, mean_interval, regimes
 from foresight_measure import CENTRED
 
 from headstart.experiments.results import Row
@@ -16,6 +16,7 @@ OUTCOMES = {
 PRESENT = "leep_calibrated"
 FAMILY = ("leep", "leep_loo", "nce", PRESENT, CENTRED)
 GOAL = 0.7
+FEWEST = 3  # data sets behind a column
 GROUP = {  # targets of the benchmark that are cut from one data set are left out together
     "digits": "mnist",
     "letters": "notmnist",
@@ -91,7 +92,8 @@ def _setting(found: Sequence[Case], rows: Iterable[Row]) -> list[str]:
 
 def _table(regime: str, members: Sequence[Case]) -> list[str]:
     sizes = sorted({case.n for case in members})
-    kinds = [kind for kind in OUTCOMES if any(kind in case.outcomes for case in members)]
+    known = {kind: len({case.data for case in members if kind in case.outcomes}) for kind in OUTCOMES}
+    kinds = [kind for kind, sets in known.items() if sets >= FEWEST]
     count = sorted({len(case.sources) for case in members})
     lines = [
         f"### {regime[0].upper()}{regime[1:]} ({'-'.join(map(str, dict.fromkeys((count[0], count[-1]))))} sources, "
@@ -100,12 +102,14 @@ def _table(regime: str, members: Sequence[Case]) -> list[str]:
         "| score | "
         + " | ".join(f"n = {n:,}" for n in sizes)
         + " | "
-        + " | ".join(f"{OUTCOMES[kind]}, all n" for kind in kinds)
+        + " | ".join(f"{OUTCOMES[kind]}, all n, {known[kind]} sets" for kind in kinds)
         + " |",
         "|---|" + "---:|" * (len(sizes) + len(kinds)),
     ]
     body = []
     for name in names_of(members):
+        if not complete(members, name):
+            continue
         cells = [_mean([case for case in members if case.n == n], name, "head") for n in sizes]
         means = {kind: mean_interval(list(by_data(members, name, kind, kendall).values())) for kind in kinds}
         if np.isnan(means["head"][0]):
@@ -125,18 +129,15 @@ def _with(pair: tuple[float, float]) -> str:
     return "" if np.isnan(mean) else f"{mean:.2f}" if np.isnan(half) else f"{mean:.2f} ± {half:.2f}"
 
 
-def leave_one_out(
-    members: Sequence[Case], names: Sequence[str], outcome: str, value: Callable[[Sequence[Case], str], float | None]
-) -> dict[str, str]:
-    """Data set left out -> the name that does best on the others."""
-    wholes = sorted({group_of(case.data) for case in members})
+def leave_one_out(members: Sequence[Case], names: Sequence[str], outcome: str) -> dict[str, str]:
+    """Data set left out -> the name with the largest mean tau on the others."""
     chosen = {}
-    for whole in wholes:
-        others = [case for case in members if group_of(case.data) != whole]
-        values = {name: value(others, name) for name in names}
-        known = {name: v for name, v in values.items() if v is not None}
+    for left in sorted({group_of(case.data) for case in members}):
+        others = [case for case in members if group_of(case.data) != left]
+        values = {name: mean_tau(others, name, outcome) for name in names}
+        known = {name: value for name, value in values.items() if value is not None}
         if known:
-            chosen[whole] = max(known, key=known.__getitem__)
+            chosen[left] = max(known, key=known.__getitem__)
     return chosen
 
 
@@ -173,11 +174,10 @@ def _choice(found: Sequence[Case]) -> list[str]:
     ]
     for regime, members in regimes(found).items():
         for outcome in OUTCOMES:
-            if not any(outcome in case.outcomes for case in members):
+            if len({case.data for case in members if outcome in case.outcomes}) < FEWEST:
                 continue
-            chosen = leave_one_out(
-                members, variants_of(members), outcome, lambda cases, name, o=outcome: mean_tau(cases, name, o)
-            )
+            able = [name for name in variants_of(members) if complete(members, name)]
+            chosen = leave_one_out(members, able, outcome)
             names = list(chosen.values())
             often = ", ".join(f"{name} ({names.count(name)})" for name in dict.fromkeys(names))
             cells = [_with(paired(members, chosen, other, outcome)) for other in (PRESENT, "leep", "knn")]
@@ -188,7 +188,8 @@ def _choice(found: Sequence[Case]) -> list[str]:
 def _goal(found: Sequence[Case]) -> list[str]:
     lines = [f"Goal: mean tau of leep_calibrated at least {GOAL} and never behind k-NN (head on the whole pool).", ""]
     for regime, members in regimes(found).items():
-        values = {name: mean_tau(members, name) for name in (*FAMILY, "knn", "ridge_probe")}
+        names = [name for name in (*FAMILY, "knn", "ridge_probe", "logme") if complete(members, name)]
+        values = {name: mean_tau(members, name) for name in names}
         shown = ", ".join(f"{name} {value:.2f}" for name, value in values.items() if value is not None)
         ours, near = values[PRESENT], values["knn"]
         if ours is None or near is None:

@@ -6,7 +6,7 @@ from headstart.errors import InputError
 from headstart.ranking import AUTO, auto_scores, auto_sort, check_name, choose_scores, choose_sort
 from headstart.scores import SCORES
 
-BOTH = {"logme", "leep_calibrated"}
+BOTH = {"logme", "leep_calibrated", "ridge_probe"}
 
 
 @pytest.mark.parametrize("task", ["classification", "regression", "multi-label"])
@@ -20,6 +20,11 @@ def test_with_features_everywhere_the_evidence_orders_the_rows_and_says_why() ->
     name, reason = auto_sort(["leep", "leep_calibrated", "logme"], [BOTH, BOTH | {"leep"}]) or ("", "")
     assert name == "logme"
     assert "every source gives features" in reason
+
+
+@pytest.mark.parametrize(("each", "expected"), [(None, "logme"), (10, "logme"), (9.9, "ridge_probe")])
+def test_with_few_examples_a_class_the_probe_orders_the_rows(each: float | None, expected: str) -> None:
+    assert choose_sort(auto_scores("classification"), [BOTH] * 2, AUTO, asked=False, each=each)[0] == expected
 
 
 def test_a_source_of_probabilities_alone_moves_the_order_to_classifiers() -> None:

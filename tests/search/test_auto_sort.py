@@ -41,6 +41,11 @@ def test_a_source_without_features_moves_the_order(tmp_path) -> None:
     assert hs.rank(files, sort="auto").sort == "leep_calibrated"
 
 
+def test_with_few_examples_a_class_another_score_decides(tmp_path) -> None:
+    few = {name: values[:24] for name, values in arrays(1, 0.5).items()}
+    assert hs.rank(saved(tmp_path, one=few, two=few), sort="auto").sort == "ridge_probe"
+
+
 @pytest.mark.parametrize("search", ["race", "halving"])
 def test_a_search_in_rounds_goes_by_it_too(tmp_path, search: str) -> None:
     files = saved(tmp_path, blurred=arrays(1, 3.0), clear=arrays(2, 0.2))

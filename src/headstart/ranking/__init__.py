@@ -4,7 +4,7 @@ from headstart.ranking.auto import AUTO, auto_scores, auto_sort
 from headstart.ranking.build import build
 from headstart.ranking.heads import head_view
 from headstart.ranking.measure import Measurement, measure
-from headstart.ranking.order import PREFERENCE, check_name, choose_scores, choose_sort
+from headstart.ranking.order import PREFERENCE, check_name, choose_scores, choose_sort, examples_each
 from headstart.ranking.plan import Plan, plan
 from headstart.ranking.staged import Staged
 from headstart.ranking.verdicts import verdict
@@ -21,6 +21,7 @@ __all__ = [
     "check_name",
     "choose_scores",
     "choose_sort",
+    "examples_each",
     "head_view",
     "measure",
     "plan",

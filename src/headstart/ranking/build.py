@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from headstart.ranking.measure import Measurement
-from headstart.ranking.order import choose_sort
+from headstart.ranking.order import choose_sort, examples_each
 from headstart.ranking.staged import Staged, ranks_by_stage
 from headstart.ranking.verdicts import SCORE as SKILL
 from headstart.ranking.verdicts import verdict
@@ -49,7 +49,15 @@ def build(
         staged: What each round of a search found, where sources left at different ones.
     """
     chosen, reason = (
-        staged.sort if staged else choose_sort(scores, [one.evaluations for one in measurements], sort, asked=asked)
+        staged.sort
+        if staged
+        else choose_sort(
+            scores,
+            [one.evaluations for one in measurements],
+            sort,
+            asked=asked,
+            each=examples_each(target.n, target.classes),
+        )
     )
     scored = [one for one in measurements if chosen in one.evaluations]
     others = [one for one in measurements if chosen not in one.evaluations]

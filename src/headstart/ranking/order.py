@@ -42,6 +42,16 @@ def choose_scores(asked: Sequence[str] | None, sort: str | None, task: Task) -> 
     return tuple(dict.fromkeys(names))
 
 
+def examples_each(n: int, classes: Sequence[str]) -> float | None:
+    """Examples per class; None where there are no classes.
+
+    Example:
+        >>> examples_each(30, ("cat", "dog")), examples_each(30, ())
+        (15.0, None)
+    """
+    return n / len(classes) if classes else None
+
+
 def check_name(name: str) -> None:
     """A score's name, or "auto".
 
@@ -57,7 +67,12 @@ def _named(name: str, task: Task) -> list[str]:
 
 
 def choose_sort(
-    scores: Sequence[str], available: Sequence[Collection[str]], sort: str | None, *, asked: bool
+    scores: Sequence[str],
+    available: Sequence[Collection[str]],
+    sort: str | None,
+    *,
+    asked: bool,
+    each: float | None = None,
 ) -> tuple[str, str]:
     """The score that orders the rows, and why.
 
@@ -66,13 +81,14 @@ def choose_sort(
         available: For each source, the scores it has.
         sort: The user's choice, if any; "auto" leaves it to `headstart.ranking.auto`.
         asked: Whether the user named the scores.
+        each: Examples per class, where there are classes; "auto" goes by it.
 
     The rule: what the user chose; else the first score that every source has, in the order in which the user named
     them, or with `PREFERENCE` first where nobody did; else the one that most sources have. Facts that never look at the
     target (`source_accuracy`, `random`) order the rows only when nothing else can.
     """
     if sort == AUTO:
-        found = auto_sort(scores, available)
+        found = auto_sort(scores, available, each)
         if found is not None:
             return found
     elif sort:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from headstart.data import summarize
 from headstart.data.provenance import provenance
 from headstart.errors import InputError
-from headstart.ranking import AUTO, build, check_name, choose_scores, choose_sort
+from headstart.ranking import AUTO, build, check_name, choose_scores, choose_sort, examples_each
 from headstart.records import Ranking, Task, check_destination
 from headstart.search.attempt import Course
 from headstart.search.budget import Deadline, seconds_of
@@ -131,7 +131,8 @@ def rank(
     )
     again = deadline.seconds is not None or not isinstance(method, All)
     entrants = _entrants(inputs, models, again=again)
-    choose = partial(choose_sort, course.scores, sort=sort, asked=names is not None)
+    each = examples_each(len(inputs.target), inputs.target.classes)
+    choose = partial(choose_sort, course.scores, sort=sort, asked=names is not None, each=each)
     with _rows_kept(course, again and not inputs.extractions) as kept:
         heard = silent if inputs.extractions else progress or silent  # arrays take no time worth following
         found = Rounds(entrants, method, kept, choose, heard, deadline).run()
