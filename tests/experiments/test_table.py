@@ -149,6 +149,15 @@ def test_figures_are_drawn_from_rows_and_say_their_scale(tmp_path: Path, name: s
     assert all("12 tasks for 200" in line for line in words)
 
 
+def test_a_figure_drawn_from_a_stand_in_says_so(tmp_path: Path) -> None:
+    made = rows("cifar100/cifar10/small/head", data="Grocery Store")
+    _, svg = draw(find_figure("figure2"), [stored(made)], tmp_path)[0]
+    assert "here Grocery Store in its place" in svg.read_text()
+    real = rows("cifar100/cifar10/small/head", data="CIFAR-100")
+    _, svg = draw(find_figure("figure2"), [stored(real)], tmp_path)[0]
+    assert "in its place" not in svg.read_text()
+
+
 def test_levels_are_those_of_the_evaluation_room_and_shared_by_the_methods_of_a_panel() -> None:
     rng = np.random.default_rng(3)
     one, two = Cloud("head", rng.normal(size=50), rng.normal(size=50)), Cloud("tuned", np.array([9.0]), np.array([1.0]))

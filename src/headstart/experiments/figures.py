@@ -50,11 +50,20 @@ def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> tuple[
     if figure.kind == "convergence":
         return _convergence(figure, stored, stem)
     clouds, words = _clouds(figure, stored)
+    title = _title(figure, list(clouds))
     if figure.kind == "scatter":
-        return draw_scatter(clouds, stem, title=figure.title), words
+        return draw_scatter(clouds, stem, title=title), words
     binned = {panel: bins_of(members) for panel, members in clouds.items()}
     label = "F1 of the rare class" if figure.setting == "imbalanced" else "test accuracy"
-    return draw_levels(clouds, binned, stem, title=figure.title, y_label=label), words
+    return draw_levels(clouds, binned, stem, title=title, y_label=label), words
+
+
+def _title(figure: paper.Figure, panels: Sequence[str]) -> str:
+    """The figure's title; a stand-in for its target is called one."""
+    data = sorted({panel.rpartition(" on ")[2] for panel in panels})
+    if figure.target != "cifar100" or data == ["CIFAR-100"]:
+        return figure.title
+    return f"{figure.title}; here {', '.join(data)} in its place"
 
 
 def bins_of(members: Sequence[Cloud]) -> list[list[tuple[float | None, float | None, int]]]:
@@ -138,7 +147,7 @@ def _convergence(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> 
         words.append(_said(panel, method, len(paired), scale, "convergence"))
     if not panels:
         raise InputError(f"{figure.name} needs the training from scratch of the same tasks, and the results hold none.")
-    return draw_convergence(panels, stem, title=figure.title), words
+    return draw_convergence(panels, stem, title=_title(figure, list(panels))), words
 
 
 def level_curves(scores: np.ndarray, curves: np.ndarray, reference: np.ndarray) -> list[LevelCurve]:
