@@ -41,10 +41,7 @@ def measure_all(folder: Path, results: Results, data: list[str], cards: list[Mod
         _outcomes(folder, results, name, cards)
         for size, seeds in SIZES.items():
             pool = next(pool for most, pool in POOLS if size <= most)
-            pairs = [
-                pair for pair in read_pairs(folder, name, cards, pool) if len(pair.pool) == min(pool, len(pair.pool))
-            ]
-            for pair in pairs:
+            for pair in read_pairs(folder, name, cards, pool):
                 for key, row in _scores(pair, size, seeds, results):
                     results.append(key, row)
         print("scores", name, flush=True)
