@@ -45,19 +45,24 @@ def open_benchmark(folder: Path | None) -> World:
     if folder is not None and not (folder / RESULTS).exists():
         return _under_way(folder)
     stored = read_stored(folder)
-    means = {kind: np.array(table).mean(axis=0) for kind, table in stored.outcomes.items()}  # (targets, sources)
+    outcomes: dict[str, dict[str, dict[str, float]]] = {}
+    runs: dict[str, dict[str, int]] = {}
+    for kind in stored.outcomes:
+        seeds, places = stored.accuracies(kind)  # nan where a target was not run with a seed
+        targets = [stored.targets[place] for place in places]
+        means = np.nanmean(seeds, axis=0)
+        outcomes[kind] = {
+            target: dict(zip(stored.sources, map(float, line), strict=True))
+            for target, line in zip(targets, means, strict=True)
+        }
+        counts = np.isfinite(seeds).all(axis=2).sum(axis=0)
+        runs[kind] = {target: int(count) for target, count in zip(targets, counts, strict=True)}
     return World(
         dict(zip(stored.sources, stored.source_classes, strict=True)),
         dict(zip(stored.sources, stored.source_accuracy, strict=True)),
         dict(zip(stored.targets, stored.target_classes, strict=True)),
-        {
-            kind: {
-                target: dict(zip(stored.sources, map(float, line), strict=True))
-                for target, line in zip(stored.targets, table, strict=True)
-            }
-            for kind, table in means.items()
-        },
-        {kind: dict.fromkeys(stored.targets, len(table)) for kind, table in stored.outcomes.items()},
+        outcomes,
+        runs,
         folder,
         True,
     )
