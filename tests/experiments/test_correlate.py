@@ -38,6 +38,7 @@ def test_what_has_no_coefficient_has_none(x: list[float]) -> None:
 def test_a_score_that_is_the_third_variable_has_no_partial_coefficient() -> None:
     z = np.arange(9.0)
     assert pearson(2 * z + 1, np.sin(z), given=z) is None
+    assert pearson(np.log(z + 2).round(6), np.sin(z), given=np.log(z + 2)) is None  # as stored: rounded
 
 
 def test_chance_is_nought_whatever_the_number_of_classes() -> None:

@@ -8,6 +8,9 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 
+ROUNDING = 1e-4  # share of a column's range below which what a third variable leaves of it means nothing
+
+
 @dataclass(frozen=True)
 class Coefficient:
     """A Pearson coefficient with its two-sided p-value and 95 % interval (Fisher's z)."""
@@ -37,9 +40,10 @@ def pearson(x: ArrayLike, y: ArrayLike, *, given: ArrayLike | None = None) -> Co
         third = np.asarray(given, dtype=np.float64)
         if _flat(third):
             return None
-        a, b = _residuals(a, third), _residuals(b, third)
-        if _flat(a) or _flat(b):
-            return None
+        rest_a, rest_b = _residuals(a, third), _residuals(b, third)
+        if np.ptp(rest_a) <= ROUNDING * np.ptp(a) or np.ptp(rest_b) <= ROUNDING * np.ptp(b):
+            return None  # nothing is left but the rounding of the stored values
+        a, b = rest_a, rest_b
     value = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
     freedom = n - 2 - held
     share = max(1 - value**2, np.finfo(float).tiny)
