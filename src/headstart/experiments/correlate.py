@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-
 ROUNDING = 1e-4  # share of a column's range below which what a third variable leaves of it means nothing
 
 
