@@ -24,6 +24,7 @@ GRID = tuple(10.0 ** (-1.5 * k) for k in range(6))  # penalties to try, in units
 BETWEEN = (10.0**0.5, 10.0**-0.5)  # then these, times the best of them
 ROUGH = (1e-2, 1e-4)  # the curvature at a rough solution makes the rest of the way short
 LEAVE_ONE_OUT_COST = 2e10  # multiplications per penalty; above it a fifth is held out instead
+SMALL = 10_000_000  # multiplications of one product with the features, below which several threads wait more than work
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,7 +284,8 @@ def _solve_all(
         x = torch.as_tensor(features[start : start + chunk], dtype=torch.float64)
         return _solve(x, torch.as_tensor(y[start : start + chunk]), link, penalty, seed)
 
-    return [head for heads in side_by_side(solve, range(0, len(features), chunk)) for head in heads]
+    small = features[0].size * y.shape[-1] <= SMALL
+    return [head for heads in side_by_side(solve, range(0, len(features), chunk), small=small) for head in heads]
 
 
 def _solve(x: Tensor, y: Tensor, link: Link, penalty: float | None, seed: int) -> list[LinearHead]:
