@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 from scipy import linalg
 
+from headstart.scores._threads import one_matrix_thread
+
 WIDTH = 20  # directions a step
 CLOSE = 3e-5  # residual of an eigenvector, as a share of its eigenvalue, at which it counts as found
 FIRST = 10  # steps before the first look; then a third more each time
@@ -31,6 +33,14 @@ def leading_pairs(
     Reference: Golub and Underwood, "The block Lanczos method for computing eigenvalues", 1977.
     """
     gram = centred @ centred.T
+    with one_matrix_thread():  # the steps are narrow
+        return _grow(centred, gram, kept)
+
+
+def _grow(
+    centred: np.ndarray, gram: np.ndarray, kept: Callable[[np.ndarray], int]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Grow the space until what is wanted lies in it."""
     n = len(gram)
     steps = n // (SHARE * WIDTH)
     basis = np.empty((n, WIDTH * (steps + 1)), np.float32, order="F")

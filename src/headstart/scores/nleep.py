@@ -11,6 +11,7 @@ from headstart.scores._inputs import Inputs
 from headstart.scores._mixture import Covariance, Mixture, fit_mixture
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._table import CLASSIFICATION, Measured, NotApplicableError, Score
+from headstart.scores._threads import one_matrix_thread
 from headstart.scores.leep import _deleted, _leep
 
 FLOOR = 1e-6  # scikit-learn's, here as a share of the mean variance of the kept components
@@ -78,7 +79,8 @@ def _check_count(components: int, n: int) -> int:
 def _fit(x: Float[np.ndarray, "n k"], components: int, covariance: Covariance = "full", seed: int = 0) -> Mixture:
     x = x / np.sqrt((x**2).mean())
     order = np.lexsort(x[:, :2].T[::-1])  # an order that does not depend on the one they came in
-    fitted = fit_mixture(np.ascontiguousarray(x[order]), components, seed=seed, covariance=covariance, floor=FLOOR)
+    with one_matrix_thread():  # many small products; the responsibilities have threads of their own
+        fitted = fit_mixture(np.ascontiguousarray(x[order]), components, seed=seed, covariance=covariance, floor=FLOOR)
     posterior = np.empty_like(fitted.posterior)
     posterior[order] = fitted.posterior
     return Mixture(posterior, fitted.log_likelihood, fitted.steps, fitted.settled)
