@@ -2,12 +2,13 @@
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from headstart.errors import ModelError
 from headstart.sources.fingerprint import probe_examples
@@ -46,6 +47,15 @@ class Transferable:
     @property
     def body(self) -> tuple[Block, ...]:
         return self.blocks[:-1]
+
+    def observe(self, hooks: Iterable[RemovableHandle]) -> None:
+        """Run the probe through the network once, for what the hooks note, and take them off."""
+        try:
+            with torch.inference_mode():
+                self.network(self.probe)
+        finally:
+            for hook in hooks:
+                hook.remove()
 
 
 def transferable(source: Source, outputs: int, *, seed: int, scratch: bool = False) -> Transferable:

@@ -7,7 +7,6 @@ that led there came from the layer's width, and the last one before that with th
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from headstart.strategies.network import Transferable
@@ -70,12 +69,7 @@ def _products(model: Transferable) -> dict[str, list[_Product]]:
                     met.setdefault(owner[name], []).append(_Product(name, entering.shape[-1], leaving.shape[-1]))
 
             hooks.append(module.register_forward_hook(note, with_kwargs=True))
-    try:
-        with torch.inference_mode():
-            model.network(model.probe)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    model.observe(hooks)
     return met
 
 

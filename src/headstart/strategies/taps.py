@@ -6,7 +6,6 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from headstart.errors import InputError, did_you_mean
@@ -35,12 +34,7 @@ def output_modules(model: Transferable) -> dict[str, tuple[str, tuple[int, ...]]
                     finished.pop(owner[name], None)
 
             hooks.append(module.register_forward_hook(note))
-    try:
-        with torch.inference_mode():
-            model.network(model.probe)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    model.observe(hooks)
     return {block.name: finished[block.name] for block in model.body if block.name in finished}
 
 
