@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -41,19 +42,39 @@ def same(a: Run, b: Run) -> bool:
     return all(torch.equal(x, y) for x, y in values)
 
 
-@pytest.mark.parametrize("step", [4])
-def test_a_process_that_is_killed_goes_on_to_the_same_numbers(tmp_path: Path, step: int) -> None:
-    words = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tmp_path), str(step)]
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def killed_at(step: int, out: Path, threads: int) -> None:
+    """Begin SCRIPT's training in a process of its own with so many threads; it kills itself at the step."""
+    words = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(out), str(step)]
     ended = subprocess.run(
-        words, cwd=Path(__file__).parents[2], env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120
+        words, cwd=Path(__file__).parents[2], env={**os.environ, "OMP_NUM_THREADS": str(threads)}, timeout=120
     )
     assert ended.returncode == -signal.SIGKILL
-    assert not (tmp_path / "outcome.json").exists()
-    assert (tmp_path / "training.safetensors").exists() == (step > 3)  # three steps are an epoch
+    assert not (out / "outcome.json").exists()
+    assert (out / "training.safetensors").exists() == (step > 3)  # three steps are an epoch
+
+
+def test_going_on_with_other_threads_is_said(tmp_path: Path, threads: int) -> None:
+    others = 3 - threads
+    killed_at(4, tmp_path, others)
+    notes = transfer(target(), source(), method="lora", out=tmp_path, **SHORT).outcome.notes
+    assert any(f"begun with CPU threads: {others}, continued with CPU threads: {threads};" in note for note in notes)
+
+
+def test_a_process_that_is_killed_goes_on_to_the_same_numbers(tmp_path: Path, threads: int) -> None:
+    killed_at(4, tmp_path, threads)
     whole = transfer(target(), source(), method="lora", **SHORT)
     again = transfer(target(), source(), method="lora", out=tmp_path, **SHORT)
     assert same(whole, again)
     assert again.outcome.metrics == whole.outcome.metrics
+    assert not any("begun with" in note for note in again.outcome.notes)
 
 
 @pytest.mark.parametrize("method", ["adapters", "dora", "visual-prompt", "prefix", "prompt"])

@@ -29,6 +29,7 @@ class Progress:
     best_epoch: int | None = None
     best_key: tuple[float, float] | None = None  # quality and minus loss of the best epoch
     stopped: str | None = None  # why it ended; None while it goes on
+    computed_on: str = ""  # device and threads: others add up in another order
     curve: list[CurvePoint] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

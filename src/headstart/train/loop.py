@@ -1,7 +1,8 @@
 """ONE training loop: seeded, early-stopping, and resumable to the same final numbers from a kill at any step.
 
 Nothing random has a state that would have to be saved: the order of an epoch follows from (seed, epoch), dropout and
-mixup from (seed, step), the rate from the step. A checkpoint therefore holds tensors and counters only.
+mixup from (seed, step), the rate from the step. A checkpoint therefore holds tensors and counters only. Sums depend on
+the device and the number of threads in their last digits: a training that goes on with others says so in its notes.
 """
 
 import math
@@ -109,7 +110,7 @@ class _Loop:
         self.network, self.groups, self.train, self.valid = network.to(device), groups, train, valid
         training = replace(training, precision=precision_on(device, training.precision))
         self.training, self.task, self.device = training, task, device
-        self.progress = Progress()
+        self.progress = Progress(computed_on=_computes_on(device))
         self.n = len(train.labels)
         self.batch_statistics = has_batch_statistics(network, groups) and not training.keep_statistics
         if self.batch_statistics and min(training.batch_size, self.n) == 1:
@@ -358,3 +359,16 @@ class _Loop:
         self._load({name[4:]: value for name, value in tensors.items() if name.startswith("now/")})
         self.best = {name[5:]: value.to(self.device) for name, value in tensors.items() if name.startswith("best/")}
         restore_optimizer(self.optimizer, tensors)
+        here, before = _computes_on(self.device), self.progress.computed_on
+        if before not in ("", here):
+            self.progress.notes.append(
+                f"begun with {before}, continued with {here}; the last digits may differ from an uninterrupted run's"
+            )
+        self.progress.computed_on = here
+
+
+def _computes_on(device: torch.device) -> str:
+    """What decides the order of sums: the kind of device, on a processor its threads."""
+    if device.type == "cpu":
+        return f"CPU threads: {torch.get_num_threads()}"
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
