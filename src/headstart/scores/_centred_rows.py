@@ -23,7 +23,7 @@ class CentredRows(ProbRows):
 
     def block(self, which: slice | np.ndarray) -> np.ndarray:
         """Those rows as float32 or float64, proportional to distributions."""
-        values = _logs(self, which)
+        values = relative_logs(self, which)
         np.subtract(values, self.centre.astype(values.dtype), out=values)
         np.subtract(values, values.max(axis=1, keepdims=True), out=values)
         np.divide(values, values.dtype.type(self.temperature), out=values)
@@ -37,7 +37,7 @@ def centred_rows(rows: ProbRows) -> CentredRows:
     """
     total, known = np.zeros(rows.z), np.zeros(rows.z)
     for block in rows.slices():
-        values = _logs(rows, block)
+        values = relative_logs(rows, block)
         finite = np.isfinite(values)
         total += np.where(finite, values, 0.0).sum(axis=0, dtype=np.float64)
         known += finite.sum(axis=0)
@@ -59,7 +59,7 @@ def mean_weights(head: HeadCounts) -> Float[np.ndarray, " z"]:
     return np.divide(squares[0], head.mass, out=np.zeros(head.rows.z), where=head.mass > 0)
 
 
-def _logs(rows: ProbRows, which: slice | np.ndarray) -> np.ndarray:
+def relative_logs(rows: ProbRows, which: slice | np.ndarray) -> np.ndarray:
     """Log probabilities up to a constant of each row, that of the row's largest being zero."""
     given = np.asarray(rows.array[which])
     precision = np.float32 if given.dtype.itemsize <= 4 else np.float64

@@ -6,8 +6,9 @@ from scipy import linalg
 from scipy.sparse.linalg import eigsh
 
 from headstart.scores._checks import block_rows
-from headstart.scores._decomposition import Decomposition, _scatter
+from headstart.scores._decomposition import Decomposition
 from headstart.scores._krylov import leading_pairs
+from headstart.scores._scatter import scatter
 from headstart.scores._table import NotApplicableError
 
 _LARGE = 1000  # examples from which float32 pays where the features hold no more digits
@@ -34,7 +35,7 @@ def leading_components(features: np.ndarray, keep: int | float) -> Float[np.ndar
                 return found
         squares, left = _leading(centred @ centred.T, keep, max(n, d))
         return canonical_signs(left * np.sqrt(squares))
-    _, right = _leading(_scatter(features, mean), keep, max(n, d))
+    _, right = _leading(scatter(features, mean), keep, max(n, d))
     step = block_rows(features)
     return canonical_signs(np.concatenate([(features[at : at + step] - mean) @ right for at in range(0, n, step)]))
 

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from scipy import linalg
 
 from headstart.scores._checks import block_rows
+from headstart.scores._scatter import scatter
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ def decompose(features: np.ndarray) -> Decomposition:
         squares, left = _largest_first(centred @ centred.T, n, d)
         inside = left.T @ (centred @ mean) / np.sqrt(squares)
     else:
-        squares, right = _largest_first(_scatter(features, mean), n, d)
+        squares, right = _largest_first(scatter(features, mean), n, d)
         left = np.empty((n, len(squares)))
         step = block_rows(features)
         for start in range(0, n, step):
@@ -61,16 +62,6 @@ def decompose(features: np.ndarray) -> Decomposition:
     if len(squares) == d or outside < 1e-14 * length:  # nothing but rounding
         outside = 0.0
     return Decomposition(left, squares, mean, inside, outside)
-
-
-def _scatter(features: np.ndarray, mean: np.ndarray) -> Float[np.ndarray, "d d"]:
-    """Sum over examples of the outer products of centred features, block by block."""
-    total = np.zeros((features.shape[1], features.shape[1]))
-    step = block_rows(features)
-    for start in range(0, len(features), step):
-        centred = features[start : start + step] - mean
-        total += centred.T @ centred
-    return total
 
 
 def _largest_first(gram: np.ndarray, n: int, d: int) -> tuple[np.ndarray, np.ndarray]:

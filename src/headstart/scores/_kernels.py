@@ -68,6 +68,29 @@ def count_scaled(rows, codes, scale, joint):
 
 @compiled
 @no_type_check
+def add_rows(rows, codes, total):
+    """Add each row as it is to its class in `total` (C, d)."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        into = total[codes[i]]
+        for k in range(row.size):
+            into[k] += row[k]
+
+
+@compiled
+@no_type_check
+def absolute_sums(rows, out):
+    """out[i] = sum over the row of its absolute values: finite and small only where every entry is."""
+    for i in range(rows.shape[0]):
+        row = rows[i]
+        total = 0.0
+        for k in range(row.size):
+            total += abs(np.float64(row[k]))
+        out[i] = total
+
+
+@compiled
+@no_type_check
 def likelihood(rows, codes, scale, head, out):
     """out[i] = sum over z of head[y_i, z] p_i[z]."""
     for i in range(rows.shape[0]):

@@ -2,14 +2,20 @@
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+from scipy import linalg
 
-from headstart.scores._checks import check_features, check_labels
+from headstart.scores._checks import Labels, check_features, check_labels
+from headstart.scores._class_sums import class_sums
 from headstart.scores._decomposition import decompose
 from headstart.scores._inputs import Inputs
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
+from headstart.scores._scatter import rough_scatter, scatter, takes_float32, well_conditioned_factor
 from headstart.scores._shrinkage import penalties, penalty
 from headstart.scores._table import CLASSIFICATION, Measured, Score
 from headstart.scores._threads import one_matrix_thread
+
+NEAR = 1e-8  # smallest over mean eigenvalue, about, below which a Cholesky factor is not relied on
+ROUGHLY_NEAR = 1e-3  # the same for a scatter matrix that is off by millionths of its mean variance
 
 
 def h_score(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> float:
@@ -36,8 +42,12 @@ def h_score(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]
 
     Reference: Bao et al., ICIP 2019, definition 2. https://ieeexplore.ieee.org/document/8803726
     """
-    maker = _maker(features, labels)
-    return _between(maker, 0.0)
+    checked = check_labels(labels)
+    array = check_features(features, len(checked.codes))
+    value = _by_solving(array, checked)
+    if value is None:
+        value = _between(_maker(array, checked), 0.0)
+    return value
 
 
 def regularized_h_score(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> float:
@@ -62,14 +72,55 @@ def regularized_h_score(features: Float[np.ndarray, "n d"], labels: Shaped[np.nd
 
     Reference: Ibrahim, Ponomareva, Mazumder, ECML 2022, eq. 5. https://arxiv.org/abs/2110.06893
     """
-    maker = _maker(features, labels)
+    checked = check_labels(labels)
+    maker = _maker(check_features(features, len(checked.codes)), checked)
     return _between(maker, penalty(maker.parts))
 
 
-def _maker(features: np.ndarray, labels: np.ndarray) -> ResidualMaker:
-    checked = check_labels(labels)
-    array = check_features(features, len(checked.codes))
-    return ResidualMaker(decompose(array), np.eye(len(checked.classes))[checked.codes])
+def _maker(features: np.ndarray, labels: Labels) -> ResidualMaker:
+    return ResidualMaker(decompose(features), np.eye(len(labels.classes))[labels.codes])
+
+
+def _by_solving(features: np.ndarray, labels: Labels) -> float | None:
+    """The plain score by one Cholesky factor of the smaller Gram matrix, None where that is too near to singular.
+
+    With as many independent directions as centred examples can have, the classes are explained without a rest.
+    """
+    (n, d), counts = features.shape, labels.counts
+    sums = class_sums(features, labels.codes, len(counts))
+    mean = sums.sum(axis=0) / n
+    if n <= d:
+        factor = well_conditioned_factor(_gram(features - mean), NEAR)
+        return None if factor is None else float(len(counts) - 1)
+    between = (sums - counts[:, None] * mean) / np.sqrt(counts)[:, None]  # (C, d)
+    if takes_float32(features):
+        value = _trace(rough_scatter(features, mean), between, mean, ROUGHLY_NEAR)
+        if value is not None:
+            return value
+    return _trace(scatter(features, mean), between, mean, NEAR)
+
+
+def _gram(centred: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:
+    """The Gram matrix, with spread given to the vector of ones, along which centred examples have none."""
+    gram = centred @ centred.T
+    gram += np.trace(gram) / len(gram) ** 2
+    return gram
+
+
+def _trace(
+    total: Float[np.ndarray, "d d"], between: Float[np.ndarray, "C d"], mean: Float[np.ndarray, " d"], near: float
+) -> float | None:
+    """tr(total^-1 between' between), constant features left out; None where `total` is too near to singular."""
+    vary = np.diagonal(total) > len(total) * (1e-12 * mean) ** 2
+    if not vary.all():
+        total, between = total[np.ix_(vary, vary)], between[:, vary]
+    if not vary.any():
+        return 0.0
+    factor = well_conditioned_factor(total, near)
+    if factor is None:
+        return None
+    inside = linalg.solve_triangular(factor, between.T, lower=True, check_finite=False)
+    return float(np.clip((inside**2).sum(), 0.0, min(len(between) - 1, len(total))))
 
 
 def _between(maker: ResidualMaker, penalty: float) -> float:

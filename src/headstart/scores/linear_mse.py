@@ -7,9 +7,10 @@ from scipy import linalg
 from headstart.errors import InputError
 from headstart.records import Task
 from headstart.scores._checks import block_rows, check_features, check_targets
-from headstart.scores._decomposition import Decomposition, _scatter, decompose
+from headstart.scores._decomposition import Decomposition, decompose
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
+from headstart.scores._scatter import scatter
 from headstart.scores._table import Measured, Score
 
 TASKS: frozenset[Task] = frozenset({"regression", "multi-label"})
@@ -110,7 +111,7 @@ def _by_solving(features: np.ndarray, targets: Float[np.ndarray, "n t"], penalty
         gram.flat[:: n + 1] += n * penalty
         factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
         return -penalty * float((centred * linalg.cho_solve(factor, centred)).sum())
-    gram = _scatter(features, mean)
+    gram = scatter(features, mean)
     gram.flat[:: d + 1] += n * penalty
     step = block_rows(features)
     blocks = range(0, n, step)
