@@ -25,6 +25,16 @@ def test_it_reaches_what_plain_em_creeps_towards(n, z, classes):
     assert fit.value + fit.gap >= slow
 
 
+def test_a_source_that_says_nearly_the_same_of_every_example_is_no_obstacle():
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 5
+    logits = rng.normal(size=10) + 0.003 * rng.normal(size=(200, 10))
+    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    fit = fit_em(probs, labels, sweeps=2000)
+    assert fit.gap <= 1e-4
+    assert fit.value > reference.em(probs, labels, 2000)[-1] + 5e-5  # plain steps creep
+
+
 def test_against_a_general_optimiser():
     probs, labels = probs_and_labels(40, 3, 2)
 
