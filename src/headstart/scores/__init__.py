@@ -15,6 +15,7 @@ from headstart.scores.knn import knn
 from headstart.scores.leep import leep, leep_normalized
 from headstart.scores.leep_calibrated import Calibration, fit_temperature, leep_calibrated
 from headstart.scores.leep_em import EMFit, fit_em, leep_em
+from headstart.scores.leep_gaussian import leep_gaussian
 from headstart.scores.leep_loo import leep_loo
 from headstart.scores.leep_skill import SkillTest, leep_skill, skill_test
 from headstart.scores.lfc import lfc
@@ -71,6 +72,7 @@ __all__ = [
     "leep",
     "leep_calibrated",
     "leep_em",
+    "leep_gaussian",
     "leep_loo",
     "leep_normalized",
     "leep_skill",

@@ -13,6 +13,7 @@ from headstart.scores.knn import ROWS as KNN
 from headstart.scores.leep import ROWS as LEEP
 from headstart.scores.leep_calibrated import ROWS as LEEP_CALIBRATED
 from headstart.scores.leep_em import ROWS as LEEP_EM
+from headstart.scores.leep_gaussian import ROWS as LEEP_GAUSSIAN
 from headstart.scores.leep_loo import ROWS as LEEP_LOO
 from headstart.scores.leep_skill import ROWS as LEEP_SKILL
 from headstart.scores.lfc import ROWS as LFC
@@ -45,6 +46,7 @@ SCORES: dict[str, Score] = {
         RIDGE_PROBE,
         LEEP_SKILL,
         LEEP_EM,
+        LEEP_GAUSSIAN,
         SOURCE_ACCURACY,
         NLEEP,
         PACTRAN,
