@@ -8,8 +8,9 @@ from jaxtyping import Float, Int, Shaped
 from headstart.records import Task
 from headstart.scores._checks import check_features, check_targets
 from headstart.scores._decomposition import decompose
-from headstart.scores._evidence import NOISE, bounds, maximum, of_all, of_moments, without_signal
+from headstart.scores._evidence import NOISE, maximum, of_all, of_moments, without_signal
 from headstart.scores._inputs import Inputs
+from headstart.scores._quick_evidence import largest_evidence
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
 from headstart.scores._table import ANY_TASK, Measured, Score
 from headstart.scores._threads import one_matrix_thread
@@ -56,8 +57,10 @@ def logme(
     Reference: You et al., ICML 2021, section 4. https://arxiv.org/abs/2102.11005
     """
     targets = check_targets(labels, task)
-    parts = decompose(check_features(features, len(targets)))
-    evidence, _ = maximum(of_all(ResidualMaker(parts, targets)))
+    array = check_features(features, len(targets))
+    evidence = largest_evidence(array, targets, targets.argmax(axis=1) if task == "classification" else None)
+    if evidence is None:
+        evidence, _ = maximum(of_all(ResidualMaker(decompose(array), targets)))
     return float(evidence.mean() / len(targets))
 
 
@@ -114,7 +117,7 @@ def _nearby(
     kept = maker.n - len(rows)
     outside = maker.outside_block(rows)
     floor = NOISE * (maker.targets[:, columns] ** 2).sum(axis=0) * (not maker.complete)
-    low, high = (int(bound / NODE) for bound in bounds(of_all(maker)))
+    low, high = (int(bound / NODE) for bound in of_all(maker).bounds() or (0.0, 0.0))
 
     @cache
     def at_node(node: int) -> np.ndarray:
