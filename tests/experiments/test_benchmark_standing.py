@@ -208,10 +208,17 @@ def test_the_shipped_scores_follow_from_the_shipped_arrays() -> None:
 
 
 def test_the_command_prints_every_score_and_writes_json(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["benchmark", "--json", str(tmp_path / "b.json")], env={"COLUMNS": "160"})
+    files = ["--json", str(tmp_path / "b.json"), "--markdown", str(tmp_path / "b.md")]
+    result = CliRunner().invoke(app, ["benchmark", *files])
     assert result.exit_code == 0, result.output
-    for name in (*read_stored().scores, STATIC, ACCURACY, CLASSES, CHANCE, CEILING, "outcome: head"):
+    page = (tmp_path / "b.md").read_text()
+    for name in (*read_stored().scores, STATIC, ACCURACY, CLASSES, CHANCE, CEILING, "Outcome: head"):
         assert name in result.output
+        assert name in page
+    assert max(map(len, result.output.splitlines()[:37])) <= 80  # nothing is cut, and nothing wraps
+    found = hs.benchmark("logme").of("head")
+    tau = next(row for row in found if row.score == "logme").weighted_tau
+    assert f"{tau.value:.2f} [{tau.low:.2f},{tau.high:.2f}]" in result.output
     assert len(json.loads((tmp_path / "b.json").read_text())["rows"]) == len(hs.benchmark().rows)
 
 

@@ -1,22 +1,14 @@
 """`headstart benchmark`: how well scores foretell real transfers where the best source depends on the target."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from headstart.errors import InputError
 from headstart.records import check_destination, write_atomically
 
-if TYPE_CHECKING:
-    from headstart.evaluation import Correlation
-    from headstart.experiments.benchmark import Standing, Standings
-
 COMPARE, BUILD = "Comparing scores", "Building the benchmark anew"
-STYLES = {"score": "", "baseline": "yellow", "confound": "yellow", "ceiling": "cyan"}
 
 
 def benchmark(
@@ -39,6 +31,10 @@ def benchmark(
     ] = 0.95,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all rows.", rich_help_panel=COMPARE)
+    ] = None,
+    markdown: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the tables, Kendall's tau included.", rich_help_panel=COMPARE),
     ] = None,
     build: Annotated[
         bool,
@@ -63,9 +59,12 @@ def benchmark(
 
     The outcomes of the transfers come with headstart, so this takes seconds. `--build --out FOLDER` makes them anew.
     """
+    from headstart.cli._grids import present
     from headstart.experiments.benchmark import benchmark as compare
+    from headstart.experiments.benchmark.page import standing_grids
 
-    check_destination(json, folder=False)
+    for file in (json, markdown):
+        check_destination(file, folder=False)
     if build:
         if out is None or results is not None:
             raise InputError("`--build` writes to a folder: give `--out FOLDER`, and no `--results`.")
@@ -74,7 +73,10 @@ def benchmark(
     elif data or out:
         raise InputError("`--data` and `--out` are for building; add `--build`.")
     standings = compare(score, results=results, weights=weights, level=level)  # type: ignore[arg-type]
-    _print(standings, Console(highlight=False, markup=False))
+    present(standing_grids(standings))
+    if markdown is not None:
+        page = "\n".join(grid.markdown() for grid in standing_grids(standings, whole=True))
+        write_atomically(markdown, page.encode())
     if json is not None:
         write_atomically(json, standings.to_json().encode())
 
@@ -83,50 +85,9 @@ def _build(out: Path, data: list[str], processes: int) -> None:
     from headstart.experiments.benchmark.build import build as make
     from headstart.experiments.data_sets import parse_places
 
-    errors = Console(stderr=True, highlight=False, markup=False)
     make(
         out,
         places=parse_places(data),
         processes=processes,
-        progress=lambda done, total, what: errors.print(f"[{done}/{total}] {what}"),
+        progress=lambda done, total, what: typer.echo(f"[{done}/{total}] {what}", err=True),
     )
-
-
-def _print(standings: "Standings", console: Console) -> None:
-    counts = f"{len(standings.sources)} sources that differ in training data, {len(standings.targets)} targets"
-    console.print(Text(f"{counts}; outcomes of {standings.created}", style="bold"))
-    console.print(
-        f"Weighted tau: hyperbolic weights by the ranks of {_whose(standings.weights)}. Regret: points of accuracy "
-        f"lost by taking a score's first choice. In brackets: {standings.level:.0%} intervals over targets."
-    )
-    for outcome in dict.fromkeys(row.outcome for row in standings.rows):
-        console.print()
-        console.print(_table(outcome, standings.of(outcome)))
-    if standings.left_out:
-        console.print()
-    for name, why in standings.left_out.items():
-        console.print(Text(f"{name} left out: {why}", style="dim"))
-
-
-def _table(outcome: str, rows: "tuple[Standing, ...]") -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    targets = max(row.targets for row in rows)
-    table.add_column(f"outcome: {outcome}, {targets} targets", no_wrap=True)
-    for title in ("weighted tau", "Kendall", "regret", "top-1"):
-        table.add_column(title, justify="right", no_wrap=True)
-    for row in rows:
-        cells = [_cell(one, digits) for one, digits in ((row.weighted_tau, 2), (row.kendall, 2), (row.regret, 1))]
-        name = row.score if row.targets == targets else f"{row.score} (targets: {row.targets})"
-        table.add_row(Text(name, style=STYLES[row.kind]), *cells, _cell(row.top1, 2))
-    return table
-
-
-def _cell(one: "Correlation", digits: int) -> str:
-    if one.value is None:
-        return "-"
-    ends = "" if one.low is None else f" [{one.low:.{digits}f}, {one.high:.{digits}f}]"
-    return f"{one.value:.{digits}f}{ends}"
-
-
-def _whose(weights: str) -> str:
-    return {"both": "score and outcome, averaged", "score": "the score", "outcome": "the outcome"}[weights]

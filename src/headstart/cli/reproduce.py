@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.errors import InputError
-from headstart.records import check_destination, write_atomically
+from headstart.records import check_destination
 
 if TYPE_CHECKING:
     from headstart.experiments.reproduce import Request
-    from headstart.experiments.table import Grid
 
 SCALE, DATA, RESULT = "How much", "Data and models", "Result"
 EPILOG = (
@@ -159,6 +158,7 @@ def _run(request: "Request", out: Path, jobs: int, cache: Path | None, device: s
 
 
 def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, published: Path | None) -> None:
+    from headstart.cli._grids import present
     from headstart.experiments import reproduce as room
     from headstart.experiments import table
 
@@ -166,7 +166,7 @@ def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, pub
     if name == room.TABLE:
         found = table.lines(stored)
         told = table.read_published(published) if published else table.paper.PUBLISHED
-        _present([table.main_grid(found, told), table.beyond_grid(found), table.confound_grid(found)], markdown)
+        present([table.main_grid(found, told), table.beyond_grid(found), table.confound_grid(found)], markdown)
         return
     from headstart.experiments.figures import NUMBERED, draw, find_figure
 
@@ -179,32 +179,7 @@ def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, pub
     if find_figure(name).kind == "selection":
         from headstart.experiments.selection import choices, selection_grid
 
-        _present([selection_grid([choice for file in stored for choice in choices(file)])], markdown)
-
-
-def _present(grids: "list[Grid | None]", markdown: Path | None) -> None:
-    """The tables on the terminal and, where asked for, as a page."""
-    there = [grid for grid in grids if grid is not None]
-    for grid in there:
-        _print(grid)
-    if markdown is not None:
-        write_atomically(markdown, "\n".join(grid.markdown() for grid in there).encode())
-        typer.echo(f"Wrote {markdown}")
-
-
-def _print(grid: "Grid") -> None:
-    from headstart.records import text
-
-    columns = [
-        text.Column(title, tuple(row[place] for row in grid.cells), right=place >= grid.text_columns)
-        for place, title in enumerate(grid.header)
-    ]
-    typer.echo(f"\n{grid.title}\n")
-    for line in text.lines(columns):
-        typer.echo(line)
-    typer.echo()
-    for note in grid.notes:
-        typer.echo(f"- {note}")
+        present([selection_grid([choice for file in stored for choice in choices(file)])], markdown)
 
 
 def _list(names: list[tuple[str, str]], data: dict[str, str]) -> None:

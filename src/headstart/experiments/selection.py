@@ -9,12 +9,12 @@ import numpy as np
 
 from headstart.evaluation.forecast import weighted_kendall
 from headstart.experiments.correlate import pearson
+from headstart.experiments.grid import MISSING, Grid
 from headstart.experiments.measures import SCORES, measure
 from headstart.experiments.outcomes import head_outcomes
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import Results, Stored
 from headstart.experiments.run import Bench, forget, loaded, opened, outputs_of_source
-from headstart.experiments.table import MISSING, Grid
 from headstart.experiments.tasks import ClassTask
 
 KIND = "selection"

@@ -12,6 +12,7 @@ import numpy as np
 from headstart.errors import InputError
 from headstart.experiments import paper
 from headstart.experiments.correlate import Coefficient, ceiling, pearson, relative_to_chance
+from headstart.experiments.grid import MISSING, Grid
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import Stored
 
@@ -31,7 +32,6 @@ BEYOND_SCORES = {
     "leep_of_noise": "noise",
     "random": "random",
 }
-MISSING = "-"
 Published = Mapping[str, tuple[float | None, float | None, float | None]]
 
 
@@ -54,25 +54,6 @@ class Line:
     @property
     def stands_in(self) -> bool:
         return self.row.target == "cifar100" and self.data != "CIFAR-100"
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table as text: for a terminal or a page."""
-
-    title: str
-    header: tuple[str, ...]
-    cells: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-    text_columns: int = 4  # the first so many are words
-
-    def markdown(self) -> str:
-        """The table in Markdown, its title in bold, the notes below."""
-        rule = ["---"] * self.text_columns + ["---:"] * (len(self.header) - self.text_columns)
-        rows = [self.header, rule, *self.cells]
-        text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-        notes = "".join(f"\n- {note}" for note in self.notes)
-        return f"**{self.title}**\n\n{text}\n{notes}\n"
 
 
 def lines(stored: Sequence[Stored]) -> list[Line]:

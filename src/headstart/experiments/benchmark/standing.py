@@ -21,9 +21,9 @@ Own = Callable[[Pair], float]
 STATIC, ACCURACY, CLASSES, CHANCE, CEILING = (
     "static list",
     "source accuracy",
-    "number of source classes",
+    "number of classes",
     "random order",
-    "the transfer itself, other seed",
+    "same transfer, new seed",
 )
 
 

@@ -1,0 +1,55 @@
+"""The standings of scores as tables: the columns that fit a terminal, or all of them for a page."""
+
+from headstart.evaluation import Correlation
+from headstart.experiments.benchmark.standing import Standing, Standings
+from headstart.experiments.grid import MISSING, Grid
+
+WHOSE = {"both": "score and outcome, averaged", "score": "the score", "outcome": "the outcome"}
+
+
+def standing_grids(standings: Standings, *, whole: bool = False) -> list[Grid]:
+    """A table for each kind of outcome.
+
+    Args:
+        whole: With the columns that a narrow terminal has no room for: the kind of row, and Kendall's tau.
+    """
+    grids = [_grid(outcome, standings, whole) for outcome in dict.fromkeys(row.outcome for row in standings.rows)]
+    notes = (
+        "the sources are one architecture and differ in training data",
+        f"weighted tau: hyperbolic weights by the ranks of {WHOSE[standings.weights]}",
+        "regret: points of accuracy lost by taking a score's first choice",
+        "top-1: share of targets whose best source a score puts first",
+        f"in brackets: {standings.level:.0%} intervals from drawing the targets anew",
+        *(f"{name} left out: {why}" for name, why in standings.left_out.items()),
+    )
+    return [*grids[:-1], Grid(grids[-1].title, grids[-1].header, grids[-1].cells, notes, grids[-1].text_columns)]
+
+
+def _grid(outcome: str, standings: Standings, whole: bool) -> Grid:
+    rows = standings.of(outcome)
+    targets = max(row.targets for row in rows)
+    header = ("score", "kind", "weighted tau", "Kendall", "regret", "top-1")
+    cells = [(_name(row, targets), row.kind, *_numbers(row)) for row in rows]
+    kept = range(6) if whole else (0, 2, 4, 5)
+    return Grid(
+        f"Outcome: {outcome} ({len(standings.sources)} sources on {targets} targets, {standings.created})",
+        tuple(header[i] for i in kept),
+        tuple(tuple(row[i] for i in kept) for row in cells),
+        text_columns=2 if whole else 1,
+    )
+
+
+def _name(row: Standing, targets: int) -> str:
+    return row.score if row.targets == targets else f"{row.score} (targets: {row.targets})"
+
+
+def _numbers(row: Standing) -> tuple[str, ...]:
+    return _cell(row.weighted_tau, 2), _cell(row.kendall, 2), _cell(row.regret, 1), _cell(row.top1, 2)
+
+
+def _cell(one: Correlation, digits: int) -> str:
+    """`0.78 [0.69,0.85]`; without the interval where there is none."""
+    if one.value is None:
+        return MISSING
+    ends = "" if one.low is None else f" [{one.low:.{digits}f},{one.high:.{digits}f}]"
+    return f"{one.value:.{digits}f}{ends}"

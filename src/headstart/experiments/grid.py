@@ -1,0 +1,24 @@
+"""A table of words and numbers, for a terminal or a page."""
+
+from dataclasses import dataclass
+
+MISSING = "-"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table as text: for a terminal or a page."""
+
+    title: str
+    header: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    text_columns: int = 4  # the first so many are words
+
+    def markdown(self) -> str:
+        """The table in Markdown, its title in bold, the notes below."""
+        rule = ["---"] * self.text_columns + ["---:"] * (len(self.header) - self.text_columns)
+        rows = [self.header, rule, *self.cells]
+        text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+        notes = "".join(f"\n- {note}" for note in self.notes)
+        return f"**{self.title}**\n\n{text}\n{notes}\n"
