@@ -6,7 +6,7 @@ from headstart.errors import InputError
 from headstart.ranking import AUTO, auto_scores, auto_sort, check_name, choose_scores, choose_sort
 from headstart.scores import SCORES
 
-BOTH = {"logme", "leep_calibrated", "ridge_probe"}
+BOTH = {"logme", "leep_gaussian", "ridge_probe"}
 
 
 @pytest.mark.parametrize("task", ["classification", "regression", "multi-label"])
@@ -17,7 +17,7 @@ def test_the_rule_has_a_score_for_every_task(task: str) -> None:
 
 
 def test_with_features_everywhere_the_evidence_orders_the_rows_and_says_why() -> None:
-    name, reason = auto_sort(["leep", "leep_calibrated", "logme"], [BOTH, BOTH | {"leep"}]) or ("", "")
+    name, reason = auto_sort(["leep", "leep_gaussian", "logme"], [BOTH, BOTH | {"leep"}]) or ("", "")
     assert name == "logme"
     assert "every source gives features" in reason
 
@@ -28,19 +28,19 @@ def test_with_few_examples_a_class_the_probe_orders_the_rows(each: float | None,
 
 
 def test_a_source_of_probabilities_alone_moves_the_order_to_classifiers() -> None:
-    name, reason = auto_sort(["logme", "leep_calibrated"], [BOTH, {"leep_calibrated"}]) or ("", "")
-    assert name == "leep_calibrated"
+    name, reason = auto_sort(["logme", "leep_gaussian"], [BOTH, {"leep_gaussian"}]) or ("", "")
+    assert name == "leep_gaussian"
     assert "not every source gives features" in reason
 
 
 def test_a_score_that_was_not_computed_is_not_chosen() -> None:
-    assert auto_sort(["leep_calibrated"], [BOTH])[0] == "leep_calibrated"  # type: ignore[index]
+    assert auto_sort(["leep_gaussian"], [BOTH])[0] == "leep_gaussian"  # type: ignore[index]
     assert auto_sort(["leep"], [BOTH]) is None
 
 
 def test_where_no_score_of_the_rule_serves_all_the_usual_rule_goes_on() -> None:
-    available = [{"logme"}, {"logme"}, {"leep_calibrated"}]
-    assert choose_sort(["logme", "leep_calibrated"], available, AUTO, asked=False)[0] == "logme"
+    available = [{"logme"}, {"logme"}, {"leep_gaussian"}]
+    assert choose_sort(["logme", "leep_gaussian"], available, AUTO, asked=False)[0] == "logme"
 
 
 def test_auto_may_stand_among_scores_or_for_the_sort() -> None:

@@ -38,7 +38,7 @@ def test_auto_among_the_scores_shows_what_it_chooses_among(tmp_path) -> None:
 
 def test_a_source_without_features_moves_the_order(tmp_path) -> None:
     files = saved(tmp_path, one=arrays(1, 0.5), two=arrays(2, 0.5, features=False))
-    assert hs.rank(files, sort="auto").sort == "leep_calibrated"
+    assert hs.rank(files, sort="auto").sort == "leep_gaussian"
 
 
 def test_with_few_examples_a_class_another_score_decides(tmp_path) -> None:
