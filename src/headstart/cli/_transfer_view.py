@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from headstart.records import Comparison, Outcome
-from headstart.records.words import duration, magnitude
+from headstart.records.words import duration, magnitude, plural
 
 if TYPE_CHECKING:
     from headstart.strategies import Preview
@@ -120,11 +120,11 @@ def in_words(comparison: Comparison) -> str:
     )
     if comparison.low is not None:
         text += f", {comparison.level:.0%} interval {comparison.low:+.3f} to {comparison.high:+.3f}"
-    text += f", {seeds} seed{'s' if seeds > 1 else ''}."
+    text += f", {plural(seeds, 'seed')}."
     speed = comparison.convergence
     if speed is None:
         return text
-    reached = "never" if speed.epochs is None else f"after {speed.epochs} epochs"
+    reached = "never" if speed.epochs is None else f"after {plural(speed.epochs, 'epoch')}"
     return f"{text} Reaches scratch's best {reached}; scratch itself after {speed.scratch_epochs}."
 
 
