@@ -28,11 +28,11 @@ def leading_components(features: np.ndarray, keep: int | float) -> Float[np.ndar
     n, d = features.shape
     mean = features.mean(axis=0, dtype=np.float64)
     if n <= d:
-        centred = features - mean
         if features.dtype.itemsize <= 4 and n >= _LARGE:
-            found = _in_float32(centred, keep)
+            found = _in_float32(np.subtract(features, mean, dtype=np.float64).astype(np.float32), keep)
             if found is not None:
                 return found
+        centred = features - mean
         squares, left = _leading(centred @ centred.T, keep, max(n, d))
         return canonical_signs(left * np.sqrt(squares))
     _, right = _leading(scatter(features, mean), keep, max(n, d))
@@ -42,10 +42,10 @@ def leading_components(features: np.ndarray, keep: int | float) -> Float[np.ndar
 
 def _in_float32(centred: np.ndarray, keep: int | float) -> Float[np.ndarray, "n k"] | None:
     """The same for many features of single precision; None where most components are wanted."""
-    total = float(np.einsum("ij,ij->", centred, centred))
+    total = float(np.einsum("ij,ij->i", centred, centred).sum(dtype=np.float64))
     if total == 0:
         return None
-    pairs = leading_pairs(centred.astype(np.float32), lambda squares: _kept(squares, keep, total))
+    pairs = leading_pairs(centred, lambda squares: _kept(squares, keep, total))
     return None if pairs is None else canonical_signs(pairs[1] * np.sqrt(pairs[0]))
 
 

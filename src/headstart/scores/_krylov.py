@@ -34,13 +34,12 @@ def leading_pairs(
     """
     gram = centred @ centred.T
     with one_matrix_thread():  # the steps are narrow
-        return _grow(centred, gram, kept)
+        leading = _grow(gram, kept)
+    return None if leading is None else _within(centred, leading, kept)
 
 
-def _grow(
-    centred: np.ndarray, gram: np.ndarray, kept: Callable[[np.ndarray], int]
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Grow the space until what is wanted lies in it."""
+def _grow(gram: np.ndarray, kept: Callable[[np.ndarray], int]) -> Float32[np.ndarray, "n m"] | None:
+    """Grow a space until what is wanted lies in it: that and a few directions more."""
     n = len(gram)
     steps = n // (SHARE * WIDTH)
     basis = np.empty((n, WIDTH * (steps + 1)), np.float32, order="F")
@@ -54,28 +53,30 @@ def _grow(
         found = basis[:, :high]
         after = gram @ block
         inside[low:high, low:high] = block.T @ after
-        for _ in range(2):  # once leaves what rounding brings back
-            after -= found @ (found.T @ after)
+        near = basis[:, max(0, low - WIDTH) : high]  # but for rounding, all that `after` has a part in
+        for known in (near, found):
+            after -= known @ (known.T @ after)
         block, link = linalg.qr(after, mode="economic", overwrite_a=True, check_finite=False)
         basis[:, high : high + WIDTH] = block
         inside[high : high + WIDTH, low:high] = link
         inside[low:high, high : high + WIDTH] = link.T
         if step + 1 == look or step + 1 == steps:
             look += max(1, look // 3)
-            if _found(inside[:high, :high], link, kept):
-                return _within(centred, found, kept)
+            vectors = _found(inside[:high, :high], link, kept)
+            if vectors is not None:
+                return found @ vectors
     return None
 
 
-def _found(inside: np.ndarray, link: np.ndarray, kept: Callable[[np.ndarray], int]) -> bool:
-    """Whether the basis holds all that is wanted: enough values, each with a small residual."""
+def _found(inside: np.ndarray, link: np.ndarray, kept: Callable[[np.ndarray], int]) -> np.ndarray | None:
+    """Vectors of the leading values where the basis holds all that is wanted: enough, each with a small residual."""
     values, vectors = np.linalg.eigh(inside.astype(np.float32))
     values, vectors = values[::-1], vectors[:, ::-1]
     count = kept(values)
     if count >= len(values) or values[count - 1] <= 0:
-        return False
+        return None
     residuals = np.linalg.norm(link @ vectors[-WIDTH:, :count], axis=0)
-    return bool((residuals <= CLOSE * values[:count]).all())
+    return vectors[:, : count + WIDTH] if (residuals <= CLOSE * values[:count]).all() else None
 
 
 def _within(centred: np.ndarray, basis: np.ndarray, kept: Callable[[np.ndarray], int]) -> tuple[np.ndarray, np.ndarray]:
