@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from foresight_cases import Case, kendall, mean_interval, regimes, regret, weighted
-from foresight_measure import CENTRED
+from foresight_measure import CENTRED, GAUSSIAN
 from foresight_report import FEWEST, OUTCOMES, group_of
 
 from headstart.ranking import auto_sort
@@ -16,6 +16,7 @@ SINGLES = (
     "leep_loo",
     "leep_calibrated",
     CENTRED,
+    GAUSSIAN,
     "nce",
     "knn",
     "ridge_probe",
@@ -25,7 +26,7 @@ SINGLES = (
     "source_accuracy",
     "random",
 )
-CHOICES = ("leep", "leep_calibrated", "knn", "ridge_probe", "logme", "regularized_h_score", "nleep")
+CHOICES = ("leep", "leep_calibrated", GAUSSIAN, "knn", "ridge_probe", "logme", "regularized_h_score", "nleep")
 RULE, FITTED, SPLIT = "auto (the rule)", "one score, chosen on the others", "one score a regime, chosen on the others"
 Rule = Callable[[Case], str]
 MEASURES = {"Kendall": kendall, "weighted tau": weighted, "regret": regret}

@@ -12,7 +12,7 @@ from foresight_variants import VARIANTS, calibrated, centred, corrected, em_fold
 from headstart.data import stratified_order
 from headstart.experiments.results import Results
 from headstart.records import ModelCard
-from headstart.scores import evaluate, knn, leep_calibrated, ridge_probe
+from headstart.scores import evaluate, knn, leep_calibrated, leep_gaussian, ridge_probe
 from headstart.train.head import fit_head
 
 SIZES = {50: 3, 100: 3, 200: 3, 500: 2, 1000: 1, 2000: 1}  # examples -> sub-samples of so many
@@ -31,6 +31,9 @@ LIBRARY = (
     "random",
 )
 CENTRED = "leep_calibrated(centred=True)"
+GAUSSIAN = "leep_gaussian"
+EVERYWHERE = 500  # examples up to which every block is measured; beyond, those in `LARGE`
+LARGE = ("library", "on logits", "corrected", "centred", "gaussian")
 EM_TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0)
 Block = Callable[[Rows, ModelCard, int], dict[str, float]]
 
@@ -54,7 +57,7 @@ def _scores(pair: Pair, size: int, seeds: int, results: Results) -> Iterator[tup
             continue
         for block, compute in BLOCKS.items():
             key = f"{block} | {pair.data} | {size} | {seed} | {pair.source}"
-            if results.pending([key]):
+            if (size <= EVERYWHERE or block in LARGE) and results.pending([key]):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # convergence of mixtures on few examples
                     scores = compute(rows, pair.card, seed)
@@ -163,6 +166,13 @@ def _centred(rows: Rows, card: ModelCard, seed: int) -> dict[str, float]:
     return {CENTRED: leep_calibrated(rows.logits, rows.labels, logits=True, centred=True)}
 
 
+def _gaussian(rows: Rows, card: ModelCard, seed: int) -> dict[str, float]:
+    return {
+        GAUSSIAN: leep_gaussian(rows.logits, rows.labels, logits=True),
+        "leep_gaussian on features": leep_gaussian(rows.features, rows.labels, logits=True),
+    }
+
+
 BLOCKS: dict[str, Block] = {
     "library": _library,
     "variants": _variants,
@@ -170,4 +180,5 @@ BLOCKS: dict[str, Block] = {
     "on logits": _on_logits,
     "corrected": _corrected,
     "centred": _centred,
+    "gaussian": _gaussian,
 }
