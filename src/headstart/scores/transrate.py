@@ -1,5 +1,7 @@
 """TransRate: how many more bits it takes to code all features than to code each class's."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -12,6 +14,7 @@ from headstart.scores._class_sums import in_class_order
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 Weights = Literal["frequency", "equal"]
 Scale = Literal["none", "rows", "trace"]
@@ -60,8 +63,8 @@ def transrate(
         raise InputError(f'`scale` must be "none", "rows" or "trace"; got {scale!r}.')
     if not (0 < epsilon < np.inf):
         raise InputError(f"`epsilon` must be a positive number; got {epsilon}.")
-    x = np.asarray(features, dtype=np.float64)
-    return _transrate(x - x.mean(axis=0), checked.codes, len(checked.counts), epsilon, weights, scale)
+    x = features - features.mean(axis=0, dtype=np.float64)
+    return _transrate(x, checked.codes, len(checked.counts), epsilon, weights, scale)
 
 
 def _transrate(
@@ -83,7 +86,13 @@ def _transrate(
         x = x / np.sqrt(size if size > 0 else 1.0)
     whole = _rate(x, epsilon) if squares is None else 0.5 * float(np.log1p(squares / (n * epsilon)).sum())
     order, edges = in_class_order(codes, count)
-    rates = np.array([_rate(x[order[edges[c] : edges[c + 1]]], epsilon) for c in range(count)])
+
+    def rates_of(classes: Sequence[slice]) -> list[float]:
+        return [_rate(x[order[members]], epsilon) for members in classes]
+
+    with one_matrix_thread():  # many small products, which threads of our own share
+        shares = over_shares(rates_of, [slice(*ends) for ends in pairwise(edges)], thread_count())
+    rates = np.concatenate(shares)
     share = np.diff(edges) / n if weights == "frequency" else np.full(count, 1 / count)
     value = whole - float(share @ rates)
     return max(value, 0.0) if weights == "frequency" else value  # log det is concave, so rounding alone goes below
