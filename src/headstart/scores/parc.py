@@ -1,21 +1,21 @@
 """PARC: rank correlation between how far apart examples are in features and in labels."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
-from headstart.scores._checks import check_features, check_labels
+from headstart.scores._checks import block_rows, check_features, check_labels
 from headstart.scores._class_sums import in_class_order
 from headstart.scores._compiled import compiled
 from headstart.scores._components import leading_components
 from headstart.scores._table import CLASSIFICATION, NotApplicableError, Score
-from headstart.scores._threads import thread_count
+from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 LEVELS = 1 << 20  # distances lie in [0, 2] and are told apart in steps of 2 / LEVELS: equal rows tie despite rounding
-_TILE = 1024  # rows in one block of distances: at most 8 MB
+_TILE = 1024  # rows in one block of distances: at most 8 MB for each thread
 
 
 def parc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *, dims: int | None = None) -> float:
@@ -48,79 +48,81 @@ def parc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *
     features = check_features(features, len(checked.codes))
     if dims is not None and dims < 2:
         raise InputError(f"`dims` must be at least 2, or None: one feature has no correlation; got {dims}.")
-    x = np.asarray(features, dtype=np.float64) if dims is None else leading_components(features, dims)
+    x = features if dims is None else leading_components(features, dims)
     order, _ = in_class_order(checked.codes, len(checked.counts))
     # float32 products are off by less than a tenth of a step of the histogram, and take half the time
-    rows = _directions(x)[order].astype(np.float32 if features.dtype.itemsize <= 4 else np.float64)
-    within, between = _histograms(rows, checked.codes[order])
+    rows = _directions(x, np.float32 if features.dtype.itemsize <= 4 else np.float64)
+    within, between = _histograms(rows[order], checked.codes[order])
     return _spearman(within, between)
 
 
-def _directions(x: np.ndarray) -> np.ndarray:
+def _directions(x: np.ndarray, dtype: type) -> np.ndarray:
     """Rows whose inner products are the Pearson correlations of the rows of the standardised columns."""
-    peaks = np.abs(x).max(axis=0)
-    x = x[:, peaks > 0] / peaks[peaks > 0]
-    x = x - x.mean(axis=0)
-    spread = np.sqrt((x**2).mean(axis=0))
+    step = block_rows(x)
+    blocks = [slice(at, at + step) for at in range(0, len(x), step)]
+    peaks = np.max([np.abs(x[block]).max(axis=0) for block in blocks], axis=0).astype(np.float64)
+    scale = np.where(peaks > 0, peaks, 1.0)
+    mean = sum((x[block] / scale).sum(axis=0) for block in blocks) / len(x)
+    spread = np.sqrt(sum(((x[block] / scale - mean) ** 2).sum(axis=0) for block in blocks) / len(x))
     vary = spread > 1e-12  # standardising rounding noise would make a feature of it
     if np.count_nonzero(vary) < 2:
         raise NotApplicableError(
             f"PARC correlates rows, so at least two features must vary; {np.count_nonzero(vary)} of {len(peaks)} do."
         )
-    x = x[:, vary] / spread[vary]
-    x -= x.mean(axis=1, keepdims=True)
-    lengths = np.sqrt((x**2).sum(axis=1, keepdims=True))
-    if (lengths <= 1e-12).any():
-        row = int(np.flatnonzero(lengths <= 1e-12)[0])
-        raise NotApplicableError(
-            f"`features[{row}]` has one value in every standardised column, so it has no correlation with other rows; "
-            "drop such examples."
-        )
-    return x / lengths
+    chosen = slice(None) if vary.all() else vary
+    rows: np.ndarray = np.empty((len(x), np.count_nonzero(vary)), dtype)
+    for block in blocks:
+        part = (x[block][:, chosen] / scale[vary] - mean[vary]) / spread[vary]
+        part -= part.mean(axis=1, keepdims=True)
+        lengths = np.sqrt((part**2).sum(axis=1, keepdims=True))
+        if (lengths <= 1e-12).any():
+            row = block.start + int(np.flatnonzero(lengths <= 1e-12)[0])
+            raise NotApplicableError(
+                f"`features[{row}]` has one value in every standardised column, so it has no correlation with other "
+                "rows; drop such examples."
+            )
+        rows[block] = part / lengths
+    return rows
 
 
 def _histograms(rows: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Counts (LEVELS + 1,) of the rounded distances of pairs within and between classes; `codes` in order.
 
-    The product of a tile is BLAS's own affair; counting it is shared between threads, each into its own histograms.
+    Tiles above the diagonal are shared between threads, each with its own products and its own histograms.
     """
-    threads = thread_count()
-    within, between = (np.zeros((threads, LEVELS + 1), dtype=np.int64) for _ in range(2))
-    with ThreadPoolExecutor(threads) as pool:
-        _count_tiles(rows, codes, pool, within, between)
-    return within.sum(axis=0), between.sum(axis=0)
+    tops = range(0, len(rows), _TILE)
+    tiles = [(slice(top, top + _TILE), slice(left, left + _TILE)) for top in tops for left in tops if left >= top]
 
+    def count(runs: Sequence[slice]) -> tuple[np.ndarray, np.ndarray]:
+        every, within = np.zeros(LEVELS + 1, dtype=np.int64), np.zeros(LEVELS + 1, dtype=np.int64)
+        for top, left in tiles[runs[0].start : runs[-1].stop]:
+            _count(rows[top] @ rows[left].T, codes[top], codes[left], top == left, every, within)
+        return every, within
 
-def _count_tiles(
-    rows: np.ndarray, codes: np.ndarray, pool: ThreadPoolExecutor, within: np.ndarray, between: np.ndarray
-) -> None:
-    threads = len(within)
-    for top in range(0, len(rows), _TILE):
-        one = codes[top : top + _TILE]
-        for left in range(top, len(rows), _TILE):
-            tile = rows[top : top + _TILE] @ rows[left : left + _TILE].T
-            other = codes[left : left + _TILE]
-
-            jobs = [  # rows are dealt out in turn, because a tile on the diagonal is a triangle
-                pool.submit(_count, tile, one, other, left == top, mine, threads, within[mine], between[mine])
-                for mine in range(threads)
-            ]
-            for job in jobs:
-                job.result()
+    with one_matrix_thread():
+        shares = over_shares(count, [slice(at, at + 1) for at in range(len(tiles))], thread_count())
+    every, within = (np.sum(part, axis=0) for part in zip(*shares, strict=True))
+    return within, every - within
 
 
 @compiled
 @no_type_check
-def _count(tile, one, other, diagonal, first, step, within, between):
-    """Count rows first, first + step, ... of a tile; above the diagonal only where the tile lies on it."""
-    half = (within.shape[0] - 1) / 2
-    for i in range(first, tile.shape[0], step):
-        for j in range(i + 1 if diagonal else 0, tile.shape[1]):
-            level = int(min(max((1.0 - tile[i, j]) * half, 0.0), 2 * half) + 0.5)
-            if one[i] == other[j]:
-                within[level] += 1
-            else:
-                between[level] += 1
+def _count(tile, one, other, diagonal, every, within):
+    """Count a tile, above the diagonal where it lies on it; a row's own class is one run, counted once more."""
+    half = (every.shape[0] - 1) / 2
+    levels = np.empty(tile.shape[1], dtype=np.int32)
+    for i in range(tile.shape[0]):
+        row = tile[i]
+        for j in range(row.size):  # without the counting, this runs in vector registers
+            levels[j] = np.int32(min(max((1.0 - row[j]) * half, 0.0), 2 * half) + 0.5)
+        first = i + 1 if diagonal else 0
+        for j in range(first, row.size):
+            every[levels[j]] += 1
+        if one[i] <= other[-1]:
+            for j in range(max(first, np.searchsorted(other, one[i])), row.size):
+                if other[j] != one[i]:
+                    break
+                within[levels[j]] += 1
 
 
 def _spearman(within: np.ndarray, between: np.ndarray) -> float:
