@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int
 
 from headstart.scores._compiled import compiled
-from headstart.scores._threads import thread_count
+from headstart.scores._threads import one_matrix_thread, thread_count
 
 TILE = 1024  # examples a side of one block of approximate distances: 4 MB
 BLOCK = 2048  # examples whose candidates are sorted at one time
@@ -41,8 +41,9 @@ def _candidates(
 ) -> tuple[Int[np.ndarray, "n w"], Float[np.ndarray, " n"]]:
     """The `wanted` others that are nearest by float32 distances, and the largest of these distances.
 
-    A product of two blocks of examples serves both: only blocks on and above the diagonal are made. The product is
-    BLAS's own affair; choosing is shared between threads, each with rows and columns of its own.
+    A product of two blocks of examples serves both: only blocks on and above the diagonal are made. Each thread makes
+    one, without the matrix library's own threads, which would go on spinning; then all choose from each, with rows and
+    columns of their own.
     """
     n = len(small)
     lengths = np.einsum("ij,ij->i", small, small)
@@ -50,10 +51,16 @@ def _candidates(
     rough = np.full((n, wanted), np.inf, dtype=np.float32)  # each lacks the example's own length, which orders nothing
     worst = np.zeros(n, dtype=np.int64)  # where in `rough` the largest stands
     threads = thread_count()
-    with ThreadPoolExecutor(threads) as pool:
-        for top in range(0, n, TILE):
-            for left in range(top, n, TILE):
-                tile = small[top : top + TILE] @ small[left : left + TILE].T
+    corners = [(top, left) for top in range(0, n, TILE) for left in range(top, n, TILE)]
+
+    def product(corner: tuple[int, int]) -> np.ndarray:
+        top, left = corner
+        return small[top : top + TILE] @ small[left : left + TILE].T
+
+    with one_matrix_thread(), ThreadPoolExecutor(threads) as pool:
+        for at in range(0, len(corners), threads):
+            tiles = list(pool.map(product, corners[at : at + threads]))
+            for tile, (top, left) in zip(tiles, corners[at : at + threads], strict=True):
                 jobs = [
                     pool.submit(_choose, tile, top, left, lengths, mine, threads, near, rough, worst)
                     for mine in range(threads)
