@@ -16,11 +16,11 @@ import numpy as np
 from _results import write_section
 from scipy import stats
 
-from headstart.ranking import Measurement, Plan, build, plan, verdict
+from headstart.ranking import Measurement, Plan, build, estimate, plan, verdict
 from headstart.ranking.plan import separation
 from headstart.records import ModelCard, Provenance, TargetSummary
 from headstart.scores import evaluate
-from headstart.stats import jackknife, jackknife_groups
+from headstart.stats import jackknife_groups
 
 PRIOR = 0.5  # counts of the label frequencies behind each source class, as in leave-one-out LEEP
 FRESH = 500  # unseen examples a draw
@@ -132,19 +132,35 @@ SETTINGS = (
     (1_000, World(100, 5, 0.2)),
     (2_000, World(200, 37, 0.5)),
 )
+OTHERS = (  # flat and sharp heads, uneven classes
+    (100, World(30, 3, 1.0, sharpness=4.0)),
+    (120, World(1_000, 3, 0.3, sharpness=3.0)),
+    (150, World(50, 8, 0.8, sharpness=1.0, uneven=10.0)),
+    (300, World(300, 10, 0.3, sharpness=6.0, uneven=20.0)),
+    (400, World(20, 2, 0.2, sharpness=3.0, uneven=4.0)),
+)
 COVERED = ("leep_loo", "leep_skill", "leep_calibrated", "leep", "nce")
 
 
 def coverage(draws: int) -> list[str]:
-    lines = [
-        "Coverage of the 95 % intervals. Leave-one-out LEEP and skill: of their value on fresh examples; others: of "
-        "their own expectation at this n (the mean over the draws).",
+    return [
+        "Coverage of the 95 % intervals, which come from each example's contribution. Leave-one-out LEEP and skill: of "
+        "their value on fresh examples; others: of their own expectation at this n (the mean over the draws).",
         "",
+        *_coverage(SETTINGS, draws),
+        "The same in worlds of other shapes: flat and sharp heads, classes up to 20 times as large as others.",
+        "",
+        *_coverage(OTHERS, draws),
+    ]
+
+
+def _coverage(settings: tuple[tuple[int, World], ...], draws: int) -> list[str]:
+    lines = [
         "| n | z | classes | " + " | ".join(COVERED) + " |",
         "|--:|--:|--:|" + "--:|" * len(COVERED),
     ]
     shares: dict[str, list[float]] = {name: [] for name in COVERED}
-    for n, world in SETTINGS:
+    for n, world in settings:
         covered = _covered(n, world, draws)
         for name in COVERED:
             shares[name].append(covered[name])
@@ -169,17 +185,25 @@ def _covered(n: int, world: World, draws: int) -> dict[str, float]:
     intervals: dict[str, list] = {name: [] for name in COVERED}
     fresh: dict[str, list[float]] = {"leep_loo": [], "leep_skill": []}
     for seed in range(draws):
-        probs, labels = world.draw(n, rng)
+        probs, labels = _of_all_classes(world, n, rng)
         new_probs, new_labels = world.draw(FRESH, rng)
         fresh["leep_loo"].append(fresh_value(probs, labels, new_probs, new_labels))
         fresh["leep_skill"].append(fresh["leep_loo"][-1] - frequencies_value(labels, new_labels))
         for name, found in scored(probs, labels, COVERED, seed).items():
-            intervals[name].append(jackknife(found.value, found.deleted))
+            intervals[name].append(estimate(found))
     truth = {name: np.mean([one.value for one in found]) for name, found in intervals.items()}
     truth |= {name: np.mean(values) for name, values in fresh.items()}
     return {
         name: float(np.mean([one.low <= truth[name] <= one.high for one in found])) for name, found in intervals.items()
     }
+
+
+def _of_all_classes(world: World, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A draw with an example of every class: a target has no class that it has no example of."""
+    while True:
+        probs, labels = world.draw(n, rng)
+        if len(np.unique(labels)) == world.classes:
+            return probs, labels
 
 
 def bias(draws: int) -> list[str]:

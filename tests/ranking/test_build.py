@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 from tests.ranking.worlds import CLASSES, PROVENANCE, extraction, labels_of, summary
 
 from headstart.ranking import Measurement, build, measure
 from headstart.records import Extraction, Failure, Ranking
-from headstart.scores import Evaluation, leep
+from headstart.scores import Evaluation, knn
 from headstart.stats import jackknife, jackknife_groups
 
 SCORES = ("leep_calibrated", "leep", "knn", "source_accuracy")
@@ -40,15 +41,24 @@ def test_the_clearest_source_is_first_and_known_to_be(three: Ranking) -> None:
     assert (three.sort, three.tied, three.best) == ("leep_calibrated", 1, "clear")
 
 
-def test_every_score_carries_the_jackknife_interval_of_its_own_deleted_values(three: Ranking) -> None:
+def test_a_score_without_contributions_carries_the_jackknife_interval_of_its_own_deleted_values(three: Ranking) -> None:
     given = extraction("clear", noise=0.3, seed=1)
     groups = jackknife_groups(given.labels, seed=0)
-    probs = np.exp(given.logits) / np.exp(given.logits).sum(axis=1, keepdims=True)  # type: ignore[arg-type]
-    deleted = np.array([leep(probs[groups != g], given.labels[groups != g]) for g in range(20)])
-    expected = jackknife(leep(probs, given.labels), deleted)
-    row = three.rows[0].scores["leep"]
+    deleted = np.array([knn(given.features[groups != g], given.labels[groups != g]) for g in range(20)])
+    expected = jackknife(knn(given.features, given.labels), deleted)
+    row = three.rows[0].scores["knn"]
     assert (row.value, row.standard_error) == pytest.approx((expected.value, expected.standard_error), rel=1e-6)
-    assert (row.low, row.high) == pytest.approx((expected.low, min(expected.high, 0.0)), rel=1e-6)
+    assert (row.low, row.high) == pytest.approx((expected.low, min(expected.high, 1.0)), rel=1e-6)
+
+
+def test_the_interval_of_leep_is_a_t_interval_with_the_spread_of_its_contributions(three: Ranking) -> None:
+    given = extraction("clear", noise=0.3, seed=1)
+    spread = _measure(given).evaluations["leep"].spread
+    row = three.rows[0].scores["leep"]
+    assert spread is not None
+    assert row.standard_error == pytest.approx(spread.standard_error, rel=1e-6)
+    reference = stats.t(spread.degrees, row.value, spread.standard_error).interval(0.95)
+    assert (row.low, row.high) == pytest.approx((reference[0], min(reference[1], 0.0)), rel=1e-6)
 
 
 def test_an_interval_never_leaves_the_range_of_its_score() -> None:

@@ -3,6 +3,7 @@
 from headstart.ranking.auto import AUTO, auto_scores, auto_sort
 from headstart.ranking.build import build
 from headstart.ranking.heads import head_view
+from headstart.ranking.interval import estimate
 from headstart.ranking.measure import Measurement, measure
 from headstart.ranking.order import PREFERENCE, check_name, choose_scores, choose_sort, examples_each
 from headstart.ranking.plan import Plan, plan
@@ -21,6 +22,7 @@ __all__ = [
     "check_name",
     "choose_scores",
     "choose_sort",
+    "estimate",
     "examples_each",
     "head_view",
     "measure",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from headstart.ranking.interval import estimate
 from headstart.ranking.measure import Measurement
 from headstart.ranking.order import choose_sort, examples_each
 from headstart.ranking.staged import Staged, ranks_by_stage
@@ -176,10 +177,10 @@ def _speed(measurement: Measurement) -> float | None:
 def _score_row(source: str, name: str, evaluation: Evaluation) -> ScoreRow:
     """Value, error and interval; the interval stays inside what the score can be."""
     score = SCORES[name]
-    if evaluation.deleted is None:
+    found = estimate(evaluation)
+    if found is None:
         return ScoreRow(source, name, evaluation.value, None, None, None, evaluation.seconds, evaluation.notes)
-    estimate = jackknife(evaluation.value, evaluation.deleted)
-    notes = (*evaluation.notes, NO_SPREAD) if estimate.standard_error == 0 else evaluation.notes
-    low = estimate.low if math.isinf(score.low) else max(estimate.low, min(score.low, estimate.value))
-    high = estimate.high if math.isinf(score.high) else min(estimate.high, max(score.high, estimate.value))
-    return ScoreRow(source, name, estimate.value, estimate.standard_error, low, high, evaluation.seconds, notes)
+    notes = (*evaluation.notes, NO_SPREAD) if found.standard_error == 0 else evaluation.notes
+    low = found.low if math.isinf(score.low) else max(found.low, min(score.low, found.value))
+    high = found.high if math.isinf(score.high) else min(found.high, max(score.high, found.value))
+    return ScoreRow(source, name, found.value, found.standard_error, low, high, evaluation.seconds, notes)

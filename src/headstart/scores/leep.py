@@ -5,6 +5,7 @@ from jaxtyping import Float, Int, Shaped
 
 from headstart.scores import _kernels
 from headstart.scores._head_counts import HeadCounts, conditional, deleted_means, likelihoods, read_probs
+from headstart.scores._influence import plain_contributions, spread_of
 from headstart.scores._inputs import Inputs
 from headstart.scores._table import CLASSIFICATION, Measured, Score
 
@@ -63,7 +64,11 @@ def leep_normalized(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, 
 
 
 def _leep(head: HeadCounts) -> float:
-    return min(0.0, float(np.log(likelihoods(head, conditional(head.joint, head.mass))).mean()))
+    return _mean_log(likelihoods(head, conditional(head.joint, head.mass)))
+
+
+def _mean_log(likelihood: Float[np.ndarray, " n"]) -> float:
+    return min(0.0, float(np.log(likelihood).mean()))
 
 
 def _normalized(leep_value: np.ndarray | float, counts: np.ndarray) -> np.ndarray:
@@ -80,17 +85,23 @@ def _deleted(head: HeadCounts, groups: Int[np.ndarray, " n"]) -> Float[np.ndarra
 
 
 def _measure(inputs: Inputs) -> Measured:
-    groups = inputs.groups
-    deleted = None if groups is None else inputs.once("leep deleted", lambda: _deleted(inputs.head, groups))
-    return Measured(_leep(inputs.head), deleted, _optimism(inputs.head))
+    head, groups = inputs.head, inputs.groups
+    table = conditional(head.joint, head.mass)
+    likelihood = likelihoods(head, table)
+    value, notes = _mean_log(likelihood), _optimism(head)
+    if groups is None:
+        return Measured(value, None, notes)
+    spread = spread_of(plain_contributions(head, table, likelihood))
+    return Measured(value, inputs.once("leep deleted", lambda: _deleted(head, groups)), notes, spread)
 
 
 def _measure_normalized(inputs: Inputs) -> Measured:
-    plain = _measure(inputs)
-    value = float(_normalized(plain.value, inputs.classes.counts))
-    if inputs.groups is None or plain.deleted is None:
-        return Measured(value, None, plain.notes)
-    return Measured(value, _normalized(plain.deleted, inputs.classes.counts_without(inputs.groups)), plain.notes)
+    head, groups = inputs.head, inputs.groups
+    value, notes = float(_normalized(_leep(head), inputs.classes.counts)), _optimism(head)
+    if groups is None:
+        return Measured(value, None, notes)
+    deleted = inputs.once("leep deleted", lambda: _deleted(head, groups))
+    return Measured(value, _normalized(deleted, inputs.classes.counts_without(groups)), notes)
 
 
 def _optimism(head: HeadCounts) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from headstart.scores._head_counts import (
     likelihoods_without_group,
     likelihoods_without_own,
 )
+from headstart.scores._influence import frequency_excess, loo_contributions, spread_of
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._table import CLASSIFICATION, Measured, Score
@@ -163,7 +164,11 @@ def _measure(inputs: Inputs) -> Measured:
         notes.append("no best temperature inside the range: the source may be blind to this target")
     if inputs.groups is None:
         return Measured(value, None, tuple(notes))
-    return Measured(value, np.minimum(_deleted(head_at, best, inputs.groups, PRIOR), 0.0), tuple(notes))
+    deleted = np.minimum(_deleted(head_at, best, inputs.groups, PRIOR), 0.0)
+    head = head_at(best)  # the temperature is at its best, so moving it with an example's weight changes nothing more
+    contributions = loo_contributions(head, likelihoods_without_own(head, PRIOR), PRIOR)
+    spread = spread_of(contributions, frequency_excess(contributions, inputs.classes))
+    return Measured(value, deleted, tuple(notes), spread)
 
 
 ROWS = (

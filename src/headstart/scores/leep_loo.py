@@ -16,6 +16,7 @@ from headstart.scores._head_counts import (
     prior_without,
     read_probs,
 )
+from headstart.scores._influence import frequency_excess, loo_contributions, spread_of
 from headstart.scores._inputs import Inputs
 from headstart.scores._table import CLASSIFICATION, Measured, Score
 
@@ -99,12 +100,22 @@ def loo_deleted(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: Prior) -
     return deleted_means(head, groups, prepare, _kernels.likelihood_without_own)
 
 
+def contributions_of(inputs: Inputs) -> Float[np.ndarray, " n"]:
+    """What each example contributes, for this score and for the skill."""
+    return inputs.once(
+        "leep_loo contributions", lambda: loo_contributions(inputs.head, inputs.likelihoods_without_own, PRIOR)
+    )
+
+
 def _measure(inputs: Inputs) -> Measured:
     groups = inputs.groups
     value = mean_log(inputs.likelihoods_without_own, inputs.head)
     if groups is None:
         return Measured(value)
-    return Measured(value, inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR)))
+    deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
+    contributions = contributions_of(inputs)
+    spread = spread_of(contributions, frequency_excess(contributions, inputs.classes))
+    return Measured(value, deleted, spread=spread)
 
 
 ROWS = (

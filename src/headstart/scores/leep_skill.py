@@ -9,9 +9,10 @@ from scipy import stats
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_groups
 from headstart.scores._head_counts import PRIOR, likelihoods_without_own, prior_without, read_probs
+from headstart.scores._influence import guess_contributions, spread_of
 from headstart.scores._inputs import Inputs
 from headstart.scores._table import CLASSIFICATION, Measured, Score
-from headstart.scores.leep_loo import check_prior, loo_deleted, mean_log
+from headstart.scores.leep_loo import check_prior, contributions_of, loo_deleted, mean_log
 
 GROUPS = 20  # left out one at a time for the standard error
 
@@ -122,7 +123,9 @@ def _measure(inputs: Inputs) -> Measured:
     if groups is None:
         return Measured(value)
     deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
-    return Measured(value, deleted - _guesses_without(inputs.classes, groups))
+    guess = guess_contributions(inputs.classes.codes, inputs.classes.counts)
+    spread = spread_of(contributions_of(inputs) - guess)
+    return Measured(value, deleted - _guesses_without(inputs.classes, groups), spread=spread)
 
 
 ROWS = (

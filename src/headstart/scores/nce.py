@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from headstart.scores._checks import check_labels, check_probs
+from headstart.scores._influence import hard_contributions, spread_of
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._table import CLASSIFICATION, Measured, Score
@@ -33,8 +34,7 @@ def nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) -> fl
     """
     checked = check_labels(labels)
     rows = ProbRows(check_probs(probs, len(checked.codes)))
-    value, _ = _nce(_argmax(rows), checked.codes, None)
-    return value
+    return _nce(_argmax(rows), checked.codes, None).value
 
 
 def _argmax(rows: ProbRows) -> Int[np.ndarray, " n"]:
@@ -42,18 +42,18 @@ def _argmax(rows: ProbRows) -> Int[np.ndarray, " n"]:
     return np.concatenate([np.argmax(rows.array[s], axis=1) for s in rows.slices()])
 
 
-def _nce(
-    hard: Int[np.ndarray, " n"], codes: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"] | None
-) -> tuple[float, Float[np.ndarray, " g"] | None]:
-    """The score, and the score without each group, from counts over the cells (z, y) that occur."""
+def _nce(hard: Int[np.ndarray, " n"], codes: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"] | None) -> Measured:
+    """The score, with groups also without each and its spread, from counts over the cells (z, y) that occur."""
     cells, cell = np.unique(hard * (codes.max() + 1) + codes, return_inverse=True)
     _, column = np.unique(cells // (codes.max() + 1), return_inverse=True)
-    value = _from_counts(np.bincount(cell)[:, None], column)[0]
+    counts = np.bincount(cell)
+    value = float(_from_counts(counts[:, None], column)[0])
     if groups is None:
-        return float(value), None
+        return Measured(value)
     count = groups.max() + 1
     by_group = np.bincount(cell * count + groups, minlength=len(cells) * count).reshape(len(cells), count)
-    return float(value), _from_counts(by_group.sum(axis=1, keepdims=True) - by_group, column)
+    spread = spread_of(hard_contributions(counts[cell], np.bincount(column, counts).astype(int)[column[cell]]))
+    return Measured(value, _from_counts(counts[:, None] - by_group, column), spread=spread)
 
 
 def _from_counts(counts: Int[np.ndarray, "k g"], column: Int[np.ndarray, " k"]) -> Float[np.ndarray, " g"]:
@@ -66,7 +66,7 @@ def _from_counts(counts: Int[np.ndarray, "k g"], column: Int[np.ndarray, " k"]) 
 
 
 def _measure(inputs: Inputs) -> Measured:
-    return Measured(*_nce(_argmax(inputs.rows), inputs.classes.codes, inputs.groups))
+    return _nce(_argmax(inputs.rows), inputs.classes.codes, inputs.groups)
 
 
 ROWS = (

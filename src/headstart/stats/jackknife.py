@@ -123,5 +123,15 @@ def jackknife(value: float, deleted: Float[np.ndarray, " g"], level: float = 0.9
         )
     count = len(deleted)
     error = float(np.sqrt((count - 1) / count * np.square(deleted - deleted.mean()).sum()))
-    reach = float(stats.t.ppf((1 + level) / 2, count - 1)) * error
+    return t_interval(value, error, count - 1, level)
+
+
+def t_interval(value: float, error: float, degrees: float, level: float = 0.95) -> Estimate:
+    """The value plus and minus the t quantile times its standard error, which has so many degrees of freedom.
+
+    Example:
+        >>> round(t_interval(1.0, 0.5, 1e9).high, 4)
+        1.98
+    """
+    reach = float(stats.t.ppf((1 + level) / 2, degrees)) * error
     return Estimate(float(value), error, float(value) - reach, float(value) + reach)
