@@ -1,15 +1,19 @@
 """PACTran with a Gaussian prior: a penalised linear classifier's loss plus the price of its sharpness."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float, Shaped
 from scipy import optimize
 
 from headstart.errors import InputError
-from headstart.scores._checks import check_features, check_labels
+from headstart.scores._checks import block_rows, check_features, check_labels
 from headstart.scores._table import CLASSIFICATION, NotApplicableError, Score
+from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 TOLERANCE = 1e-6  # relative gain of a step below which the search stops, as published
 _STEPS = 500
+_BLOCK = 1024  # examples whose logits stay near the processor
 
 
 def pactran_gaussian(
@@ -59,9 +63,14 @@ def _pactran_gaussian(
     strength = penalty * n
     precision = np.float32 if features.dtype.itemsize <= 4 else np.float64
     mean = features.mean(axis=0, dtype=np.float64)
-    x = features - mean
-    spread = float(np.sqrt((x**2).mean())) or 1.0  # the weights take the unit of the features; the minimum is the same
-    x = (x / spread).astype(precision, copy=False)
+    x: np.ndarray = np.empty((n, d), precision)
+    total, step = 0.0, block_rows(features)
+    for start in range(0, n, step):
+        centred = features[start : start + step] - mean
+        total += float(np.vdot(centred, centred))
+        x[start : start + step] = centred
+    spread = float(np.sqrt(total / x.size)) or 1.0  # the weights take the unit of the features; the minimum is the same
+    x /= precision(spread)
     loss, probs = fit_softmax(x, codes, counts, 1 / (strength * spread**2))
     curvature = (probs * (1 - probs)).sum(axis=1, dtype=np.float64)
     lengths = np.einsum("ij,ij->i", x, x, dtype=np.float64) * spread**2
@@ -75,44 +84,57 @@ def fit_softmax(
 ) -> tuple[float, Float[np.ndarray, "n c"]]:
     """The least mean cross-entropy + ridge |W|^2 / 2 of a linear softmax, and the probabilities at its minimum.
 
-    Loss and gradient come from one pass over the logits. Products run in the precision of x, sums in float64.
+    Loss and gradient come from one pass over the examples, block by block, the blocks shared between threads. Products
+    run in the precision of x, sums in float64.
     """
     n, classes = len(codes), len(counts)
-    rows = np.arange(n)
-
-    def evaluate(theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        weights = theta.reshape(-1, classes)
-        narrow = weights.astype(x.dtype)
-        logits = x @ narrow[:-1]
-        logits += narrow[-1]
-        logits -= logits.max(axis=1, keepdims=True)
-        true = logits[rows, codes].astype(np.float64)
-        np.exp(logits, out=logits)
-        sums = logits.sum(axis=1)
-        logits /= sums[:, None]
-        loss = float((np.log(sums.astype(np.float64)) - true).mean() + 0.5 * ridge * (weights[:-1] ** 2).sum())
-        return loss, weights, logits
+    blocks = [slice(at, min(at + _BLOCK, n)) for at in range(0, n, _BLOCK)]
 
     def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        loss, weights, error = evaluate(theta)
-        error[rows, codes] -= 1
-        slope = np.empty_like(weights)
-        slope[:-1] = x.T @ error
-        slope[-1] = error.sum(axis=0, dtype=np.float64)
-        slope /= n
+        weights = theta.reshape(-1, classes)
+        narrow = weights.astype(x.dtype)
+
+        def part(share: Sequence[slice]) -> tuple[float, np.ndarray]:
+            loss, slope = 0.0, np.zeros(weights.shape)
+            for block in share:
+                own, error = _softmax_loss(x[block], codes[block], narrow)
+                loss += own
+                error[np.arange(len(error)), codes[block]] -= 1
+                slope[:-1] += x[block].T @ error
+                slope[-1] += error.sum(axis=0, dtype=np.float64)
+            return loss, slope
+
+        losses, slopes = zip(*over_shares(part, blocks, thread_count()), strict=True)
+        slope = np.sum(slopes, axis=0) / n
         slope[:-1] += ridge * weights[:-1]
-        return loss, slope.ravel()
+        return sum(losses) / n + 0.5 * ridge * float((weights[:-1] ** 2).sum()), slope.ravel()
 
     start = np.concatenate([np.zeros((x.shape[1], classes)), np.log(counts / n)[None, :]]).ravel()
     options = {"maxiter": _STEPS, "maxfun": 2 * _STEPS, "ftol": TOLERANCE, "gtol": 1e-9}
-    found = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+    with one_matrix_thread():  # the blocks have threads of their own
+        found = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     if found.nit >= _STEPS:
         raise NotApplicableError(
             f"the linear classifier did not settle in {_STEPS} steps; the classes are separated by a wide margin. "
             "Divide `features` by their spread, or lower `penalty`."
         )
-    loss, _, probs = evaluate(found.x)
-    return loss, probs
+    weights = found.x.reshape(-1, classes)
+    loss, probs = _softmax_loss(x, codes, weights.astype(x.dtype))
+    return loss / n + 0.5 * ridge * float((weights[:-1] ** 2).sum()), probs
+
+
+def _softmax_loss(
+    x: Float[np.ndarray, "b d"], codes: np.ndarray, weights: Float[np.ndarray, "k c"]
+) -> tuple[float, Float[np.ndarray, "b c"]]:
+    """Summed cross-entropy of a linear softmax whose last row of weights are the offsets, and its probabilities."""
+    logits = x @ weights[:-1]
+    logits += weights[-1]
+    logits -= logits.max(axis=1, keepdims=True)
+    true = logits[np.arange(len(x)), codes].astype(np.float64)
+    np.exp(logits, out=logits)
+    sums = logits.sum(axis=1)
+    logits /= sums[:, None]
+    return float((np.log(sums.astype(np.float64)) - true).sum()), logits
 
 
 ROWS = (
