@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from headstart.records import Task
-from headstart.scores._checks import check_features, check_targets
+from headstart.scores._checks import block_rows, check_features, check_targets
 from headstart.scores._decomposition import decompose
 from headstart.scores._inputs import Inputs
 from headstart.scores._residual_maker import ResidualMaker, Spectrum, residual_maker
@@ -53,17 +53,27 @@ def ridge_probe(
 def _left_out(maker: ResidualMaker) -> tuple[Float[np.ndarray, "n t"], float]:
     """Leave-one-out errors at the best penalty, and that penalty (infinite: the mean alone is best)."""
     everything = slice(None)
-    alone = np.zeros(maker.n) if maker.complete else np.maximum(1 - (maker.basis**2).sum(axis=1), 0.0)
+    alone = (
+        np.zeros(maker.n) if maker.complete else np.maximum(1 - np.einsum("ij,ij->i", maker.basis, maker.basis), 0.0)
+    )
     top = float(maker.parts.squares.max(initial=0.0))
     best, chosen, least = np.empty(0), np.inf, np.inf
-    for penalty in [np.inf, *(top * GRID[::-1] if top > 0 else [])]:  # from the simplest: ties keep it
-        spectrum = maker.centred(float(penalty))
-        leverage = alone + maker.basis**2 @ spectrum.kept  # one minus the leverage, positive
-        errors = maker.residuals(spectrum, everything) / leverage[:, None]
-        loss = float((errors**2).sum())
+    penalties = [np.inf, *(top * GRID[::-1] if top > 0 else [])]  # from the simplest: ties keep it
+    spectra = [maker.centred(float(penalty)) for penalty in penalties]
+    leverages = _weighed_squares(maker.basis, np.column_stack([spectrum.kept for spectrum in spectra]))
+    for penalty, spectrum, leverage in zip(penalties, spectra, leverages.T, strict=True):
+        errors = maker.residuals(spectrum, everything)
+        errors /= (alone + leverage)[:, None]  # one minus the leverage, positive
+        loss = float(np.vdot(errors, errors))
         if loss < least * (1 - 1e-12):
             best, chosen, least = errors, float(penalty), loss
     return best, chosen
+
+
+def _weighed_squares(basis: Float[np.ndarray, "n k"], kept: Float[np.ndarray, "k p"]) -> Float[np.ndarray, "n p"]:
+    """Sums of the squares of each row, weighed by each column of `kept`."""
+    step = block_rows(basis)
+    return np.concatenate([basis[at : at + step] ** 2 @ kept for at in range(0, len(basis), step)])
 
 
 def _quality(errors: Float[np.ndarray, "n t"], targets: Float[np.ndarray, "n t"], task: Task) -> float:
