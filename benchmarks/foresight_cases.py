@@ -96,6 +96,20 @@ def _keys(data: str, n: int, seed: int) -> list[tuple[str, tuple]]:
 
 def _outcomes(rows: Sequence[Row]) -> dict[tuple, dict[str, float]]:
     """Accuracy by source; of several sizes of pool or test part the largest that most sources have."""
+    return {key: tables[_fullest(tables)] for key, tables in _by_size(rows).items()}
+
+
+def head_sizes(rows: Iterable[Row]) -> list[tuple[int, int]]:
+    """Pool and test part behind the heads on whole pools that count."""
+    sizes = {_fullest(tables)[:2] for key, tables in _by_size(list(rows)).items() if key[0] == "head"}
+    return sorted(size for size in sizes if any(size))
+
+
+def _fullest(tables: Mapping[tuple, Mapping[str, float]]) -> tuple:
+    return max(tables, key=lambda size: (len(tables[size]), size))
+
+
+def _by_size(rows: Sequence[Row]) -> dict[tuple, dict[tuple, dict[str, float]]]:
     sizes: dict[tuple, dict[tuple, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         if row["kind"] == "outcome":
@@ -103,7 +117,7 @@ def _outcomes(rows: Sequence[Row]) -> dict[tuple, dict[str, float]]:
             if row["outcome"] == "small head":
                 key = (*key, row["n"], row["seed"])
             sizes[key][row.get("pool", 0), row.get("test", 0), row.get("runs", 0)][row["source"]] = row["accuracy"]
-    return {key: tables[max(tables, key=lambda size: (len(tables[size]), size))] for key, tables in sizes.items()}
+    return sizes
 
 
 def kendall(score: np.ndarray, outcome: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from foresight_cases import Case, by_data, complete, kendall, mean_interval, regimes
+from foresight_cases import Case, by_data, complete, head_sizes, kendall, mean_interval, regimes
 from foresight_measure import CENTRED, EVERYWHERE, GAUSSIAN
 
 from headstart.experiments.results import Row
@@ -59,7 +59,7 @@ def _whole(target: str) -> str:
 def _setting(found: Sequence[Case], rows: Iterable[Row]) -> list[str]:
     real = [case for case in found if case.world == "real"]
     bench = [case for case in found if case.world == "benchmark"]
-    sizes = sorted({(row["pool"], row["test"]) for row in rows if row["kind"] == "outcome" and "pool" in row})
+    sizes = head_sizes(rows)
     lines = []
     if real:
         lines += [
@@ -78,11 +78,12 @@ def _setting(found: Sequence[Case], rows: Iterable[Row]) -> list[str]:
     return [
         *lines,
         f"Outcome: test accuracy. Of a linear head at its optimum on the whole pool (pool and test part: "
-        f"{', '.join(f'{pool}/{test}' for pool, test in sizes if pool)}; the benchmark's heads: three draws of 200), "
-        "of one on the sub-sample that the score saw, or of fine-tuning (the benchmark's, as many runs as are done). "
-        "Kendall's tau-b over sources, mean over sub-samples, then over data sets, with the 95 % t interval over data "
+        f"{', '.join(f'{pool}/{test}' for pool, test in sizes)}, for every n; the benchmark's heads: three draws of "
+        "200), of one on the sub-sample that the score saw, or of fine-tuning (the benchmark's, as many runs as are "
+        "done). Kendall's tau-b over sources, mean over sub-samples, then over data sets, with the 95 % t interval over data "
         "sets. Sub-samples with fewer than two examples a class are left out. A score that a source lacks (ImageNet "
-        "accuracy) is left out of that regime.",
+        "accuracy) is left out of that regime. Texts are left out: of sources for them one is at hand, an encoder "
+        "without a classifier, and one cannot be ranked.",
         "",
         "`T, ...` are variants of leep_calibrated, all leave-one-out: the prior count chosen too; prior in units of a "
         "source class's mean weight (Kish); source classes pruned to the heaviest k or merged to k clusters, k chosen; "
@@ -246,8 +247,17 @@ def _verdict(members: Sequence[Case], name: str, values: Mapping[str, float]) ->
     ours, near = (by_data(members, one, "head", kendall) for one in (name, "knn"))
     behind = [near[data] - ours[data] for data in near if ours[data] < near[data]]
     worst = f", by {np.mean(behind):.2f} there" if behind else ""
+    sizes = [
+        n for n in sorted({case.n for case in members}) if _gap([case for case in members if case.n == n], name) < 0
+    ]
     return (
         f"  - {name}: {GOAL} is {'met' if values[name] >= GOAL else 'not met'}; "
         f"{'behind' if values[name] < values['knn'] else 'not behind'} k-NN in the mean; behind it on {len(behind)} of "
-        f"{len(near)} data sets{worst}."
+        f"{len(near)} data sets{worst}; behind it at n = {', '.join(f'{n:,}' for n in sizes) or 'none'}."
     )
+
+
+def _gap(members: Sequence[Case], name: str) -> float:
+    """Mean tau of the score less that of k-NN, in the two digits that the tables show."""
+    ours, near = (round(mean_tau(members, one) or 0.0, 2) for one in (name, "knn"))
+    return ours - near
