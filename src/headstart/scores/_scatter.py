@@ -1,22 +1,30 @@
 """Sums over examples of the outer products of centred features: the scatter matrix, n times the covariance."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float
 from scipy.linalg import lapack
 
 from headstart.scores._checks import block_rows
 
-LARGE = 1 << 22  # entries from which products in single precision pay
+LARGE = 1 << 21  # entries from which products in single precision pay
 
 
 def scatter(features: np.ndarray, mean: Float[np.ndarray, " d"]) -> Float[np.ndarray, "d d"]:
     """The scatter matrix in float64, block by block."""
     total = np.zeros((features.shape[1], features.shape[1]))
-    step = block_rows(features)
-    for start in range(0, len(features), step):
-        centred = features[start : start + step] - mean
+    for _, centred in centred_blocks(features, mean):
         total += centred.T @ centred
     return total
+
+
+def centred_blocks(features: np.ndarray, mean: Float[np.ndarray, " d"]) -> Iterator[tuple[slice, np.ndarray]]:
+    """Runs of examples and their features less the mean, in float64."""
+    step = block_rows(features)
+    for start in range(0, len(features), step):
+        block = slice(start, start + step)
+        yield block, features[block] - mean
 
 
 def rough_scatter(features: np.ndarray, mean: Float[np.ndarray, " d"]) -> Float[np.ndarray, "d d"]:

@@ -8,9 +8,11 @@ from jaxtyping import Float, Shaped
 from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_labels
 from headstart.scores._class_sums import class_sums
+from headstart.scores._scatter import takes_float32
 from headstart.scores._table import CLASSIFICATION, Score
 
 Centring = Literal["mean", "double"]
+ROUGHLY = 1e-2  # share of the kernel's squares that the mean must leave for products in float32 to have the digits
 
 
 def lfc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *, centring: Centring = "mean") -> float:
@@ -44,13 +46,14 @@ def lfc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *,
     features = check_features(features, len(checked.codes))
     if centring not in ("mean", "double"):
         raise InputError(f'`centring` must be "mean" or "double"; got {centring!r}.')
-    x = np.asarray(features, dtype=np.float64)
-    peak = np.abs(x).max()
-    if peak == 0 or (centring == "double" and (x == x[0]).all()):
+    precision = np.float32 if takes_float32(features) else np.float64
+    peak = max(abs(float(features.max())), abs(float(features.min())))
+    if peak == 0 or (centring == "double" and (features == features[0]).all()):
         return 0.0
-    x = x / peak  # the score has no scale; this keeps fourth powers finite
+    # the score has no scale; dividing keeps fourth powers finite, and by a power of two every digit
+    x = np.divide(features, 2.0 ** np.floor(np.log2(peak)), dtype=precision if centring == "mean" else np.float64)
     if centring == "double":
-        x = x - x.mean(axis=0)
+        x = (x - x.mean(axis=0)).astype(precision, copy=False)
     return _alignment(x, checked.codes, checked.counts.astype(np.float64), centring)
 
 
@@ -59,17 +62,21 @@ def _alignment(x: np.ndarray, codes: np.ndarray, counts: np.ndarray, centring: C
     sums = class_sums(x, codes, len(counts))  # (C, d)
     total = sums.sum(axis=0)
     gram = x.T @ x if x.shape[1] <= len(x) else x @ x.T  # either has the Frobenius norm of F F'
+    squares = float(np.square(gram, out=gram).sum(dtype=np.float64))
+    del gram
     same = 2 * (sums**2).sum()  # <F F', 1[same]> doubled; the labels' matrix is 2 * 1[same] - 1
     if centring == "mean":
         kernel_sum, label_sum = (total**2).sum(), 2 * (counts**2).sum() - n * n
         cross = same - kernel_sum - kernel_sum * label_sum / (n * n)
-        kernel_norm = (gram**2).sum() - kernel_sum**2 / (n * n)
+        kernel_norm = squares - kernel_sum**2 / (n * n)
+        if x.dtype == np.float32 and kernel_norm < ROUGHLY * squares:  # the mean has taken the digits
+            return _alignment(x.astype(np.float64), codes, counts, centring)
         label_norm = n * n - label_sum**2 / (n * n)
     else:  # centred columns: the kernel is already doubly centred, and the constant in the labels' matrix drops out
         cross = same
-        kernel_norm = (gram**2).sum()
+        kernel_norm = squares
         label_norm = 4 * ((counts**2).sum() - 2 * (counts**3).sum() / n + (counts**2).sum() ** 2 / (n * n))
-    if kernel_norm <= 1e-14 * (gram**2).sum() or label_norm <= 0:  # one value in every cell: nothing to correlate
+    if kernel_norm <= 1e-14 * squares or label_norm <= 0:  # one value in every cell: nothing to correlate
         return 0.0
     return float(np.clip(cross / np.sqrt(kernel_norm * label_norm), -1.0, 1.0))
 

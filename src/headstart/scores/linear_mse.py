@@ -6,11 +6,11 @@ from scipy import linalg
 
 from headstart.errors import InputError
 from headstart.records import Task
-from headstart.scores._checks import block_rows, check_features, check_targets
+from headstart.scores._checks import check_features, check_targets
 from headstart.scores._decomposition import Decomposition, decompose
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._scatter import scatter
+from headstart.scores._scatter import centred_blocks
 from headstart.scores._table import Measured, Score
 
 TASKS: frozenset[Task] = frozenset({"regression", "multi-label"})
@@ -111,11 +111,11 @@ def _by_solving(features: np.ndarray, targets: Float[np.ndarray, "n t"], penalty
         gram.flat[:: n + 1] += n * penalty
         factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
         return -penalty * float((centred * linalg.cho_solve(factor, centred)).sum())
-    gram = scatter(features, mean)
+    gram, moments = np.zeros((d, d)), np.zeros((d, targets.shape[1]))
+    for block, x in centred_blocks(features, mean):
+        gram += x.T @ x
+        moments += x.T @ centred[block]
     gram.flat[:: d + 1] += n * penalty
-    step = block_rows(features)
-    blocks = range(0, n, step)
-    moments = sum((features[at : at + step] - mean).T @ centred[at : at + step] for at in blocks)  # (d, t)
     factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
     explained = float((moments * linalg.cho_solve(factor, moments)).sum())
     return -max(0.0, float((centred**2).sum()) - explained) / n
