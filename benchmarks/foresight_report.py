@@ -80,10 +80,10 @@ def _setting(found: Sequence[Case], rows: Iterable[Row]) -> list[str]:
         f"Outcome: test accuracy. Of a linear head at its optimum on the whole pool (pool and test part: "
         f"{', '.join(f'{pool}/{test}' for pool, test in sizes)}, for every n; the benchmark's heads: three draws of "
         "200), of one on the sub-sample that the score saw, or of fine-tuning (the benchmark's, as many runs as are "
-        "done). Kendall's tau-b over sources, mean over sub-samples, then over data sets, with the 95 % t interval over data "
-        "sets. Sub-samples with fewer than two examples a class are left out. A score that a source lacks (ImageNet "
-        "accuracy) is left out of that regime. Texts are left out: of sources for them one is at hand, an encoder "
-        "without a classifier, and one cannot be ranked.",
+        "done). Kendall's tau-b over sources, mean over sub-samples, then over data sets, with the 95 % t interval "
+        "over data sets. Sub-samples with fewer than two examples a class are left out. A score that a source lacks "
+        "(ImageNet accuracy) is left out of that regime. Texts are left out: of sources for them one is at hand, an "
+        "encoder without a classifier, and one cannot be ranked.",
         "",
         "`T, ...` are variants of leep_calibrated, all leave-one-out: the prior count chosen too; prior in units of a "
         "source class's mean weight (Kish); source classes pruned to the heaviest k or merged to k clusters, k chosen; "
