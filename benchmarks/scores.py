@@ -1,7 +1,7 @@
 """Time every score against a plain transcription of its published algorithm, in one process.
 
     python benchmarks/scores.py --quick            seconds, small sizes
-    python benchmarks/scores.py                    the sizes of the claims; about half an hour
+    python benchmarks/scores.py                    the sizes of the claims; a quarter of an hour on two quiet cores
     python benchmarks/scores.py --only nleep parc  some scores
 
 Each of ours is called as a user calls it: checks, decomposition and all. Peak memory is what numpy allocates beyond the
@@ -136,7 +136,7 @@ CASES: dict[str, Case] = {
 }
 
 
-def best_time(call: Callable[[], object], budget: float = 3.0, most: int = 5) -> tuple[float, object]:
+def best_time(call: Callable[[], object], budget: float = 2.0, most: int = 5) -> tuple[float, object]:
     """Least seconds of up to `most` calls within about `budget` seconds, and the value."""
     times: list[float] = []
     value: object = None
@@ -149,12 +149,17 @@ def best_time(call: Callable[[], object], budget: float = 3.0, most: int = 5) ->
 
 def peak_megabytes(call: Callable[[], object]) -> float:
     """Most that numpy held beyond what it held before, in MB."""
+    return traced(call)[1]
+
+
+def traced(call: Callable[[], object]) -> tuple[object, float]:
+    """The value, and the most that numpy held beyond what it held before, in MB."""
     gc.collect()
     tracemalloc.start()
-    call()
+    value = call()
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return peak / 1e6
+    return value, peak / 1e6
 
 
 def shown(value: object) -> str:
@@ -178,8 +183,8 @@ def compare(world: World, names: list[str]) -> list[str]:
         case.ours(small)  # compile first
         ours, value = best_time(lambda case=case, used=used: case.ours(used))
         theirs, other = best_time(lambda case=case, used=used: case.theirs(used))
-        traced = [case.ours, case.theirs] if theirs < PATIENCE else [case.ours]
-        memory = [f"{peak_megabytes(lambda f=f, used=used: f(used)):.0f}" for f in traced] + ["not taken"]
+        measured = [case.ours, case.theirs] if theirs < PATIENCE else [case.ours]
+        memory = [f"{peak_megabytes(lambda f=f, used=used: f(used)):.0f}" for f in measured] + ["not taken"]
         label = f"{name} (first {PAIRWISE:,} rows)" if short else name
         lines.append(
             f"| {label} | {ours:.3f} | {theirs:.3f} | {theirs / ours:.1f} | {memory[0]} | {memory[1]} | "
@@ -226,7 +231,7 @@ def out_of_core(n: int, z: int, classes: int = 100) -> list[str]:
         centres = 3 * rng.normal(size=(classes, z)).astype(np.float32)
         for start in range(0, n, 2000):
             part = centres[labels[start : start + 2000]]
-            part = np.exp(part + rng.normal(size=part.shape).astype(np.float32))
+            part = np.exp(part + rng.standard_normal(part.shape, dtype=np.float32))
             mapped[start : start + 2000] = part / part.sum(axis=1, keepdims=True)
         mapped.flush()
         read = np.memmap(path, dtype=np.float16, mode="r", shape=(n, z))
@@ -235,9 +240,8 @@ def out_of_core(n: int, z: int, classes: int = 100) -> list[str]:
         for name in ("leep", "leep_loo"):
             function = getattr(scores, name)
             started = time.perf_counter()
-            value = function(read, labels)
+            value, peak = traced(lambda function=function: function(read, labels))
             seconds = time.perf_counter() - started
-            peak = peak_megabytes(lambda function=function: function(read, labels))
             lines.append(f"- {name} = {value:.4f} in {seconds:.1f} s, {peak:.0f} MB allocated at the most.")
             print(lines[-1], flush=True)
         return [*lines, ""]
@@ -257,6 +261,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small sizes; nothing is written")
     parser.add_argument("--only", nargs="+", choices=sorted(CASES), help="these scores; nothing is written")
     parser.add_argument("--skip", nargs="+", default=[], choices=["tables", "all", "disk"], help="leave parts out")
+    parser.add_argument("--dry", action="store_true", help="nothing is written")
     parser.add_argument("--disk-rows", type=int, default=1_000_000, help="rows of the memory map (of 1,000 classes)")
     chosen = parser.parse_args()
     sizes = (
@@ -279,7 +284,7 @@ def main() -> None:
             lines += out_of_core(5000 if chosen.quick else chosen.disk_rows, 1000)
     if chosen.skip:
         lines += [f"Left out of this run: {', '.join(chosen.skip)}.", ""]
-    if not (chosen.quick or chosen.only):
+    if not (chosen.quick or chosen.only or chosen.dry):
         write_section("Scores against the published algorithms (`benchmarks/scores.py`)", lines)
 
 
