@@ -9,8 +9,8 @@ from tests.scores.worlds import features_and_labels
 from headstart.scores import _scatter, evaluate, h_score, regularized_h_score
 from headstart.scores._checks import check_labels
 from headstart.scores._decomposition import decompose
-from headstart.scores._shrinkage import shrinkage
-from headstart.scores.h_score import _between, _by_solving, _maker
+from headstart.scores._shrinkage import penalty
+from headstart.scores.h_score import _between, _by_solving, _maker, _regularized_by_solving
 
 SHAPES = [(60, 8), (30, 50), (30, 29), (31, 30), (30, 30)]
 
@@ -27,7 +27,9 @@ def test_against_the_definition(n, d):
 @pytest.mark.parametrize(("n", "d"), SHAPES)
 def test_shrinkage_is_that_of_scikit_learn(n, d):
     features, _ = features_and_labels(n, d)
-    assert shrinkage(decompose(features)) == pytest.approx(ledoit_wolf_shrinkage(features), rel=1e-10)
+    amount = ledoit_wolf_shrinkage(features)
+    expected = amount / (1 - amount) * n * features.var(axis=0).sum() / d
+    assert penalty(decompose(features)) == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.mark.parametrize(("n", "d", "classes"), [(60, 8, 3), (60, 1, 5), (40, 200, 10), (200, 64, 47)])
@@ -77,6 +79,24 @@ def _both_ways(features, labels):
 def test_by_solving_is_by_decomposing(n, d):
     solved, decomposed = _both_ways(*features_and_labels(n, d))
     assert solved == pytest.approx(decomposed, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "d"), [(60, 8), (31, 30), (200, 199)])
+def test_the_regularised_score_by_solving_is_that_by_decomposing(n, d):
+    features, labels = features_and_labels(n, d)
+    for some in (features, np.hstack([features[:, :-2], features[:, :1], np.full((n, 1), 0.1)])):
+        maker = _maker(some, check_labels(labels))
+        solved = _regularized_by_solving(some, check_labels(labels))
+        assert solved == pytest.approx(_between(maker, penalty(maker.parts)), abs=1e-9)
+
+
+def test_no_shrinkage_of_a_singular_matrix_is_left_to_the_decomposition():
+    signs = np.array([[a, b] for a in (-1.0, 1.0) for b in (-1.0, 1.0)])  # all equally far from the mean: no shrinkage
+    labels = np.array([0, 0, 1, 1])
+    assert _regularized_by_solving(signs, check_labels(labels)) == pytest.approx(1.0)
+    alike, labels = np.tile([[-1.0, -1.0], [1.0, 1.0]], (2, 1)), np.array([0, 1, 0, 1])
+    assert _regularized_by_solving(alike, check_labels(labels)) is None
+    assert regularized_h_score(alike, labels) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (20, 40)])

@@ -1,17 +1,9 @@
-"""Ledoit and Wolf's shrinkage from the decomposition, for all examples and with each group of them left out."""
+"""Ledoit and Wolf's shrinkage of the covariance, for all examples and with each group of them left out."""
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from headstart.scores._decomposition import Decomposition
-
-
-def shrinkage(parts: Decomposition) -> float:
-    """How far to draw the covariance towards a multiple of the identity: 0 not at all, 1 all the way."""
-    lengths = (parts.left**2) @ parts.squares  # (n,) squared distances from the mean
-    fourth, second = np.array([(lengths**2).sum()]), np.array([(parts.squares**2).sum()])
-    n = np.array([len(lengths)])
-    return float(_shrinkage(fourth, second, np.array([parts.squares.sum()]), n, len(parts.mean))[0])
 
 
 def penalties(parts: Decomposition, groups: Int[np.ndarray, " n"]) -> Float[np.ndarray, " g"]:
@@ -44,7 +36,15 @@ def penalties(parts: Decomposition, groups: Int[np.ndarray, " n"]) -> Float[np.n
 
 def penalty(parts: Decomposition) -> float:
     """The ridge penalty on sums of squares that the shrinkage amounts to; infinite where it is complete."""
-    return float(_penalty(np.array([shrinkage(parts)]), np.array([parts.squares.sum()]), len(parts.mean))[0])
+    lengths = (parts.left**2) @ parts.squares  # (n,) squared distances from the mean
+    fourth, second = float((lengths**2).sum()), float((parts.squares**2).sum())
+    return penalty_from(fourth, second, float(parts.squares.sum()), len(lengths), len(parts.mean))
+
+
+def penalty_from(fourth: float, second: float, trace: float, n: int, d: int) -> float:
+    """`penalty` from the sums that `_shrinkage` names."""
+    amount = _shrinkage(np.array([fourth]), np.array([second]), np.array([trace]), np.array([n]), d)
+    return float(_penalty(amount, np.array([trace]), d)[0])
 
 
 def _penalty(amount: Float[np.ndarray, " g"], trace: Float[np.ndarray, " g"], d: int) -> Float[np.ndarray, " g"]:

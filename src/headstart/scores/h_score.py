@@ -9,8 +9,8 @@ from headstart.scores._class_sums import class_sums
 from headstart.scores._decomposition import decompose
 from headstart.scores._inputs import Inputs
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
-from headstart.scores._scatter import rough_scatter, scatter, takes_float32, well_conditioned_factor
-from headstart.scores._shrinkage import penalties, penalty
+from headstart.scores._scatter import centred_blocks, rough_scatter, scatter, takes_float32, well_conditioned_factor
+from headstart.scores._shrinkage import penalties, penalty, penalty_from
 from headstart.scores._table import CLASSIFICATION, Measured, Score
 from headstart.scores._threads import one_matrix_thread
 
@@ -73,8 +73,12 @@ def regularized_h_score(features: Float[np.ndarray, "n d"], labels: Shaped[np.nd
     Reference: Ibrahim, Ponomareva, Mazumder, ECML 2022, eq. 5. https://arxiv.org/abs/2110.06893
     """
     checked = check_labels(labels)
-    maker = _maker(check_features(features, len(checked.codes)), checked)
-    return _between(maker, penalty(maker.parts))
+    array = check_features(features, len(checked.codes))
+    value = _regularized_by_solving(array, checked)
+    if value is None:
+        maker = _maker(array, checked)
+        value = _between(maker, penalty(maker.parts))
+    return value
 
 
 def _maker(features: np.ndarray, labels: Labels) -> ResidualMaker:
@@ -86,18 +90,40 @@ def _by_solving(features: np.ndarray, labels: Labels) -> float | None:
 
     With as many independent directions as centred examples can have, the classes are explained without a rest.
     """
-    (n, d), counts = features.shape, labels.counts
-    sums = class_sums(features, labels.codes, len(counts))
-    mean = sums.sum(axis=0) / n
+    n, d = features.shape
+    mean, between = _means(features, labels)
     if n <= d:
         factor = well_conditioned_factor(_gram(features - mean), NEAR)
-        return None if factor is None else float(len(counts) - 1)
-    between = (sums - counts[:, None] * mean) / np.sqrt(counts)[:, None]  # (C, d)
+        return None if factor is None else float(len(between) - 1)
     if takes_float32(features):
         value = _trace(rough_scatter(features, mean), between, mean, ROUGHLY_NEAR)
         if value is not None:
             return value
     return _trace(scatter(features, mean), between, mean, NEAR)
+
+
+def _regularized_by_solving(features: np.ndarray, labels: Labels) -> float | None:
+    """The regularised score by one Cholesky factor, None where examples are few or the rest is too near to singular."""
+    n, d = features.shape
+    if n <= d:
+        return None
+    mean, between = _means(features, labels)
+    total, fourth = np.zeros((d, d)), 0.0
+    for _, centred in centred_blocks(features, mean):
+        total += centred.T @ centred
+        fourth += float(np.square(np.einsum("ij,ij->i", centred, centred)).sum())
+    amount = penalty_from(fourth, float((total**2).sum()), float(np.trace(total)), n, d)
+    if np.isinf(amount):
+        return 0.0
+    total[np.diag_indices(d)] += amount
+    return _trace(total, between, mean, NEAR)
+
+
+def _means(features: np.ndarray, labels: Labels) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, "C d"]]:
+    """The mean, and how far each class mean is from it, times the root of the class's size."""
+    sums = class_sums(features, labels.codes, len(labels.counts))
+    mean = sums.sum(axis=0) / len(features)
+    return mean, (sums - labels.counts[:, None] * mean) / np.sqrt(labels.counts)[:, None]
 
 
 def _gram(centred: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:
