@@ -29,7 +29,7 @@ def leading_components(features: np.ndarray, keep: int | float) -> Float[np.ndar
     mean = features.mean(axis=0, dtype=np.float64)
     if n <= d:
         if features.dtype.itemsize <= 4 and n >= _LARGE:
-            found = _in_float32(np.subtract(features, mean, dtype=np.float64).astype(np.float32), keep)
+            found = _in_float32(np.subtract(features, mean, dtype=np.float32), keep)
             if found is not None:
                 return found
         centred = features - mean

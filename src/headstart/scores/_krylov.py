@@ -82,7 +82,8 @@ def _found(inside: np.ndarray, link: np.ndarray, kept: Callable[[np.ndarray], in
 def _within(centred: np.ndarray, basis: np.ndarray, kept: Callable[[np.ndarray], int]) -> tuple[np.ndarray, np.ndarray]:
     """The singular values and left vectors of the features within a basis."""
     right = (centred.T @ basis).astype(np.float64)
-    squares, vectors = linalg.eigh(right.T @ right, check_finite=False)
-    squares, vectors = squares[::-1], vectors[:, ::-1]
-    count = kept(squares)
-    return squares[:count], basis @ vectors[:, :count]
+    with one_matrix_thread():
+        squares, vectors = linalg.eigh(right.T @ right, check_finite=False, driver="evd")
+        squares, vectors = squares[::-1], vectors[:, ::-1]
+        count = kept(squares)
+        return squares[:count], basis @ vectors[:, :count]
