@@ -31,7 +31,9 @@ PLAN = Plan(
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    build(folder, plan=PLAN)
+    said: list[str] = []
+    build(folder, plan=PLAN, progress=lambda done, total, what: said.append(what))
+    assert said[0] == "reading the pictures of sklearn/digits"
     return folder
 
 
@@ -56,8 +58,7 @@ def test_the_results_hold_every_pair_seed_and_score(built: Path) -> None:
     assert {"leep", "knn", "logme", "parc"} <= set(stored.scores)
     assert "ImageNet" in stored.left_out["source_accuracy"]
     assert np.ptp(stored.outcomes["head"][0]) > 0
-    assert stored.outcomes["fine-tune"][1][1] == (None, None)  # every fourth target is run with all seeds
-    assert None not in stored.outcomes["fine-tune"][1][0]
+    assert np.isfinite(np.array(stored.outcomes["fine-tune"], dtype=float)).all()
 
 
 def test_the_stored_scores_are_those_of_the_stored_arrays(built: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_numbers(built: Path, tmp_
     assert not (tmp_path / "results.json").exists()
     steps: list[str] = []
     build(tmp_path, plan=PLAN, progress=lambda done, total, what: steps.append(what))
-    assert len(steps) == (2 + 2) + 4 + 4 + (4 + 2) - 13
+    assert len(steps) == (2 + 2) + 4 + 4 + 8 - 13
     same_but_seconds(built, tmp_path)
     build(tmp_path, plan=PLAN, progress=lambda done, total, what: pytest.fail(f"{what} was done twice"))
 
@@ -116,10 +117,7 @@ def test_a_folder_of_another_plan_is_refused_before_anything_is_read(built: Path
 
 def test_every_number_of_a_plan_decides_its_settings() -> None:
     base = settings(PLAN)
-    assert all(
-        settings(replace(PLAN, **{name: 7})) != base
-        for name in ("seed", "train", "test", "shown", "epochs", "repeated")
-    )
+    assert all(settings(replace(PLAN, **{name: 7})) != base for name in ("seed", "train", "test", "shown", "epochs"))
 
 
 def test_worker_processes_change_nothing(built: Path, tmp_path: Path) -> None:

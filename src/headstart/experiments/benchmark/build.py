@@ -14,7 +14,7 @@ import numpy as np
 
 from headstart.errors import InputError
 from headstart.experiments.benchmark import jobs, networks
-from headstart.experiments.benchmark.collect import collect
+from headstart.experiments.benchmark.collect import collect, picture_file
 from headstart.experiments.benchmark.recipes import Plan
 from headstart.experiments.benchmark.stored import Scored, Stored, write_stored
 from headstart.experiments.results import Results, Row
@@ -42,7 +42,7 @@ def build(
         out: Folder for the results (`results.json`, `arrays.npz`) and for everything on the way to them.
         places: Where the data sets lie, by name; see `headstart.experiments.data_sets`.
         processes: How many worker processes; each uses one core.
-        progress: Called after every step.
+        progress: Called before a data set is read, and after every step.
         plan: What to build.
 
     Raises:
@@ -54,7 +54,9 @@ def build(
     if unknown:
         raise InputError(f"the benchmark takes no data set `{unknown[0]}`; it takes {', '.join(plan.data)}.")
     results = Results(folder / ROWS, settings(plan))
-    for data in plan.data:
+    for done, data in enumerate(plan.data):
+        if progress is not None and not picture_file(data, folder / "pictures").exists():
+            progress(done, len(plan.data), f"reading the pictures of {data}")
         collect(data, places or {}, folder / "pictures")
     stages = list(_stages(plan, folder))
     total = sum(len(stage) for stage in stages)
@@ -91,7 +93,7 @@ def assemble(rows: Mapping[str, Row], plan: Plan) -> Stored:
         return [[row(target, source) for source in plan.source_names] for target in plan.target_names]
 
     heads = np.array(table(lambda t, s: rows[f"head {t} | {s}"]["accuracy"]))  # (T, S, seeds)
-    tuned = [table(lambda t, s: rows.get(_tuned_key(t, s, seed), {}).get("accuracy")) for seed in plan.seeds]  # noqa: B023
+    tuned = [table(lambda t, s: rows[_tuned_key(t, s, seed)]["accuracy"]) for seed in plan.seeds]  # noqa: B023
     pairs = table(lambda t, s: rows[f"scores {t} | {s}"])
     left_out = {name: why for line in pairs for pair in line for name, why in pair["left_out"].items()}
     names = [name for name in pairs[0][0]["scores"] if name not in left_out]
@@ -130,11 +132,7 @@ def _stages(plan: Plan, folder: Path) -> Iterator[Mapping[str, Job]]:
     yield {f"head {t} | {s}": partial(jobs.head_outcomes, t, s, plan, folder) for t, s in pairs}
     yield {f"scores {t} | {s}": partial(jobs.pair_scores, t, s, plan, folder) for t, s in pairs}
     for seed in plan.seeds:
-        yield {
-            _tuned_key(t, s, seed): partial(jobs.tuned_outcome, t, s, seed, plan, folder)
-            for t, s in pairs
-            if seed in plan.tuned_seeds(t)
-        }
+        yield {_tuned_key(t, s, seed): partial(jobs.tuned_outcome, t, s, seed, plan, folder) for t, s in pairs}
 
 
 def _tuned_key(target: str, source: str, seed: int) -> str:
@@ -171,7 +169,7 @@ def _arrays(plan: Plan, folder: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _nested(values: Sequence[Sequence[Sequence[float | None]]]) -> tuple:
+def _nested(values: Sequence[Sequence[Sequence[float]]]) -> tuple:
     return tuple(tuple(tuple(row) for row in table) for table in values)
 
 

@@ -15,15 +15,16 @@ from headstart.experiments.benchmark.collect import collection
 from headstart.experiments.benchmark.recipes import UNTRAINED, Plan, Recipe
 from headstart.experiments.benchmark.samples import Labelled, draw, halves, held_out, pictures_of
 from headstart.experiments.benchmark.stored import Pair, quantised
+from headstart.ranking.interval import estimate
 from headstart.records import write_atomically
 from headstart.scores import SCORES, evaluate
 from headstart.sources.tiny_resnet import TinyResNet
-from headstart.stats import jackknife, jackknife_groups
+from headstart.stats import jackknife_groups
 from headstart.train.head import fit_head
 
 UNTRAINED_CLASSES = 10
 DEAR = ("parc",)  # its standard error costs as much as all the other scores together: values only
-GROUPS = 10  # of the jackknife; half the usual number, for half the time
+GROUPS = 20  # of the jackknife
 LEFT_OUT = {
     "source_accuracy": "it reads ImageNet accuracy, which these sources do not have; see the row `source accuracy`",
     "random": "see the row `random order`",
@@ -100,8 +101,8 @@ def pair_scores(target: str, source: str, plan: Plan, folder: Path) -> Row:
     found |= measure(DEAR)[0]
     rows = {}
     for name, one in found.items():
-        error = None if one.deleted is None else jackknife(one.value, one.deleted).standard_error
-        rows[name] = [one.value, error, one.seconds]
+        around = estimate(one)
+        rows[name] = [one.value, around.standard_error if around else None, one.seconds]
     return {"scores": rows, "left_out": missing | LEFT_OUT, "seconds": time.process_time() - started}
 
 

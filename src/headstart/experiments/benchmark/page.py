@@ -27,20 +27,16 @@ def standing_grids(standings: Standings, *, whole: bool = False) -> list[Grid]:
 
 def _grid(outcome: str, standings: Standings, whole: bool) -> Grid:
     rows = standings.of(outcome)
-    targets = max(row.targets for row in rows)
     header = ("score", "kind", "weighted tau", "Kendall", "regret", "top-1")
-    cells = [(_name(row, targets), row.kind, *_numbers(row)) for row in rows]
+    cells = [(row.score, row.kind, *_numbers(row)) for row in rows]
     kept = range(6) if whole else (0, 2, 4, 5)
+    size = f"{len(standings.sources)} sources on {len(standings.targets)} targets"
     return Grid(
-        f"Outcome: {outcome} ({len(standings.sources)} sources on {targets} targets, {standings.created})",
+        f"Outcome: {outcome} ({size}, {standings.created})",
         tuple(header[i] for i in kept),
         tuple(tuple(row[i] for i in kept) for row in cells),
         text_columns=2 if whole else 1,
     )
-
-
-def _name(row: Standing, targets: int) -> str:
-    return row.score if row.targets == targets else f"{row.score} (targets: {row.targets})"
 
 
 def _numbers(row: Standing) -> tuple[str, ...]:

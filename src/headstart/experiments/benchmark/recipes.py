@@ -87,7 +87,6 @@ class Plan:
     test: int = 1000  # and at most to judge on
     shown: int = 40_000  # pictures shown to a source in its training, however many different ones there are
     epochs: int = 6  # of fine-tuning
-    repeated: int = 4  # every so many targets are fine-tuned with all the seeds, the others with the first
 
     @property
     def source_names(self) -> tuple[str, ...]:
@@ -97,10 +96,6 @@ class Plan:
     @property
     def target_names(self) -> tuple[str, ...]:
         return tuple(recipe.name for recipe in self.targets)
-
-    def tuned_seeds(self, target: str) -> tuple[int, ...]:
-        """The seeds that a target is fine-tuned with."""
-        return self.seeds if self.target_names.index(target) % self.repeated == 0 else self.seeds[:1]
 
     @property
     def data(self) -> tuple[str, ...]:

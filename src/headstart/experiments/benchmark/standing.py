@@ -34,7 +34,7 @@ class Standing:
     score: str
     kind: Kind
     outcome: str
-    targets: int  # that had this outcome; for the ceiling, with every seed
+    targets: int  # that it was judged on
     weighted_tau: Correlation
     kendall: Correlation
     regret: Correlation  # in points of accuracy
@@ -95,13 +95,10 @@ def benchmark(
     rows: list[Standing] = []
     judge = partial(forecast, weights=weights, top=(1,), level=level, resamples=resamples, seed=seed)
     for outcome in stored.outcomes:
-        seeds, places = stored.accuracies(outcome)
-        if len(places) == 0:
-            continue
-        mean = np.nanmean(seeds, axis=0)
+        seeds = np.array(stored.outcomes[outcome])
+        mean = seeds.mean(axis=0)
         beside = _baselines(stored, mean, seed)
-        tables = {name: table[places] for name, table in values.items()}
-        tables |= {name: table for name, (_, table) in beside.items()}
+        tables = values | {name: table for name, (_, table) in beside.items()}
         kinds |= {name: kind for name, (kind, _) in beside.items()}
         found = [_standing(name, kinds[name], outcome, judge(table, mean)) for name, table in tables.items()]
         found += _ceiling(outcome, seeds, judge)
@@ -198,10 +195,9 @@ def _standing(name: str, kind: Kind, outcome: str, found: Forecast) -> Standing:
 def _ceiling(outcome: str, seeds: np.ndarray, judge: Callable[[np.ndarray, np.ndarray], Forecast]) -> list[Standing]:
     """What a run of the transfer itself foretells of the mean of its other runs: as far as a score could come.
 
-    Over the targets that were run with every seed; no row where there are none, or one seed.
+    No row where there is one seed.
     """
-    seeds = seeds[:, ~np.isnan(seeds).any(axis=(0, 2))]
-    if len(seeds) < 2 or seeds.shape[1] == 0:
+    if len(seeds) < 2:
         return []
     rest = (seeds.sum(axis=0) - seeds) / (len(seeds) - 1)
     found = [judge(one, other) for one, other in zip(seeds, rest, strict=True)]

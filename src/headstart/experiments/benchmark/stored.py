@@ -45,24 +45,13 @@ class Stored(JsonRecord):
     shared: dict[str, tuple[str, ...]]  # target -> sources trained on other pictures of its classes
     train: int  # pictures of each target to adapt on
     test: tuple[int, ...]  # and to judge on
-    outcomes: dict[str, tuple[tuple[tuple[float | None, ...], ...], ...]]  # kind -> accuracy (seeds, targets, sources)
-    # None: a seed that this target was not run with
+    outcomes: dict[str, tuple[tuple[tuple[float, ...], ...], ...]]  # kind -> accuracy (seeds, targets, sources)
     scores: dict[str, Scored]
     left_out: dict[str, str]  # score -> why it has no values here
     settings: dict[str, Any]
     created: str  # ISO date
     seconds: dict[str, float] = field(default_factory=dict)  # stage -> processor time on one core
     format: int = 1
-
-    def accuracies(self, kind: str) -> tuple[np.ndarray, np.ndarray]:
-        """One kind of outcome, of the targets that were run on every source: accuracies and places in `targets` (t,).
-
-        Returns:
-            (seeds, t, sources), nan where a target was not run with a seed; and the places.
-        """
-        seeds = np.array(self.outcomes[kind], dtype=float)
-        places = np.flatnonzero(~np.isnan(seeds[0]).any(axis=1))
-        return seeds[:, places], places
 
 
 @dataclass(frozen=True, eq=False)
