@@ -9,6 +9,7 @@ from PIL import Image
 
 from headstart.errors import MissingExtra
 from headstart.plots import Candidates, Cloud, LevelCurve, draw_convergence, draw_levels, draw_scatter, draw_selection
+from headstart.plots.canvas import COLOURS, MARKERS
 
 X = np.linspace(-2, -1, 12)
 CLOUDS = {"one source": [Cloud("head (12)", X, X / 2 + 1.4), Cloud("fine-tuned (12)", X, X / 4 + 1.2)]}
@@ -62,3 +63,8 @@ def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(MissingExtra, match=r"pip install 'headstart\[plots\]'"):
         draw_scatter(CLOUDS, tmp_path / "a", title="t")
+
+
+def test_many_candidates_have_a_sign_each() -> None:
+    signs = [(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place in range(40)]
+    assert len(set(signs)) == 40
