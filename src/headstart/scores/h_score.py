@@ -35,9 +35,10 @@ def h_score(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]
         InputError: Shapes disagree, `features` is not finite, or fewer than two classes.
 
     Example:
-        >>> h_score(np.array([[-1.0], [-1.0], [1.0], [1.0]]), np.array([0, 0, 1, 1]))  # all spread is between classes
+        >>> labels = np.array([0, 0, 1, 1])
+        >>> round(h_score(np.array([[-1.0], [-1.0], [1.0], [1.0]]), labels), 9)  # all spread is between classes
         1.0
-        >>> h_score(np.array([[-1.0], [1.0], [-1.0], [1.0]]), np.array([0, 0, 1, 1]))  # none is
+        >>> h_score(np.array([[-1.0], [1.0], [-1.0], [1.0]]), labels)  # none is
         0.0
 
     Reference: Bao et al., ICIP 2019, definition 2. https://ieeexplore.ieee.org/document/8803726
@@ -67,7 +68,7 @@ def regularized_h_score(features: Float[np.ndarray, "n d"], labels: Shaped[np.nd
         InputError: Shapes disagree, `features` is not finite, or fewer than two classes.
 
     Example:
-        >>> regularized_h_score(np.array([[-1.0], [-1.0], [1.0], [1.0]]), np.array([0, 0, 1, 1]))
+        >>> round(regularized_h_score(np.array([[-1.0], [-1.0], [1.0], [1.0]]), np.array([0, 0, 1, 1])), 9)
         1.0
 
     Reference: Ibrahim, Ponomareva, Mazumder, ECML 2022, eq. 5. https://arxiv.org/abs/2110.06893
