@@ -88,6 +88,7 @@ def run(
     tell = announce or (lambda text: None)
     for part in dict.fromkeys(piece.part for piece in todo):
         tell(f"{part.row.name}: {part.source} on {part.data}")
+    for part in parts:  # those that are done too: their rows would pass for those of another model
         _check_same(results, part, bench)
     if todo:
         total = sum(len(piece.numbers) for piece in todo)
@@ -188,17 +189,16 @@ def _hash(name: str, bench: Bench) -> str:
 
 def _check_same(results: Results, part: Part, bench: Bench) -> None:
     """Rows under one name must be of one model and one data set."""
-    now = {"fingerprint": loaded(part.source).fingerprint[:16], "data_hash": _hash(part.data, bench)}
-    for row in results.rows:
-        if row.get("row") != part.row.name:
-            continue
-        for name, what in (("fingerprint", "model"), ("data_hash", "data")):
-            if row.get(name) != now[name]:
-                raise InputError(
-                    f"{results.path} holds rows of {part.row.name} made with another {what} ({row['model']} on "
-                    f"{row['data']}). Results are never mixed: name another file with `--out`."
-                )
+    row = next((row for row in results.rows if row.get("row") == part.row.name), None)
+    if row is None:
         return
+    now = {"fingerprint": loaded(part.source).fingerprint[:16], "data_hash": _hash(part.data, bench)}
+    for name, what in (("fingerprint", "model"), ("data_hash", "data")):
+        if row.get(name) != now[name]:
+            raise InputError(
+                f"{results.path} holds rows of {part.row.name} made with another {what} ({row['model']} on "
+                f"{row['data']}). Results are never mixed: name another file with `--out`."
+            )
 
 
 def _alone(todo: Sequence[Piece], bench: Bench, results: Results, tell: Announce) -> int:
