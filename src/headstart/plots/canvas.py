@@ -1,5 +1,6 @@
 """A row of panels, and how it is saved; nothing here changes matplotlib's global settings."""
 
+import textwrap
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -26,6 +27,7 @@ STYLE = {
 }
 INCH = (3.6, 3.2)  # of a panel
 NARROWEST = 5.0  # room for the title over a single panel
+WIDEST = 40  # letters in a line of a panel's title
 
 
 def style() -> AbstractContextManager[Any]:
@@ -52,6 +54,16 @@ def panels(count: int, title: str) -> tuple["Figure", list["Axes"]]:
     figure.suptitle(title, fontsize=10)
     axes = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
     return figure, axes
+
+
+def in_lines(name: str) -> str:
+    """A panel's title, broken where it is wider than the panel.
+
+    Example:
+        >>> in_lines("mobilenetv1_025_128_imagenet on Fashion-MNIST")
+        'mobilenetv1_025_128_imagenet on\\nFashion-MNIST'
+    """
+    return textwrap.fill(name, WIDEST, break_long_words=False, break_on_hyphens=False)
 
 
 def save(figure: "Figure", stem: Path) -> list[Path]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.plots.canvas import COLOURS, panels, save, style
+from headstart.plots.canvas import COLOURS, in_lines, panels, save, style
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,6 @@ def draw_convergence(curves: Mapping[str, Sequence[LevelCurve]], stem: Path, *, 
                     low, high = curve.difference - curve.error, curve.difference + curve.error
                     axis.fill_between(epochs, low, high, color=colour, alpha=0.15, linewidth=0)
             axis.axhline(0, color="#888888", linewidth=0.8)
-            axis.set(title=name, xlabel="epoch", ylabel="accuracy minus that of scratch at its end")
+            axis.set(title=in_lines(name), xlabel="epoch", ylabel="accuracy minus that of scratch at its end")
             axis.legend(frameon=False, fontsize=8, title="level (tasks)", title_fontsize=8)
         return save(figure, stem)

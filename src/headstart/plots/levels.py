@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.plots.canvas import COLOURS, panels, save, style
+from headstart.plots.canvas import COLOURS, in_lines, panels, save, style
 from headstart.plots.scatter import Cloud
 
 LEVELS = 5
@@ -44,7 +44,12 @@ def draw_levels(
                 axis.bar(x, heights, width, yerr=errors, color=colour, alpha=0.85, capsize=2, label=cloud.name)
                 for at, entry in zip(x, there, strict=True):
                     axis.annotate(str(entry[3]), (at, 0), ha="center", va="bottom", fontsize=6, color="white")
-            axis.set(title=name, xlabel="level of the score (1: lowest)", ylabel=y_label, xticks=range(1, LEVELS + 1))
+            axis.set(
+                title=in_lines(name),
+                xlabel="level of the score (1: lowest)",
+                ylabel=y_label,
+                xticks=range(1, LEVELS + 1),
+            )
             axis.margins(y=0.2)  # room for the legend
             axis.legend(frameon=False, fontsize=8, loc="upper left")
         return save(figure, stem)

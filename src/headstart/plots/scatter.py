@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.plots.canvas import COLOURS, MARKERS, best_fit, panels, save, style
+from headstart.plots.canvas import COLOURS, MARKERS, best_fit, in_lines, panels, save, style
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,6 @@ def draw_scatter(
                 line = best_fit(cloud.scores, cloud.outcomes)
                 if line is not None:
                     axis.plot(*line, color=colour, linewidth=1.5)
-            axis.set(title=name, xlabel=x_label, ylabel=y_label)
+            axis.set(title=in_lines(name), xlabel=x_label, ylabel=y_label)
             axis.legend(frameon=False, fontsize=8)
         return save(figure, stem)
