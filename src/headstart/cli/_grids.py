@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from headstart.experiments.grid import Grid
+from headstart.experiments.grid import Grid, page
 from headstart.records import text, write_atomically
 
 
@@ -15,7 +15,7 @@ def present(grids: Sequence[Grid | None], markdown: Path | None = None) -> None:
     for grid in there:
         _print(grid)
     if markdown is not None:
-        write_atomically(markdown, "\n".join(grid.markdown() for grid in there).encode())
+        write_atomically(markdown, page(there))
         typer.echo(f"Wrote {markdown}")
 
 

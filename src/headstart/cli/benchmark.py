@@ -62,6 +62,7 @@ def benchmark(
     from headstart.cli._grids import present
     from headstart.experiments.benchmark import benchmark as compare
     from headstart.experiments.benchmark.page import standing_grids
+    from headstart.experiments.grid import page
 
     for file in (json, markdown):
         check_destination(file, folder=False)
@@ -75,8 +76,7 @@ def benchmark(
     standings = compare(score, results=results, weights=weights, level=level)  # type: ignore[arg-type]
     present(standing_grids(standings))
     if markdown is not None:
-        page = "\n".join(grid.markdown() for grid in standing_grids(standings, whole=True))
-        write_atomically(markdown, page.encode())
+        write_atomically(markdown, page(standing_grids(standings, whole=True)))
     if json is not None:
         write_atomically(json, standings.to_json().encode())
 

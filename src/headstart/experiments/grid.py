@@ -1,5 +1,6 @@
 """A table of words and numbers, for a terminal or a page."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 MISSING = "-"
@@ -22,3 +23,8 @@ class Grid:
         text = "\n".join("| " + " | ".join(row) + " |" for row in rows)
         notes = "".join(f"\n- {note}" for note in self.notes)
         return f"**{self.title}**\n\n{text}\n{notes}\n"
+
+
+def page(grids: Iterable[Grid]) -> bytes:
+    """Tables one under the other in Markdown."""
+    return "\n".join(grid.markdown() for grid in grids).encode()

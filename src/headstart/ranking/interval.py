@@ -19,11 +19,3 @@ def estimate(evaluation: Evaluation, level: float = 0.95) -> Estimate | None:
     if evaluation.spread is not None:
         return t_interval(evaluation.value, evaluation.spread.standard_error, evaluation.spread.degrees, level)
     return None if evaluation.deleted is None else jackknife(evaluation.value, evaluation.deleted, level)
-
-
-def degrees_of_freedom(evaluation: Evaluation) -> float:
-    """Of the standard error behind `estimate`, where there is one."""
-    if evaluation.spread is not None:
-        return evaluation.spread.degrees
-    assert evaluation.deleted is not None, "asked only where there is an interval"
-    return float(len(evaluation.deleted) - 1)

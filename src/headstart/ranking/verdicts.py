@@ -2,7 +2,7 @@
 
 from scipy import stats
 
-from headstart.ranking.interval import degrees_of_freedom, estimate
+from headstart.ranking.interval import estimate
 from headstart.scores import Evaluation
 
 SCORE = "leep_skill"
@@ -24,7 +24,7 @@ def verdict(evaluation: Evaluation | None, level: float = 0.95) -> tuple[str | N
     skill = None if evaluation is None else estimate(evaluation, level)
     if evaluation is None or skill is None:
         return None, False
-    threshold = float(stats.t.ppf(level, degrees_of_freedom(evaluation))) * skill.standard_error
+    threshold = float(stats.t.ppf(level, skill.degrees)) * skill.standard_error
     if skill.value > threshold:
         return "better than guessing the class frequencies", False
     claim = "no better" if skill.value <= 0 else "not shown to be better"

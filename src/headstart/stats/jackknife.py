@@ -21,6 +21,7 @@ class Estimate:
     standard_error: float
     low: float
     high: float
+    degrees: float  # of freedom of the standard error
 
 
 def jackknife_groups(labels: Shaped[np.ndarray, "n *t"], count: int = 20, *, seed: int) -> Int[np.ndarray, " n"]:
@@ -134,4 +135,4 @@ def t_interval(value: float, error: float, degrees: float, level: float = 0.95) 
         1.98
     """
     reach = float(stats.t.ppf((1 + level) / 2, degrees)) * error
-    return Estimate(float(value), error, float(value) - reach, float(value) + reach)
+    return Estimate(float(value), error, float(value) - reach, float(value) + reach, float(degrees))

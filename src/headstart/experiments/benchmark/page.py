@@ -1,5 +1,7 @@
 """The standings of scores as tables: the columns that fit a terminal, or all of them for a page."""
 
+from dataclasses import replace
+
 from headstart.evaluation import Correlation
 from headstart.experiments.benchmark.standing import Standing, Standings
 from headstart.experiments.grid import MISSING, Grid
@@ -22,7 +24,7 @@ def standing_grids(standings: Standings, *, whole: bool = False) -> list[Grid]:
         f"in brackets: {standings.level:.0%} intervals from drawing the targets anew",
         *(f"{name} left out: {why}" for name, why in standings.left_out.items()),
     )
-    return [*grids[:-1], Grid(grids[-1].title, grids[-1].header, grids[-1].cells, notes, grids[-1].text_columns)]
+    return [*grids[:-1], replace(grids[-1], notes=notes)]
 
 
 def _grid(outcome: str, standings: Standings, whole: bool) -> Grid:
