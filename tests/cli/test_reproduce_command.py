@@ -1,5 +1,6 @@
 """`headstart reproduce` from end to end, on the demo's pictures and a small network: run, resume, refuse, draw."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_a_run_is_kept_goes_on_where_it_stopped_and_becomes_a_table_and_a_figure
     assert "6 tasks done now, 10 in" in again.stderr
     assert "weights on Fashion-MNIST" in again.stdout
     assert "waits for meta-transfer" in again.stdout
-    assert "5 tasks for 200; 1 epochs for 100; drawn from 40 examples a class" in page.read_text()
+    assert "5 tasks for 200; 1 epoch for 100; drawn from 40 examples a class" in page.read_text()
     assert len(read_results(out).rows) == 10
     shown = run("reproduce", "figure6", "--show", "--out", out, "--figures", tmp_path / "figures")
     assert shown.exit_code == 0, shown.output
@@ -70,6 +71,80 @@ def test_results_of_other_settings_or_of_another_model_are_refused(run: Run, net
         changed = run("reproduce", "table1", *options(network, out, rows, tasks))
         assert (changed.exit_code, out.read_bytes()) == (2, before)
         assert "made with another model" in changed.stderr
+
+
+def without(path: Path, *names: str) -> bytes:
+    """The results as a version wrote them that did not know these scores."""
+    header, *lines = path.read_text().splitlines()
+    kept = [json.loads(line) for line in lines]
+    for row in kept:
+        row["scores"] = {name: value for name, value in row["scores"].items() if name not in names}
+    path.write_text("\n".join([header, *(json.dumps(row, separators=(",", ":")) for row in kept)]) + "\n")
+    return path.read_bytes()
+
+
+def test_scores_are_added_to_finished_rows_without_training(run: Run, network: Path, tmp_path: Path) -> None:
+    out, rows = tmp_path / "results.jsonl", "fashion-mnist/cifar10/[sl]*/head"
+    given = [*options(network, out, rows, 2), "--seeds", 2]
+    assert run("reproduce", "table1", *given).exit_code == 0
+    full = read_results(out)
+    without(out, "leep_gaussian", "knn")
+    told = run("reproduce", "table1", *given)
+    assert "0 tasks done now, 8 in" in told.stderr
+    assert "8 of 8 rows" in told.stderr
+    assert "lack `leep_gaussian`: the same command with `--rescore` adds it" in told.stderr
+    done = run("reproduce", "table1", *given, "--rescore")
+    assert done.exit_code == 0, done.output
+    assert "8 of 8 rows in" in done.stderr
+    assert "Gauss" in done.stdout
+    again = read_results(out)
+    assert (again.settings, again.rows) == (full.settings, full.rows)
+    before = out.read_bytes()
+    assert "0 of 8 rows in" in run("reproduce", "table1", *given, "--rescore").stderr
+    assert out.read_bytes() == before
+
+
+def test_rescoring_in_processes_and_of_curves_and_choices(run: Run, network: Path, tmp_path: Path) -> None:
+    out = tmp_path / "curves.jsonl"
+    given = options(network, out, "fashion-mnist/cifar10/large/fine-tune", 1)
+    assert run("reproduce", "figure9", *given, "--figures", tmp_path).exit_code == 0
+    full = read_results(out).rows
+    assert len(full) == 2  # fine-tuned, and from scratch
+    without(out, "leep_gaussian")
+    done = run("reproduce", "figure9", *given, "--figures", tmp_path, "--rescore", "--jobs", 2)
+    assert "2 of 2 rows in" in done.stderr
+    assert read_results(out).rows == full
+
+    out = tmp_path / "choices.jsonl"
+    given = ["--models", network, "--data", f"fashion-mnist={DEMO}", "--pool", 9, "--epochs", 1, "--out", out]
+    run("reproduce", "figure5", *given, "--figures", tmp_path)
+    full = read_results(out).rows
+    without(out, "leep_gaussian")
+    assert "1 of 1 rows in" in run("reproduce", "figure5", *given, "--figures", tmp_path, "--rescore").stderr
+    assert read_results(out).rows == full
+
+
+def test_rescoring_refuses_a_row_that_is_not_of_this_model_or_whose_scores_do_not_agree(
+    run: Run, network: Path, tmp_path: Path
+) -> None:
+    out, rows = tmp_path / "results.jsonl", "fashion-mnist/cifar10/small/head"
+    given = [*options(network, out, rows, 1), "--rescore"]
+    missing = run("reproduce", "table1", *given)
+    assert (missing.exit_code, out.exists()) == (2, False)
+    assert "results.jsonl cannot be read" in missing.stderr
+    assert run("reproduce", "table1", *given[:-1]).exit_code == 0
+    without(out, "leep_gaussian")
+    stored = read_results(out).rows[0]["scores"]["nce"]
+    out.write_text(out.read_text().replace(f'"nce":{stored}', '"nce":-0.5'))
+    before = out.read_bytes()
+    refused = run("reproduce", "table1", *given)
+    assert (refused.exit_code, out.read_bytes()) == (2, before)
+    assert f"row {rows}/0/0: `nce` is -0.5 there and {stored} now" in refused.stderr
+    save_file(CifarResNet(3, 10).state_dict(), network)
+    other = run("reproduce", "table1", *given)
+    assert (other.exit_code, out.read_bytes()) == (2, before)
+    assert "made with another model" in other.stderr
+    assert "give one of them" in run("reproduce", "table1", *given, "--show").stderr
 
 
 def test_what_cannot_be_run_is_named_with_its_reason(run: Run, network: Path, tmp_path: Path) -> None:

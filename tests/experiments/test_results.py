@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from headstart.errors import InputError
-from headstart.experiments.results import Results, read_results, settings_hash
+from headstart.experiments.results import Results, Row, read_results, settings_hash
 
 SETTINGS = {"rate": 0.01, "epochs": 100, "seed": 0}
 
@@ -85,6 +85,73 @@ def test_settings_edited_by_hand_are_seen(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("0.01", "0.02"))
     with pytest.raises(InputError, match="edited by hand"):
         read_results(path)
+
+
+def doubled(row: Row) -> Row:
+    return row | {"x": 2 * row["x"]}
+
+
+def test_amended_rows_keep_their_place_and_the_settings_stay(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    results = Results(path, SETTINGS)
+    for key in "abc":
+        results.append(key, {"x": 1})
+    before = path.read_bytes().splitlines()
+    results.amend({"b"}, doubled)
+    after = path.read_bytes().splitlines()
+    assert (after[1], after[3]) == (before[1], before[3])
+    assert [row["x"] for row in results.rows] == [row["x"] for row in read_results(path).rows] == [1, 2, 1]
+    assert read_results(path).settings == SETTINGS
+    assert results.append("d", {"x": 9})
+    assert Results(path, SETTINGS).done == {"a", "b", "c", "d"}
+
+
+def test_an_amendment_that_fails_on_one_row_changes_none(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    results = Results(path, SETTINGS)
+    results.append("a", {"x": 1})
+    results.append("b", {"y": 1})
+    before = path.read_bytes()
+    with pytest.raises(KeyError):
+        results.amend({"a", "b"}, doubled)
+    assert path.read_bytes() == before
+    assert results.rows[0]["x"] == 1
+    assert sorted(place.name for place in tmp_path.iterdir() if place.suffix == ".jsonl") == ["r.jsonl"]
+
+
+def test_an_amendment_sees_the_rows_of_another_process_and_is_seen_by_it(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    one, two = Results(path, SETTINGS), Results(path, SETTINGS)
+    one.append("a", {"x": 1, "long": "y" * 500})
+    two.append("b", {"x": 1})
+    one.amend({"a", "b"}, lambda row: {"key": row["key"], "x": 7})  # the file is shorter now than `two` has read
+    assert two.append("c", {"x": 3})
+    assert [row["x"] for row in two.rows] == [row["x"] for row in read_results(path).rows] == [7, 7, 3]
+    two.amend({"c"}, doubled)
+    one.amend({"a"}, doubled)
+    assert [row["x"] for row in read_results(path).rows] == [14, 7, 6]
+
+
+def _amend_many(path: Path, name: str) -> None:
+    results = Results(path, SETTINGS)
+    for number in range(30):
+        results.append(f"{name} {number}", {"filling": "x" * 200, "x": 1})
+        results.amend({f"{name} {number}"}, doubled)
+
+
+def test_two_processes_that_append_and_amend_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_amend_many, args=(path, name)) for name in ("one", "two")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+        assert worker.exitcode == 0
+    kept = read_results(path)
+    assert len({row["key"] for row in kept.rows}) == len(kept.rows) == 60
+    assert {row["x"] for row in kept.rows} == {2}
+    assert kept.revision == 60
 
 
 def _append_many(path: Path, name: str) -> None:

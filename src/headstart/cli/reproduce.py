@@ -10,6 +10,8 @@ from headstart.records import check_destination
 
 if TYPE_CHECKING:
     from headstart.experiments.reproduce import Request
+    from headstart.experiments.results import Results
+    from headstart.experiments.run import Bench
 
 SCALE, DATA, RESULT = "How much", "Data and models", "Result"
 EPILOG = (
@@ -18,7 +20,8 @@ EPILOG = (
     "headstart reproduce table1 --models cifar10=resnet20.safetensors --out table1.jsonl\n\n"
     "headstart reproduce table1 --rows 'fashion-mnist/*/small/head' --tasks 20 --pool 200 --test-each 100\n\n"
     "headstart reproduce figure6 --models cifar10=resnet20.safetensors --out table1.jsonl --figures figures/\n\n"
-    "headstart reproduce table1 --show --out table1.jsonl"
+    "headstart reproduce table1 --show --out table1.jsonl\n\n"
+    "headstart reproduce table1 --rescore --models cifar10=resnet20.safetensors --out table1.jsonl"
 )
 
 
@@ -89,6 +92,10 @@ def reproduce(
     show: Annotated[
         bool, typer.Option("--show", help="Run nothing; show what the results hold.", rich_help_panel=RESULT)
     ] = False,
+    rescore: Annotated[
+        bool,
+        typer.Option("--rescore", help="Train nothing; add scores that finished rows lack.", rich_help_panel=RESULT),
+    ] = False,
     figures: Annotated[
         Path, typer.Option(metavar="DIR", help="Where figures are written.", rich_help_panel=RESULT)
     ] = Path("figures"),
@@ -111,10 +118,11 @@ def reproduce(
         check_destination(place, folder=folder)
     full = Scale()
     budgets = {key: min(getattr(full, key), epochs or 10**9) for key in ("head_epochs", "large_epochs", "small_epochs")}
+    scale = Scale(**budgets, pool=pool, large_each=each, test_each=test_each, seed=seed)
     request = room.Request(
         name=name,
         order=Order(tasks, seeds, seeded),
-        scale=Scale(**budgets, pool=pool, large_each=each, test_each=test_each, seed=seed),
+        scale=scale,
         models=tuple(models or ()),
         data=tuple(data or ()),
         stand_ins=tuple(stand_in or ()),
@@ -122,28 +130,29 @@ def reproduce(
         beyond=not paper_only,
         root=root,
     )
+    if show and rescore:
+        raise InputError("`--show` computes nothing and `--rescore` computes scores; give one of them.")
     if not show:
-        _run(request, out, jobs, cache, device)
+        from headstart.experiments.run import Bench
+
+        room.check_runs(name)
+        bench = Bench(scale, tuple(request.places.items()), root, None if cache is None else str(cache), device)
+        (_rescore if rescore else _run)(request, out, jobs, bench)
     _show(name, [out, *(also or [])], figures, markdown, published)
 
 
-def _run(request: "Request", out: Path, jobs: int, cache: Path | None, device: str) -> None:
-    from headstart.experiments import paper
+def _run(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
     from headstart.experiments import reproduce as room
-    from headstart.experiments.figures import WAITS
-    from headstart.experiments.run import Bench, run
+    from headstart.experiments.grid import counted
+    from headstart.experiments.run import run
 
-    figure = next((figure for figure in paper.FIGURES if figure.name == request.name), None)
-    if figure is not None and figure.kind == "waiting":
-        raise InputError(WAITS)
-    bench = Bench(
-        request.scale, tuple(request.places.items()), request.root, None if cache is None else str(cache), device
-    )
-    if figure is not None and figure.kind == "selection":
+    if room.is_selection(request.name):
         from headstart.experiments.selection import choose
 
         data, chosen = room.selection_request(request, request.models, _tell)
-        choose(data, chosen, bench, room.start(out, request.scale), _tell)
+        results = room.start(out, request.scale)
+        choose(data, chosen, bench, results, _tell)
+        _tell_lacking(results, "the same command with `--rescore` adds it without training")
         return
     setup = room.prepare(request)
     for reason in setup.missing:
@@ -154,7 +163,35 @@ def _run(request: "Request", out: Path, jobs: int, cache: Path | None, device: s
     for note in results.notes:
         _tell(note)
     done = run(setup.parts, request.order, bench, results, jobs=jobs, announce=_tell)
-    _tell(f"{done} tasks done now, {len(results.rows)} in {out}")
+    _tell(f"{counted(done, 'task')} done now, {len(results.rows)} in {out}")
+    _tell_lacking(results, "the same command with `--rescore` adds it without training")
+
+
+def _rescore(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
+    from headstart.experiments import reproduce as room
+    from headstart.experiments.rescore import rescore, unscored, unscored_choices
+
+    room.open_results([out])  # a file that is not there is refused, not begun
+    results = room.start(out, request.scale)
+    if room.is_selection(request.name):
+        todo = unscored_choices(*room.selection_request(request, request.models, _tell), results)
+    else:
+        setup = room.prepare(request)
+        there = {str(row.get("row")) for row in results.rows}
+        for reason in setup.missing:
+            if reason.partition(":")[0] in there:
+                _tell(f"not rescored: {reason}")
+        todo = unscored(setup.parts, results, bench)
+    count = rescore(todo, bench, results, jobs=jobs, announce=_tell)
+    _tell(f"{count} of {len(results.rows)} rows in {out} rescored")
+    _tell_lacking(results, "name the models and the data that they were made with")
+
+
+def _tell_lacking(results: "Results", next_step: str) -> None:
+    from headstart.experiments.rescore import lacking
+
+    for score, count in lacking(results.rows).items():
+        _tell(f"{count} of {len(results.rows)} rows in {results.path} lack `{score}`: {next_step}")
 
 
 def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, published: Path | None) -> None:

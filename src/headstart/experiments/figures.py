@@ -24,7 +24,6 @@ from headstart.plots import (
 
 LEVELS = 5
 NUMBERED = paper.NUMBERING
-WAITS = "meta-transfer (CNAPs) is not part of headstart yet: this figure and its row of Table 1 wait for it."
 
 
 def find_figure(name: str) -> paper.Figure:
@@ -44,7 +43,7 @@ def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> tuple[
     """
     stem = folder / figure.name
     if figure.kind == "waiting":
-        raise InputError(WAITS)
+        raise InputError(paper.WAITS)
     if figure.kind == "selection":
         return _selection(figure, stored, stem)
     if figure.kind == "convergence":

@@ -6,6 +6,16 @@ from dataclasses import dataclass
 MISSING = "-"
 
 
+def counted(count: int, thing: str) -> str:
+    """A number and what it is of, one or many.
+
+    Example:
+        >>> counted(1, "task"), counted(200, "task")
+        ('1 task', '200 tasks')
+    """
+    return f"{count} {thing}" + ("" if count == 1 else "s")
+
+
 @dataclass(frozen=True)
 class Grid:
     """A table as text: for a terminal or a page."""

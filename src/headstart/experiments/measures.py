@@ -13,6 +13,7 @@ SCORES = (
     "leep_calibrated",
     "leep_em",
     "leep_skill",
+    "leep_gaussian",
     "nleep",
     "logme",
     "regularized_h_score",

@@ -102,6 +102,7 @@ FIGURES: tuple[Figure, ...] = (
     Figure(8, "levels", "Five levels of LEEP, small imbalanced tasks", None, "imbalanced"),
     Figure(9, "convergence", "Speed of convergence by level of LEEP, FashionMNIST", "fashion-mnist", "large"),
 )
+WAITS = "meta-transfer (CNAPs) is not part of headstart yet: this figure and its row of Table 1 wait for it."
 NUMBERING = (
     "The figures are numbered by kind in the order of section 5, CIFAR-100 first. The print was not at hand, so a "
     "number may differ from the paper's."

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from headstart.errors import InputError
 from headstart.experiments import paper
 from headstart.experiments.data_sets import DataSet
+from headstart.experiments.grid import counted
 from headstart.experiments.outcomes import Budget
 from headstart.experiments.tasks import ClassTask, large_balanced, small_balanced, small_imbalanced
 
@@ -45,15 +46,15 @@ class Scale:
         full, said = Scale(), []
         mine, theirs = self.budget(setting, method).epochs, full.budget(setting, method).epochs
         if mine != theirs:
-            said.append(f"{mine} epochs for {theirs}")
+            said.append(f"{counted(mine, 'epoch')} for {theirs}")
         if self.rate != full.rate or self.batch_size != full.batch_size:
             said.append(f"rate {self.rate:g}, batch {self.batch_size}")
         if self.pool is not None:
-            said.append(f"drawn from {self.pool} examples a class")
+            said.append(f"drawn from {counted(self.pool, 'example')} a class")
         if self.large_each is not None and setting in ("large", "convergence"):
-            said.append(f"{self.large_each} examples a class")
+            said.append(f"{counted(self.large_each, 'example')} a class")
         if self.test_each is not None:
-            said.append(f"{self.test_each} test examples a class")
+            said.append(f"{counted(self.test_each, 'test example')} a class")
         return said
 
 

@@ -61,6 +61,17 @@ def check_name(name: str) -> None:
         raise InputError(f"`{name}` is no table or figure of the paper.{did_you_mean(name, known)}")
 
 
+def check_runs(name: str) -> None:
+    """Raises InputError for a figure that nothing here can make the rows of yet."""
+    if any(figure.name == name and figure.kind == "waiting" for figure in paper.FIGURES):
+        raise InputError(paper.WAITS)
+
+
+def is_selection(name: str) -> bool:
+    """Whether its rows are pairs of a source and a target, not tasks of the table."""
+    return any(figure.name == name and figure.kind == "selection" for figure in paper.FIGURES)
+
+
 def wanted_rows(request: Request) -> list[paper.TableRow]:
     """The rows of the table that a name is about and that the glob lets through.
 

@@ -2,11 +2,13 @@
 
 The first line holds the settings, whose hash every later run must match. A row is appended under a lock and synced, so
 a killed run loses at most the task it was at; a half-written last line is dropped, and said. Two processes may work on
-one file: each sees the rows of the other, and a key that is there already is not written twice.
+one file: each sees the rows of the other, and a key that is there already is not written twice. Rows may be amended:
+the whole file is then written anew and put in the place of the old one, with a revision in its first line by which
+other processes notice.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -16,7 +18,7 @@ import msgspec
 from filelock import FileLock
 
 from headstart.errors import InputError
-from headstart.records import check_destination
+from headstart.records import check_destination, write_atomically
 
 KIND = "headstart results"
 KEY = "key"
@@ -31,6 +33,7 @@ class Stored:
     settings: Mapping[str, Any]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    revision: int = 0  # how often the file was written anew because rows were amended
 
 
 class Results:
@@ -60,6 +63,7 @@ class Results:
         self.notes: list[str] = []
         self._rows: dict[str, Row] = {}
         self._read = 0  # bytes of the file that `_rows` stands for
+        self._revision = 0
         check_destination(self.path, folder=False)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
@@ -106,19 +110,41 @@ class Results:
         self._rows[key] = msgspec.json.decode(line)
         return True
 
+    def amend(self, keys: Collection[str], change: Callable[[Row], Row]) -> None:
+        """Write the rows of these keys anew, all of them or none; settings, order and every other row stay.
+
+        Args:
+            change: From a row as the file holds it now to the row that takes its place; what it raises leaves the file
+                as it was.
+        """
+        with self._lock:
+            self._catch_up()
+            rows = [change(row) if key in keys else row for key, row in self._rows.items()]
+            lines = [_header(self.settings, self._revision + 1), *map(_encode, rows)]
+            write_atomically(self.path.resolve(), b"".join(line + b"\n" for line in lines))
+            self._load()
+
     def _open(self) -> None:
         if not self.path.exists() or self.path.stat().st_size == 0:
-            header = {"kind": KIND, "version": 1, "hash": settings_hash(self.settings), "settings": self.settings}
             with self.path.open("wb") as file:
-                file.write(_encode(header) + b"\n")
+                file.write(_header(self.settings) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
+        self._load()
+
+    def _load(self) -> None:
+        """The whole file from its start."""
         stored, self._read = _parse(self.path)
         _check_settings(self.path, dict(stored.settings), self.settings)
+        self._rows, self._revision = {}, stored.revision
         self._take(stored.rows, stored.notes)
 
     def _catch_up(self) -> None:
         """Rows from `_read` on; a tail without a line's end belongs to a killed process and is cut off."""
+        with self.path.open("rb") as file:
+            amended = _revision_of(_decoded(file.readline())) != self._revision
+        if amended:  # by another process: every place in the file has moved
+            self._load()
         with self.path.open("r+b") as file:
             size = file.seek(0, os.SEEK_END)
             if size < self._read:
@@ -162,10 +188,7 @@ def _parse(path: Path) -> tuple[Stored, int]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}. Name a results file.") from error
     first, newline, rest = content.partition(b"\n")
-    try:
-        header = msgspec.json.decode(first) if newline else None
-    except msgspec.MsgspecError:
-        header = None
+    header = _decoded(first) if newline else None
     if not isinstance(header, dict) or header.get("kind") != KIND or not isinstance(header.get("settings"), dict):
         raise InputError(
             f"{path} is no results file of headstart: its first line holds no settings. Name another file."
@@ -173,7 +196,24 @@ def _parse(path: Path) -> tuple[Stored, int]:
     if header.get("hash") != settings_hash(header["settings"]):
         raise InputError(f"{path}: the settings in its first line were edited by hand. Name another file.")
     rows, length, notes = _lines(path, rest)
-    return Stored(header["settings"], tuple(rows), tuple(notes)), len(first) + 1 + length
+    return Stored(header["settings"], tuple(rows), tuple(notes), _revision_of(header)), len(first) + 1 + length
+
+
+def _header(settings: Mapping[str, Any], revision: int = 0) -> bytes:
+    header = {"kind": KIND, "version": 1, "hash": settings_hash(settings), "settings": settings}
+    return _encode(header | ({"revision": revision} if revision else {}))
+
+
+def _decoded(line: bytes) -> Any:
+    try:
+        return msgspec.json.decode(line)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _revision_of(header: Any) -> int:
+    found = header.get("revision") if isinstance(header, dict) else None
+    return found if isinstance(found, int) else 0
 
 
 def _lines(path: Path, content: bytes) -> tuple[list[Row], int, list[str]]:

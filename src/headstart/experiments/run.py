@@ -17,6 +17,7 @@ from headstart.cache import default_folder
 from headstart.data.provenance import target_hash
 from headstart.errors import InputError
 from headstart.experiments.data_sets import DataSet, open_data_set
+from headstart.experiments.grid import counted
 from headstart.experiments.measures import measure
 from headstart.experiments.networks import open_source
 from headstart.experiments.outcomes import TaskOutcome, head_outcomes, network_outcome
@@ -89,10 +90,10 @@ def run(
     for part in dict.fromkeys(piece.part for piece in todo):
         tell(f"{part.row.name}: {part.source} on {part.data}")
     for part in parts:  # those that are done too: their rows would pass for those of another model
-        _check_same(results, part, bench)
+        check_same(results, part, bench)
     if todo:
         total = sum(len(piece.numbers) for piece in todo)
-        tell(f"{total} tasks in {len(todo)} pieces to do")
+        tell(f"{counted(total, 'task')} in {counted(len(todo), 'piece')} to do")
     return _alone(todo, bench, results, tell) if jobs == 1 else _spread(todo, bench, results, jobs, tell)
 
 
@@ -187,8 +188,12 @@ def _hash(name: str, bench: Bench) -> str:
     return target_hash(data.train)[:8] + target_hash(data.test)[:8]
 
 
-def _check_same(results: Results, part: Part, bench: Bench) -> None:
-    """Rows under one name must be of one model and one data set."""
+def check_same(results: Results, part: Part, bench: Bench) -> None:
+    """Rows under one name must be of one model and one data set.
+
+    Raises:
+        InputError: Those in the file are of others.
+    """
     row = next((row for row in results.rows if row.get("row") == part.row.name), None)
     if row is None:
         return
@@ -214,7 +219,7 @@ def _spread(todo: Sequence[Piece], bench: Bench, results: Results, jobs: int, te
     count, waiting = 0, iter(todo)
     threads = max(1, (os.cpu_count() or 1) // jobs)
     running: set[Future] = set()
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _threads, (threads,)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), set_threads, (threads,)) as pool:
         while True:
             while len(running) < jobs and (piece := next(waiting, None)) is not None:
                 left = piece.without(results.refresh())
@@ -227,7 +232,8 @@ def _spread(todo: Sequence[Piece], bench: Bench, results: Results, jobs: int, te
                 count += _write(future.result(), results, tell)
 
 
-def _threads(count: int) -> None:
+def set_threads(count: int) -> None:
+    """For a worker process: torch's threads."""
     torch.set_num_threads(count)
 
 

@@ -46,7 +46,7 @@ def choose(
     count = 0
     for name in data:
         for model in models:
-            key = f"{KIND}/{name}/{loaded(model).name}"
+            key = key_of(name, model)
             if key in results.refresh():
                 continue
             row = _row(name, model, bench)
@@ -54,6 +54,11 @@ def choose(
             if announce:
                 announce(f"{key}: accuracy {row['accuracy']:.3f}")
     return count
+
+
+def key_of(data: str, model: str) -> str:
+    """The name of a pair's row in the results file."""
+    return f"{KIND}/{data}/{loaded(model).name}"
 
 
 def choices(stored: Stored) -> list[Choice]:
@@ -119,7 +124,7 @@ def selection_grid(found: Sequence[Choice]) -> Grid:
 def _row(name: str, model: str, bench: Bench) -> dict[str, Any]:
     data, source, scale = opened(name, bench), loaded(model), bench.scale
     outputs = outputs_of_source(model, name, bench)
-    task = _whole(data.train.labels, data.test.labels)
+    task = whole_task(data.train.labels, data.test.labels)
     outcome = head_outcomes(outputs.features, outputs.test_features, [task], _budget(scale), seed=scale.seed)[0]
     scores = measure(outputs.features, outputs.logits, task, names=SCORES, seed=scale.seed)
     if source.card.imagenet_top1 is not None:
@@ -142,7 +147,8 @@ def _budget(scale: Scale) -> Any:
     return scale.budget("large", "head")
 
 
-def _whole(train_labels: np.ndarray, test_labels: np.ndarray) -> ClassTask:
+def whole_task(train_labels: np.ndarray, test_labels: np.ndarray) -> ClassTask:
+    """All classes that both parts have, and all their examples."""
     classes = np.intersect1d(train_labels, test_labels)
     train = np.flatnonzero(np.isin(train_labels, classes))
     test = np.flatnonzero(np.isin(test_labels, classes))

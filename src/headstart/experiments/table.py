@@ -12,7 +12,7 @@ import numpy as np
 from headstart.errors import InputError
 from headstart.experiments import paper
 from headstart.experiments.correlate import Coefficient, ceiling, pearson, relative_to_chance
-from headstart.experiments.grid import MISSING, Grid
+from headstart.experiments.grid import MISSING, Grid, counted
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import Stored
 
@@ -22,6 +22,7 @@ BEYOND_SCORES = {
     "leep_calibrated": "cal.",
     "leep_em": "EM",
     "leep_skill": "skill",
+    "leep_gaussian": "Gauss",
     "nleep": "N-LEEP",
     "logme": "LogME",
     "regularized_h_score": "reg. H",
@@ -32,6 +33,16 @@ BEYOND_SCORES = {
     "leep_of_noise": "noise",
     "random": "random",
 }
+CONFOUNDED = (
+    *PAPER_SCORES,
+    "leep_loo",
+    "leep_calibrated",
+    "leep_gaussian",
+    "knn",
+    "ridge_probe",
+    "minus_log_classes",
+    "leep_of_noise",
+)  # shown with the number of classes held fixed
 Published = Mapping[str, tuple[float | None, float | None, float | None]]
 
 
@@ -129,12 +140,14 @@ def beyond_grid(found: Sequence[Line]) -> Grid:
         )
     header = ("row", "tasks", *PAPER_SCORES.values(), *BEYOND_SCORES.values(), "ceiling", "s/task")
     notes = (
-        "LOO: leave-one-out LEEP; cal.: with a temperature; EM: LEEP-EM; skill: LOO minus its prior; noise: LEEP of "
-        "the source's probabilities dealt to the wrong examples; -log C and -H(Y) know no model",
+        "LOO: leave-one-out LEEP; cal.: with a temperature; EM: LEEP-EM; skill: LOO minus its prior; Gauss: LOO with "
+        "the source's classes multiplied, not averaged (leep_gaussian)",
+        "noise: LEEP of the source's probabilities dealt to the wrong examples; -log C and -H(Y) know no model",
         "ceiling: the coefficient a perfect score would reach, from outcomes repeated with other seeds",
         "source accuracy and a static list are the same for every task of one source: they are in the table of figure5",
         "s/task: training and test of one task",
-        "-: the score does not vary over the tasks (H-score is C - 1 where there are no more examples than features)",
+        "-: fewer than four tasks, a score that does not vary over them (H-score is C - 1 where there are no more "
+        "examples than features), or one that the rows lack (`--rescore` adds it)",
     )
     return Grid("Beyond the paper: Pearson of other scores and baselines", header, tuple(cells), notes, text_columns=1)
 
@@ -145,20 +158,11 @@ def confound_grid(found: Sequence[Line]) -> Grid | None:
     for line in found:
         if all(value is None for value in line.partial.values()):
             continue
-        names = (
-            *PAPER_SCORES,
-            "leep_loo",
-            "leep_calibrated",
-            "knn",
-            "ridge_probe",
-            "minus_log_classes",
-            "leep_of_noise",
-        )
-        cells.append((_short(line), "given C", *(_plain(line.partial.get(name)) for name in names)))
-        cells.append((_short(line), "over chance", *(_plain(line.chance.get(name)) for name in names)))
+        cells.append((_short(line), "given C", *(_plain(line.partial.get(name)) for name in CONFOUNDED)))
+        cells.append((_short(line), "over chance", *(_plain(line.chance.get(name)) for name in CONFOUNDED)))
     if not cells:
         return None
-    header = ("row", "coefficient", *PAPER_SCORES.values(), "LOO", "cal.", "k-NN", "ridge", "-log C", "noise")
+    header = ("row", "coefficient", *((PAPER_SCORES | BEYOND_SCORES)[name] for name in CONFOUNDED))
     notes = (
         "given C: partial Pearson, the logarithm of the number of classes held fixed",
         "over chance: Pearson with (accuracy - 1/C) / (1 - 1/C)",
@@ -208,7 +212,7 @@ def _line(rows: Sequence[Mapping[str, Any]], scale: Scale) -> Line:
     columns = {name: _column(first, name) for name in (*PAPER_SCORES, *BEYOND_SCORES)}
     less = scale.differences(spec.method, spec.setting)
     if len(first) < paper.TASKS:
-        less = [f"{len(first)} tasks for {paper.TASKS}", *less]
+        less = [f"{counted(len(first), 'task')} for {paper.TASKS}", *less]
     over_chance = relative_to_chance(y, classes)
     return Line(
         row=spec,
