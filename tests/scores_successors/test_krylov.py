@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headstart.scores import _components as components
-from headstart.scores import gbc
+from headstart.scores import _krylov, gbc
 from headstart.scores._krylov import leading_pairs
 
 
@@ -42,6 +42,31 @@ def test_fewer_directions_than_wanted_end_in_the_whole_decomposition() -> None:
     exact = components.leading_components(low_rank, 3)
     assert (few**2).sum() == pytest.approx((exact**2).sum(), rel=1e-5)
     assert np.isfinite(few).all()
+
+
+@pytest.mark.parametrize("keep", [3, 0.8])
+def test_features_of_few_whole_numbers_and_few_directions(keep: int | float) -> None:
+    """The space that is grown goes on after the features' three directions are spent, with copies of them."""
+    parts = [np.random.default_rng(seed).integers(-3, 4, size=size) for seed, size in enumerate([(1000, 3), (3, 1200)])]
+    x = parts[0] @ parts[1]
+    found = components.leading_components(x.astype(np.float32), keep)
+    exact = components.leading_components(x.astype(np.float64), keep)
+    assert found.shape == exact.shape
+    assert (found**2).sum(axis=0) == pytest.approx((exact**2).sum(axis=0), rel=1e-6)
+
+
+def test_directions_that_are_no_basis_are_handed_back() -> None:
+    x = np.random.default_rng(0).normal(size=(30, 40)).astype(np.float32)
+    twice = np.repeat(np.linalg.qr(x)[0][:, :5], 2, axis=1)
+    assert _krylov._within(x, twice, len) is None
+    assert _krylov._within(x, twice[:, ::2], len) is not None
+
+
+def test_the_next_look_is_where_the_residuals_point() -> None:
+    look = _krylov._next_look
+    assert look(0, np.inf, 12, np.inf) == look(0, np.inf, 12, 1e3) == 16, "nothing is known: a third more"
+    assert look(9, 1e4, 12, 9.0) == 13, "a power of ten a step, and less than one is left"
+    assert look(9, 1e4, 12, 1e3) == look(9, 10.0, 12, 1e3) == 16, "far, or further: at most a third more"
 
 
 def test_a_score_is_the_same_in_single_and_double_precision() -> None:

@@ -66,6 +66,20 @@ def test_giving_up_early_changes_nothing(covariance):
     assert (posterior == 0).mean() > 0.1, "many pairs were given up, or this test shows nothing"
 
 
+def test_responsibilities_that_stay_end_the_steps():
+    """Clusters so far apart that each keeps its own examples: the second step would be the first again."""
+    x = blobs() + 1e4 * np.eye(5, 4)[np.arange(300) % 5]
+    start = np.arange(300) % 5
+    fitted = run_em(x, start, "full", 1e-6, 1e-3, 100)
+    assert (fitted.posterior == np.eye(5)[start]).all()
+    assert (fitted.settled, fitted.steps) == (True, 1)
+    expected = StartedMixture(start, "full").fit(x)
+    assert fitted.log_likelihood == pytest.approx(expected.score(x), abs=1e-6)
+    moved = run_em(x, np.where(np.arange(300) == 7, 0, start), "full", 1e-6, 1e-3, 100)
+    assert moved.steps > 1, "one example in another cluster"
+    assert (moved.posterior == fitted.posterior).all()
+
+
 def test_the_start_spreads_over_distinct_examples():
     x = np.repeat([[0.0, 0.0], [5.0, 0.0], [0.0, 5.0]], 20, axis=0)
     codes = k_means(x, 10, seed=0)  # more centres than distinct examples

@@ -63,16 +63,21 @@ def run_em(
     """EM from hard assignments `start` to components 0, 1, ..."""
     count = int(start.max()) + 1
     sizes = np.bincount(start, minlength=count)
-    assigned = sparse.csc_array((np.ones(len(x)), (np.arange(len(x)), start)), shape=(len(x), count))[:, sizes > 0]
+    weights = sparse.csc_array((np.ones(len(x)), (np.arange(len(x)), start)), shape=(len(x), count))[:, sizes > 0]
     best = (np.cumsum(sizes > 0) - 1)[start]
     before = -np.inf
     for step in range(1, steps + 1):
-        gaussians = _gaussians(x, sparse.csc_array(assigned), covariance, floor)
-        posterior, best, value = _responsibilities(x, best, *gaussians)
+        posterior, best, value = _responsibilities(x, best, *_gaussians(x, weights, covariance, floor))
         if value - before < tolerance:
             return Mixture(posterior, value, step, True)
-        before, assigned = value, posterior
+        before, old, weights = value, weights, sparse.csc_array(posterior)
+        if _same(old, weights):  # as where each Gaussian keeps its own few examples: all further steps are this one
+            return Mixture(posterior, value, step, True)
     return Mixture(posterior, before, steps, False)
+
+
+def _same(one: sparse.csc_array, other: sparse.csc_array) -> bool:
+    return all(np.array_equal(getattr(one, part), getattr(other, part)) for part in ("indptr", "indices", "data"))
 
 
 def k_means(x: Float[np.ndarray, "n d"], count: int, seed: int) -> Int[np.ndarray, " n"]:
