@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 from tests.cli.conftest import Run
 
+from headstart.experiments import paper
 from headstart.experiments.cifar_resnet import CifarResNet
 from headstart.experiments.results import read_results
 
@@ -174,6 +175,10 @@ def test_a_row_for_which_the_data_are_too_small_leaves_the_others_to_run(
         (["table1", "--rows", "nothing"], "fits no row of table1"),
         (["table1", "--show", "--out", "none.jsonl"], "none.jsonl cannot be read"),
         (["table1", "--models", "here=zoo/x"], "the slots are imagenet and cifar10"),
+        (["figure6", "--published", "p.csv"], "`--published` holds coefficients of table1"),
+        (["figure6", "--markdown", "p.md"], "figure6 is a drawing alone"),
+        (["table1", "--published", "none.csv"], "none.csv cannot be read"),
+        (["table1", "--with", "none.jsonl"], "none.jsonl cannot be read"),
         (["table1", "--stand-in", "cifar10=grocery-store"], "the targets are cifar100, fashion-mnist"),
     ],
 )
@@ -190,3 +195,5 @@ def test_the_list_names_the_table_the_nine_figures_and_what_brings_data(run: Run
         *(f"figure{number}" for number in range(1, 10)),
     ]
     assert "apt-get install dataset-fashion-mnist" in result.stdout
+    for row in paper.ROWS:
+        assert f"\n{row.name} " in result.stdout

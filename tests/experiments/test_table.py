@@ -121,12 +121,43 @@ def test_published_numbers_come_from_a_file_of_known_rows(tmp_path: Path) -> Non
     grid = main_grid(lines([stored(rows(HEAD))]), read_published(path))
     assert any(row[-3:] == ("0.500", "0.250", "-") for row in grid.cells)
     assert paper.NOT_AT_HAND not in grid.notes
-    path.write_text("row,leep,nce,h\nnone/such,1,1,1\n")
-    with pytest.raises(InputError, match="`none/such` is no row"):
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("row,leep,nce,h\nnone/such,1,1,1\n", "line 2: `none/such` is no row of Table 1"),
+        (f"row,leep,nce,h\n{HEAD[:-1]},1,1,1\n", f"Did you mean `{HEAD}`"),
+        (f"row,leep,nce,h\n{HEAD},,,\n{HEAD},1,1,1\n", "line 3: .* is there twice"),
+        (f"row,leep,nce,h\n{HEAD},0.5,x,\n", "line 2: `x` is no correlation coefficient"),
+        (f"row,leep,nce,h\n{HEAD},0.5,99,\n", "line 2: `99` is no correlation coefficient"),
+        ("row,leep\nx,y\n", "has no column `nce`, `h`"),
+        ("row;leep;nce;h\n", "has no column `row`, `leep`"),
+        ("", "has no column `row`"),
+    ],
+)
+def test_a_wrong_file_of_published_numbers_is_refused_with_its_line(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(content)
+    with pytest.raises(InputError, match=words):
         read_published(path)
-    path.write_text("row,leep\nx,y\n")
-    with pytest.raises(InputError):
-        read_published(path)
+
+
+def test_published_numbers_from_a_spreadsheet_are_read_and_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(f"row,leep,nce,h,note\n {HEAD} , 0.5,,-0.25,mine\n", encoding="utf-8-sig")
+    assert read_published(path) == {HEAD: (0.5, None, -0.25)}
+    with pytest.raises(InputError, match=r"gone.csv cannot be read: No such file"):
+        read_published(tmp_path / "gone.csv")
+
+
+def test_the_page_of_the_table_has_every_row_of_the_paper_to_fill_in(tmp_path: Path) -> None:
+    text = (SHIPPED.parent / "table1.md").read_text()
+    block = text.split("```csv\n")[1].split("```")[0]
+    path = tmp_path / "p.csv"
+    path.write_text(block)
+    assert list(read_published(path)) == [row.name for row in paper.ROWS]
+    assert set(read_published(path).values()) == {(None, None, None)}
 
 
 def test_the_confound_is_shown_where_the_number_of_classes_varies() -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from headstart.experiments.reproduce import Request
     from headstart.experiments.results import Results
     from headstart.experiments.run import Bench
+    from headstart.experiments.table import Published
 
 SCALE, DATA, RESULT = "How much", "Data and models", "Result"
 EPILOG = (
@@ -112,10 +113,14 @@ def reproduce(
 
     room.check_name(name)
     if name == room.LIST:
-        _list(room.names(), room.known_data())
+        _list()
         return
     for place, folder in ((out, False), (markdown, False), (figures, True)):
         check_destination(place, folder=folder)
+    told = _published(name, published)
+    if markdown is not None and not (name == room.TABLE or room.is_selection(name)):
+        raise InputError(f"`--markdown` writes tables, and {name} is a drawing alone; leave it out.")
+    room.open_results(also or [])  # before hours of training, not after
     full = Scale()
     budgets = {key: min(getattr(full, key), epochs or 10**9) for key in ("head_epochs", "large_epochs", "small_epochs")}
     scale = Scale(**budgets, pool=pool, large_each=each, test_each=test_each, seed=seed)
@@ -138,7 +143,7 @@ def reproduce(
         room.check_runs(name)
         bench = Bench(scale, tuple(request.places.items()), root, None if cache is None else str(cache), device)
         (_rescore if rescore else _run)(request, out, jobs, bench)
-    _show(name, [out, *(also or [])], figures, markdown, published)
+    _show(name, [out, *(also or [])], figures, markdown, told)
 
 
 def _run(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
@@ -194,7 +199,19 @@ def _tell_lacking(results: "Results", next_step: str) -> None:
         _tell(f"{count} of {len(results.rows)} rows in {results.path} lack `{score}`: {next_step}")
 
 
-def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, published: Path | None) -> None:
+def _published(name: str, path: Path | None) -> "Published":
+    from headstart.experiments import paper
+    from headstart.experiments import reproduce as room
+    from headstart.experiments.table import read_published
+
+    if path is None:
+        return paper.PUBLISHED
+    if name != room.TABLE:
+        raise InputError(f"`--published` holds coefficients of {room.TABLE}; {name} shows none. Leave it out.")
+    return read_published(path)
+
+
+def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, told: "Published") -> None:
     from headstart.cli._grids import present
     from headstart.experiments import reproduce as room
     from headstart.experiments import table
@@ -202,7 +219,6 @@ def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, pub
     stored = room.open_results(paths)
     if name == room.TABLE:
         found = table.lines(stored)
-        told = table.read_published(published) if published else table.paper.PUBLISHED
         present([table.main_grid(found, told), table.beyond_grid(found), table.confound_grid(found)], markdown)
         return
     from headstart.experiments.figures import NUMBERED, draw, find_figure
@@ -219,12 +235,19 @@ def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, pub
         present([selection_grid([choice for file in stored for choice in choices(file)])], markdown)
 
 
-def _list(names: list[tuple[str, str]], data: dict[str, str]) -> None:
-    for name, title in names:
-        typer.echo(f"{name:<8}  {title}")
-    typer.echo("\nData sets, and what brings them:")
-    for name, brings in data.items():
-        typer.echo(f"{name:<14}  {brings}")
+def _list() -> None:
+    from headstart.experiments import reproduce as room
+
+    for title, entries in (
+        ("", dict(room.names())),
+        ("Rows of Table 1, for `--rows` and `--published`:", room.known_rows()),
+        ("Data sets, and what brings them:", room.known_data()),
+    ):
+        if title:
+            typer.echo(f"\n{title}")
+        width = max(map(len, entries))
+        for name, about in entries.items():
+            typer.echo(f"{name:<{width}}  {about}")
 
 
 def _tell(text: str) -> None:

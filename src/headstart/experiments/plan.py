@@ -52,7 +52,7 @@ class Scale:
         if self.pool is not None:
             said.append(f"drawn from {counted(self.pool, 'example')} a class")
         if self.large_each is not None and setting in ("large", "convergence"):
-            said.append(f"{counted(self.large_each, 'example')} a class")
+            said.append(f"{counted(self.large_each, 'training example')} a class")
         if self.test_each is not None:
             said.append(f"{counted(self.test_each, 'test example')} a class")
         return said

@@ -51,7 +51,8 @@ class Setup:
 def names() -> list[tuple[str, str]]:
     """What can be reproduced: name and title."""
     table = (TABLE, "Pearson correlation of LEEP, NCE and H-score with the outcome of a transfer: 21 rows")
-    return [table, *((figure.name, f"{figure.title} ({figure.kind})") for figure in paper.FIGURES)]
+    kinds = {"waiting": "waits for meta-transfer"}
+    return [table, *((one.name, f"{one.title} ({kinds.get(one.kind, one.kind)})") for one in paper.FIGURES)]
 
 
 def check_name(name: str) -> None:
@@ -206,6 +207,15 @@ def _open(name: str, request: Request) -> DataSet | str:
         if name in request.places:  # the user said where it is, and that is wrong
             raise
         return str(error)
+
+
+def known_rows() -> dict[str, str]:
+    """Rows of Table 1 by name, for `--rows` and `--published`, and what each is about."""
+    return {
+        row.name: f"{paper.SOURCES[row.source]} to {paper.TARGETS[row.target]}, {paper.METHODS[row.method]}, "
+        f"{row.property}{'' if row.in_paper else '; not in the paper'}"
+        for row in (*paper.ROWS, *paper.BEYOND)
+    }
 
 
 def known_data() -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.errors import InputError
+from headstart.errors import InputError, did_you_mean
 from headstart.experiments import paper
 from headstart.experiments.correlate import Coefficient, ceiling, pearson, relative_to_chance
 from headstart.experiments.grid import MISSING, Grid, counted
@@ -43,6 +43,8 @@ CONFOUNDED = (
     "minus_log_classes",
     "leep_of_noise",
 )  # shown with the number of classes held fixed
+PUBLISHED_COLUMNS = ("row", "leep", "nce", "h")
+ROW_NAMES = tuple(row.name for row in paper.ROWS)
 Published = Mapping[str, tuple[float | None, float | None, float | None]]
 
 
@@ -146,7 +148,7 @@ def beyond_grid(found: Sequence[Line]) -> Grid:
         "ceiling: the coefficient a perfect score would reach, from outcomes repeated with other seeds",
         "source accuracy and a static list are the same for every task of one source: they are in the table of figure5",
         "s/task: training and test of one task",
-        "-: fewer than four tasks, a score that does not vary over them (H-score is C - 1 where there are no more "
+        "a dash: fewer than four tasks, a score that does not vary over them (H-score is C - 1 where there are no more "
         "examples than features), or one that the rows lack (`--rescore` adds it)",
     )
     return Grid("Beyond the paper: Pearson of other scores and baselines", header, tuple(cells), notes, text_columns=1)
@@ -171,25 +173,49 @@ def confound_grid(found: Sequence[Line]) -> Grid | None:
 
 
 def read_published(path: Path) -> Published:
-    """Published coefficients from a CSV with the columns row, leep, nce, h.
+    """Published coefficients from a CSV with the columns row, leep, nce, h; an empty cell is a number not at hand.
 
     Raises:
-        InputError: The file has other columns, an unknown row, or something that is no number.
+        InputError: The file has other columns, a row that is unknown or there twice, or a cell that is no coefficient.
     """
-    names = {row.name for row in paper.ROWS}
     found: dict[str, tuple[float | None, float | None, float | None]] = {}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for entry in csv.DictReader(file):
-                if entry.get("row") not in names:
-                    raise InputError(f"{path}: `{entry.get('row')}` is no row of Table 1; `headstart reproduce list`.")
-                values = [float(entry[name]) if entry[name] else None for name in ("leep", "nce", "h")]
-                found[entry["row"]] = (values[0], values[1], values[2])
-    except (OSError, KeyError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is no CSV with the columns row, leep, nce, h ({error}).") from error
+        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a mark before the first column
+            reader = csv.DictReader(file, skipinitialspace=True)
+            absent = [name for name in PUBLISHED_COLUMNS if name not in (reader.fieldnames or ())]
+            if absent:
+                raise InputError(
+                    f"{path} has no column {', '.join(f'`{name}`' for name in absent)}. Its first line is to be "
+                    f"`{','.join(PUBLISHED_COLUMNS)}`, every other one a row as `headstart reproduce list` names it."
+                )
+            for entry in reader:
+                name = (entry["row"] or "").strip()
+                where = f"{path}, line {reader.line_num}"
+                if name not in ROW_NAMES:
+                    raise InputError(
+                        f"{where}: `{name}` is no row of Table 1.{did_you_mean(name, ROW_NAMES)} `headstart reproduce "
+                        "list` names the rows."
+                    )
+                if name in found:
+                    raise InputError(f"{where}: `{name}` is there twice. Remove one.")
+                leep, nce, h = (_cell(where, entry[column]) for column in PUBLISHED_COLUMNS[1:])
+                found[name] = (leep, nce, h)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {reason}. Name a CSV with the columns row, leep, nce, h.") from error
     return found
+
+
+def _cell(where: str, text: str | None) -> float | None:
+    if text is None or not text.strip():
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not -1 <= value <= 1:
+        raise InputError(f"{where}: `{text}` is no correlation coefficient. Write -1 to 1, or nothing.")
+    return value
 
 
 def outcome_of(row: Mapping[str, Any]) -> float:
