@@ -97,6 +97,8 @@ def test_every_row_of_the_paper_is_shown_run_or_not_and_the_scale_is_said() -> N
     assert sum("not run" in row for row in grid.cells) == 19
     assert sum("waits for meta-transfer" in row for row in grid.cells) == 1
     said = next(note for note in grid.notes if note.startswith("scaled down"))
+    alone = lines([stored(rows(HEAD, count=1), scale=Scale(head_epochs=1))])
+    assert alone[0].scaled == ("1 task for 200", "1 epoch for 100")
     for word in ("12 tasks for 200", "5 epochs for 100", "drawn from 40 examples a class", "7 test examples a class"):
         assert word in said
     assert paper.NOT_AT_HAND in grid.notes
@@ -105,7 +107,9 @@ def test_every_row_of_the_paper_is_shown_run_or_not_and_the_scale_is_said() -> N
 def test_a_stand_in_is_called_one() -> None:
     made = rows("cifar100/cifar10/small/head", data="Grocery Store")
     real = rows("cifar100/imagenet/small/head", data="CIFAR-100")
-    cells = ["".join(row) for row in main_grid(lines([stored(made, real)])).cells]
+    other = rows("fashion-mnist/cifar10/small/head", data="MNIST")
+    cells = ["".join(row) for row in main_grid(lines([stored(made, real, other)])).cells]
+    assert sum("net on MNIST (stand-in)" in cell for cell in cells) == 1
     assert sum("net on Grocery Store (stand-in)" in cell for cell in cells) == 1
     assert sum("net on CIFAR-100" in cell and "(stand-in)" not in cell for cell in cells) == 1
 
@@ -187,6 +191,22 @@ def test_a_figure_drawn_from_a_stand_in_says_so(tmp_path: Path) -> None:
     real = rows("cifar100/cifar10/small/head", data="CIFAR-100")
     _, svg = draw(find_figure("figure2"), [stored(real)], tmp_path)[0]
     assert "in its place" not in svg.read_text()
+
+
+def test_a_panel_that_is_about_either_target_calls_a_stand_in_one(tmp_path: Path) -> None:
+    made = rows("cifar100/cifar10/imbalanced/head", data="TrashNet")
+    real = rows("fashion-mnist/cifar10/imbalanced/head")
+    words = draw(find_figure("figure8"), [stored(made, real)], tmp_path)[1]
+    assert [line.partition(",")[0] for line in words] == ["net on TrashNet (stand-in)", "net on Fashion-MNIST"]
+
+
+def test_a_figure_never_pools_rows_of_two_files(tmp_path: Path) -> None:
+    files = [stored(rows(HEAD)), stored(rows(HEAD, count=8), scale=Scale(pool=9))]
+    words = draw(find_figure("figure6"), files, tmp_path)[1]
+    assert words == [
+        "net on Fashion-MNIST, re-trained head: 12 tasks for 200",
+        "net on Fashion-MNIST, file 2, re-trained head: 8 tasks for 200; drawn from 9 examples a class",
+    ]
 
 
 def test_levels_are_those_of_the_evaluation_room_and_shared_by_the_methods_of_a_panel() -> None:

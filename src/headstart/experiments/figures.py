@@ -1,6 +1,6 @@
 """The paper's figures from the rows of results files: which rows, binned and averaged how."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,11 @@ import numpy as np
 
 from headstart.errors import InputError
 from headstart.experiments import paper
+from headstart.experiments.grid import counted
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import Stored
 from headstart.experiments.selection import Choice, choices
-from headstart.experiments.table import outcome_of, scale_of
+from headstart.experiments.table import outcome_of, scale_of, used
 from headstart.plots import (
     Candidates,
     Cloud,
@@ -24,6 +25,7 @@ from headstart.plots import (
 
 LEVELS = 5
 NUMBERED = paper.NUMBERING
+Groups = dict[tuple[str, str], tuple[list[Mapping[str, Any]], Scale]]  # (panel, method) -> rows, and their scale
 
 
 def find_figure(name: str) -> paper.Figure:
@@ -48,8 +50,9 @@ def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> tuple[
         return _selection(figure, stored, stem)
     if figure.kind == "convergence":
         return _convergence(figure, stored, stem)
-    clouds, words = _clouds(figure, stored)
-    title = _title(figure, list(clouds))
+    groups = _groups(figure, stored, curves=False)
+    clouds, words = _clouds(figure, groups)
+    title = _title(figure, _data_of(groups))
     if figure.kind == "scatter":
         return draw_scatter(clouds, stem, title=title), words
     binned = {panel: bins_of(members) for panel, members in clouds.items()}
@@ -57,12 +60,12 @@ def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> tuple[
     return draw_levels(clouds, binned, stem, title=title, y_label=label), words
 
 
-def _title(figure: paper.Figure, panels: Sequence[str]) -> str:
+def _title(figure: paper.Figure, data: Iterable[str]) -> str:
     """The figure's title; a stand-in for its target is called one."""
-    data = sorted({panel.rpartition(" on ")[2] for panel in panels})
-    if figure.target != "cifar100" or data == ["CIFAR-100"]:
+    there = sorted(set(data))
+    if figure.target is None or there == [paper.DATA[figure.target]]:  # None: the panels say it
         return figure.title
-    return f"{figure.title}; here {', '.join(data)} in its place"
+    return f"{figure.title}; here {', '.join(there)} in its place"
 
 
 def bins_of(members: Sequence[Cloud]) -> list[list[tuple[float | None, float | None, int]]]:
@@ -97,11 +100,11 @@ def _level(scores: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, LEVELS - 1)
 
 
-def _clouds(figure: paper.Figure, stored: Sequence[Stored]) -> tuple[dict[str, list[Cloud]], list[str]]:
+def _clouds(figure: paper.Figure, groups: Groups) -> tuple[dict[str, list[Cloud]], list[str]]:
     """Panel by panel (a source on a data set), the points of each way to transfer."""
     panels: dict[str, list[Cloud]] = {}
     words = []
-    for (panel, method), (rows, scale) in _groups(figure, stored, curves=False).items():
+    for (panel, method), (rows, scale) in groups.items():
         scores = np.array([row["scores"]["leep"] for row in rows])
         outcomes = np.array([outcome_of(row) for row in rows])
         panels.setdefault(panel, []).append(Cloud(f"{paper.METHODS[method]} ({len(rows)})", scores, outcomes))
@@ -109,24 +112,30 @@ def _clouds(figure: paper.Figure, stored: Sequence[Stored]) -> tuple[dict[str, l
     return panels, words
 
 
-def _groups(
-    figure: paper.Figure, stored: Sequence[Stored], *, curves: bool
-) -> dict[tuple[str, str], tuple[list[Mapping[str, Any]], Scale]]:
-    """(panel, method) -> rows of the first outcome seed, by task, and the scale they were made at."""
-    found: dict[tuple[str, str], tuple[list[Mapping[str, Any]], Scale]] = {}
-    for file in stored:
+def _groups(figure: paper.Figure, stored: Sequence[Stored], *, curves: bool) -> Groups:
+    """Rows of the first outcome seed, by task; those of another file are other panels, for it has other settings."""
+    found: Groups = {}
+    first: dict[str, int] = {}  # panel -> the file that it came from
+    for number, file in enumerate(stored, start=1):
         scale = scale_of(file)
         for row in file.rows:
             target, _, setting, _ = str(row.get("row", "///")).split("/")
             wanted = setting == figure.setting and figure.target in (None, target) and ("curve" in row) == curves
             if wanted and row["outcome_seed"] == 0:
-                found.setdefault((f"{row['model']} on {row['data']}", row["method"]), ([], scale))[0].append(row)
+                panel = used(row)
+                if first.setdefault(panel, number) != number:
+                    panel = f"{panel}, file {number}"
+                found.setdefault((panel, row["method"]), ([], scale))[0].append(row)
     if not found:
         raise InputError(
             f"the results hold no rows for {figure.name} ({figure.title}); run it without `--show`, or name "
             "another file with `--out`."
         )
     return found
+
+
+def _data_of(groups: Groups) -> set[str]:
+    return {row["data"] for rows, _ in groups.values() for row in rows}
 
 
 def _convergence(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> tuple[list[Path], list[str]]:
@@ -146,7 +155,7 @@ def _convergence(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> 
         words.append(_said(panel, method, len(paired), scale, "convergence"))
     if not panels:
         raise InputError(f"{figure.name} needs the training from scratch of the same tasks, and the results hold none.")
-    return draw_convergence(panels, stem, title=_title(figure, list(panels))), words
+    return draw_convergence(panels, stem, title=_title(figure, _data_of(groups))), words
 
 
 def level_curves(scores: np.ndarray, curves: np.ndarray, reference: np.ndarray) -> list[LevelCurve]:
@@ -182,8 +191,9 @@ def _selection(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> tu
     words = []
     for choice in found:
         place = stem if len(found) == 1 else stem.with_name(f"{stem.name}_{choice.data.replace(' ', '-').lower()}")
-        written += draw_selection(_panels(choice), place, title=f"{figure.title}: here {choice.data}")
-        words.append(f"{choice.data}: {len(choice.names)} candidates, {choice.n} training images")
+        written += draw_selection(_panels(choice), place, title=_title(figure, [choice.data]))
+        candidates, images = counted(len(choice.names), "candidate"), counted(choice.n, "training image")
+        words.append(f"{choice.data}: {candidates}, {images}")
     return written, words
 
 
@@ -201,6 +211,6 @@ def _panels(choice: Choice) -> dict[str, Candidates]:
 
 
 def _said(panel: str, method: str, tasks: int, scale: Scale, setting: str) -> str:
-    less = [f"{tasks} tasks for {paper.TASKS}"] if tasks < paper.TASKS else []
+    less = [f"{counted(tasks, 'task')} for {paper.TASKS}"] if tasks < paper.TASKS else []
     less += scale.differences(method, setting)
     return f"{panel}, {paper.METHODS[method]}: " + ("; ".join(less) or f"{tasks} tasks, in full")

@@ -14,6 +14,7 @@ PAPER = (
 )
 SOURCES: dict[str, str] = {"imagenet": "ResNet18 on ImageNet", "cifar10": "ResNet20 on CIFAR-10"}
 TARGETS: dict[str, str] = {"cifar100": "CIFAR-100", "fashion-mnist": "FashionMNIST"}
+DATA = {"cifar100": "CIFAR-100", "fashion-mnist": "Fashion-MNIST"}  # the targets as data sets title them
 PROPERTIES: dict[str, str] = {
     "large": "large, balanced (5.1)",
     "small": "small, balanced (5.2)",

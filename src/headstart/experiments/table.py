@@ -55,6 +55,7 @@ class Line:
     row: paper.TableRow
     model: str
     data: str
+    used: str  # model and data in words
     tasks: int
     scaled: tuple[str, ...]  # where less was done than in the paper, in words
     coefficients: dict[str, Coefficient | None]
@@ -63,10 +64,6 @@ class Line:
     ceiling: float | None
     outcome: float  # mean over the tasks
     seconds: float  # per task, training and test
-
-    @property
-    def stands_in(self) -> bool:
-        return self.row.target == "cifar100" and self.data != "CIFAR-100"
 
 
 def lines(stored: Sequence[Stored]) -> list[Line]:
@@ -101,9 +98,8 @@ def main_grid(found: Sequence[Line], published: Published = paper.PUBLISHED) -> 
             cells.append((*_named(row), blank, *([MISSING] * 5), *beside))
         for line in of_row:
             obtained = tuple(_with_p(line.coefficients[name]) for name in PAPER_SCORES)
-            used = f"{line.model} on {line.data}" + (" (stand-in)" if line.stands_in else "")
             cells.append(
-                (*_named(row), used, str(line.tasks), *obtained, _interval(line.coefficients["leep"]), *beside)
+                (*_named(row), line.used, str(line.tasks), *obtained, _interval(line.coefficients["leep"]), *beside)
             )
     header = ("paper: source", "target", "transfer", "property", "used here", "tasks", "LEEP", "NCE", "H", "LEEP 95 %")
     notes = [NOTE_P, *_scaled(found)]
@@ -223,6 +219,17 @@ def outcome_of(row: Mapping[str, Any]) -> float:
     return float(row["f1"] if setting_of(row) == "imbalanced" else row["accuracy"])
 
 
+def used(row: Mapping[str, Any]) -> str:
+    """Model and data of a row, for a reader; data that stand in for the paper's are called so.
+
+    Example:
+        >>> used({"row": "cifar100/cifar10/small/head", "model": "net", "data": "Grocery Store"})
+        'net on Grocery Store (stand-in)'
+    """
+    real = paper.DATA[str(row["row"]).split("/")[0]]
+    return f"{row['model']} on {row['data']}" + ("" if row["data"] == real else " (stand-in)")
+
+
 def setting_of(row: Mapping[str, Any]) -> str:
     return str(row["row"]).split("/")[2]
 
@@ -244,6 +251,7 @@ def _line(rows: Sequence[Mapping[str, Any]], scale: Scale) -> Line:
         row=spec,
         model=rows[0]["model"],
         data=rows[0]["data"],
+        used=used(rows[0]),
         tasks=len(first),
         scaled=tuple(less),
         coefficients={name: pearson(x, y) for name, x in columns.items()},
