@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from foresight_cases import Case, kendall, mean_interval, regimes, regret, weighted
-from foresight_measure import CENTRED, GAUSSIAN
+from foresight_measure import CENTRED, GAUSSIAN, POOLED
 from foresight_report import FEWEST, OUTCOMES, group_of
 
 from headstart.ranking import auto_sort
@@ -17,6 +17,7 @@ SINGLES = (
     "leep_calibrated",
     CENTRED,
     GAUSSIAN,
+    POOLED,
     "nce",
     "knn",
     "ridge_probe",

@@ -12,7 +12,7 @@ from foresight_variants import VARIANTS, calibrated, centred, corrected, em_fold
 from headstart.data import stratified_order
 from headstart.experiments.results import Results
 from headstart.records import ModelCard
-from headstart.scores import evaluate, knn, leep_calibrated, leep_gaussian, ridge_probe
+from headstart.scores import evaluate, knn, leep_calibrated, leep_gaussian, leep_pooled, ridge_probe
 from headstart.train.head import fit_head
 
 SIZES = {50: 3, 100: 3, 200: 3, 500: 2, 1000: 1, 2000: 1}  # examples -> sub-samples of so many
@@ -32,8 +32,9 @@ LIBRARY = (
 )
 CENTRED = "leep_calibrated(centred=True)"
 GAUSSIAN = "leep_gaussian"
+POOLED = "leep_pooled"
 EVERYWHERE = 500  # examples up to which every block is measured; beyond, those in `LARGE`
-LARGE = ("library", "on logits", "corrected", "centred", "gaussian")
+LARGE = ("library", "on logits", "corrected", "centred", "gaussian", "pooled")
 EM_TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0)
 Block = Callable[[Rows, ModelCard, int], dict[str, float]]
 
@@ -173,6 +174,10 @@ def _gaussian(rows: Rows, card: ModelCard, seed: int) -> dict[str, float]:
     }
 
 
+def _pooled(rows: Rows, card: ModelCard, seed: int) -> dict[str, float]:
+    return {POOLED: leep_pooled(rows.features, rows.labels, logits=rows.logits)}
+
+
 BLOCKS: dict[str, Block] = {
     "library": _library,
     "variants": _variants,
@@ -181,4 +186,5 @@ BLOCKS: dict[str, Block] = {
     "corrected": _corrected,
     "centred": _centred,
     "gaussian": _gaussian,
+    "pooled": _pooled,
 }

@@ -97,25 +97,47 @@ def leep_centred(
 
 def leep_gaussian(logits: np.ndarray, labels: np.ndarray, prior: float, groups: np.ndarray | None = None) -> float:
     """Brute force: densities of Gaussians around class means without the example, the variance by a general search."""
+    return float(gaussian_likelihoods(logits, labels, prior, groups)[np.arange(len(labels)), _codes(labels)].mean())
+
+
+def gaussian_likelihoods(
+    logits: np.ndarray, labels: np.ndarray, prior: float, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Log probability of every class, (n, C)."""
     x = logits - logits.mean(axis=1, keepdims=True)
     x = x - x.mean(axis=0)
     groups = np.arange(len(labels)) if groups is None else groups
     classes = np.unique(labels)
-    squares, frequencies = np.empty((len(labels), len(classes))), np.empty((len(labels), len(classes)))
+    squares = np.empty((len(labels), len(classes)))
     for i in range(len(labels)):
         others = groups != groups[i]
         for c, y in enumerate(classes):
             there = others & (labels == y)
             mean = x[there].sum(axis=0) / (there.sum() + prior) if there.sum() + prior > 0 else 0 * x[0]
             squares[i, c] = ((x[i] - mean) ** 2).sum()
-            present = len(classes)
-            frequencies[i, c] = (there.sum() + 0.5) / (others.sum() + present / 2)
+    return scaled_likelihoods(-squares / 2, labels, groups)
 
-    def loss(log_variance: float) -> float:
-        likelihoods = -squares / (2 * np.exp(log_variance)) + np.log(frequencies)
-        own = likelihoods[np.arange(len(labels)), np.searchsorted(classes, labels)]
-        return -float((own - logsumexp(likelihoods, axis=1)).mean())
 
-    starts = np.linspace(-8, 40, 49)
+def scaled_likelihoods(evidence: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """log softmax of scale * evidence + log frequencies, the scale by a general search."""
+    classes = np.unique(labels)
+    frequencies = np.empty(evidence.shape)
+    for i in range(len(labels)):
+        others = groups != groups[i]
+        there = (labels[others, None] == classes).sum(axis=0)
+        frequencies[i] = (there + 0.5) / (others.sum() + len(classes) / 2)
+
+    def likelihoods(log_scale: float) -> np.ndarray:
+        joint = np.exp(log_scale) * evidence + np.log(frequencies)
+        return joint - logsumexp(joint, axis=1, keepdims=True)
+
+    def loss(log_scale: float) -> float:
+        return -float(likelihoods(log_scale)[np.arange(len(labels)), _codes(labels)].mean())
+
+    starts = np.linspace(-40, 8, 49)
     best = starts[int(np.argmin([loss(s) for s in starts]))]
-    return -minimize_scalar(loss, bounds=(best - 1, best + 1), method="bounded", options={"xatol": 1e-9}).fun
+    return likelihoods(minimize_scalar(loss, bounds=(best - 1, best + 1), method="bounded", options={"xatol": 1e-9}).x)
+
+
+def _codes(labels: np.ndarray) -> np.ndarray:
+    return np.unique(labels, return_inverse=True)[1]

@@ -65,7 +65,7 @@ def test_leave_one_out_is_brute_force(source, prior):
 
 
 OURS = [
-    "leep_calibrated", "leep_gaussian", "leep_loo", "leep", "nce", "leep_skill", "leep_normalized",
+    "leep_calibrated", "leep_gaussian", "leep_pooled", "leep_loo", "leep", "nce", "leep_skill", "leep_normalized",
     "regularized_h_score", "h_score", "logme", "knn", "ridge_probe",
 ]  # fmt: skip
 

@@ -8,14 +8,14 @@ from tests.scores.worlds import features_and_labels
 from headstart.scores import evaluate, ridge_probe
 from headstart.scores._decomposition import decompose
 from headstart.scores._residual_maker import ResidualMaker
-from headstart.scores.ridge_probe import GRID, _left_out
+from headstart.scores.ridge_probe import GRID, left_out
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (30, 50), (30, 29)])
 def test_left_out_errors_equal_refitting(n, d):
     features, labels = features_and_labels(n, d)
     targets = np.eye(3)[labels]
-    errors, penalty = _left_out(ResidualMaker(decompose(features), targets))
+    errors, penalty = left_out(ResidualMaker(decompose(features), targets))
     predictions = reference.ridge_loo_predictions(features, targets, penalty)
     assert errors == pytest.approx(targets - predictions, abs=1e-9)
     assert ridge_probe(features, labels) == pytest.approx(np.mean(predictions.argmax(axis=1) == labels), abs=1e-12)
@@ -25,7 +25,7 @@ def test_the_penalty_has_the_least_left_out_error():
     features, labels = features_and_labels(30, 12)
     targets = np.eye(3)[labels]
     parts = decompose(features)
-    _, chosen = _left_out(ResidualMaker(parts, targets))
+    _, chosen = left_out(ResidualMaker(parts, targets))
     losses = {
         p: ((targets - reference.ridge_loo_predictions(features, targets, p)) ** 2).sum()
         for p in GRID * parts.squares[0]
@@ -36,7 +36,7 @@ def test_the_penalty_has_the_least_left_out_error():
 def test_a_group_left_out_equals_refitting_without_it():
     features, labels = features_and_labels(40, 6)
     groups = np.arange(40) % 5
-    _, penalty = _left_out(ResidualMaker(decompose(features), np.eye(3)[labels]))
+    _, penalty = left_out(ResidualMaker(decompose(features), np.eye(3)[labels]))
     done, _ = evaluate(["ridge_probe"], labels=labels, groups=groups, features=features)
     for g in range(5):
         kept = groups != g
@@ -47,7 +47,7 @@ def test_a_group_left_out_equals_refitting_without_it():
 def test_regression_is_judged_by_r_squared():
     features, _ = features_and_labels(40, 6)
     target = features[:, 0] + np.random.default_rng(0).normal(size=40)
-    errors, penalty = _left_out(ResidualMaker(decompose(features), target[:, None]))
+    errors, penalty = left_out(ResidualMaker(decompose(features), target[:, None]))
     predictions = reference.ridge_loo_predictions(features, target, penalty)
     means = np.array([np.delete(target, i).mean() for i in range(40)])
     expected = 1 - ((target - predictions) ** 2).sum() / ((target - means) ** 2).sum()

@@ -17,6 +17,7 @@ from headstart.scores.leep_calibrated import Calibration, fit_temperature, leep_
 from headstart.scores.leep_em import EMFit, fit_em, leep_em
 from headstart.scores.leep_gaussian import leep_gaussian
 from headstart.scores.leep_loo import leep_loo
+from headstart.scores.leep_pooled import leep_pooled
 from headstart.scores.leep_skill import SkillTest, leep_skill, skill_test
 from headstart.scores.lfc import lfc
 from headstart.scores.linear_mse import label_mse, linear_mse
@@ -75,6 +76,7 @@ __all__ = [
     "leep_gaussian",
     "leep_loo",
     "leep_normalized",
+    "leep_pooled",
     "leep_skill",
     "lfc",
     "linear_mse",

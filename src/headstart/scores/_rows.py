@@ -15,6 +15,7 @@ from headstart.scores.leep_calibrated import ROWS as LEEP_CALIBRATED
 from headstart.scores.leep_em import ROWS as LEEP_EM
 from headstart.scores.leep_gaussian import ROWS as LEEP_GAUSSIAN
 from headstart.scores.leep_loo import ROWS as LEEP_LOO
+from headstart.scores.leep_pooled import ROWS as LEEP_POOLED
 from headstart.scores.leep_skill import ROWS as LEEP_SKILL
 from headstart.scores.lfc import ROWS as LFC
 from headstart.scores.linear_mse import ROWS as LINEAR_MSE
@@ -47,6 +48,7 @@ SCORES: dict[str, Score] = {
         LEEP_SKILL,
         LEEP_EM,
         LEEP_GAUSSIAN,
+        LEEP_POOLED,
         SOURCE_ACCURACY,
         NLEEP,
         PACTRAN,

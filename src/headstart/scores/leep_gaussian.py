@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from scipy.optimize import brentq
 
 from headstart.errors import InputError
+from headstart.scores._best_scale import at_best_scale, frequencies_without_own, mean_of_own
 from headstart.scores._checks import Labels, check_groups, check_labels, check_logits, check_probs
 from headstart.scores._class_sums import class_sums
 from headstart.scores._head_counts import PRIOR, prior_without
@@ -15,9 +15,6 @@ from headstart.scores._log_ratios import LogRatios, log_ratios
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._table import CLASSIFICATION, Measured, Score
 from headstart.scores.leep_loo import check_prior
-
-SHARPEST = 7.0  # log of the largest scale, the mean size of an exponent being one; beyond, every example is certain
-FLATTEST = -12.0  # log of the smallest scale above zero that is looked at
 
 
 def leep_gaussian(
@@ -69,16 +66,20 @@ def leep_gaussian(
     checked = check_labels(labels)
     n = len(checked.codes)
     rows = ProbRows(check_logits(probs, n), True) if logits else ProbRows(check_probs(probs, n))
-    return _value(rows, checked, prior, None if groups is None else check_groups(groups, n))
+    log_probs = gaussian_log_probs(rows, checked, prior, None if groups is None else check_groups(groups, n))
+    return mean_of_own(log_probs, checked.codes)
 
 
-def _value(rows: ProbRows, labels: Labels, prior: float = PRIOR, groups: Int[np.ndarray, " n"] | None = None) -> float:
+def gaussian_log_probs(
+    rows: ProbRows, labels: Labels, prior: float = PRIOR, groups: Int[np.ndarray, " n"] | None = None
+) -> Float[np.ndarray, "n c"]:
+    """Log probability of every class for each example, itself (or its group) left out."""
     ratios = log_ratios(rows)
     if groups is None:
         exponents, frequencies = _without_own(ratios, labels, prior)
     else:
         exponents, frequencies = _without_group(ratios, labels, prior, groups)
-    return _largest(exponents, np.log(frequencies), labels.codes)
+    return at_best_scale(exponents, frequencies, labels.codes)
 
 
 def _without_own(
@@ -100,8 +101,7 @@ def _without_own(
         inverse = np.divide(1.0, left, out=np.zeros(len(left)), where=left > 0)  # nothing left: the overall mean, zero
         alone = (mine - length) * inverse - (squares[own] - 2 * mine + length) * inverse**2 / 2
         np.put_along_axis(exponents[block], own[:, None], alone[:, None], axis=1)
-    frequencies = np.stack([prior_without(labels.counts, own) for own in np.eye(classes, dtype=np.int64)])
-    return exponents, frequencies[labels.codes]
+    return exponents, frequencies_without_own(labels)
 
 
 def _without_group(
@@ -123,47 +123,21 @@ def _without_group(
     return exponents, frequencies
 
 
-def _largest(
-    exponents: Float[np.ndarray, "n c"], offsets: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]
-) -> float:
-    """Largest mean log-likelihood over the scale of the exponents, from zero up.
-
-    It is concave in the scale, so the place where its slope is zero is the one maximum.
-    """
-    size = np.abs(exponents).mean()
-    unit = exponents / size if size > 0 else exponents
-    own = np.take_along_axis(unit, codes[:, None], axis=1)[:, 0]
-
-    def slope(log_scale: float) -> float:
-        weights = _normal(offsets + np.exp(log_scale) * unit)
-        return float((own - (np.exp(weights) * unit).sum(axis=1)).mean())
-
-    if slope(FLATTEST) <= 0:
-        scale = 0.0
-    elif slope(SHARPEST) >= 0:
-        scale = np.exp(SHARPEST)
-    else:
-        scale = np.exp(brentq(slope, FLATTEST, SHARPEST, xtol=1e-9))
-    value = np.take_along_axis(_normal(offsets + scale * unit), codes[:, None], axis=1).mean()
-    return min(0.0, float(value)) + 0.0  # + 0.0: no -0.0
-
-
-def _normal(values: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
-    """Log probabilities proportional to exp(values)."""
-    values = values - values.max(axis=1, keepdims=True)
-    return values - np.log(np.exp(values).sum(axis=1, keepdims=True))
+def shared_log_probs(inputs: Inputs) -> Float[np.ndarray, "n c"]:
+    """The same for one source's inputs, computed for the first score that asks."""
+    return inputs.once("gaussian log probs", lambda: gaussian_log_probs(inputs.logits_rows, inputs.classes))
 
 
 def _measure(inputs: Inputs) -> Measured:
     rows = inputs.logits_rows
-    value = _value(rows, inputs.classes)
+    value = mean_of_own(shared_log_probs(inputs), inputs.classes.codes)
     deleted = []
     for kept in map(inputs.kept, range(inputs.group_count)):
         try:
             labels = check_labels(inputs.labels[kept])
         except InputError as error:
             return Measured(value, None, (f"no interval: with a group left out, {error}",))
-        deleted.append(_value(replace(rows, array=rows.array[kept]), labels))
+        deleted.append(mean_of_own(gaussian_log_probs(replace(rows, array=rows.array[kept]), labels), labels.codes))
     return Measured(value, np.array(deleted) if deleted else None)
 
 

@@ -1,5 +1,7 @@
 """A linear probe in closed form: ridge regression judged by leave-one-out, its penalty chosen the same way."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
@@ -11,6 +13,7 @@ from headstart.scores._residual_maker import ResidualMaker, Spectrum, residual_m
 from headstart.scores._table import ANY_TASK, Measured, Score
 
 GRID = 10.0 ** np.arange(-8, 2.25, 0.5)  # penalties, as shares of the largest eigenvalue of the scatter matrix
+FIXED_PENALTY = "approximate interval: the penalty stays the one chosen on all examples"
 
 
 def ridge_probe(
@@ -46,11 +49,11 @@ def ridge_probe(
     """
     targets = check_targets(labels, task)
     parts = decompose(check_features(features, len(targets)))
-    errors, _ = _left_out(ResidualMaker(parts, targets))
+    errors, _ = left_out(ResidualMaker(parts, targets))
     return _quality(errors, targets, task)
 
 
-def _left_out(maker: ResidualMaker) -> tuple[Float[np.ndarray, "n t"], float]:
+def left_out(maker: ResidualMaker) -> tuple[Float[np.ndarray, "n t"], float]:
     """Leave-one-out errors at the best penalty, and that penalty (infinite: the mean alone is best)."""
     everything = slice(None)
     alone = (
@@ -107,18 +110,30 @@ def _errors_without(
 
 def _measure(inputs: Inputs) -> Measured:
     maker = residual_maker(inputs)
-    errors, penalty = _left_out(maker)
+    errors, penalty = shared_left_out(inputs)
     value = _quality(errors, maker.targets, inputs.task)
     if inputs.groups is None:
         return Measured(value)
+    deleted = np.empty(inputs.group_count)
+    for group, left in enumerate(errors_without_groups(maker, inputs.groups, penalty)):
+        deleted[group] = _quality(left, maker.targets[inputs.groups != group], inputs.task)
+    return Measured(value, deleted, (FIXED_PENALTY,))
+
+
+def shared_left_out(inputs: Inputs) -> tuple[Float[np.ndarray, "n t"], float]:
+    """Leave-one-out errors of one source's inputs and their penalty, computed for the first score that asks."""
+    return inputs.once("ridge left out", lambda: left_out(residual_maker(inputs)))
+
+
+def errors_without_groups(
+    maker: ResidualMaker, groups: Int[np.ndarray, " n"], penalty: float
+) -> Iterator[Float[np.ndarray, "k t"]]:
+    """Leave-one-out errors of the other examples with each group left out in turn."""
     spectrum = maker.centred(penalty)
     alone = np.zeros(maker.n) if maker.complete else np.maximum(1 - (maker.basis**2).sum(axis=1), 0.0)
     diagonal = alone + maker.basis**2 @ spectrum.kept
-    deleted = np.empty(inputs.group_count)
-    for group in range(inputs.group_count):
-        left = _errors_without(maker, spectrum, np.flatnonzero(inputs.groups == group), diagonal)
-        deleted[group] = _quality(left, maker.targets[inputs.groups != group], inputs.task)
-    return Measured(value, deleted, ("approximate interval: the penalty stays the one chosen on all examples",))
+    for group in range(int(groups.max()) + 1):
+        yield _errors_without(maker, spectrum, np.flatnonzero(groups == group), diagonal)
 
 
 ROWS = (

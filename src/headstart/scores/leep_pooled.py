@@ -1,0 +1,119 @@
+"""Pooled LEEP: what the source's head and its features say of a left-out example's label, taken together."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+from headstart.errors import InputError
+from headstart.scores._best_scale import at_best_scale, frequencies_without_own, mean_of_own, normalised
+from headstart.scores._checks import Labels, check_features, check_labels, check_logits, check_targets
+from headstart.scores._decomposition import decompose
+from headstart.scores._inputs import Inputs
+from headstart.scores._prob_rows import ProbRows
+from headstart.scores._residual_maker import ResidualMaker, residual_maker
+from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores.leep_gaussian import gaussian_log_probs, shared_log_probs
+from headstart.scores.ridge_probe import FIXED_PENALTY, errors_without_groups, left_out, shared_left_out
+
+HEADLESS = "the source has no classifier: by its features alone"
+
+
+def leep_pooled(
+    features: Float[np.ndarray, "n d"],
+    labels: Shaped[np.ndarray, " n"],
+    *,
+    logits: Float[np.ndarray, "n z"] | None = None,
+) -> float:
+    """Pooled LEEP: mean leave-one-out log-likelihood of the labels, by head and features (higher is better).
+
+    Two experts give the label of each example a probability without having seen it. One is `leep_gaussian`, by the
+    source's log probabilities. The other is the ridge probe: its left-out predictions less the class frequencies, times
+    the scale of largest likelihood, are the logarithms of factors on those frequencies. They are pooled as equals: the
+    root of the product of their probabilities, made to add up to one. With few examples the head, which has already
+    been trained, knows more; with many the features do.
+
+    Args:
+        features: What goes into the source's head.
+        labels: Target classes; any integers or strings, gaps allowed.
+        logits: Of the source's head; log probabilities will do. None: it has none, and the features speak alone.
+
+    Returns:
+        The score in nats, at most 0.
+
+    Raises:
+        InputError: Shapes disagree, a value is not finite, or fewer than two classes.
+
+    Example:
+        >>> features = np.array([[0.0], [0.5], [1.0], [1.5], [3.0], [2.5], [4.0], [5.0], [4.5], [6.0]])
+        >>> labels = np.arange(10) // 5
+        >>> round(leep_pooled(features, labels), 4)  # by the features alone; a guess has -0.7985
+        -0.3426
+        >>> round(leep_pooled(features, labels, logits=np.zeros((10, 3))), 4)  # pooled with a head that only guesses
+        -0.4086
+
+    Reference: headstart's own; pooling by the geometric mean from Genest and Zidek, Combining Probability
+    Distributions, Statistical Science 1986. https://doi.org/10.1214/ss/1177013825
+    """
+    checked = check_labels(labels)
+    n = len(checked.codes)
+    maker = ResidualMaker(decompose(check_features(features, n)), check_targets(labels, "classification"))
+    probe = _probe_log_probs(maker.targets, left_out(maker)[0], checked)
+    if logits is None:
+        return mean_of_own(probe, checked.codes)
+    head = gaussian_log_probs(ProbRows(check_logits(logits, n), logits=True), checked)
+    return mean_of_own(_pooled(head, probe), checked.codes)
+
+
+def _pooled(one: Float[np.ndarray, "n c"], other: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+    return normalised((one + other) / 2)
+
+
+def _probe_log_probs(
+    targets: Float[np.ndarray, "n c"], errors: Float[np.ndarray, "n c"], labels: Labels
+) -> Float[np.ndarray, "n c"]:
+    """Log probability of every class from the left-out errors of a linear probe on the indicators of the classes."""
+    return at_best_scale(targets - errors - targets.mean(axis=0), frequencies_without_own(labels), labels.codes)
+
+
+def _measure(inputs: Inputs) -> Measured:
+    headless = inputs.missing("probs") is not None
+    maker, labels = residual_maker(inputs), inputs.classes
+    errors, penalty = shared_left_out(inputs)
+    log_probs = _probe_log_probs(maker.targets, errors, labels)
+    value = mean_of_own(log_probs if headless else _pooled(shared_log_probs(inputs), log_probs), labels.codes)
+    notes = (HEADLESS,) if headless else ()
+    if inputs.groups is None:
+        return Measured(value, None, notes)
+    deleted = np.empty(inputs.group_count)
+    for group, left in enumerate(errors_without_groups(maker, inputs.groups, penalty)):
+        kept = inputs.kept(group)
+        try:
+            others = check_labels(inputs.labels[kept])
+        except InputError as error:
+            return Measured(value, None, (*notes, f"no interval: with a group left out, {error}"))
+        there = np.isin(labels.classes, others.classes)
+        log_probs = _probe_log_probs(maker.targets[kept][:, there], left[:, there], others)
+        if not headless:
+            rows = replace(inputs.logits_rows, array=inputs.logits_rows.array[kept])
+            log_probs = _pooled(gaussian_log_probs(rows, others), log_probs)
+        deleted[group] = mean_of_own(log_probs, others.codes)
+    return Measured(value, deleted, (*notes, FIXED_PENALTY))
+
+
+ROWS = (
+    Score(
+        name="leep_pooled",
+        title="pooled LEEP",
+        function=leep_pooled,
+        needs="features",
+        tasks=CLASSIFICATION,
+        low=-np.inf,
+        high=0.0,
+        cost="O(n d min(n, d) + n z C)",
+        citation="headstart; pooling: Genest and Zidek, Statistical Science 1986, https://doi.org/10.1214/ss/1177013825",
+        meaning="Log-likelihood of left-out labels by the source's head and a linear probe on its features together.",
+        invariances=frozenset({"order", "names", "unused", "scale", "shift", "rotation"}),
+        measure=_measure,
+    ),
+)
