@@ -52,8 +52,15 @@ def test_a_pool_holds_so_many_of_each_class_and_follows_from_its_seed() -> None:
 
 
 def test_a_missing_set_names_what_brings_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(TargetError, match=r"CIFAR-100 is not on this machine.*CIFAR100\('data', download=True\)"):
+    with pytest.raises(
+        TargetError, match=r"CIFAR-100 is not on this machine.*CIFAR100\('data', download=True\)"
+    ) as told:
         open_data_set("cifar100", root=str(tmp_path))
+    assert f"is not under {tmp_path} (`--root DIR`)" in str(told.value)
+    assert "root=" not in str(told.value)  # a word of Python, of no use to a command line
+    with pytest.raises(TargetError) as told:
+        open_data_set("grocery-store")
+    assert str(told.value).count("--data grocery-store=PATH") == 1
     known = KNOWN["fashion-mnist"]
     monkeypatch.setitem(data_sets.KNOWN, "fashion-mnist", Known(known.title, known.brings, (str(tmp_path / "none"),)))
     with pytest.raises(TargetError, match="apt-get install dataset-fashion-mnist"):

@@ -140,14 +140,17 @@ def open_data_set(name: str | os.PathLike, *, places: Mapping[str, str] | None =
             try:
                 return _open(name, place, root)
             except TargetError as error:
-                looked.append(str(error).rstrip("."))
+                reason = str(error).partition(";")[0].rstrip(".")  # what follows is said below, in this command's words
+                looked.append(f"{reason} (`--root DIR`)")
         elif os.path.exists(place):
             return _open(name, place, root)
         else:
             looked.append(f"{place} does not exist")
+    place = f"`--data {name}=PATH`"
+    elsewhere = "" if place in known.brings else f" If it lies elsewhere, pass {place}."
     raise TargetError(
         f"{known.title} is not on this machine{': ' if looked else ''}{'; '.join(looked)}. It is brought by "
-        f"{known.brings}. If it lies elsewhere, pass `--data {name}=PATH`."
+        f"{known.brings}.{elsewhere}"
     )
 
 

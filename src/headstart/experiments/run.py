@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -207,11 +208,14 @@ def check_same(results: Results, part: Part, bench: Bench) -> None:
 
 
 def _alone(todo: Sequence[Piece], bench: Bench, results: Results, tell: Announce) -> int:
-    count = 0
-    for piece in todo:
-        left = piece.without(results.refresh())  # another process may have done it meanwhile
+    count, waiting = 0, list(todo)
+    while waiting:
+        left = waiting.pop(0).without(results.refresh())  # another process may have done it meanwhile
         if left.numbers:
-            count += _write(work(left, bench), results, tell)
+            written = _write(work(left, bench), results, tell)
+            count += written
+            if not written:  # another process was at the same piece, and would be at the next
+                Random(os.getpid()).shuffle(waiting)
     return count
 
 

@@ -1,0 +1,45 @@
+"""Work shared by processes: what another did meanwhile is left out, and two of them do not stay at the same piece."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headstart.experiments import paper, run
+from headstart.experiments.plan import Order, Part, Piece, pieces
+from headstart.experiments.results import Results
+
+ROW = next(row for row in paper.ROWS if row.name == "fashion-mnist/cifar10/small/fine-tune")
+
+
+def finished(piece: Piece) -> list[tuple[str, dict[str, Any]]]:
+    return [(key, {"accuracy": 0.5, "scores": {}}) for key in piece.keys]
+
+
+def test_a_process_that_comes_second_with_a_piece_goes_another_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = Results(tmp_path / "r.jsonl", {}), Results(tmp_path / "r.jsonl", {})
+    todo = pieces([Part(ROW, "m", "d")], Order(tasks=40))
+    order = []
+
+    def work(piece: Piece, bench: Any) -> list[tuple[str, dict[str, Any]]]:
+        order.append(piece.numbers[0])
+        if len(order) == 1:  # another process, one step ahead, has just finished the same piece
+            for key, row in finished(piece):
+                other.append(key, row)
+        return finished(piece)
+
+    monkeypatch.setattr(run, "work", work)
+    assert run._alone(todo, None, mine, lambda text: None) == 39  # type: ignore[arg-type]
+    assert order[0] == 0
+    assert sorted(order) == list(range(40))
+    assert order[1:] != list(range(1, 40))
+
+
+def test_alone_the_first_tasks_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = Results(tmp_path / "r.jsonl", {})
+    monkeypatch.setattr(run, "work", lambda piece, bench: finished(piece))
+    todo = pieces([Part(ROW, "m", "d")], Order(tasks=5))
+    assert run._alone(todo, None, results, lambda text: None) == 5  # type: ignore[arg-type]
+    assert [row["key"].split("/")[-2] for row in results.rows] == list("01234")
