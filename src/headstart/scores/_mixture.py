@@ -123,37 +123,38 @@ def _nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
 def _gaussians(
     x: np.ndarray, weights: sparse.csc_array, covariance: Covariance, floor: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """M-step: centres (k, d); lower factors (k, d, d) or scales (k, d) that whiten; log-weight plus log-normaliser;
-    and for each component the direction, of unit variance, along which it is furthest from the mean of all, (k, d).
+    """M-step: centres (k, d); Cholesky factors (k, d, d), their diagonals inverted, or scales (k, d) that whiten;
+    log-weight plus log-normaliser; and for each component the direction, of unit variance, along which it is furthest
+    from the mean of all, (k, d).
     """
     n, d = x.shape
     masses = np.asarray(weights.sum(axis=0)).ravel()
     centres = (weights.T @ x) / masses[:, None]
+    apart = centres - x.mean(axis=0)
     if covariance == "full":
-        factors = np.empty((len(masses), d, d))
+        factors, white, directions = np.empty((len(masses), d, d)), np.empty_like(apart), np.empty_like(apart)
         for k in range(len(masses)):
             rows = weights.indices[weights.indptr[k] : weights.indptr[k + 1]]
             share = weights.data[weights.indptr[k] : weights.indptr[k + 1]]
             left = (x[rows] - centres[k]) * np.sqrt(share / masses[k])[:, None]
             scatter = left.T @ left
             scatter.flat[:: d + 1] += floor
-            lower = linalg.cholesky(scatter, lower=True, overwrite_a=True, check_finite=False)
-            factors[k] = linalg.lapack.dtrtri(lower, lower=1, overwrite_c=1)[0]
-        logdets = np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+            upper = linalg.cholesky(scatter.T, overwrite_a=True, check_finite=False)  # in place: column by column
+            white[k] = linalg.lapack.dtrtrs(upper, apart[k], trans=1)[0]
+            directions[k] = linalg.lapack.dtrtrs(upper, white[k])[0]
+            factors[k] = upper.T
+        diagonals = np.einsum("kjj->kj", factors)
+        diagonals[:] = 1 / diagonals
+        logdets = np.log(diagonals).sum(axis=1)
     else:
         variances = np.maximum((weights.T @ x**2) / masses[:, None] - centres**2, 0.0) + floor
         if covariance == "spherical":
             variances = np.repeat(variances.mean(axis=1, keepdims=True), d, axis=1)
         factors = 1 / np.sqrt(variances)
         logdets = np.log(factors).sum(axis=1)
-    apart = centres - x.mean(axis=0)
-    if covariance == "full":
-        white = np.matmul(factors, apart[:, :, None])
-        directions = np.matmul(factors.transpose(0, 2, 1), white)[:, :, 0]
-        spread = np.sqrt((white**2).sum(axis=(1, 2)))
-    else:
-        directions = apart * factors**2
-        spread = np.sqrt(((apart * factors) ** 2).sum(axis=1))
+        white = apart * factors
+        directions = white * factors
+    spread = np.sqrt((white**2).sum(axis=1))
     directions = directions / np.where(spread > 0, spread, np.inf)[:, None]
     return centres, factors, np.log(masses / n) + logdets - 0.5 * d * np.log(2 * np.pi), directions
 
@@ -202,12 +203,13 @@ def _normalise(logs, best, row, values, i):
 def _rows(x, guess, centres, factors, offsets, tests, posterior, values, chosen):
     """One row of `posterior` for each row of x; components given up early keep the zero they came with.
 
-    `factors` are lower triangles (k, d, d), or scales (k, 1, d) for covariances without off-diagonal entries.
+    `factors` are Cholesky's lower triangles with inverted diagonals (k, d, d), solved row by row, or scales (k, 1, d)
+    for covariances without off-diagonal entries.
     """
     n, d = x.shape
     count = offsets.size
     full = factors.shape[1] > 1
-    left = np.empty(d)
+    white = np.empty(d)
     logs = np.empty(count)
     for i in range(n):
         best = -np.inf
@@ -223,15 +225,16 @@ def _rows(x, guess, centres, factors, offsets, tests, posterior, values, chosen)
             for j in range(d):
                 if total > limit:
                     break
-                left[j] = x[i, j] - centres[k, j]
+                value = x[i, j] - centres[k, j]
                 if full:
-                    white = 0.0
                     row = factors[k, j]
-                    for m in range(j + 1):
-                        white += row[m] * left[m]
+                    known = 0.0
+                    for m in range(j):
+                        known += row[m] * white[m]
+                    white[j] = (value - known) * row[j]
                 else:
-                    white = left[j] * factors[k, 0, j]
-                total += white * white
+                    white[j] = value * factors[k, 0, j]
+                total += white[j] * white[j]
             logs[k] = offsets[k] - 0.5 * total if total <= limit else -np.inf
             if logs[k] > best:
                 best = logs[k]
