@@ -47,16 +47,13 @@ def open_benchmark(folder: Path | None) -> World:
     stored = read_stored(folder)
     outcomes: dict[str, dict[str, dict[str, float]]] = {}
     runs: dict[str, dict[str, int]] = {}
-    for kind in stored.outcomes:
-        seeds, places = stored.accuracies(kind)  # nan where a target was not run with a seed
-        targets = [stored.targets[place] for place in places]
-        means = np.nanmean(seeds, axis=0)
+    for kind, lists in stored.outcomes.items():
+        seeds = np.array(lists)  # (seeds, targets, sources)
         outcomes[kind] = {
             target: dict(zip(stored.sources, map(float, line), strict=True))
-            for target, line in zip(targets, means, strict=True)
+            for target, line in zip(stored.targets, seeds.mean(axis=0), strict=True)
         }
-        counts = np.isfinite(seeds).all(axis=2).sum(axis=0)
-        runs[kind] = {target: int(count) for target, count in zip(targets, counts, strict=True)}
+        runs[kind] = dict.fromkeys(stored.targets, len(seeds))
     return World(
         dict(zip(stored.sources, stored.source_classes, strict=True)),
         dict(zip(stored.sources, stored.source_accuracy, strict=True)),
