@@ -35,8 +35,11 @@ def at_best_scale(
     own = of_own_class(unit, codes)
 
     def slope(log_scale: float) -> float:
-        weights = normalised(offsets + np.exp(log_scale) * unit)
-        return float((own - (np.exp(weights) * unit).sum(axis=1)).mean())
+        weights = np.exp(log_scale) * unit
+        weights += offsets
+        weights -= weights.max(axis=1, keepdims=True)
+        np.exp(weights, out=weights)
+        return float((own - np.einsum("ij,ij->i", weights, unit) / weights.sum(axis=1)).mean())
 
     if slope(FLATTEST) <= 0:
         scale = 0.0
