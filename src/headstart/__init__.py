@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ModelNameError,
         OfflineError,
         TargetError,
+        WriteError,
     )
     from headstart.evaluation import evaluate
     from headstart.experiments.benchmark import benchmark
@@ -67,6 +68,7 @@ __all__ = [
     "Ranking",
     "ScoreRow",
     "TargetError",
+    "WriteError",
     "__version__",
     "audit",
     "benchmark",

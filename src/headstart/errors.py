@@ -42,6 +42,12 @@ class CacheError(HeadstartError):
     """The cache cannot be written, for example because the disk is full."""
 
 
+class WriteError(HeadstartError, OSError):
+    """A result cannot be written where it is wanted."""
+
+    exit_code = 2
+
+
 class TrainingError(HeadstartError):
     """A training cannot go on, for example because its loss is not a number."""
 

@@ -147,6 +147,25 @@ def test_a_cache_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     refused(run, tmp_path, photos, "--models", TINY, "--score", "leep", "--cache", tmp_path / "taken", code=1)
 
 
+@pytest.mark.parametrize("letters", [240, 300], ids=["no room for the unfinished file's name", "no file's name"])
+@pytest.mark.parametrize("option", ["--report", "--json", "--csv"])
+def test_a_file_that_cannot_be_written(run: Run, tmp_path: Path, option: str, letters: int) -> None:
+    place = tmp_path / ("x" * letters)
+    result = run("rank", *saved(tmp_path / "scans", a=0.5), "--score", "leep", option, place)
+    assert result.exit_code == 2, result.output
+    assert f"Error: {place} cannot be written: File name too long. Name another place" in result.stderr
+    assert "defect" not in result.output
+    assert not any(path.name.startswith((".x", "x")) for path in tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--json", "--markdown"])
+def test_a_page_of_experiments_that_cannot_be_written(run: Run, tmp_path: Path, option: str) -> None:
+    result = run("benchmark", "--score", "leep", option, tmp_path / ("x" * 240))
+    assert result.exit_code == 2, result.output
+    assert "cannot be written: File name too long. Name another place" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_cache_that_was_altered_is_not_believed(run: Run, tmp_path: Path) -> None:
     photos = folder_of_classes(tmp_path / "photos", 30)
     command = ("rank", photos, "--models", TINY, "--score", "leep", "--json", "-")

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headstart.errors import InputError
+from headstart.errors import InputError, WriteError
 from headstart.experiments.results import Results, Row, read_results, settings_hash
 
 SETTINGS = {"rate": 0.01, "epochs": 100, "seed": 0}
@@ -27,6 +27,12 @@ def test_rows_come_back_with_plain_numbers_and_in_order(tmp_path: Path) -> None:
     assert stored.settings == SETTINGS
     assert stored.rows == ({"key": "b", "accuracy": 0.5, "classes": [3, 1], "score": None}, {"key": "a", "accuracy": 1})
     assert all(json.loads(line) for line in path.read_text().splitlines())  # any reader of JSON lines can have it
+
+
+def test_a_file_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
+    with pytest.raises(WriteError, match="cannot be written: File name too long"):
+        Results(tmp_path / ("x" * 253), SETTINGS)  # the name of its lock is longer still
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_key_is_written_once_and_pending_skips_it(tmp_path: Path) -> None:

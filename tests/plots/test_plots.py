@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.errors import MissingExtra
+from headstart.errors import MissingExtra, WriteError
 from headstart.plots import Candidates, Cloud, LevelCurve, draw_convergence, draw_levels, draw_scatter, draw_selection
 from headstart.plots.canvas import COLOURS, MARKERS
 
@@ -43,6 +43,12 @@ def test_both_files_are_written_and_hold_the_words(tmp_path: Path, name: str) ->
     assert (pixels < 128).mean() > 0.002  # something is drawn
     text = svg.read_text()
     assert all(word in text for word in words)
+
+
+def test_a_place_that_takes_no_drawing_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where the folder should be")
+    with pytest.raises(WriteError, match=r"levels\.png cannot be written"):
+        levels(tmp_path / "taken" / "levels")
 
 
 def test_the_same_drawing_is_the_same_file(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from filelock import FileLock
 
 from headstart.errors import InputError
-from headstart.records import check_destination, write_atomically
+from headstart.records import check_destination, write_atomically, writing
 
 KIND = "headstart results"
 KEY = "key"
@@ -46,6 +46,7 @@ class Results:
 
     Raises:
         InputError: The file holds results of other settings, or is no results file.
+        WriteError: The file cannot be made.
 
     Example:
         >>> import tempfile
@@ -65,10 +66,11 @@ class Results:
         self._read = 0  # bytes of the file that `_rows` stands for
         self._revision = 0
         check_destination(self.path, folder=False)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
-        with self._lock:
-            self._open()
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock:
+                self._open()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -101,7 +103,7 @@ class Results:
             self._catch_up()
             if key in self._rows:
                 return False
-            with self.path.open("r+b") as file:
+            with writing(self.path), self.path.open("r+b") as file:
                 file.seek(self._read)
                 file.write(line + b"\n")
                 file.flush()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.errors import MissingExtra
+from headstart.records import writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,10 +69,12 @@ def in_lines(name: str) -> str:
 
 def save(figure: "Figure", stem: Path) -> list[Path]:
     """Write `stem`.png and `stem`.svg; returns both paths."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
     places = [stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")]
-    figure.savefig(places[0], dpi=150)
-    figure.savefig(places[1], metadata={"Date": None})
+    with writing(places[0]):
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(places[0], dpi=150)
+    with writing(places[1]):
+        figure.savefig(places[1], metadata={"Date": None})
     return places
 
 

@@ -6,7 +6,7 @@ from it alone.
 
 from headstart.records.extraction import Extraction
 from headstart.records.facts import Kind, ModelCard, Provenance, TargetSummary, Task
-from headstart.records.files import check_destination, finite_or_none, write_atomically
+from headstart.records.files import check_destination, finite_or_none, write_atomically, writing
 from headstart.records.outcome import (
     Bound,
     Comparison,
@@ -47,4 +47,5 @@ __all__ = [
     "check_destination",
     "finite_or_none",
     "write_atomically",
+    "writing",
 ]

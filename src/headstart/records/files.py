@@ -3,12 +3,14 @@
 import math
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from headstart.errors import InputError
+from headstart.errors import InputError, WriteError
 
 
 def as_json(value: object) -> str:
@@ -43,19 +45,39 @@ def finite_or_none(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file or none of it: a reader never sees half, a kill or a full disk leaves the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say in words that a file cannot be written, and the next step.
+
+    Raises:
+        WriteError: Any OSError inside the block.
+    """
     try:
-        with unfinished.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+        yield
+    except OSError as error:
+        raise WriteError(
+            f"{path} cannot be written: {error.strerror or error}. Name another place, or free some space there."
+        ) from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a whole file or none of it: a reader never sees half, a kill or a full disk leaves the old one.
+
+    Raises:
+        WriteError: There is no place for it, no right to write, or no room.
+    """
+    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with unfinished.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
 
 
 def check_destination(path: str | os.PathLike | None, *, folder: bool) -> None:
@@ -63,14 +85,16 @@ def check_destination(path: str | os.PathLike | None, *, folder: bool) -> None:
 
     Raises:
         InputError: There is a file where a folder is wanted, or the other way round, or no right to write.
+        WriteError: No file can have the name.
     """
     if path is None:
         return
     path = Path(path)
-    if path.exists() and path.is_dir() != folder:
+    with writing(path):  # a name too long is an error even to `exists`
+        standing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if standing == path and path.is_dir() != folder:
         kind, there = ("a folder", "a file") if folder else ("a file", "a folder")
         raise InputError(f"{path} is {there}, but {kind} is to be written there. Name another place.")
-    standing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if not standing.is_dir() and standing != path:
         raise InputError(f"{path} cannot be written: {standing} is a file. Name another place.")
     if not os.access(standing, os.W_OK):

@@ -27,7 +27,7 @@ def write_report(ranking: Ranking, path: str | os.PathLike) -> Path:
         path: The file to write; its folder is made if need be, an old file is replaced.
 
     Raises:
-        OSError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     path = Path(path)
     # A file name that is not UTF-8 reaches us as lone surrogates, which no page can hold: they show as "?".
