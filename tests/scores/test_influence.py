@@ -8,7 +8,7 @@ from tests.scores.worlds import probs_and_labels
 
 from headstart.scores import evaluate, fit_temperature, nce
 from headstart.scores._checks import check_labels
-from headstart.scores._head_counts import likelihoods_without_own, read_probs
+from headstart.scores._head_counts import conditional, likelihoods, likelihoods_without_own, read_probs
 from headstart.scores._influence import (
     frequency_excess,
     guess_contributions,
@@ -17,6 +17,7 @@ from headstart.scores._influence import (
     plain_contributions,
     spread_of,
 )
+from headstart.scores._second_order import hard_excess, probe
 from headstart.stats import jackknife, jackknife_groups
 
 FAMILY = ("leep", "leep_loo", "leep_skill", "leep_calibrated", "nce")
@@ -79,16 +80,17 @@ def test_plain_contributions_are_the_mean_of_the_derivative_and_of_tables_withou
     np.testing.assert_allclose(plain_contributions(head, table, whole), (derivative + without) / 2, atol=1e-7)
 
 
-def test_hard_contributions_are_the_mean_of_the_term_and_of_what_taking_it_out_costs() -> None:
+def test_hard_contributions_are_what_taking_the_example_out_costs() -> None:
     probs, labels = probs_and_labels()
     hard, n = probs.argmax(axis=1), len(labels)
     in_cell = np.array([np.sum((hard == hard[i]) & (labels == labels[i])) for i in range(n)])
     in_column = np.array([np.sum(hard == hard[i]) for i in range(n)])
-    term = np.log(in_cell / in_column)
     out = [n * nce(probs, labels) - (n - 1) * nce(np.delete(probs, i, 0), np.delete(labels, i)) for i in range(n)]
-    np.testing.assert_allclose(hard_contributions(in_cell, in_column), (term + out) / 2, atol=1e-12)
+    np.testing.assert_allclose(hard_contributions(in_cell, in_column), out, atol=1e-12)
+    cells, counts = np.unique(np.stack([hard, labels]), axis=1, return_counts=True)
     done, _ = evaluate(["nce"], labels=labels, groups=np.arange(n) % 5, probs=probs)
-    assert done["nce"].spread == spread_of(hard_contributions(in_cell, in_column))
+    excess = hard_excess(counts, np.unique(cells[0], return_inverse=True)[1])
+    assert done["nce"].spread == spread_of(hard_contributions(in_cell, in_column), excess)
 
 
 def test_skill_contributes_what_leave_one_out_does_beyond_guessing() -> None:
@@ -97,7 +99,10 @@ def test_skill_contributes_what_leave_one_out_does_beyond_guessing() -> None:
     codes = head.labels.codes
     done, _ = evaluate(["leep_loo", "leep_skill"], labels=labels, groups=codes, probs=probs)
     loo = loo_contributions(head, likelihoods_without_own(head, 0.5), 0.5)
-    assert done["leep_loo"].spread == spread_of(loo, frequency_excess(loo, head.labels))
+    table = conditional(head.joint, head.mass)
+    probes = probe(head, table, likelihoods(head, table))
+    twice = frequency_excess(loo, head.labels) + probes.within(head.labels).excess()
+    assert done["leep_loo"].spread == spread_of(loo, twice)
     assert done["leep_skill"].spread == spread_of(loo - guess_contributions(codes, head.labels.counts))
 
 
@@ -112,6 +117,21 @@ def test_calibrated_contributes_what_leave_one_out_does_at_its_temperature() -> 
     )
 
 
+def test_calibrated_has_fewer_degrees_where_its_temperature_is_uncertain_and_the_error_goes_with_it() -> None:
+    rng, centres = np.random.default_rng(3), np.random.default_rng(0).normal(size=(2, 40))
+    logs, degrees, fixed = [], [], []
+    for _ in range(40):
+        labels = rng.integers(0, 2, 150)
+        probs = reference.softmax(2 * (0.4 * centres[labels] + rng.normal(size=(150, 40))))
+        done, _ = evaluate(["leep_calibrated", "leep_loo"], labels=labels, groups=np.arange(150) % 2, probs=probs)
+        logs.append(2 * np.log(done["leep_calibrated"].spread.standard_error))
+        degrees.append(done["leep_calibrated"].spread.degrees)
+        fixed.append(done["leep_loo"].spread.degrees)
+    assert 2 / np.median(degrees) == pytest.approx(np.var(logs, ddof=1), rel=0.5)  # chi-squared: 2 over its degrees
+    assert np.median(degrees) < np.median(fixed) / 2
+    assert min(degrees) > 3.5
+
+
 def test_the_spread_of_a_mean_is_the_textbook_s_with_fewer_degrees_under_heavy_tails() -> None:
     rng = np.random.default_rng(0)
     light, heavy = rng.uniform(size=500), rng.standard_t(3, size=500)
@@ -121,6 +141,18 @@ def test_the_spread_of_a_mean_is_the_textbook_s_with_fewer_degrees_under_heavy_t
     assert spread_of(heavy).degrees < 250
     assert spread_of(np.ones(7)) == spread_of(np.zeros(7))
     assert (spread_of(np.ones(7)).standard_error, spread_of(np.ones(7)).degrees) == (0.0, 6.0)
+
+
+def test_what_is_counted_too_often_comes_off_down_to_a_half_and_costs_degrees_of_freedom() -> None:
+    contributions = np.random.default_rng(0).uniform(size=50)
+    whole = spread_of(contributions)
+    less = spread_of(contributions, 0.2 * whole.standard_error**2)
+    assert less.standard_error**2 == pytest.approx(0.8 * whole.standard_error**2)
+    assert less.degrees == pytest.approx(0.64 * 49)  # the variance over its own variance, squared
+    half = spread_of(contributions, 0.9 * whole.standard_error**2)
+    assert half.standard_error**2 == pytest.approx(0.5 * whole.standard_error**2)
+    assert half.degrees == 49  # a half is as uncertain, for its size, as the whole
+    assert spread_of(np.array([0.0, 1.0]), 0.1).degrees == 1.0
 
 
 def test_a_source_that_says_nothing_has_the_chance_of_the_label_frequencies_alone() -> None:

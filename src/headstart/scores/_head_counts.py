@@ -68,7 +68,7 @@ def count_head(rows: ProbRows, labels: Labels) -> HeadCounts:
                 _kernels.count(values, labels.codes[block], scale[block], joint)
         return joint
 
-    joint = _sum(over_shares(share, rows.runs(), _private_shares(len(labels.classes) * rows.z)))
+    joint = sum_tables(over_shares(share, rows.runs(), private_shares(len(labels.classes) * rows.z)))
     return HeadCounts(rows, labels, scale, joint, joint.sum(axis=0))
 
 
@@ -166,7 +166,7 @@ def deleted_means(
                     sums[at] += np.log(out[groups[block] != g]).sum()
             return sums
 
-        sums = _sum(over_shares(share, head.rows.slices(), thread_count()))
+        sums = sum_tables(over_shares(share, head.rows.slices(), thread_count()))
         means.append(sums / [counts.sum() for counts in kept])
     return np.concatenate(means)
 
@@ -202,11 +202,12 @@ def _remaining(whole: np.ndarray, taken: np.ndarray) -> np.ndarray:
     return left
 
 
-def _private_shares(cells: int) -> int:
+def private_shares(cells: int) -> int:
+    """How many threads may count into tables of their own, of so many cells each."""
     return max(1, min(thread_count(), PRIVATE_BYTES // (8 * cells)))
 
 
-def _sum(tables: list[np.ndarray]) -> np.ndarray:
+def sum_tables(tables: list[np.ndarray]) -> np.ndarray:
     total = tables[0]
     for table in tables[1:]:
         total += table

@@ -8,6 +8,7 @@ the chance in the numbers of examples per class, which groups balanced by class 
 A score on the data that built its table needs one thing more. An example holds up its own place in the table, so the
 derivative is too small; taking the example out, as the jackknife does, moves the table too much where it is thin. The
 contribution is then the mean of the two, as the estimator HC2 lies between HC0 and HC3, the jackknife, in regression.
+NCE's is the jackknife's alone: there all that it counts too often has a closed form (see `_second_order.py`).
 
 Reference: Jaeckel, The infinitesimal jackknife, Bell Laboratories 1972; Efron and Tibshirani, An Introduction to the
 Bootstrap, 1993, section 20.4; MacKinnon and White, Journal of Econometrics 1985, for the three estimators.
@@ -23,6 +24,7 @@ from headstart.scores import _kernels
 from headstart.scores._checks import Labels
 from headstart.scores._compiled import compiled
 from headstart.scores._head_counts import HeadCounts, likelihoods, prior_without
+from headstart.scores._second_order import entropy_step
 from headstart.scores._table import Spread
 from headstart.scores._threads import over_shares, thread_count
 
@@ -30,10 +32,12 @@ from headstart.scores._threads import over_shares, thread_count
 def spread_of(contributions: Float[np.ndarray, " n"], excess: float = 0.0) -> Spread:
     """Standard error of the mean of independent contributions, with Satterthwaite's degrees of freedom.
 
-    `excess` is taken off the squared error: what it is known to count too often.
+    `excess` is taken off the squared error: what it is known to count too often. No more than half can be: what is
+    counted twice is part of the whole twice.
 
     A few examples far from the rest make the error itself uncertain: a variance of n terms with kurtosis k is worth
-    2 n / (k - 1) degrees; no more than n - 1 are counted.
+    2 n / (k - 1) degrees; no more than n - 1 are counted. Degrees go with the square of the variance over its own
+    variance, so what is taken off costs the square of its share; just half of an error has the degrees of the whole.
 
     Example:
         >>> round(spread_of(np.array([1.0, 2.0, 3.0, 6.0])).standard_error, 6)  # of a mean: the textbook's
@@ -46,7 +50,11 @@ def spread_of(contributions: Float[np.ndarray, " n"], excess: float = 0.0) -> Sp
         return Spread(0.0, float(n - 1))
     tails = float((centred**4).mean()) / variance**2 - 1
     degrees = n - 1.0 if tails <= 2 * n / (n - 1) else 2 * n / tails
-    return Spread(float(np.sqrt(variance / (n - 1) - excess)), degrees)
+    squared = variance / (n - 1)
+    kept = 1 - excess / squared
+    if kept <= 0.5:
+        return Spread(float(np.sqrt(squared / 2)), degrees)
+    return Spread(float(np.sqrt(kept * squared)), max(1.0, degrees * kept**2))
 
 
 def frequency_excess(contributions: Float[np.ndarray, " n"], labels: Labels) -> float:
@@ -117,18 +125,11 @@ def plain_contributions(
 
 
 def hard_contributions(in_cell: Int[np.ndarray, " n"], in_column: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Of NCE, from how many examples share each one's (class, source class), and its source class; the same mean.
+    """Of NCE, from how many examples share each one's (class, source class), and its source class: what it takes along.
 
-    There the derivative is the example's own term, and taking it out has a closed form.
+    That is n times the score, minus n - 1 times the score without the example: Tukey's pseudo-values.
     """
-    without = _entropy_step(in_cell) - _entropy_step(in_column)
-    return (np.log(in_cell / in_column) + without) / 2
-
-
-def _entropy_step(count: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """m log m - (m - 1) log (m - 1)."""
-    less = np.maximum(count - 1, 1)
-    return count * np.log(count) - (count - 1) * np.log(less)
+    return entropy_step(in_cell) - entropy_step(in_column)
 
 
 @compiled

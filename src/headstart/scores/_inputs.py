@@ -18,8 +18,16 @@ from headstart.scores._checks import (
     check_targets,
 )
 from headstart.scores._decomposition import Decomposition, decompose
-from headstart.scores._head_counts import PRIOR, HeadCounts, count_head, likelihoods_without_own
+from headstart.scores._head_counts import (
+    PRIOR,
+    HeadCounts,
+    conditional,
+    count_head,
+    likelihoods,
+    likelihoods_without_own,
+)
 from headstart.scores._prob_rows import ProbRows
+from headstart.scores._second_order import Probes, probe
 
 Shared = TypeVar("Shared")
 
@@ -94,6 +102,21 @@ class Inputs:
     def head(self) -> HeadCounts:
         """Soft counts of (target class, source class) at temperature 1."""
         return count_head(self.rows, self.classes)
+
+    @cached_property
+    def table(self) -> np.ndarray:
+        """(C, z) probability of each class given each source class, as counted."""
+        return conditional(self.head.joint, self.head.mass)
+
+    @cached_property
+    def likelihoods(self) -> np.ndarray:
+        """(n,) likelihood of each example under that table."""
+        return likelihoods(self.head, self.table)
+
+    @cached_property
+    def probes(self) -> Probes:
+        """How the contributions to LEEP move with the weights of others."""
+        return probe(self.head, self.table, self.likelihoods)
 
     @cached_property
     def likelihoods_without_own(self) -> np.ndarray:

@@ -86,12 +86,10 @@ def _deleted(head: HeadCounts, groups: Int[np.ndarray, " n"]) -> Float[np.ndarra
 
 def _measure(inputs: Inputs) -> Measured:
     head, groups = inputs.head, inputs.groups
-    table = conditional(head.joint, head.mass)
-    likelihood = likelihoods(head, table)
-    value, notes = _mean_log(likelihood), _optimism(head)
+    value, notes = _mean_log(inputs.likelihoods), _optimism(head)
     if groups is None:
         return Measured(value, None, notes)
-    spread = spread_of(plain_contributions(head, table, likelihood))
+    spread = spread_of(plain_contributions(head, inputs.table, inputs.likelihoods), inputs.probes.excess())
     return Measured(value, inputs.once("leep deleted", lambda: _deleted(head, groups)), notes, spread)
 
 

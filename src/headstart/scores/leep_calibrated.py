@@ -13,18 +13,22 @@ from headstart.scores._head_counts import (
     PRIOR,
     HeadCounts,
     Prior,
+    conditional,
     count_head,
+    likelihoods,
     likelihoods_without_group,
     likelihoods_without_own,
 )
-from headstart.scores._influence import frequency_excess, loo_contributions, spread_of
+from headstart.scores._influence import loo_contributions
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._table import CLASSIFICATION, Measured, Score
-from headstart.scores.leep_loo import check_prior, loo_deleted, mean_log
+from headstart.scores._second_order import probe
+from headstart.scores._table import CLASSIFICATION, Measured, Score, Spread
+from headstart.scores.leep_loo import check_prior, loo_deleted, loo_spread, mean_log
 
 GRID = np.log(4.0) * np.arange(-3, 5)  # log temperatures from 1/64 to 256: the whole range is looked at first
 PRECISION = 0.01  # of the log temperature; the value is flat at its maximum and off by the square of this
+MOST = 0.5  # relative variance of the squared error, the worth of 4 degrees
 STEP = 0.1  # in log temperature, for the parabola that lets each left-out group move the temperature
 
 
@@ -137,21 +141,48 @@ def _search(
 
 
 def _deleted(
-    head_at: Callable[[float], HeadCounts], best: float, groups: Int[np.ndarray, " n"], prior: float
+    head: HeadCounts, around: tuple[HeadCounts, ...], groups: Int[np.ndarray, " n"], prior: float
 ) -> Float[np.ndarray, " g"]:
-    """The score without each group, its temperature chosen again without it.
+    """The score without each group, its temperature chosen again without it; `around`: heads a step below and above.
 
     Leaving out one group moves the temperature little, so three temperatures around the best and the parabola through
     them stand for the search. At the edge of the range the temperature cannot move and one is enough.
     """
-    centre = loo_deleted(head_at(best), groups, prior)
-    if not GRID[0] + STEP <= best <= GRID[-1] - STEP:
+    centre = loo_deleted(head, groups, prior)
+    if not around:
         return centre
-    below, above = (loo_deleted(head_at(best + step), groups, prior) for step in (-STEP, STEP))
+    below, above = (loo_deleted(one, groups, prior) for one in around)
     slope, curvature = (above - below) / 2, below - 2 * centre + above
     with np.errstate(divide="ignore", invalid="ignore"):
         move = np.where(curvature < 0, np.clip(-slope / curvature, -2.0, 2.0), 0.0)
     return np.maximum(centre, centre + slope * move + curvature * move**2 / 2)
+
+
+def _spread(head: HeadCounts, around: tuple[HeadCounts, ...]) -> Spread:
+    """Of leave-one-out LEEP at the best temperature, with fewer degrees for what the temperature does to the error.
+
+    At its best the temperature changes nothing more of the value, but the squared error moves with it, by a share of
+    itself for each step. The temperature's own variance is that of any value that maximises a mean (the sandwich): of
+    the contributions' slopes over n and the squared curvature. It adds to the relative variance of the squared error,
+    2 over the degrees; of large moves a step says too little, and no more than MOST is added.
+
+    Reference: Huber, The behavior of maximum likelihood estimates under nonstandard conditions, Berkeley Symposium
+    1967, for the variance of a maximum.
+    """
+    likelihood = likelihoods_without_own(head, PRIOR)
+    contributions = loo_contributions(head, likelihood, PRIOR)
+    table = conditional(head.joint, head.mass)
+    spread = loo_spread(contributions, probe(head, table, likelihoods(head, table)), head.labels)
+    if not around:
+        return spread
+    beside = [likelihoods_without_own(one, PRIOR) for one in around]
+    below, above = (loo_contributions(one, own, PRIOR) for one, own in zip(around, beside, strict=True))
+    curvature = np.log(beside[0] * beside[1] / likelihood**2).mean()  # a step's, as are the slopes
+    if not (curvature < 0 < min(below.var(), above.var())):
+        return spread
+    moved = float(((above - below) / 2).var()) / len(likelihood) / float(curvature) ** 2  # in squared steps
+    growth = float(np.log(above.var() / below.var())) / 2
+    return Spread(spread.standard_error, 2 / (2 / spread.degrees + min(MOST, moved * growth**2)))
 
 
 def _measure(inputs: Inputs) -> Measured:
@@ -159,16 +190,15 @@ def _measure(inputs: Inputs) -> Measured:
         return count_head(inputs.logits_rows.at(float(np.exp(log_temperature))), inputs.classes)
 
     best, value = _search(head_at, lambda head: PRIOR, None)
+    inside = GRID[0] + STEP <= best <= GRID[-1] - STEP
     notes = [f"temperature {np.exp(best):.3g}"]
-    if not GRID[0] + STEP <= best <= GRID[-1] - STEP:
+    if not inside:
         notes.append("no best temperature inside the range: the source may be blind to this target")
     if inputs.groups is None:
         return Measured(value, None, tuple(notes))
-    deleted = np.minimum(_deleted(head_at, best, inputs.groups, PRIOR), 0.0)
-    head = head_at(best)  # the temperature is at its best, so moving it with an example's weight changes nothing more
-    contributions = loo_contributions(head, likelihoods_without_own(head, PRIOR), PRIOR)
-    spread = spread_of(contributions, frequency_excess(contributions, inputs.classes))
-    return Measured(value, deleted, tuple(notes), spread)
+    head, around = head_at(best), tuple(head_at(best + step) for step in (-STEP, STEP) if inside)
+    deleted = np.minimum(_deleted(head, around, inputs.groups, PRIOR), 0.0)
+    return Measured(value, deleted, tuple(notes), _spread(head, around))
 
 
 ROWS = (

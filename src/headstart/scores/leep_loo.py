@@ -5,7 +5,7 @@ from jaxtyping import Float, Int, Shaped
 
 from headstart.errors import InputError
 from headstart.scores import _kernels
-from headstart.scores._checks import check_groups
+from headstart.scores._checks import Labels, check_groups
 from headstart.scores._head_counts import (
     PRIOR,
     HeadCounts,
@@ -18,7 +18,8 @@ from headstart.scores._head_counts import (
 )
 from headstart.scores._influence import frequency_excess, loo_contributions, spread_of
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores._second_order import Probes
+from headstart.scores._table import CLASSIFICATION, Measured, Score, Spread
 
 
 def leep_loo(
@@ -107,15 +108,18 @@ def contributions_of(inputs: Inputs) -> Float[np.ndarray, " n"]:
     )
 
 
+def loo_spread(contributions: Float[np.ndarray, " n"], probes: Probes, labels: Labels) -> Spread:
+    """Standard error less what it holds twice: between the classes the label frequencies' chance, within them pairs."""
+    return spread_of(contributions, frequency_excess(contributions, labels) + probes.within(labels).excess())
+
+
 def _measure(inputs: Inputs) -> Measured:
     groups = inputs.groups
     value = mean_log(inputs.likelihoods_without_own, inputs.head)
     if groups is None:
         return Measured(value)
     deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
-    contributions = contributions_of(inputs)
-    spread = spread_of(contributions, frequency_excess(contributions, inputs.classes))
-    return Measured(value, deleted, spread=spread)
+    return Measured(value, deleted, spread=loo_spread(contributions_of(inputs), inputs.probes, inputs.classes))
 
 
 ROWS = (

@@ -124,7 +124,7 @@ def _measure(inputs: Inputs) -> Measured:
         return Measured(value)
     deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
     guess = guess_contributions(inputs.classes.codes, inputs.classes.counts)
-    spread = spread_of(contributions_of(inputs) - guess)
+    spread = spread_of(contributions_of(inputs) - guess)  # nothing taken off: a verdict goes by it, and errs for safety
     return Measured(value, deleted - _guesses_without(inputs.classes, groups), spread=spread)
 
 

@@ -7,6 +7,7 @@ from headstart.scores._checks import check_labels, check_probs
 from headstart.scores._influence import hard_contributions, spread_of
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
+from headstart.scores._second_order import hard_excess
 from headstart.scores._table import CLASSIFICATION, Measured, Score
 
 
@@ -52,7 +53,8 @@ def _nce(hard: Int[np.ndarray, " n"], codes: Int[np.ndarray, " n"], groups: Int[
         return Measured(value)
     count = groups.max() + 1
     by_group = np.bincount(cell * count + groups, minlength=len(cells) * count).reshape(len(cells), count)
-    spread = spread_of(hard_contributions(counts[cell], np.bincount(column, counts).astype(int)[column[cell]]))
+    contributions = hard_contributions(counts[cell], np.bincount(column, counts).astype(int)[column[cell]])
+    spread = spread_of(contributions, hard_excess(counts, column))
     return Measured(value, _from_counts(counts[:, None] - by_group, column), spread=spread)
 
 
