@@ -89,7 +89,7 @@ def rescore(
     The file is written anew, whole or not at all, after every 16 tasks; after a kill the same call does the rest.
 
     Raises:
-        InputError: A row's stored score is not what is found now. That row and those after it are left as they were.
+        InputError: A row's stored score is not what is found now. Its batch and those after it are left as they were.
     """
     count = 0
     for batch, found in _computed([todo[at : at + BATCH] for at in range(0, len(todo), BATCH)], bench, jobs):
