@@ -107,10 +107,10 @@ def _within(
     """
     right = (centred.T @ basis).astype(np.float64)
     basis = basis.astype(np.float64)
-    overlap = basis.T @ basis
-    if well_conditioned_factor(overlap, INDEPENDENT) is None:
-        return None
     with one_matrix_thread():
+        overlap = basis.T @ basis
+        if well_conditioned_factor(overlap, INDEPENDENT) is None:
+            return None
         squares, vectors = linalg.eigh(right.T @ right, overlap, check_finite=False, driver="gvd")
         squares, vectors = squares[::-1], vectors[:, ::-1]
         count = kept(squares)
