@@ -74,3 +74,11 @@ def test_a_score_is_the_same_in_single_and_double_precision() -> None:
     labels = np.arange(1000) % 7
     x[:, :7] += 0.2 * np.eye(7)[labels].astype(np.float32)
     assert gbc(x, labels) == pytest.approx(gbc(x.astype(np.float64), labels), rel=1e-5)
+
+
+def test_many_equal_eigenvalues_are_found_by_the_whole_decomposition():
+    """Lanczos sees one of several equal ones and gave up with an error of ARPACK's."""
+    features = np.eye(1000, 1200)
+    found = components.leading_components(features, 20)
+    assert np.square(found).sum(axis=0) == pytest.approx(np.ones(20), abs=1e-9)
+    assert found.T @ found == pytest.approx(np.eye(20), abs=1e-9)

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 from scipy import linalg
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import ArpackError, eigsh
 
 from headstart.scores._checks import block_rows
 from headstart.scores._decomposition import Decomposition
@@ -13,6 +13,7 @@ from headstart.scores._table import NotApplicableError
 
 _LARGE = 1000  # examples from which float32 pays where the features hold no more digits
 _LANCZOS = 20  # so many times fewer components than dimensions, and Lanczos beats a whole decomposition
+_STEPS = 300  # restarts of Lanczos, where ten are usual, after which the whole decomposition is sooner there
 
 
 def leading_components(features: np.ndarray, keep: int | float) -> Float[np.ndarray, "n k"]:
@@ -72,17 +73,24 @@ def canonical_signs(scores: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"
 def _leading(gram: np.ndarray, keep: int | float, longest: int) -> tuple[np.ndarray, np.ndarray]:
     """Largest eigenvalues and their vectors, as many as `keep` asks for; those at rounding level are dropped."""
     size, total = len(gram), float(np.trace(gram))
-    if isinstance(keep, int) and keep <= size // _LANCZOS and total > 0:
-        start = np.linspace(1.0, 2.0, size)  # fixed, and orthogonal to no eigenvector but by accident
-        squares, vectors = eigsh(gram, k=keep, v0=start)  # to machine precision
-        order = np.argsort(squares)
-        squares, vectors = squares[order], vectors[:, order]
-    else:
-        squares, vectors = linalg.eigh(gram, check_finite=False, driver="evd")
+    few = isinstance(keep, int) and keep <= size // _LANCZOS and total > 0
+    found = _lanczos(gram, int(keep)) if few else None
+    squares, vectors = linalg.eigh(gram, check_finite=False, driver="evd") if found is None else found
     real = squares > longest * np.finfo(np.float64).eps * max(squares[-1], 0.0)
     squares, vectors = squares[real][::-1], vectors[:, real][:, ::-1]
     count = _kept(squares, keep, total)
     return squares[:count], vectors[:, :count]
+
+
+def _lanczos(gram: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The largest eigenvalues, rising, and their vectors, to machine precision; None where equal ones hide some."""
+    start = np.linspace(1.0, 2.0, len(gram))  # fixed, and orthogonal to no eigenvector but by accident
+    try:
+        squares, vectors = eigsh(gram, k=count, v0=start, maxiter=_STEPS)
+    except ArpackError:
+        return None
+    order = np.argsort(squares)
+    return squares[order], vectors[:, order]
 
 
 def _kept(squares: np.ndarray, keep: int | float, total: float) -> int:
