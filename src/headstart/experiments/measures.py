@@ -14,6 +14,7 @@ SCORES = (
     "leep_em",
     "leep_skill",
     "leep_gaussian",
+    "leep_pooled",
     "nleep",
     "logme",
     "regularized_h_score",

@@ -23,6 +23,7 @@ BEYOND_SCORES = {
     "leep_em": "EM",
     "leep_skill": "skill",
     "leep_gaussian": "Gauss",
+    "leep_pooled": "pooled",
     "nleep": "N-LEEP",
     "logme": "LogME",
     "regularized_h_score": "reg. H",
@@ -38,6 +39,7 @@ CONFOUNDED = (
     "leep_loo",
     "leep_calibrated",
     "leep_gaussian",
+    "leep_pooled",
     "knn",
     "ridge_probe",
     "minus_log_classes",
@@ -139,7 +141,7 @@ def beyond_grid(found: Sequence[Line]) -> Grid:
     header = ("row", "tasks", *PAPER_SCORES.values(), *BEYOND_SCORES.values(), "ceiling", "s/task")
     notes = (
         "LOO: leave-one-out LEEP; cal.: with a temperature; EM: LEEP-EM; skill: LOO minus its prior; Gauss: LOO with "
-        "the source's classes multiplied, not averaged (leep_gaussian)",
+        "the source's classes multiplied, not averaged (leep_gaussian); pooled: that and a linear probe (leep_pooled)",
         "noise: LEEP of the source's probabilities dealt to the wrong examples; -log C and -H(Y) know no model",
         "ceiling: the coefficient a perfect score would reach, from outcomes repeated with other seeds",
         "source accuracy and a static list are the same for every task of one source: they are in the table of figure5",
