@@ -129,18 +129,23 @@ def test_rescoring_refuses_a_row_that_is_not_of_this_model_or_whose_scores_do_no
     run: Run, network: Path, tmp_path: Path
 ) -> None:
     out, rows = tmp_path / "results.jsonl", "fashion-mnist/cifar10/small/head"
-    given = [*options(network, out, rows, 1), "--rescore"]
+    given = [*options(network, out, rows, 2), "--rescore"]
     missing = run("reproduce", "table1", *given)
     assert (missing.exit_code, out.exists()) == (2, False)
     assert "results.jsonl cannot be read" in missing.stderr
     assert run("reproduce", "table1", *given[:-1]).exit_code == 0
     without(out, "leep_gaussian")
-    stored = read_results(out).rows[0]["scores"]["nce"]
-    out.write_text(out.read_text().replace(f'"nce":{stored}', '"nce":-0.5'))
-    before = out.read_bytes()
+    one, two = read_results(out).rows
+    stored = one["scores"]["nce"]
+    out.write_text(out.read_text().replace(f'"nce":{stored}', '"nce":-0.5', 1))
     refused = run("reproduce", "table1", *given)
-    assert (refused.exit_code, out.read_bytes()) == (2, before)
+    assert refused.exit_code == 2
     assert f"row {rows}/0/0: `nce` is -0.5 there and {stored} now" in refused.stderr
+    first, second = read_results(out).rows
+    assert first == one | {"scores": one["scores"] | {"nce": -0.5}}  # as it was
+    assert second["scores"].keys() == {*two["scores"], "leep_gaussian"}
+    without(out, "leep_gaussian")
+    before = out.read_bytes()
     save_file(CifarResNet(3, 10).state_dict(), network)
     other = run("reproduce", "table1", *given)
     assert (other.exit_code, out.read_bytes()) == (2, before)

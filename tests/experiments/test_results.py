@@ -180,6 +180,30 @@ def test_two_processes_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     assert len(keys) == len(set(keys)) == 3 * 60
 
 
+def test_a_file_gone_while_in_use_is_said_in_words_and_once(tmp_path: Path) -> None:
+    results = Results(tmp_path / "r.jsonl", SETTINGS)
+    results.path.unlink()
+    with pytest.raises(WriteError, match=r"r.jsonl cannot be written: No such file") as told:
+        results.refresh()
+    assert str(told.value).count("cannot be written") == 1
+
+
+def test_a_link_to_a_file_has_its_lock(tmp_path: Path) -> None:
+    one = Results(tmp_path / "r.jsonl", SETTINGS)
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "r.jsonl")
+    Results(tmp_path / "link.jsonl", SETTINGS).append("a", {"x": 1})
+    assert one.pending(["a"]) == []
+    assert [path.name for path in tmp_path.glob(".*.lock")] == [".r.jsonl.lock"]
+
+
+def test_an_amendment_that_changes_nothing_leaves_the_file_alone(tmp_path: Path) -> None:
+    results = Results(tmp_path / "r.jsonl", SETTINGS)
+    results.append("a", {"x": 1})
+    before = results.path.read_bytes()
+    results.amend({"a"}, dict)
+    assert results.path.read_bytes() == before
+
+
 def test_a_process_sees_the_rows_of_another_before_it_works(tmp_path: Path) -> None:
     one, two = Results(tmp_path / "r.jsonl", SETTINGS), Results(tmp_path / "r.jsonl", SETTINGS)
     one.append("a", {"x": 1})

@@ -1,5 +1,7 @@
 """Gaussian LEEP: exact leave-one-out, blind to the sharpness and bias of a head, never worse than a guess."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from tests.reference import leep as reference
@@ -105,6 +107,24 @@ def test_logits_are_preferred_and_many_blocks_are_one(monkeypatch):
     far[::3, 0] -= 2000.0  # below what a probability can hold
     done, _ = evaluate(["leep_gaussian"], labels=labels, logits=far, probs=reference.softmax(far))
     assert done["leep_gaussian"].value == leep_gaussian(far, labels, logits=True)
+
+
+@pytest.mark.parametrize("name", ["leep_gaussian", "leep_em"])
+def test_leaving_groups_out_copies_no_array(name):
+    logits = np.random.default_rng(0).normal(size=(20_000, 500)).astype(np.float32)
+    labels = (logits[:, 0] > 0).astype(int)
+    evaluate([name], labels=labels[:60], logits=logits[:60], groups=np.arange(60) % 2)  # compiled
+    tracemalloc.start()
+    evaluate([name], labels=labels, logits=logits, groups=np.arange(20_000) % 2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.4 * logits.nbytes
+
+
+def test_numbers_too_large_to_be_squared_are_told():
+    logits, labels = logits_and_labels()
+    with pytest.raises(InputError, match="too large to be squared"):
+        leep_gaussian(1e160 * logits, labels, logits=True)
 
 
 def test_a_class_in_one_group_only_leaves_no_interval():

@@ -80,6 +80,12 @@ def test_one_class_left_is_no_interval():
     assert "no interval" in done["leep_pooled"].notes[-1]
 
 
+def test_two_examples_are_no_interval():
+    features, logits = np.eye(2, 3), np.eye(2)
+    done, _ = evaluate(["leep_pooled"], labels=np.arange(2), groups=np.arange(2), features=features, logits=logits)
+    assert done["leep_pooled"].deleted is None
+
+
 def test_scores_that_share_its_parts_keep_their_values():
     features, logits, labels = world()
     groups, names = np.arange(60) % 6, ["leep_gaussian", "ridge_probe", "leep_pooled"]

@@ -54,6 +54,17 @@ def test_probes_are_the_second_derivatives_by_the_weights_times_signs(seed: int)
     np.testing.assert_allclose(found.moved, _brute(probs, labels) @ found.signs, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["leep", "leep_loo", "leep_calibrated"])
+def test_a_source_class_next_to_nothing_changes_no_error(name: str) -> None:
+    rng = np.random.default_rng(0)
+    logits, labels = 0.9 * rng.normal(size=(60, 4)), np.arange(60) % 3
+    spreads = []
+    for least in (-1e4, -720.0):  # none, and less than a number's inverse can be
+        logits[:, 0] = least
+        spreads.append(evaluate([name], labels=labels, logits=logits, groups=labels)[0][name].spread)
+    assert spreads[1].standard_error == pytest.approx(spreads[0].standard_error, rel=1e-9)
+
+
 def test_large_data_get_fewer_vectors_of_signs() -> None:
     rng = np.random.default_rng(0)
     probs = rng.dirichlet(np.ones(700), size=5000)

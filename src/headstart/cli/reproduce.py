@@ -155,7 +155,7 @@ def _run(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
         from headstart.experiments.selection import choose
 
         data, chosen = room.selection_request(request, request.models, _tell)
-        results = room.start(out, request.scale)
+        results = _started(out, request)
         choose(data, chosen, bench, results, _tell)
         _tell_lacking(results, "the same command with `--rescore` adds it without training")
         return
@@ -164,9 +164,7 @@ def _run(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
         _tell(f"not run: {reason}")
     if not setup.parts:
         raise InputError("nothing of it can be run with the data and the models at hand; the lines above say why.")
-    results = room.start(out, request.scale)
-    for note in results.notes:
-        _tell(note)
+    results = _started(out, request)
     done = run(setup.parts, request.order, bench, results, jobs=jobs, announce=_tell)
     _tell(f"{counted(done, 'task')} done now, {len(results.rows)} in {out}")
     _tell_lacking(results, "the same command with `--rescore` adds it without training")
@@ -177,7 +175,7 @@ def _rescore(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
     from headstart.experiments.rescore import rescore, unscored, unscored_choices
 
     room.open_results([out])  # a file that is not there is refused, not begun
-    results = room.start(out, request.scale)
+    results = _started(out, request)
     if room.is_selection(request.name):
         todo = unscored_choices(*room.selection_request(request, request.models, _tell), results)
     else:
@@ -190,6 +188,16 @@ def _rescore(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
     count = rescore(todo, bench, results, jobs=jobs, announce=_tell)
     _tell(f"{count} of {len(results.rows)} rows in {out} rescored")
     _tell_lacking(results, "name the models and the data that they were made with")
+
+
+def _started(out: Path, request: "Request") -> "Results":
+    """The results file; what was found wrong with it and mended is said."""
+    from headstart.experiments import reproduce as room
+
+    results = room.start(out, request.scale)
+    for note in results.notes:
+        _tell(note)
+    return results
 
 
 def _tell_lacking(results: "Results", next_step: str) -> None:

@@ -1,5 +1,8 @@
 """The scores of a task, from the source's cached outputs on its training examples, and baselines without a model."""
 
+import math
+from collections.abc import Mapping
+
 import numpy as np
 
 from headstart.experiments.tasks import ClassTask
@@ -49,6 +52,21 @@ def measure(
         dealt = np.random.default_rng([seed, task.number]).permutation(len(rows))
         values["leep_of_noise"] = leep(_softmax(chosen)[dealt], labels)
     return values
+
+
+def as_stored(values: Mapping[str, float]) -> dict[str, float | None]:
+    """Values as a row keeps them: six decimals; None for a score that does not apply, which is not one that is lacking.
+
+    Example:
+        >>> stored = as_stored({"leep": -0.12345678})
+        >>> stored["leep"], stored["nleep"]
+        (-0.123457, None)
+    """
+    return {name: _rounded(values.get(name)) for name in dict.fromkeys((*SCORES, *values))}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, 6)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -5,18 +5,16 @@ row was made can still be given to it. Every score that the row has already is c
 the model, the data or the version is not that of the row.
 """
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 from headstart.errors import InputError
-from headstart.experiments.measures import SCORES, measure
+from headstart.experiments.measures import SCORES, as_stored, measure
 from headstart.experiments.plan import Part, make_task
 from headstart.experiments.results import KEY, Results, Row
 from headstart.experiments.run import Announce, Bench, check_same, forget, opened, outputs_of_source, set_threads
@@ -24,6 +22,10 @@ from headstart.experiments.selection import key_of, whole_task
 
 BATCH = 16  # tasks whose rows are written at once: what a kill loses
 AGREEMENT = 1e-3  # rounding of products differs between machines; leep_em, which iterates, moved by 4e-5 on one
+SHOWN = 3  # rows that do not agree and are named
+NEXT_STEP = (
+    "What does not agree is left as it was: name its model and data, or run its tasks again with another `--out`."
+)
 SHARES = ("knn", "ridge_probe")  # of n examples: rounding may turn one or two
 
 
@@ -89,41 +91,47 @@ def rescore(
     The file is written anew, whole or not at all, after every 16 tasks; after a kill the same call does the rest.
 
     Raises:
-        InputError: A row's stored score is not what is found now. Its batch and those after it are left as they were.
+        InputError: Stored scores are not what is found now. Those rows are left as they were, all others are done.
     """
     count = 0
+    refused: list[str] = []
+    by_key: dict[str, Rescored] = {}
+
+    def change(row: Row) -> Row:
+        try:
+            return with_scores(row, by_key[row[KEY]])
+        except InputError as error:
+            refused.append(str(error))
+            return row
+
     for batch, found in _computed([todo[at : at + BATCH] for at in range(0, len(todo), BATCH)], bench, jobs):
         by_key = {key: scored for unit, scored in zip(batch, found, strict=True) for key in unit.keys}
-        results.amend(by_key, partial(_with_its_scores, by_key, results.path))
+        results.amend(by_key, change)
         count += len(by_key)
         if announce:
-            announce(f"{count} of {sum(len(unit.keys) for unit in todo)} rows rescored")
+            announce(f"{count - len(refused)} of {sum(len(unit.keys) for unit in todo)} rows rescored")
+    if refused:
+        more = f" {len(refused) - SHOWN} more rows do not agree." if len(refused) > SHOWN else ""
+        raise InputError(f"{results.path}: {' '.join(refused[:SHOWN])}{more} {NEXT_STEP}")
     return count
 
 
-def with_scores(row: Row, found: Rescored, where: str) -> Row:
+def with_scores(row: Row, found: Rescored) -> Row:
     """The row with the scores that it lacks; those it has stay as they are.
 
     Raises:
         InputError: What it has and what was found do not agree.
     """
     if row["fingerprint"] != found.fingerprint:
-        raise InputError(f"{where}: row {row[KEY]} was made with another model than {row['model']} is now. {NEXT_STEP}")
+        raise InputError(f"row {row[KEY]} was made with another model than {row['model']} is now.")
     for name, now in found.scores.items():
         told = row["scores"].get(name)
         if told is not None and (now is None or abs(now - told) > _slack(name, told, row["n"])):
             raise InputError(
-                f"{where}: row {row[KEY]}: `{name}` is {told} there and {now} now, so the model, the data or the "
-                f"version is another than the row was made with. {NEXT_STEP}"
+                f"row {row[KEY]}: `{name}` is {told} there and {now} now, so the model, the data or the version is "
+                "another than the row was made with."
             )
     return {**row, "scores": {**found.scores, **row["scores"]}}
-
-
-NEXT_STEP = "It is left as it was: name its model and data, or run its task again with another `--out`."
-
-
-def _with_its_scores(found: Mapping[str, Rescored], path: Path, row: Row) -> Row:
-    return with_scores(row, found[row[KEY]], str(path))
 
 
 def scores_of(units: Sequence[Unscored], bench: Bench) -> list[Rescored]:
@@ -136,8 +144,7 @@ def scores_of(units: Sequence[Unscored], bench: Bench) -> list[Rescored]:
         else:
             task = make_task(unit.part, unit.number, data, bench.scale)
         values = measure(outputs.features, outputs.logits, task, seed=bench.scale.seed)
-        kept = {name: _rounded(values.get(name)) for name in dict.fromkeys((*SCORES, *values))}
-        found.append(Rescored(outputs.fingerprint[:16], kept))
+        found.append(Rescored(outputs.fingerprint[:16], as_stored(values)))
     return found
 
 
@@ -150,10 +157,6 @@ def _computed(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     with ProcessPoolExecutor(jobs, get_context("spawn"), set_threads, (threads,)) as pool:
         yield from zip(batches, pool.map(partial(scores_of, bench=bench), batches), strict=True)
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else round(value, 6)
 
 
 def _slack(name: str, told: float, n: int) -> float:

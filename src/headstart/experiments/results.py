@@ -66,7 +66,8 @@ class Results:
         self._read = 0  # bytes of the file that `_rows` stands for
         self._revision = 0
         check_destination(self.path, folder=False)
-        self._lock = FileLock(self.path.with_name(f".{self.path.name}.lock"))
+        place = self.path.resolve()  # one lock for a file and a link to it
+        self._lock = FileLock(place.with_name(f".{place.name}.lock"))
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock:
@@ -84,7 +85,7 @@ class Results:
 
     def refresh(self) -> set[str]:
         """See what other processes have written since; returns the keys."""
-        with self._lock:
+        with writing(self.path), self._lock:
             self._catch_up()
         return self.done
 
@@ -99,11 +100,11 @@ class Results:
         Numpy numbers and arrays are written as plain ones, nan and infinity as null.
         """
         line = _encode({KEY: key, **row})
-        with self._lock:
+        with writing(self.path), self._lock:
             self._catch_up()
             if key in self._rows:
                 return False
-            with writing(self.path), self.path.open("r+b") as file:
+            with self.path.open("r+b") as file:
                 file.seek(self._read)
                 file.write(line + b"\n")
                 file.flush()
@@ -115,13 +116,17 @@ class Results:
     def amend(self, keys: Collection[str], change: Callable[[Row], Row]) -> None:
         """Write the rows of these keys anew, all of them or none; settings, order and every other row stay.
 
+        Where nothing changes the file is not touched.
+
         Args:
             change: From a row as the file holds it now to the row that takes its place; what it raises leaves the file
                 as it was.
         """
-        with self._lock:
+        with writing(self.path), self._lock:
             self._catch_up()
             rows = [change(row) if key in keys else row for key, row in self._rows.items()]
+            if rows == [*self._rows.values()]:
+                return
             lines = [_header(self.settings, self._revision + 1), *map(_encode, rows)]
             write_atomically(self.path.resolve(), b"".join(line + b"\n" for line in lines))
             self._load()

@@ -19,7 +19,7 @@ from headstart.data.provenance import target_hash
 from headstart.errors import InputError
 from headstart.experiments.data_sets import DataSet, open_data_set
 from headstart.experiments.grid import counted
-from headstart.experiments.measures import measure
+from headstart.experiments.measures import as_stored, measure
 from headstart.experiments.networks import open_source
 from headstart.experiments.outcomes import TaskOutcome, head_outcomes, network_outcome
 from headstart.experiments.plan import Order, Part, Piece, Scale, make_task, pieces
@@ -121,7 +121,7 @@ def work(piece: Piece, bench: Bench) -> list[tuple[str, dict[str, Any]]]:
             "test_n": len(task.test),
             "accuracy": round(outcome.accuracy, 6),
             "f1": round(outcome.f1, 6),
-            "scores": {name: round(value, 6) for name, value in scores.items()},
+            "scores": as_stored(scores),
             "seconds": round(outcome.seconds, 3),
             "score_seconds": round(time.perf_counter() - started, 3),
         }

@@ -10,7 +10,7 @@ import numpy as np
 from headstart.evaluation.forecast import weighted_kendall
 from headstart.experiments.correlate import pearson
 from headstart.experiments.grid import MISSING, Grid
-from headstart.experiments.measures import SCORES, measure
+from headstart.experiments.measures import SCORES, as_stored, measure
 from headstart.experiments.outcomes import head_outcomes
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import Results, Stored
@@ -138,7 +138,7 @@ def _row(name: str, model: str, bench: Bench) -> dict[str, Any]:
         "test_n": len(task.test),
         "classes": len(task.classes),
         "accuracy": round(outcome.accuracy, 6),
-        "scores": {key: round(value, 6) for key, value in scores.items()},
+        "scores": as_stored(scores),
         "seconds": round(outcome.seconds, 3),
     }
 

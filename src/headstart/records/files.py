@@ -54,6 +54,8 @@ def writing(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except WriteError:  # said already
+        raise
     except OSError as error:
         raise WriteError(
             f"{path} cannot be written: {error.strerror or error}. Name another place, or free some space there."

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
+from headstart.errors import InputError
 from headstart.scores._checks import Labels
 from headstart.scores._head_counts import prior_without
 
@@ -31,6 +32,10 @@ def at_best_scale(
     The likelihood is concave in the scale a, from zero up, so the place where its slope is zero is the one maximum.
     """
     size, offsets = np.abs(exponents).mean(), np.log(frequencies)
+    if not np.isfinite(size):
+        raise InputError(
+            "the numbers are too large to be squared; divide them by a constant, the score stays the same."
+        )
     unit = exponents / size if size > 0 else exponents
     own = of_own_class(unit, codes)
 

@@ -42,7 +42,7 @@ def centred_rows(rows: ProbRows) -> CentredRows:
         total += np.where(finite, values, 0.0).sum(axis=0, dtype=np.float64)
         known += finite.sum(axis=0)
     centre = total / np.maximum(known, 1.0)
-    return CentredRows(rows.array, rows.logits, rows.temperature, centre)
+    return CentredRows(rows.array, rows.logits, rows.temperature, rows.index, centre)
 
 
 def mean_weights(head: HeadCounts) -> Float[np.ndarray, " z"]:
@@ -61,7 +61,7 @@ def mean_weights(head: HeadCounts) -> Float[np.ndarray, " z"]:
 
 def relative_logs(rows: ProbRows, which: slice | np.ndarray) -> np.ndarray:
     """Log probabilities up to a constant of each row, that of the row's largest being zero."""
-    given = np.asarray(rows.array[which])
+    given = rows.given(which)
     precision = np.float32 if given.dtype.itemsize <= 4 else np.float64
     if rows.logits:
         values = given.astype(precision)

@@ -23,6 +23,7 @@ class ProbRows:
     array: np.ndarray  # (n, z) checked probs or logits
     logits: bool = False
     temperature: float = 1.0  # the logits (log probs) are divided by it; 0 puts all mass on the largest
+    index: np.ndarray | None = None  # the rows of the array that count, in this order; None: all
 
     def __post_init__(self) -> None:
         if not (self.temperature == 0 or self.temperature >= COOLEST) or not np.isfinite(self.temperature):
@@ -30,7 +31,7 @@ class ProbRows:
 
     @property
     def n(self) -> int:
-        return self.array.shape[0]
+        return self.array.shape[0] if self.index is None else len(self.index)
 
     @property
     def z(self) -> int:
@@ -64,15 +65,23 @@ class ProbRows:
     @property
     def _is_view(self) -> bool:
         native = self.array.dtype in (np.float32, np.float64)
-        return self.as_given and native and self.array.flags.c_contiguous
+        return self.as_given and native and self.array.flags.c_contiguous and self.index is None
 
     def at(self, temperature: float) -> "ProbRows":
         """The same rows at another temperature."""
         return replace(self, temperature=temperature)
 
+    def only(self, kept: np.ndarray) -> "ProbRows":
+        """The rows with these numbers, without a copy of them."""
+        return replace(self, index=kept if self.index is None else self.index[kept])
+
+    def given(self, which: slice | np.ndarray) -> np.ndarray:
+        """Those rows of the array as they are."""
+        return np.asarray(self.array[which if self.index is None else self.index[which]])
+
     def block(self, which: slice | np.ndarray) -> np.ndarray:
         """Those rows as contiguous float32 or float64; a view where nothing has to change."""
-        rows = np.asarray(self.array[which])
+        rows = self.given(which)
         precision = np.float32 if rows.dtype.itemsize <= 4 else np.float64
         if self.as_given:
             return np.ascontiguousarray(rows, dtype=precision)

@@ -26,11 +26,12 @@ from scipy.special import comb
 
 from headstart.scores._checks import Labels
 from headstart.scores._compiled import compiled
-from headstart.scores._head_counts import HeadCounts, conditional, private_shares, sum_tables
+from headstart.scores._head_counts import HeadCounts, private_shares, sum_tables
 from headstart.scores._threads import over_shares, thread_count
 
 FEWEST, MOST = 2, 8  # vectors of signs: more on small data, where they cost nothing and a table has few directions
 ENTRIES = 1 << 23  # of all vectors together, in rows times source classes
+NEXT_TO_NOTHING = 1e-300  # mass of a source class whose inverse might not be a number, and which no likelihood feels
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,9 @@ class Probes:
         n, k = self.signs.shape
         own = self.signs * self.moved
         diagonal = (np.square(own.sum(axis=1)) - np.square(own).sum(axis=1)).sum() / (k * (k - 1))
-        return max(0.0, float(np.square(self.moved).sum() / k - diagonal)) / (2 * n**2)
+        pairs = float(np.square(self.moved).sum() / k - diagonal)
+        assert np.isfinite(pairs), "a source class next to nothing is left out"
+        return max(0.0, pairs) / (2 * n**2)
 
     def within(self, labels: Labels) -> "Probes":
         """The same of contributions less the mean of their class."""
@@ -60,7 +63,7 @@ def probe(head: HeadCounts, table: Float[np.ndarray, "c z"], likelihood: Float[n
     """Second derivatives of plain LEEP by the weights along random signs, as many as cost little.
 
     `table` is P(y given z) and `likelihood` what it gives. The signs are dealt in the order of the likelihoods, so that
-    nothing depends on the order in which the examples came.
+    the order in which the examples came decides between equal ones only.
     """
     n, c, z = head.rows.n, *table.shape
     count = min(MOST, max(FEWEST, ENTRIES // (n * z)))
@@ -88,7 +91,7 @@ def probe(head: HeadCounts, table: Float[np.ndarray, "c z"], likelihood: Float[n
             _collect(values, codes, scale, net_rise, moved[block])
 
     shares = private_shares(c * (count + 1) * z)
-    per_mass = conditional(np.ones(z), head.mass)
+    per_mass = np.divide(1.0, head.mass, out=np.zeros(z), where=head.mass > NEXT_TO_NOTHING)
     rise = sum_tables(over_shares(count_signed, head.rows.runs(), shares))
     mass_rise = rise.sum(axis=0)
     table_rise = (rise - table[:, None] * mass_rise) * per_mass

@@ -95,7 +95,7 @@ def _measure(inputs: Inputs) -> Measured:
 
 def _measure_normalized(inputs: Inputs) -> Measured:
     head, groups = inputs.head, inputs.groups
-    value, notes = float(_normalized(_leep(head), inputs.classes.counts)), _optimism(head)
+    value, notes = float(_normalized(_mean_log(inputs.likelihoods), inputs.classes.counts)), _optimism(head)
     if groups is None:
         return Measured(value, None, notes)
     deleted = inputs.once("leep deleted", lambda: _deleted(head, groups))

@@ -182,7 +182,7 @@ def _spread(head: HeadCounts, around: tuple[HeadCounts, ...]) -> Spread:
         return spread
     moved = float(((above - below) / 2).var()) / len(likelihood) / float(curvature) ** 2  # in squared steps
     growth = float(np.log(above.var() / below.var())) / 2
-    return Spread(spread.standard_error, 2 / (2 / spread.degrees + min(MOST, moved * growth**2)))
+    return Spread(spread.standard_error, max(1.0, 2 / (2 / spread.degrees + min(MOST, moved * growth**2))))
 
 
 def _measure(inputs: Inputs) -> Measured:

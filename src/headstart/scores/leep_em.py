@@ -11,7 +11,6 @@ from headstart.scores import _kernels
 from headstart.scores._checks import Labels
 from headstart.scores._head_counts import HeadCounts, conditional, count_head, read_probs
 from headstart.scores._inputs import Inputs
-from headstart.scores._prob_rows import ProbRows
 from headstart.scores._table import CLASSIFICATION, Measured, NotApplicableError, Score
 from headstart.scores._threads import over_shares, thread_count
 
@@ -147,7 +146,7 @@ def _measure(inputs: Inputs) -> Measured:
     deleted = np.empty(inputs.group_count)
     for group in range(inputs.group_count):
         kept = inputs.kept(group)
-        rows = ProbRows(np.asarray(inputs.rows.array[kept]), inputs.rows.logits)
+        rows = inputs.rows.only(kept)
         present, codes = np.unique(inputs.classes.codes[kept], return_inverse=True)
         labels = Labels(codes, inputs.classes.classes[present], np.bincount(codes))
         part = count_head(rows, labels)

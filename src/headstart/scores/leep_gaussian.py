@@ -1,7 +1,5 @@
 """Gaussian LEEP: the label's leave-one-out likelihood given the source head's log probabilities."""
 
-from dataclasses import replace
-
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
@@ -75,10 +73,11 @@ def gaussian_log_probs(
 ) -> Float[np.ndarray, "n c"]:
     """Log probability of every class for each example, itself (or its group) left out."""
     ratios = log_ratios(rows)
-    if groups is None:
-        exponents, frequencies = _without_own(ratios, labels, prior)
-    else:
-        exponents, frequencies = _without_group(ratios, labels, prior, groups)
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers too large are told below
+        if groups is None:
+            exponents, frequencies = _without_own(ratios, labels, prior)
+        else:
+            exponents, frequencies = _without_group(ratios, labels, prior, groups)
     return at_best_scale(exponents, frequencies, labels.codes)
 
 
@@ -137,7 +136,7 @@ def _measure(inputs: Inputs) -> Measured:
             labels = check_labels(inputs.labels[kept])
         except InputError as error:
             return Measured(value, None, (f"no interval: with a group left out, {error}",))
-        deleted.append(mean_of_own(gaussian_log_probs(replace(rows, array=rows.array[kept]), labels), labels.codes))
+        deleted.append(mean_of_own(gaussian_log_probs(rows.only(kept), labels), labels.codes))
     return Measured(value, np.array(deleted) if deleted else None)
 
 

@@ -1,7 +1,5 @@
 """Pooled LEEP: what the source's head and its features say of a left-out example's label, taken together."""
 
-from dataclasses import replace
-
 import numpy as np
 from jaxtyping import Float, Shaped
 
@@ -85,18 +83,18 @@ def _measure(inputs: Inputs) -> Measured:
     notes = (HEADLESS,) if headless else ()
     if inputs.groups is None:
         return Measured(value, None, notes)
+    try:
+        remaining = [check_labels(inputs.labels[inputs.kept(group)]) for group in range(inputs.group_count)]
+    except InputError as error:
+        return Measured(value, None, (*notes, f"no interval: with a group left out, {error}"))
     deleted = np.empty(inputs.group_count)
-    for group, left in enumerate(errors_without_groups(maker, inputs.groups, penalty)):
+    errors_left = errors_without_groups(maker, inputs.groups, penalty)
+    for group, (others, left) in enumerate(zip(remaining, errors_left, strict=True)):
         kept = inputs.kept(group)
-        try:
-            others = check_labels(inputs.labels[kept])
-        except InputError as error:
-            return Measured(value, None, (*notes, f"no interval: with a group left out, {error}"))
         there = np.isin(labels.classes, others.classes)
         log_probs = _probe_log_probs(maker.targets[kept][:, there], left[:, there], others)
         if not headless:
-            rows = replace(inputs.logits_rows, array=inputs.logits_rows.array[kept])
-            log_probs = _pooled(gaussian_log_probs(rows, others), log_probs)
+            log_probs = _pooled(gaussian_log_probs(inputs.logits_rows.only(kept), others), log_probs)
         deleted[group] = mean_of_own(log_probs, others.codes)
     return Measured(value, deleted, (*notes, FIXED_PENALTY))
 

@@ -40,7 +40,7 @@ def nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) -> fl
 
 def _argmax(rows: ProbRows) -> Int[np.ndarray, " n"]:
     """Column of the largest entry of each row."""
-    return np.concatenate([np.argmax(rows.array[s], axis=1) for s in rows.slices()])
+    return np.concatenate([np.argmax(rows.given(s), axis=1) for s in rows.slices()])
 
 
 def _nce(hard: Int[np.ndarray, " n"], codes: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"] | None) -> Measured:
