@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,17 @@ def test_an_amendment_sees_the_rows_of_another_process_and_is_seen_by_it(tmp_pat
     assert [row["x"] for row in read_results(path).rows] == [14, 7, 6]
 
 
+def in_two_processes(work: Callable[[Path, str], None], path: Path) -> None:
+    """Both at once, and both to their end."""
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=work, args=(path, name)) for name in ("one", "two")]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+        assert worker.exitcode == 0
+
+
 def _amend_many(path: Path, name: str) -> None:
     results = Results(path, SETTINGS)
     for number in range(30):
@@ -147,13 +159,7 @@ def _amend_many(path: Path, name: str) -> None:
 
 def test_two_processes_that_append_and_amend_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_amend_many, args=(path, name)) for name in ("one", "two")]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-        assert worker.exitcode == 0
+    in_two_processes(_amend_many, path)
     kept = read_results(path)
     assert len({row["key"] for row in kept.rows}) == len(kept.rows) == 60
     assert {row["x"] for row in kept.rows} == {2}
@@ -169,13 +175,7 @@ def _append_many(path: Path, name: str) -> None:
 
 def test_two_processes_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_append_many, args=(path, name)) for name in ("one", "two")]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-        assert worker.exitcode == 0
+    in_two_processes(_append_many, path)
     keys = [row["key"] for row in read_results(path).rows]
     assert len(keys) == len(set(keys)) == 3 * 60
 

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import brentq
+from scipy.special import log_softmax
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels
@@ -52,7 +53,7 @@ def at_best_scale(
         scale = np.exp(SHARPEST)
     else:
         scale = np.exp(brentq(slope, FLATTEST, SHARPEST, xtol=1e-9))
-    return normalised(offsets + scale * unit)
+    return log_softmax(offsets + scale * unit, axis=1)
 
 
 def mean_of_own(log_probs: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]) -> float:
@@ -63,9 +64,3 @@ def mean_of_own(log_probs: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"
 def of_own_class(values: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Each example's value for its own class."""
     return np.take_along_axis(values, codes[:, None], axis=1)[:, 0]
-
-
-def normalised(values: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
-    """Log probabilities proportional to exp(values)."""
-    values = values - values.max(axis=1, keepdims=True)
-    return values - np.log(np.exp(values).sum(axis=1, keepdims=True))

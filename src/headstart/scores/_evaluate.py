@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.errors import InputError
 from headstart.records import ModelCard, Task
 from headstart.scores._inputs import Inputs
+from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._rows import find
 from headstart.scores._table import Measured, NotApplicableError, Score, Spread
 from headstart.scores._threads import one_matrix_thread
@@ -100,11 +100,4 @@ def _measure(row: Score, inputs: Inputs) -> Measured:
     array = inputs.array(row.needs)
     options = {"task": inputs.task} if len(row.tasks) > 1 else {}
     value = row.function(array, inputs.labels, **options)
-    try:
-        deleted = [
-            row.function(array[kept], inputs.labels[kept], **options)
-            for kept in map(inputs.kept, range(inputs.group_count))
-        ]
-    except InputError as error:
-        return Measured(value, None, (f"no interval: with a group left out, {error}",))
-    return Measured(value, np.array(deleted) if deleted else None)
+    return leave_groups_out(inputs, value, lambda kept: row.function(array[kept], inputs.labels[kept], **options))

@@ -3,12 +3,12 @@
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from headstart.errors import InputError
-from headstart.scores._best_scale import at_best_scale, frequencies_without_own, mean_of_own
+from headstart.scores._best_scale import at_best_scale, frequencies_without_own, mean_of_own, of_own_class
 from headstart.scores._checks import Labels, check_groups, check_labels, check_logits, check_probs
 from headstart.scores._class_sums import class_sums
 from headstart.scores._head_counts import PRIOR, prior_without
 from headstart.scores._inputs import Inputs
+from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._log_ratios import LogRatios, log_ratios
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._table import CLASSIFICATION, Measured, Score
@@ -95,7 +95,7 @@ def _without_own(
         inner = x @ sums.T
         exponents[block] = inner / weight - squares / (2 * weight**2)
         length = np.einsum("ij,ij->i", x, x)
-        mine = np.take_along_axis(inner, own[:, None], axis=1)[:, 0]
+        mine = of_own_class(inner, own)
         left = weight[own] - 1.0
         inverse = np.divide(1.0, left, out=np.zeros(len(left)), where=left > 0)  # nothing left: the overall mean, zero
         alone = (mine - length) * inverse - (squares[own] - 2 * mine + length) * inverse**2 / 2
@@ -130,14 +130,12 @@ def shared_log_probs(inputs: Inputs) -> Float[np.ndarray, "n c"]:
 def _measure(inputs: Inputs) -> Measured:
     rows = inputs.logits_rows
     value = mean_of_own(shared_log_probs(inputs), inputs.classes.codes)
-    deleted = []
-    for kept in map(inputs.kept, range(inputs.group_count)):
-        try:
-            labels = check_labels(inputs.labels[kept])
-        except InputError as error:
-            return Measured(value, None, (f"no interval: with a group left out, {error}",))
-        deleted.append(mean_of_own(gaussian_log_probs(rows.only(kept), labels), labels.codes))
-    return Measured(value, np.array(deleted) if deleted else None)
+
+    def again(kept: Int[np.ndarray, " k"]) -> float:
+        labels = check_labels(inputs.labels[kept])
+        return mean_of_own(gaussian_log_probs(rows.only(kept), labels), labels.codes)
+
+    return leave_groups_out(inputs, value, again)
 
 
 ROWS = (

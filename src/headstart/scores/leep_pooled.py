@@ -1,18 +1,19 @@
 """Pooled LEEP: what the source's head and its features say of a left-out example's label, taken together."""
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
+from scipy.special import log_softmax
 
-from headstart.errors import InputError
-from headstart.scores._best_scale import at_best_scale, frequencies_without_own, mean_of_own, normalised
+from headstart.scores._best_scale import at_best_scale, frequencies_without_own, mean_of_own
 from headstart.scores._checks import Labels, check_features, check_labels, check_logits, check_targets
 from headstart.scores._decomposition import decompose
 from headstart.scores._inputs import Inputs
+from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
 from headstart.scores._table import CLASSIFICATION, Measured, Score
 from headstart.scores.leep_gaussian import gaussian_log_probs, shared_log_probs
-from headstart.scores.ridge_probe import FIXED_PENALTY, errors_without_groups, left_out, shared_left_out
+from headstart.scores.ridge_probe import at_one_penalty, errors_among, left_out, shared_left_out
 
 HEADLESS = "the source has no classifier: by its features alone"
 
@@ -64,7 +65,7 @@ def leep_pooled(
 
 
 def _pooled(one: Float[np.ndarray, "n c"], other: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
-    return normalised((one + other) / 2)
+    return log_softmax((one + other) / 2, axis=1)
 
 
 def _probe_log_probs(
@@ -83,20 +84,17 @@ def _measure(inputs: Inputs) -> Measured:
     notes = (HEADLESS,) if headless else ()
     if inputs.groups is None:
         return Measured(value, None, notes)
-    try:
-        remaining = [check_labels(inputs.labels[inputs.kept(group)]) for group in range(inputs.group_count)]
-    except InputError as error:
-        return Measured(value, None, (*notes, f"no interval: with a group left out, {error}"))
-    deleted = np.empty(inputs.group_count)
-    errors_left = errors_without_groups(maker, inputs.groups, penalty)
-    for group, (others, left) in enumerate(zip(remaining, errors_left, strict=True)):
-        kept = inputs.kept(group)
+    errors_of = errors_among(maker, penalty)
+
+    def again(kept: Int[np.ndarray, " k"]) -> float:
+        others = check_labels(inputs.labels[kept])
         there = np.isin(labels.classes, others.classes)
-        log_probs = _probe_log_probs(maker.targets[kept][:, there], left[:, there], others)
-        if not headless:
-            log_probs = _pooled(gaussian_log_probs(inputs.logits_rows.only(kept), others), log_probs)
-        deleted[group] = mean_of_own(log_probs, others.codes)
-    return Measured(value, deleted, (*notes, FIXED_PENALTY))
+        probe = _probe_log_probs(maker.targets[kept][:, there], errors_of(kept)[:, there], others)
+        if headless:
+            return mean_of_own(probe, others.codes)
+        return mean_of_own(_pooled(gaussian_log_probs(inputs.logits_rows.only(kept), others), probe), others.codes)
+
+    return at_one_penalty(leave_groups_out(inputs, value, again, notes))
 
 
 ROWS = (

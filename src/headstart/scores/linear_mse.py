@@ -114,11 +114,7 @@ def _by_solving(features: np.ndarray, targets: Float[np.ndarray, "n t"], penalty
         return -penalty * float((centred * linalg.cho_solve(factor, centred)).sum())
     if takes_float32(features) and (found := _by_rough_map(features, mean, centred, penalty)) is not None:
         return found
-    gram, moments = np.zeros((d, d)), np.zeros((d, targets.shape[1]))
-    for block, x in centred_blocks(features, mean):
-        gram += x.T @ x
-        moments += x.T @ centred[block]
-    gram.flat[:: d + 1] += n * penalty
+    gram, moments = _normal_equations(features, mean, centred, penalty, np.float64)
     factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
     explained = float((moments * linalg.cho_solve(factor, moments)).sum())
     return -max(0.0, float((centred**2).sum()) - explained) / n
@@ -131,12 +127,8 @@ def _by_rough_map(
 
     At the best map the error is level, so that a map off by some millionths has the least error to twelve digits.
     """
-    n, d = features.shape
-    gram, moments = np.zeros((d, d)), np.zeros((d, targets.shape[1]))
-    for block, x in centred_blocks(features, mean, np.float32):
-        gram += x.T @ x
-        moments += x.T @ targets[block].astype(np.float32)
-    gram.flat[:: d + 1] += n * penalty
+    n = len(features)
+    gram, moments = _normal_equations(features, mean, targets, penalty, np.float32)
     factor = well_conditioned_factor(gram, NEAR)
     if factor is None:
         return None
@@ -146,6 +138,19 @@ def _by_rough_map(
         left = targets[block] - x @ found
         error += float(np.vdot(left, left))
     return -error / n
+
+
+def _normal_equations(
+    features: np.ndarray, mean: Float[np.ndarray, " d"], targets: Float[np.ndarray, "n t"], penalty: float, dtype: type
+) -> tuple[Float[np.ndarray, "d d"], Float[np.ndarray, "d t"]]:
+    """The penalised Gram matrix and the moments with the centred targets, from products in `dtype`."""
+    n, d = features.shape
+    gram, moments = np.zeros((d, d)), np.zeros((d, targets.shape[1]))
+    for block, x in centred_blocks(features, mean, dtype):
+        gram += x.T @ x
+        moments += x.T @ targets[block].astype(dtype)
+    gram.flat[:: d + 1] += n * penalty
+    return gram, moments
 
 
 def _measure_features(inputs: Inputs) -> Measured:

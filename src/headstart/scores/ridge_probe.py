@@ -1,6 +1,7 @@
 """A linear probe in closed form: ridge regression judged by leave-one-out, its penalty chosen the same way."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -9,6 +10,7 @@ from headstart.records import Task
 from headstart.scores._checks import block_rows, check_features, check_targets
 from headstart.scores._decomposition import decompose
 from headstart.scores._inputs import Inputs
+from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._residual_maker import ResidualMaker, Spectrum, residual_maker
 from headstart.scores._table import ANY_TASK, Measured, Score
 
@@ -114,10 +116,10 @@ def _measure(inputs: Inputs) -> Measured:
     value = _quality(errors, maker.targets, inputs.task)
     if inputs.groups is None:
         return Measured(value)
-    deleted = np.empty(inputs.group_count)
-    for group, left in enumerate(errors_without_groups(maker, inputs.groups, penalty)):
-        deleted[group] = _quality(left, maker.targets[inputs.groups != group], inputs.task)
-    return Measured(value, deleted, (FIXED_PENALTY,))
+    errors_of = errors_among(maker, penalty)
+    return at_one_penalty(
+        leave_groups_out(inputs, value, lambda kept: _quality(errors_of(kept), maker.targets[kept], inputs.task))
+    )
 
 
 def shared_left_out(inputs: Inputs) -> tuple[Float[np.ndarray, "n t"], float]:
@@ -125,15 +127,17 @@ def shared_left_out(inputs: Inputs) -> tuple[Float[np.ndarray, "n t"], float]:
     return inputs.once("ridge left out", lambda: left_out(residual_maker(inputs)))
 
 
-def errors_without_groups(
-    maker: ResidualMaker, groups: Int[np.ndarray, " n"], penalty: float
-) -> Iterator[Float[np.ndarray, "k t"]]:
-    """Leave-one-out errors of the other examples with each group left out in turn."""
+def errors_among(maker: ResidualMaker, penalty: float) -> Callable[[Int[np.ndarray, " k"]], Float[np.ndarray, "k t"]]:
+    """From examples that are kept to their leave-one-out errors when all others are left out altogether."""
     spectrum = maker.centred(penalty)
     alone = np.zeros(maker.n) if maker.complete else np.maximum(1 - (maker.basis**2).sum(axis=1), 0.0)
     diagonal = alone + maker.basis**2 @ spectrum.kept
-    for group in range(int(groups.max()) + 1):
-        yield _errors_without(maker, spectrum, np.flatnonzero(groups == group), diagonal)
+    return lambda kept: _errors_without(maker, spectrum, np.setdiff1d(np.arange(maker.n), kept), diagonal)
+
+
+def at_one_penalty(measured: Measured) -> Measured:
+    """With the caveat of an interval whose penalty was chosen once."""
+    return measured if measured.deleted is None else replace(measured, notes=(*measured.notes, FIXED_PENALTY))
 
 
 ROWS = (
