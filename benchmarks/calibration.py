@@ -20,8 +20,8 @@ from scipy import stats
 from headstart.ranking import Measurement, Plan, build, estimate, plan, verdict
 from headstart.ranking.plan import separation
 from headstart.records import ModelCard, Provenance, TargetSummary
-from headstart.scores import evaluate
-from headstart.stats import jackknife_groups
+from headstart.scores import Evaluation, evaluate
+from headstart.stats import Estimate, jackknife_groups
 
 PRIOR = 0.5  # counts of the label frequencies behind each source class, as in leave-one-out LEEP
 FRESH = 500  # unseen examples a draw
@@ -70,7 +70,9 @@ def frequencies_value(table_labels: np.ndarray, labels: np.ndarray) -> float:
     return float(np.log((counts + 0.5) / (len(table_labels) + len(counts) / 2))[labels].mean())
 
 
-def scored(probs: np.ndarray, labels: np.ndarray, names: Iterable[str], seed: int, groups: int = 20) -> dict:
+def scored(
+    probs: np.ndarray, labels: np.ndarray, names: Iterable[str], seed: int, groups: int = 20
+) -> dict[str, Evaluation]:
     done, missing = evaluate(
         list(names), labels=labels, groups=jackknife_groups(labels, groups, seed=seed), probs=probs
     )
@@ -201,7 +203,7 @@ def _inside(shares: list[float]) -> str:
 def _covered(n: int, world: World, draws: int) -> tuple[dict[str, float], dict[str, float]]:
     """Share of the draws whose interval holds the truth, by score; of all draws, and of the first few alone."""
     rng = np.random.default_rng([n, world.z, world.classes])
-    intervals: dict[str, list] = {name: [] for name in COVERED}
+    intervals: dict[str, list[Estimate]] = {name: [] for name in COVERED}
     fresh: dict[str, list[float]] = {"leep_loo": [], "leep_skill": []}
     for seed in range(draws):
         probs, labels = _of_all_classes(world, n, rng)
@@ -210,11 +212,13 @@ def _covered(n: int, world: World, draws: int) -> tuple[dict[str, float], dict[s
         fresh["leep_skill"].append(fresh["leep_loo"][-1] - frequencies_value(labels, new_labels))
         for name, found in scored(probs, labels, COVERED, seed, groups=2).items():
             assert found.spread is not None, "from contributions: the groups, which must be given, do not matter"
-            intervals[name].append(estimate(found))
+            interval = estimate(found)
+            assert interval is not None
+            intervals[name].append(interval)
     return _held(intervals, fresh, draws), _held(intervals, fresh, draws // MORE)
 
 
-def _held(intervals: dict[str, list], fresh: dict[str, list[float]], draws: int) -> dict[str, float]:
+def _held(intervals: dict[str, list[Estimate]], fresh: dict[str, list[float]], draws: int) -> dict[str, float]:
     truth = {name: np.mean([one.value for one in found[:draws]]) for name, found in intervals.items()}
     truth |= {name: np.mean(values[:draws]) for name, values in fresh.items()}
     return {
@@ -242,7 +246,8 @@ def bias(draws: int) -> list[str]:
     for n in (50, 100, 500, 2_000):
         for z in (10, 100, 1_000):
             world, rng = World(z, 5, 0.4, sharpness=4.0), np.random.default_rng([n, z])
-            fresh, values = [], {name: [] for name in names}
+            fresh: list[float] = []
+            values: dict[str, list[float]] = {name: [] for name in names}
             for seed in range(max(20, draws // 10)):
                 probs, labels = world.draw(n, rng)
                 fresh.append(fresh_value(probs, labels, *world.draw(FRESH, rng)))
@@ -309,7 +314,7 @@ def plans(pilots: int) -> list[str]:
 def _needed(pair: tuple[World, World]) -> float:
     """Examples at which the true difference is as many true standard errors as the test needs."""
     draws = [_differences(pair, 200, seed) for seed in range(1_000, 1_400)]
-    return 200 * (separation(0.9, 0.95) * np.std(draws) / np.mean(draws)) ** 2
+    return float(200 * (separation(0.9, 0.95) * np.std(draws) / np.mean(draws)) ** 2)
 
 
 def _differences(pair: tuple[World, World], n: int, seed: int) -> float:
@@ -317,7 +322,7 @@ def _differences(pair: tuple[World, World], n: int, seed: int) -> float:
     return first - second
 
 
-def _both(pair: tuple[World, World], n: int, seed: int) -> list[tuple[np.ndarray, dict]]:
+def _both(pair: tuple[World, World], n: int, seed: int) -> list[tuple[np.ndarray, dict[str, Evaluation]]]:
     """Labels and scores of two sources that see the same examples, each through noise of its own."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, pair[0].classes, n)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.data import Target, stratified_order
+from headstart.errors import InputError
 from headstart.experiments.data_sets import open_data_set
 from headstart.experiments.networks import candidates
 from headstart.extract import extract
@@ -27,14 +28,14 @@ class Rows:
     """One source on one part of a data set."""
 
     features: np.ndarray  # (n, d) float32
-    logits: np.ndarray | None  # (n, z) float32
+    logits: np.ndarray  # (n, z) float32
     labels: np.ndarray  # (n,)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, which: np.ndarray | slice) -> "Rows":
-        return Rows(self.features[which], None if self.logits is None else self.logits[which], self.labels[which])
+        return Rows(self.features[which], self.logits[which], self.labels[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +75,15 @@ def extract_all(folder: Path, data: dict[str, str], specs: list[str], stages: in
                 if not path.exists()
             ]
             if pieces:
-                _extract_pieces(pieces, one.load(False))
+                _extract_pieces(pieces, _classifier(one))
                 print(stage, one.name, flush=True)
+
+
+def _classifier(one: Candidate) -> Source:
+    source = one.load(False)
+    if source.head is None:
+        raise InputError(f"{one.name} has no classifier, and most of the scores read one. Leave it out of `--models`.")
+    return source
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,33 +132,27 @@ def _extract_pieces(pieces: list[Piece], source: Source) -> None:
         if len(part):
             assert got is not None
             assert got.features is not None
-            arrays |= {"features": _half(got.features[rows])}
-            arrays |= {} if got.logits is None else {"logits": _half(got.logits[rows])}
+            assert got.logits is not None
+            arrays |= {"features": _half(got.features[rows]), "logits": _half(got.logits[rows])}
         piece.path.parent.mkdir(parents=True, exist_ok=True)
         partial = piece.path.with_suffix(".partial.npz")
-        np.savez(partial, **arrays)
+        np.savez(partial, allow_pickle=False, **arrays)
         partial.rename(piece.path)
 
 
 def read_pairs(folder: Path, data: str, cards: list[ModelCard], most: int) -> list[Pair]:
     """Every source that has files for this data set, cut to the rows that all of them have (pool at most `most`)."""
-    parts = {
-        card.name: (
-            _read(folder, data, card.name, "train", TRAIN_RUNS),
-            _read(folder, data, card.name, "test", TEST_RUNS),
-        )
-        for card in cards
-    }
-    there = {name: part for name, part in parts.items() if part[0] is not None and part[1] is not None}
+    there: list[tuple[ModelCard, Rows, Rows]] = []
+    for card in cards:
+        pool = _read(folder, data, card.name, "train", TRAIN_RUNS)
+        test = _read(folder, data, card.name, "test", TEST_RUNS)
+        if pool is not None and test is not None:
+            there.append((card, pool, test))
     if not there:
         return []
-    pool = min(most, *(len(train) for train, _ in there.values()))
-    test = min(len(test) for _, test in there.values())
-    return [
-        Pair(card.name, card, data, there[card.name][0].take(slice(pool)), there[card.name][1].take(slice(test)))
-        for card in cards
-        if card.name in there
-    ]
+    most = min(most, *(len(pool) for _, pool, _ in there))
+    tested = min(len(test) for _, _, test in there)
+    return [Pair(card.name, card, data, pool.take(slice(most)), test.take(slice(tested))) for card, pool, test in there]
 
 
 def _half(values: np.ndarray) -> np.ndarray:
@@ -178,9 +180,4 @@ def _read(folder: Path, data: str, source: str, part: str, runs: tuple[tuple[int
     if not pieces:
         return None
     joined = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-    logits = joined.get("logits")
-    return Rows(
-        joined["features"].astype(np.float32),
-        None if logits is None else logits.astype(np.float32),
-        joined["labels"],
-    )
+    return Rows(joined["features"].astype(np.float32), joined["logits"].astype(np.float32), joined["labels"])

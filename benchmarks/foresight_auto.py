@@ -63,7 +63,7 @@ def auto_lines(found: Sequence[Case]) -> list[str]:
 
 
 def _reason(found: Sequence[Case]) -> str:
-    reasons = dict(auto_sort(*_as_available(case), _each(case)) for case in found)
+    reasons = dict(map(_by_rule, found))
     return " ".join(f"{name}, where {why}." for name, why in reasons.items())
 
 
@@ -71,14 +71,17 @@ def _each(case: Case) -> float:
     return case.n / case.target_classes
 
 
-def _as_available(case: Case) -> tuple[list[str], list[set[str]]]:
+def _by_rule(case: Case) -> tuple[str, str]:
+    """The score that the rule takes, and why."""
     names = [name for name in CHOICES if name in case.scores]
-    return names, [set(names)] * len(case.sources)
+    taken = auto_sort(names, [names] * len(case.sources), _each(case))
+    assert taken is not None, "every source has features"
+    return taken
 
 
 def _table(regime: str, outcome: str, members: Sequence[Case], everything: Sequence[Case]) -> list[str]:
     rules: dict[str, Mapping[str, Rule] | Rule] = {name: _always(name) for name in SINGLES}
-    rules[RULE] = lambda case: auto_sort(*_as_available(case), _each(case))[0]
+    rules[RULE] = lambda case: _by_rule(case)[0]
     wholes = sorted({group_of(case.data) for case in members})
     for name, regime_of in ((FITTED, lambda case: ""), (SPLIT, _regime)):
         rules[name] = {
@@ -113,10 +116,10 @@ def _fitted(others: Iterable[Case], regime_of: Callable[[Case], str]) -> Rule:
                 if name in case.scores:
                     tau = kendall(case.scores[name], case.outcomes["head"])
                     sums.setdefault(regime_of(case), {}).setdefault(name, {}).setdefault(case.data, []).append(tau)
-    best = {
-        regime: max(table, key=lambda name, table=table: np.mean([np.mean(v) for v in table[name].values()]))
-        for regime, table in sums.items()
-    }
+    best = {}
+    for regime, table in sums.items():
+        means = {name: np.mean([np.mean(taus) for taus in by_data.values()]) for name, by_data in table.items()}
+        best[regime] = max(means, key=means.__getitem__)
     return lambda case: best.get(regime_of(case), "knn")
 
 

@@ -113,7 +113,7 @@ def _by_size(rows: Sequence[Row]) -> dict[tuple, dict[tuple, dict[str, float]]]:
     sizes: dict[tuple, dict[tuple, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         if row["kind"] == "outcome":
-            key = (row["outcome"], row["data"])
+            key: tuple = (row["outcome"], row["data"])
             if row["outcome"] == "small head":
                 key = (*key, row["n"], row["seed"])
             sizes[key][row.get("pool", 0), row.get("test", 0), row.get("runs", 0)][row["source"]] = row["accuracy"]
@@ -166,11 +166,10 @@ def complete(found: Sequence[Case], score: str) -> bool:
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     """Mean over data sets and half the width of its 95 % interval (t); nan with one data set."""
-    values = np.asarray(values, dtype=float)
     if len(values) < 2:
-        return (float(values.mean()) if len(values) else np.nan), np.nan
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean()), float(half)
+        return (values[0] if values else np.nan), np.nan
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values))
+    return float(np.mean(values)), float(half)
 
 
 def regimes(found: Sequence[Case]) -> dict[str, list[Case]]:

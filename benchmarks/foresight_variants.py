@@ -119,9 +119,9 @@ def corrected(logits: np.ndarray, labels: np.ndarray) -> float:
     return at_best_temperature(value)[0]
 
 
-def over(make: Iterator[np.ndarray], labels: np.ndarray, **options: object) -> float:
+def over(make: Iterator[np.ndarray], labels: np.ndarray, *, kish: bool = False) -> float:
     """The best of several forms of the logits, none of which looks at the labels."""
-    return max(calibrated(logits, labels, **options) for logits in make)
+    return max(calibrated(logits, labels, kish=kish) for logits in make)
 
 
 def pruned(logits: np.ndarray, labels: np.ndarray) -> float:

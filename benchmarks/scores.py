@@ -18,6 +18,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -164,7 +165,7 @@ def traced(call: Callable[[], object]) -> tuple[object, float]:
 
 def shown(value: object) -> str:
     values = value if isinstance(value, tuple) else (value,)
-    return " / ".join(f"{float(part):.5g}" for part in values)  # type: ignore[arg-type]
+    return " / ".join(f"{float(part):.5g}" for part in values)
 
 
 def compare(world: World, names: list[str]) -> list[str]:
@@ -181,10 +182,10 @@ def compare(world: World, names: list[str]) -> list[str]:
         short = case.pairwise and len(world.labels) > PAIRWISE
         used = world.first(PAIRWISE) if short else world
         case.ours(small)  # compile first
-        ours, value = best_time(lambda case=case, used=used: case.ours(used))
-        theirs, other = best_time(lambda case=case, used=used: case.theirs(used))
+        ours, value = best_time(partial(case.ours, used))
+        theirs, other = best_time(partial(case.theirs, used))
         measured = [case.ours, case.theirs] if theirs < PATIENCE else [case.ours]
-        memory = [f"{peak_megabytes(lambda f=f, used=used: f(used)):.0f}" for f in measured] + ["not taken"]
+        memory = [f"{peak_megabytes(partial(side, used)):.0f}" for side in measured] + ["not taken"]
         label = f"{name} (first {PAIRWISE:,} rows)" if short else name
         lines.append(
             f"| {label} | {ours:.3f} | {theirs:.3f} | {theirs / ours:.1f} | {memory[0]} | {memory[1]} | "
@@ -192,8 +193,8 @@ def compare(world: World, names: list[str]) -> list[str]:
         )
         print(lines[-1], flush=True)
         if short:
-            ours, value = best_time(lambda case=case: case.ours(world))
-            whole = peak_megabytes(lambda case=case: case.ours(world))
+            ours, value = best_time(partial(case.ours, world))
+            whole = peak_megabytes(partial(case.ours, world))
             lines.append(f"| {name} (all rows) | {ours:.3f} | | | {whole:.0f} | | {shown(value)} | |")
             print(lines[-1], flush=True)
     return [*lines, ""]
@@ -204,16 +205,15 @@ def all_at_once(world: World) -> list[str]:
     names = [name for name, row in SCORES.items() if "classification" in row.tasks and row.needs != "card"]
     groups = jackknife_groups(world.labels, seed=0)
     lines = [f"### All scores of one source at once, {world.name}", ""]
-    kept = {"labels": world.labels, "logits": world.logits, "features": world.features}
 
-    def run(**more: np.ndarray) -> dict[str, scores.Evaluation]:
-        return evaluate(names, **kept, **more)[0]
+    def run(groups: np.ndarray | None = None) -> dict[str, scores.Evaluation]:
+        return evaluate(names, labels=world.labels, groups=groups, logits=world.logits, features=world.features)[0]
 
-    for words, more in (("values only", {}), ("values and 20 left-out values each", {"groups": groups})):
+    for words, left_out in (("values only", None), ("values and 20 left-out values each", groups)):
         started = time.perf_counter()
-        done = run(**more)
+        done = run(left_out)
         seconds = time.perf_counter() - started
-        memory = f", {peak_megabytes(run):.0f} MB beyond the inputs at the most" if not more else ""
+        memory = f", {peak_megabytes(run):.0f} MB beyond the inputs at the most" if left_out is None else ""
         slow = sorted(done.items(), key=lambda item: -item[1].seconds)[:6]
         spent = ", ".join(f"{name} {one.seconds:.2f}" for name, one in slow)
         lines.append(f"- {words}: {len(done)} scores in {seconds:.1f} s{memory}. Slowest: {spent}.")
@@ -237,10 +237,9 @@ def out_of_core(n: int, z: int, classes: int = 100) -> list[str]:
         read = np.memmap(path, dtype=np.float16, mode="r", shape=(n, z))
         scores.leep(read[:100], labels[:100])
         lines = [f"### Out of memory: a float16 memory map of {n:,} x {z:,} ({n * z * 2 / 1e9:.1f} GB) on disk", ""]
-        for name in ("leep", "leep_loo"):
-            function = getattr(scores, name)
+        for name, function in (("leep", scores.leep), ("leep_loo", scores.leep_loo)):
             started = time.perf_counter()
-            value, peak = traced(lambda function=function: function(read, labels))
+            value, peak = traced(partial(function, read, labels))
             seconds = time.perf_counter() - started
             lines.append(f"- {name} = {value:.4f} in {seconds:.1f} s, {peak:.0f} MB allocated at the most.")
             print(lines[-1], flush=True)

@@ -11,6 +11,8 @@ import copy
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ from headstart.train.loop import fit
 from headstart.train.training import Training
 
 N, D, CLASSES = 250, 512, 5
+Result = TypeVar("Result")
 
 
 def task(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +40,7 @@ def task(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum((centres[labels] + rng.normal(size=(N, D))) @ mix, 0) + 0.5, labels
 
 
-def timed(work: Callable[[], object]) -> tuple[float, float, object]:
+def timed(work: Callable[[], Result]) -> tuple[float, float, Result]:
     """Wall seconds, processor seconds, result."""
     wall, processor = time.perf_counter(), time.process_time()
     result = work()
@@ -73,8 +76,8 @@ def against_scikit_learn(repeats: int) -> list[str]:
         for seed in range(repeats):
             x, y = task(seed)
             model = LogisticRegression(C=1 / (N * penalty), tol=1e-8, max_iter=100_000)
-            _, mine, head = timed(lambda x=x, y=y, penalty=penalty: fit_head(x, y, penalty=penalty))
-            _, other, _ = timed(lambda x=x, y=y, model=model: model.fit(x, y))
+            _, mine, head = timed(partial(fit_head, x, y, penalty=penalty))
+            _, other, _ = timed(partial(model.fit, x, y))
             ours.append(mine)
             theirs.append(other)
             gaps.append(head.objective - objective(model.coef_, model.intercept_, x, y, penalty))

@@ -157,7 +157,7 @@ def lfc(features: np.ndarray, labels: np.ndarray) -> float:
 
 def shrunk_covariance(features: np.ndarray, shrinkage: float = -1.0) -> np.ndarray:
     """(d, d), divided by n, drawn towards its mean variance."""
-    empirical = np.cov(features.T, bias=1)
+    empirical = np.cov(features.T, bias=True)
     if shrinkage < 0:
         return empirical
     d = len(empirical)
