@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.ranking.test_text import ranking, row
 
-from headstart.errors import InputError
+from headstart.errors import InputError, WriteError
 from headstart.records import Failure, HeadView, Ranking, Round, Search, write_atomically
 
 FULL = ranking(
@@ -69,6 +69,21 @@ def test_a_saved_record_has_the_rights_of_any_new_file(tmp_path: Path) -> None:
     write_atomically(tmp_path / "record.json", b"{}")
     assert (tmp_path / "record.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["plain", "record.json"]
+
+
+@pytest.mark.parametrize("letter", ["x", "ß", "網", "🦆"], ids=["1 byte", "2 bytes", "3 bytes", "4 bytes"])
+def test_a_name_as_long_as_a_file_may_have_is_written(tmp_path: Path, letter: str) -> None:
+    many, rest = divmod(255, len(letter.encode()))
+    name = letter * many + "x" * rest
+    write_atomically(tmp_path / name, b"{}")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [(name, b"{}")]
+
+
+def test_a_longer_name_is_refused_in_words_and_leaves_nothing(tmp_path: Path) -> None:
+    name = "網" * 85 + "x"  # 256 bytes, but 86 characters
+    with pytest.raises(WriteError, match=f"{name} cannot be written: File name too long. Name another place"):
+        write_atomically(tmp_path / name, b"{}")
+    assert list(tmp_path.iterdir()) == []
 
 
 RACED = replace(

@@ -12,6 +12,8 @@ import msgspec
 
 from headstart.errors import InputError, WriteError
 
+SHOWN = 20  # characters of the name in that of the unfinished file, which so has at most 114 bytes of the 255 allowed
+
 
 def as_json(value: object) -> str:
     """Records, or lists and dictionaries of them, as indented JSON text."""
@@ -68,7 +70,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         WriteError: There is no place for it, no right to write, or no room.
     """
-    unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    unfinished = path.with_name(f".{path.name[:SHOWN]}.{uuid.uuid4().hex}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
