@@ -33,8 +33,6 @@ LIBRARY = (
 CENTRED = "leep_calibrated(centred=True)"
 GAUSSIAN = "leep_gaussian"
 POOLED = "leep_pooled"
-EVERYWHERE = 500  # examples up to which every block is measured; beyond, those in `LARGE`
-LARGE = ("library", "on logits", "corrected", "centred", "gaussian", "pooled")
 EM_TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0)
 Block = Callable[[Rows, ModelCard, int], dict[str, float]]
 
@@ -58,7 +56,7 @@ def _scores(pair: Pair, size: int, seeds: int, results: Results) -> Iterator[tup
             continue
         for block, compute in BLOCKS.items():
             key = f"{block} | {pair.data} | {size} | {seed} | {pair.source}"
-            if (size <= EVERYWHERE or block in LARGE) and results.pending([key]):
+            if results.pending([key]):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # convergence of mixtures on few examples
                     scores = compute(rows, pair.card, seed)

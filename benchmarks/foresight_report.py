@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from foresight_cases import Case, by_data, complete, head_sizes, kendall, mean_interval, regimes
-from foresight_measure import CENTRED, EVERYWHERE, GAUSSIAN, POOLED
+from foresight_measure import CENTRED, GAUSSIAN, POOLED
 
 from headstart.experiments.results import Row
 
@@ -34,7 +34,7 @@ def foresight_lines(found: Sequence[Case], rows: Iterable[Row]) -> list[str]:
     lines = _setting(found, rows)
     for regime, members in regimes(found).items():
         lines += _table(regime, members)
-    return [*lines, *_choice([case for case in found if case.n <= EVERYWHERE]), *_left_out(found), *_goal(found)]
+    return [*lines, *_choice(found), *_left_out(found), *_goal(found)]
 
 
 def names_of(found: Sequence[Case]) -> list[str]:
@@ -90,8 +90,7 @@ def _setting(found: Sequence[Case], rows: Iterable[Row]) -> list[str]:
         "mean logit of each source class taken out (centred) or its spread too (standardised), or its weights divided "
         "by their mean at every temperature (corrected); expectation maximisation over five folds. `LEEP on features`: "
         "the centred Kish variant with features in the place of logits; so `leep_gaussian on features`. `leep_pooled` "
-        "reads both. Beyond "
-        f"{EVERYWHERE} examples the cheaper scores only were measured; the others have no mean over all n.",
+        "reads both.",
         "",
     ]
 
@@ -129,15 +128,13 @@ def _table(regime: str, members: Sequence[Case]) -> list[str]:
         "|---|" + "---:|" * (len(sizes) + len(kinds)),
     ]
     body = []
-    small = [case for case in members if case.n <= EVERYWHERE]
     for name in names_of(members):
         parts = [[case for case in members if case.n == n] for n in sizes]
-        if not complete(small, name):
+        if not complete(members, name):
             continue
-        cells = [_mean(part, name, "head") if complete(part, name) else "" for part in parts]
-        everywhere = members if complete(members, name) else []
-        means = {kind: mean_interval(list(by_data(everywhere, name, kind, kendall).values())) for kind in kinds}
-        order = mean_tau(small, name)
+        cells = [_mean(part, name, "head") for part in parts]
+        means = {kind: mean_interval(list(by_data(members, name, kind, kendall).values())) for kind in kinds}
+        order = mean_tau(members, name)
         if order is not None:
             body.append((order, [name, *cells, *(_with(means[kind]) for kind in kinds)]))
     lines += ["| " + " | ".join(cells) + " |" for _, cells in sorted(body, key=lambda pair: -pair[0])]
@@ -190,8 +187,7 @@ def _choice(found: Sequence[Case]) -> list[str]:
     lines = [
         "### The variant chosen on the other data sets",
         "",
-        f"For each data set the variant with the largest mean tau on all the others (sub-samples of up to "
-        f"{EVERYWHERE}), judged on the one left out; "
+        "For each data set the variant with the largest mean tau on all the others, judged on the one left out; "
         "against leep_calibrated as it is, against plain LEEP and against k-NN (differences of tau, paired by data "
         "set, with intervals over the data sets that pictures come from).",
         "",
@@ -218,7 +214,7 @@ def _left_out(found: Sequence[Case]) -> list[str]:
         "### Where leep_gaussian comes from",
         "",
         "It was chosen as the simplest of those near the best among more than a hundred forms tried on "
-        f"{', '.join(DEVELOPED)} (up to {EVERYWHERE} examples, all real sources, heads on 600); none of them was "
+        f"{', '.join(DEVELOPED)} (up to 500 examples, all real sources, heads on 600); none of them was "
         "looked at on the other real data sets before. `leep_pooled` came later, from a dozen ways to join it with a "
         "linear probe on the features, after a look at all seven: nothing here was left out for it. All n.",
         "",
