@@ -15,16 +15,18 @@ from headstart.scores._second_order import Probes, entropy_step, hard_excess, pr
 FAMILY = ("leep", "leep_loo", "nce")
 
 
-def _weighted_leep(weights: np.ndarray, probs: np.ndarray, codes: np.ndarray) -> float:
-    """Weighted sum of log-likelihoods under the table that the weighted examples count."""
+def _weighted_leep(weights: np.ndarray, probs: np.ndarray, codes: np.ndarray, prior: float = 0.0) -> float:
+    """Weighted sum of log-likelihoods under the table that the weighted examples count, on top of `prior` counts."""
     joint = (weights[:, None] * np.eye(codes.max() + 1)[codes]).T @ probs
+    joint += prior * (np.bincount(codes) / len(codes))[:, None]
     return float(weights @ np.log((probs * (joint / joint.sum(axis=0))[codes]).sum(axis=1)))
 
 
-def _probes(probs: np.ndarray, labels: np.ndarray) -> Probes:
+def _probes(probs: np.ndarray, labels: np.ndarray, prior: float = 0.0) -> Probes:
     head = read_probs(probs, labels)
-    table = conditional(head.joint, head.mass)
-    return probe(head, table, likelihoods(head, table))
+    joint = head.joint + prior * (np.bincount(labels) / len(labels))[:, None]
+    table = conditional(joint, joint.sum(axis=0))
+    return probe(head, table, likelihoods(head, table), prior)
 
 
 def _second_derivatives(function, n: int, step: float = 1e-3) -> np.ndarray:
@@ -41,17 +43,17 @@ def _off_diagonal(matrix: np.ndarray) -> float:
     return float(np.square(matrix).sum() - np.square(np.diag(matrix)).sum())
 
 
-def _brute(probs: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    return _second_derivatives(lambda weights: _weighted_leep(weights, probs, codes), len(codes))
+def _brute(probs: np.ndarray, codes: np.ndarray, prior: float = 0.0) -> np.ndarray:
+    return _second_derivatives(lambda weights: _weighted_leep(weights, probs, codes, prior), len(codes))
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_probes_are_the_second_derivatives_by_the_weights_times_signs(seed: int) -> None:
+@pytest.mark.parametrize(("seed", "prior"), [(0, 0.0), (1, 0.0), (2, 0.5), (3, 20.0)])
+def test_probes_are_the_second_derivatives_by_the_weights_times_signs(seed: int, prior: float) -> None:
     probs, labels = probs_and_labels(n=24, seed=seed)
-    found = _probes(probs, labels)
+    found = _probes(probs, labels, prior)
     assert found.signs.shape == (24, 8)
     assert set(found.signs.ravel()) == {-1.0, 1.0}
-    np.testing.assert_allclose(found.moved, _brute(probs, labels) @ found.signs, atol=1e-5)
+    np.testing.assert_allclose(found.moved, _brute(probs, labels, prior) @ found.signs, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["leep", "leep_loo", "leep_calibrated"])

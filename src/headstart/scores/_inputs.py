@@ -27,7 +27,6 @@ from headstart.scores._head_counts import (
     likelihoods_without_own,
 )
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._second_order import Probes, probe
 
 Shared = TypeVar("Shared")
 
@@ -112,11 +111,6 @@ class Inputs:
     def likelihoods(self) -> np.ndarray:
         """(n,) likelihood of each example under that table."""
         return likelihoods(self.head, self.table)
-
-    @cached_property
-    def probes(self) -> Probes:
-        """How the contributions to LEEP move with the weights of others."""
-        return probe(self.head, self.table, self.likelihoods)
 
     @cached_property
     def likelihoods_without_own(self) -> np.ndarray:

@@ -6,11 +6,11 @@ rule the singles are nearly all of it. Where a source hardly tells the classes a
 is the chance in the table, a chi-squared as in a test of independence, and the squared error comes out up to twice too
 large. So the pairs' variance is estimated and taken off once.
 
-For LEEP, its leave-one-out and its calibrated form the pairs are those of plain LEEP, its second derivatives by the
-weights of two examples: the prior, and leaving the example itself out, change them in higher order, which is not small
-where a table holds less than an example a cell. Their sum of squares over all pairs is the mean square of the matrix
-times random signs (Hutchinson), and a matrix times a vector is three sweeps over the rows. Skill keeps its whole error:
-a verdict goes by it. NCE's pairs and triples have closed forms.
+For LEEP the pairs are its second derivatives by the weights of two examples. Its leave-one-out, calibrated and skill
+forms have those of the same score with their prior behind its table: leaving the example itself out changes them in
+higher order, which is not small where a table holds less than an example a cell. Their sum of squares over all pairs is
+the mean square of the matrix times random signs (Hutchinson), and a matrix times a vector is three sweeps over the
+rows. NCE's pairs and triples have closed forms.
 
 Reference: Efron and Stein, The jackknife estimate of variance, Annals of Statistics 1981, sections 2 and 5; Hutchinson,
 Communications in Statistics: Simulation and Computation 1990.
@@ -59,11 +59,13 @@ class Probes:
         return Probes(self.signs, self.moved - _class_means(self.moved, labels))
 
 
-def probe(head: HeadCounts, table: Float[np.ndarray, "c z"], likelihood: Float[np.ndarray, " n"]) -> Probes:
+def probe(
+    head: HeadCounts, table: Float[np.ndarray, "c z"], likelihood: Float[np.ndarray, " n"], prior: float = 0.0
+) -> Probes:
     """Second derivatives of plain LEEP by the weights along random signs, as many as cost little.
 
-    `table` is P(y given z) and `likelihood` what it gives. The signs are dealt in the order of the likelihoods, so that
-    the order in which the examples came decides between equal ones only.
+    `table` is P(y given z), counted on top of `prior` examples a z, and `likelihood` what it gives. The signs are dealt
+    in the order of the likelihoods, so that the order in which the examples came decides between equal ones only.
     """
     n, c, z = head.rows.n, *table.shape
     count = min(MOST, max(FEWEST, ENTRIES // (n * z)))
@@ -91,7 +93,8 @@ def probe(head: HeadCounts, table: Float[np.ndarray, "c z"], likelihood: Float[n
             _collect(values, codes, scale, net_rise, moved[block])
 
     shares = private_shares(c * (count + 1) * z)
-    per_mass = np.divide(1.0, head.mass, out=np.zeros(z), where=head.mass > NEXT_TO_NOTHING)
+    mass = head.mass + prior
+    per_mass = np.divide(1.0, mass, out=np.zeros(z), where=mass > NEXT_TO_NOTHING)
     rise = sum_tables(over_shares(count_signed, head.rows.runs(), shares))
     mass_rise = rise.sum(axis=0)
     table_rise = (rise - table[:, None] * mass_rise) * per_mass

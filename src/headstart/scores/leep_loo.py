@@ -10,7 +10,9 @@ from headstart.scores._head_counts import (
     PRIOR,
     HeadCounts,
     Prior,
+    conditional,
     deleted_means,
+    likelihoods,
     likelihoods_without_group,
     likelihoods_without_own,
     prior_without,
@@ -18,7 +20,7 @@ from headstart.scores._head_counts import (
 )
 from headstart.scores._influence import frequency_excess, loo_contributions, spread_of
 from headstart.scores._inputs import Inputs
-from headstart.scores._second_order import Probes
+from headstart.scores._second_order import Probes, probe
 from headstart.scores._table import CLASSIFICATION, Measured, Score, Spread
 
 
@@ -108,6 +110,18 @@ def contributions_of(inputs: Inputs) -> Float[np.ndarray, " n"]:
     )
 
 
+def probes_of(inputs: Inputs) -> Probes:
+    """How the contributions move with the weights of others, for this score and for the skill."""
+    return inputs.once("leep_loo probes", lambda: loo_probes(inputs.head))
+
+
+def loo_probes(head: HeadCounts) -> Probes:
+    """How the contributions to LEEP move with the weights of others, the usual prior count in its table."""
+    joint = head.joint + PRIOR * prior_without(head.labels.counts, 0)[:, None]
+    table = conditional(joint, head.mass + PRIOR)
+    return probe(head, table, likelihoods(head, table), PRIOR)
+
+
 def loo_spread(contributions: Float[np.ndarray, " n"], probes: Probes, labels: Labels) -> Spread:
     """Standard error less what it holds twice: between the classes the label frequencies' chance, within them pairs."""
     return spread_of(contributions, frequency_excess(contributions, labels) + probes.within(labels).excess())
@@ -119,7 +133,7 @@ def _measure(inputs: Inputs) -> Measured:
     if groups is None:
         return Measured(value)
     deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
-    return Measured(value, deleted, spread=loo_spread(contributions_of(inputs), inputs.probes, inputs.classes))
+    return Measured(value, deleted, spread=loo_spread(contributions_of(inputs), probes_of(inputs), inputs.classes))
 
 
 ROWS = (

@@ -12,7 +12,7 @@ from headstart.scores._head_counts import PRIOR, likelihoods_without_own, prior_
 from headstart.scores._influence import guess_contributions, spread_of
 from headstart.scores._inputs import Inputs
 from headstart.scores._table import CLASSIFICATION, Measured, Score
-from headstart.scores.leep_loo import check_prior, contributions_of, loo_deleted, mean_log
+from headstart.scores.leep_loo import check_prior, contributions_of, loo_deleted, mean_log, probes_of
 
 GROUPS = 20  # left out one at a time for the standard error
 
@@ -124,7 +124,7 @@ def _measure(inputs: Inputs) -> Measured:
         return Measured(value)
     deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
     guess = guess_contributions(inputs.classes.codes, inputs.classes.counts)
-    spread = spread_of(contributions_of(inputs) - guess)  # nothing taken off: a verdict goes by it, and errs for safety
+    spread = spread_of(contributions_of(inputs) - guess, probes_of(inputs).within(inputs.classes).excess())
     return Measured(value, deleted - _guesses_without(inputs.classes, groups), spread=spread)
 
 
