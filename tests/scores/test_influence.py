@@ -104,7 +104,7 @@ def test_skill_contributes_what_leave_one_out_does_beyond_guessing() -> None:
     pairs = probe(head, table, likelihoods(head, table), 0.5).within(head.labels).excess()
     guess = guess_contributions(codes, head.labels.counts)
     assert done["leep_loo"].spread == spread_of(loo, frequency_excess(loo, head.labels) + pairs)
-    assert done["leep_skill"].spread == spread_of(loo - guess, pairs)
+    assert done["leep_skill"].spread == spread_of(loo - guess, pairs / 2)
 
 
 def test_calibrated_contributes_what_leave_one_out_does_at_its_temperature() -> None:

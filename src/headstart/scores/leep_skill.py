@@ -15,6 +15,7 @@ from headstart.scores._table import CLASSIFICATION, Measured, Score
 from headstart.scores.leep_loo import check_prior, contributions_of, loo_deleted, mean_log, probes_of
 
 GROUPS = 20  # left out one at a time for the standard error
+PAIRS = 0.5  # of what pairs are counted too often; with all of it off, thin tables give intervals that are too narrow
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def _measure(inputs: Inputs) -> Measured:
         return Measured(value)
     deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
     guess = guess_contributions(inputs.classes.codes, inputs.classes.counts)
-    spread = spread_of(contributions_of(inputs) - guess, probes_of(inputs).within(inputs.classes).excess())
+    pairs = probes_of(inputs).within(inputs.classes).excess()
+    spread = spread_of(contributions_of(inputs) - guess, PAIRS * pairs)
     return Measured(value, deleted - _guesses_without(inputs.classes, groups), spread=spread)
 
 
