@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +104,28 @@ def test_exports(runs: Path, tmp_path: Path) -> None:
     (outputs,) = session.run(None, {"input": np.zeros((3, 3, 32, 32), dtype=np.float32)})
     assert outputs.shape == (3, 3)
     assert (tmp_path / "m" / "outcome.json").exists()
+
+
+def test_an_export_replaces_another_run_only_where_that_is_asked_for_and_never_its_own(
+    runs: Path, tmp_path: Path
+) -> None:
+    lora, victim = runs / "lora-seed0", tmp_path / "victim"
+    shutil.copytree(runs / "head-seed0", victim)
+    before = (victim / "outcome.json").read_bytes()
+    words = ("export", lora, "--weights", "whole", "--out")
+    refused = call(*words, victim)
+    assert (refused.exit_code, (victim / "outcome.json").read_bytes()) == (2, before)
+    assert "holds a run already. Choose another folder, or pass `--overwrite`." in refused.output
+    own = (lora / "model.json").read_bytes()
+    refused = call("export", lora, "--weights", "merged", "--out", lora, "--overwrite")
+    assert (refused.exit_code, (lora / "model.json").read_bytes()) == (2, own)
+    assert "is the run itself; name another folder" in refused.output
+    refused = call("export", lora, "--weights", "foo", "--out", tmp_path / "new", "--onnx", tmp_path / "m.onnx")
+    assert refused.exit_code == 2
+    assert "`weights` must be one of whole, adapter, merged; got 'foo'" in refused.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["victim"]
+    assert call(*words, victim, "--overwrite").exit_code == 0
+    assert (victim / "outcome.json").read_bytes() == (lora / "outcome.json").read_bytes()
 
 
 @pytest.mark.parametrize(

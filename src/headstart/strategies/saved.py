@@ -12,7 +12,7 @@ import json
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -47,8 +47,9 @@ def save(run: Run, folder: Path, *, weights: Weights = "whole") -> Path:
             source again, and must be the same); "merged" folds LoRA's updates into the layers.
 
     Raises:
-        InputError: There is nothing to merge or to keep apart.
+        InputError: There is nothing to merge or to keep apart, or `weights` is another word.
     """
+    check_weights(weights)
     check_destination(folder, folder=True)
     strategy = find(run.outcome.strategy)
     network, plain = run.network, False
@@ -86,6 +87,24 @@ def save(run: Run, folder: Path, *, weights: Weights = "whole") -> Path:
         write_atomically(folder / TEST, save_arrays({k: np.ascontiguousarray(v) for k, v in arrays.items()}, ids))
     write_atomically(folder / OUTCOME, run.outcome.to_json().encode())
     return folder
+
+
+def check_weights(weights: str) -> None:
+    """Raises InputError for a word that is not one of `Weights`."""
+    if weights not in get_args(Weights):
+        raise InputError(f"`weights` must be one of {', '.join(get_args(Weights))}; got {weights!r}.")
+
+
+def check_copy(run: Path, folder: Path, *, overwrite: bool) -> None:
+    """Say at once that a run cannot be saved again into a folder.
+
+    Raises:
+        InputError: It is the run's own, or holds a run and `overwrite` is not set.
+    """
+    if folder.resolve() == run.resolve():
+        raise InputError(f"{folder} is the run itself; name another folder.")
+    if (folder / OUTCOME).exists() and not overwrite:
+        raise InputError(f"{folder} holds a run already. Choose another folder, or pass `--overwrite`.")
 
 
 def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_pickle: bool = False) -> Run:
