@@ -156,6 +156,41 @@ def test_runs_that_do_not_belong_together_are_refused() -> None:
         evaluate([head, run("scratch", 0, None)])
 
 
+def test_a_transfer_is_paired_with_the_training_from_scratch_of_its_own_network() -> None:
+    labels = np.arange(60) % 2
+    answers = {share: predictions(np.arange(60) < share * 60, labels) for share in (0.5, 0.6, 0.9)}
+    runs = [
+        run("scratch", 0, answers[0.5], source="zoo/x"),
+        run("head", 0, answers[0.9], source="zoo/x"),
+        run("scratch", 0, answers[0.6], source="zoo/y"),
+        run("head", 0, answers[0.9], source="zoo/y"),
+        run("head", 0, answers[0.9], source="zoo/y via letters"),  # the same network, trained on other data between
+    ]
+    for order in (runs, runs[::-1]):
+        found = {comparison.source: comparison for comparison in evaluate(order)}
+        scratch = {source: comparison.scratch for source, comparison in found.items()}
+        assert scratch == pytest.approx({"zoo/x": 0.5, "zoo/y": 0.6, "zoo/y via letters": 0.6})
+        assert all("another network" not in note for comparison in found.values() for note in comparison.notes)
+
+
+def test_a_network_without_training_from_scratch_is_compared_with_the_only_one_there_is_and_that_is_said() -> None:
+    transfer, scratch = draw(np.random.default_rng(5), 40, 1, 0.1)
+    head, x = run("head", 0, transfer[0], source="zoo/z"), run("scratch", 0, scratch[0])
+    (found,) = evaluate([head, x])
+    assert found.notes[0] == "from scratch another network was trained, that of zoo/x: the runs hold none of zoo/z"
+    with pytest.raises(InputError, match=r"trainings from scratch of zoo/x and zoo/y, and none of zoo/z, .* add one"):
+        evaluate([head, x, run("scratch", 0, scratch[0], source="zoo/y")])
+
+
+def test_two_runs_of_one_seed_are_refused() -> None:
+    transfer, scratch = draw(np.random.default_rng(5), 40, 1, 0.1)
+    head, none = run("head", 0, transfer[0]), run("scratch", 0, scratch[0])
+    with pytest.raises(InputError, match="two runs of scratch with zoo/x and seed 0; leave one out"):
+        evaluate([none, head, run("scratch", 0, transfer[0])])
+    with pytest.raises(InputError, match="two runs of head with zoo/x and seed 0; leave one out"):
+        evaluate([none, head, head])
+
+
 def test_both_bounds_hold_on_a_real_head_and_the_first_can_fail() -> None:
     rng = np.random.default_rng(6)
     labels = np.arange(120) % 3

@@ -50,6 +50,12 @@ def test_methods_and_seeds_are_carried_out_and_compared(tmp_path: Path) -> None:
     assert load(tmp_path / "lora-seed1", source=source()).outcome == done.runs[4].outcome
 
 
+def test_a_method_that_is_named_and_chosen_too_is_compared_as_both() -> None:
+    done = campaign(target(), source(), ["auto", "head"], scratch=True, epochs=1, cache=False)
+    assert [run.outcome.strategy for run in done.runs] == ["head", "head", "scratch"]
+    assert [(c.strategy, c.seeds) for c in done.comparisons] == [("head", (0,)), ("head", (0,))]
+
+
 def test_one_run_lies_in_the_folder_itself(tmp_path: Path) -> None:
     done = campaign(target(), source(), ["head"], out=tmp_path, cache=False)
     assert done.folders == (tmp_path,)

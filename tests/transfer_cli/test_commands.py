@@ -94,6 +94,21 @@ def test_saved_runs_are_compared_from_their_records(runs: Path) -> None:
     assert "no training from scratch among the runs" in alone.output
 
 
+def test_results_of_two_sources_are_shown_each_under_its_name(runs: Path, data: Path, tmp_path: Path) -> None:
+    other = ("transfer", data, "--model", "zoo/tiny_digits", "--method", "head", "--no-cache", "--out", tmp_path / "d")
+    assert call(*other).exit_code == 0
+    done = call("evaluate", tmp_path / "d", runs / "head-seed0", runs / "scratch-seed0")
+    assert done.exit_code == 0, done.output
+    first, _, second = done.output.partition("zoo/tiny_letters on ")
+    assert first.startswith("zoo/tiny_digits on ")
+    for block, methods in ((first, ["head"]), (second, ["head", "scratch"])):
+        lines = block.splitlines()
+        assert [line.split()[0] for line in lines[2 : 2 + len(methods)]] == methods
+        assert lines[2 + len(methods)].startswith("head: ")
+    assert "another network was trained, that of zoo/tiny_letters" in first
+    assert "another network" not in second
+
+
 def test_exports(runs: Path, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     done = call(

@@ -84,8 +84,18 @@ def print_preview(preview: "Preview") -> None:
 
 
 def print_campaign(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], folders: Sequence[Path]) -> None:
-    """Results run by run, then what each method gained, the bounds, and where everything lies."""
+    """Source by source: results run by run, what each method gained, the bounds; then where everything lies."""
     console = Console(highlight=False, markup=False)
+    for number, source in enumerate(dict.fromkeys(outcome.source for outcome in outcomes)):
+        if number:
+            console.print()
+        mine = [outcome for outcome in outcomes if outcome.source == source]
+        _print_source(console, mine, [comparison for comparison in comparisons if comparison.source == source])
+    for folder in folders:
+        console.print(Text(f"Wrote {folder}"))
+
+
+def _print_source(console: Console, outcomes: Sequence[Outcome], comparisons: Sequence[Comparison]) -> None:
     first = outcomes[0]
     console.print(Text(f"{first.source} on {first.target}: {first.n_test} test examples", style="bold"))
     names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.metrics))
@@ -107,8 +117,6 @@ def print_campaign(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison
         console.print(Text(f"{bound.name}: {bound.low:.3f} <= {bound.high:.3f} {sign}", style="dim"))
     for note in dict.fromkeys(note for outcome in outcomes for note in outcome.notes):
         console.print(Text(note, style="dim"))
-    for folder in folders:
-        console.print(Text(f"Wrote {folder}"))
 
 
 def in_words(comparison: Comparison) -> str:

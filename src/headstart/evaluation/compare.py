@@ -1,6 +1,6 @@
 """`evaluate`: every strategy among some runs against training from scratch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from headstart.errors import InputError
@@ -8,6 +8,7 @@ from headstart.evaluation.convergence import convergence
 from headstart.evaluation.gain import gain
 from headstart.evaluation.verdict import judge
 from headstart.records import Comparison, Convergence, Outcome, Predictions
+from headstart.records.words import listing
 
 
 class HasOutcome(Protocol):
@@ -19,10 +20,16 @@ class HasOutcome(Protocol):
     def predictions(self) -> Predictions | None: ...
 
 
+BySeed = dict[int, HasOutcome]
+
+
 def evaluate(
     runs: Sequence[HasOutcome], *, metric: str | None = None, margin: float = 0.01, level: float = 0.95
 ) -> tuple[Comparison, ...]:
     """Gain over scratch, verdict and convergence of every strategy, in the order in which they come.
+
+    A transfer is compared with the training from scratch of its own source's network. Where the runs hold none, but
+    those of one other network alone, it is compared with that one, and the notes say so.
 
     Args:
         runs: Transfers and, for each of their seeds, a training from scratch on the same split.
@@ -31,28 +38,59 @@ def evaluate(
         level: Coverage of the intervals.
 
     Raises:
-        InputError: No training from scratch, none with the seed of a transfer, or other data.
+        InputError: No training from scratch, none with the seed of a transfer, several that it could be compared with,
+            two runs of one seed, or other data.
     """
-    scratch = {run.outcome.seed: run for run in runs if run.outcome.strategy == "scratch"}
+    named = _by_seed(runs)
+    scratch = {source: members for (strategy, source), members in named.items() if strategy == "scratch"}
+    transfers = {key: members for key, members in named.items() if key[0] != "scratch"}
     if not scratch:
         raise InputError("there is no training from scratch among the runs: add one with `method='scratch'`.")
-    named: dict[tuple[str, str], list[HasOutcome]] = {}
-    for run in runs:
-        if run.outcome.strategy != "scratch":
-            named.setdefault((run.outcome.strategy, run.outcome.source), []).append(run)
-    if not named:
+    if not transfers:
         raise InputError("all runs are trainings from scratch; add a transfer to compare with them.")
-    return tuple(_compare(members, scratch, metric, margin, level) for members in named.values())
+    return tuple(
+        _compare(members, scratch, _baseline(source, tuple(scratch)), metric, margin, level)
+        for (_, source), members in transfers.items()
+    )
+
+
+def _by_seed(runs: Sequence[HasOutcome]) -> dict[tuple[str, str], BySeed]:
+    """The runs of each strategy and source, by their seeds."""
+    named: dict[tuple[str, str], BySeed] = {}
+    for run in runs:
+        strategy, source, seed = run.outcome.strategy, run.outcome.source, run.outcome.seed
+        members = named.setdefault((strategy, source), {})
+        if seed in members:
+            raise InputError(f"there are two runs of {strategy} with {source} and seed {seed}; leave one out.")
+        members[seed] = run
+    return named
+
+
+def _baseline(source: str, scratch: Sequence[str]) -> str:
+    """The source whose network, trained from scratch, a transfer is compared with: its own, else the only one."""
+    same = [name for name in scratch if _network(name) == _network(source)]
+    found = [source] if source in same else same or scratch
+    if len(found) > 1:
+        raise InputError(
+            f"there are trainings from scratch of {listing(found)}, and none of {source}, to compare its transfer "
+            "with: add one with `method='scratch'`, or leave the transfer out."
+        )
+    return found[0]
+
+
+def _network(source: str) -> str:
+    """A source without the data that it was adapted to on the way, which leave its network as it is."""
+    return source.partition(" via ")[0]
 
 
 def _compare(
-    runs: Sequence[HasOutcome], scratch: dict[int, HasOutcome], metric: str | None, margin: float, level: float
+    runs: BySeed, scratch: Mapping[str, BySeed], baseline: str, metric: str | None, margin: float, level: float
 ) -> Comparison:
-    first = runs[0].outcome
-    pairs = [(run, scratch[run.outcome.seed]) for run in runs if run.outcome.seed in scratch]
+    first = next(iter(runs.values())).outcome
+    pairs = [(run, scratch[baseline][seed]) for seed, run in runs.items() if seed in scratch[baseline]]
     if not pairs:
         raise InputError(
-            f"no training from scratch has a seed of {first.strategy} ({sorted(run.outcome.seed for run in runs)}); "
+            f"no training from scratch of {baseline} has a seed of {first.strategy} ({sorted(runs)}); "
             "pairs need equal seeds."
         )
     if len({other.outcome.split for pair in pairs for other in pair}) > 1:
@@ -64,7 +102,12 @@ def _compare(
     metric = metric or first.metric
     found = gain([a for a, _ in tested], [b for _, b in tested], metric=metric, task=first.task, level=level)
     verdict, advice = judge(found.value, found.low, found.high, margin=margin)
-    notes = ["one seed: how much chance in the training matters is not known"] if len(pairs) == 1 else []
+    notes = []
+    if _network(baseline) != _network(first.source):
+        notes.append(
+            f"from scratch another network was trained, that of {baseline}: the runs hold none of {first.source}"
+        )
+    notes += ["one seed: how much chance in the training matters is not known"] if len(pairs) == 1 else []
     speed: Convergence | None = None
     try:
         speed = convergence([one.outcome.curve for one, _ in pairs], [other.outcome.curve for _, other in pairs])

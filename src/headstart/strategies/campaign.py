@@ -74,8 +74,16 @@ def campaign(
             own = _own(name, arguments)
             runs.append(transfer(target, source, method=name, seed=seed + number, out=place, progress=progress, **own))
             folders += [] if place is None else [place]
-    comparable = {"scratch"} < {run.outcome.strategy for run in runs} and runs[0].predictions is not None
-    return Campaign(tuple(runs), evaluate(runs, margin=margin) if comparable else (), tuple(folders))
+    return Campaign(tuple(runs), _compared(names, runs, margin), tuple(folders))
+
+
+def _compared(names: Sequence[str], runs: Sequence[Run], margin: float) -> tuple[Comparison, ...]:
+    """Each method on its own: "auto" may have chosen one that is named too."""
+    if not {"scratch"} < set(names) or runs[0].predictions is None:
+        return ()
+    by_name = {name: list(runs[i :: len(names)]) for i, name in enumerate(names)}
+    scratch = by_name.pop("scratch")
+    return tuple(found for mine in by_name.values() for found in evaluate([*mine, *scratch], margin=margin))
 
 
 def _check_options(names: Sequence[str], arguments: Mapping[str, Any]) -> None:
