@@ -274,6 +274,16 @@ def test_a_test_part_from_elsewhere(tmp_path: Path) -> None:
     assert (run.outcome.n_train, run.outcome.n_test) == (20, 6)
 
 
+def test_a_test_part_without_a_class_of_the_training_part_is_an_error_and_nothing_else_is_tested(
+    tmp_path: Path,
+) -> None:
+    data, other = folder(tmp_path / "a", train=["a", "b"] * 10), folder(tmp_path / "b", x=["y", "z"] * 3) / "x"
+    with pytest.raises(TargetError, match=r"test part .* has the classes y and z, and the training part a and b"):
+        transfer(data, source(), method="head", test=other, **HEAD)
+    with pytest.raises(TargetError, match="test part"):
+        transfer(folder(tmp_path / "c", train=["a", "b"] * 9, test=["y", "z"]), source(), method="head", **HEAD)
+
+
 def test_one_example_per_class_trains_without_a_test_part() -> None:
     run = transfer(target(3), source(), method="head", **HEAD)
     assert run.predictions is None

@@ -9,6 +9,7 @@ import numpy as np
 from headstart.data import limit, open_target, stratified_order
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
+from headstart.records.words import listing
 from headstart.train.batches import readable
 
 TEST_SHARE, VALID_SHARE = 0.25, 0.15
@@ -77,7 +78,7 @@ def split_target(
         reading: Columns, task and so on, for `open_target`.
 
     Raises:
-        TargetError: The data cannot be read, or too much of it.
+        TargetError: The data cannot be read, or too much of it, or the test part has no class of the training part.
         InputError: Fewer than two examples remain to train on.
     """
     train = open_target(spec, **reading)  # type: ignore[arg-type]  # checked there
@@ -152,6 +153,11 @@ def _same_classes(
         codes = {label: code for code, label in enumerate(train.classes)}
         new = np.array([codes.get(part.classes[code], -1) for code in part.labels], dtype=np.int64)
         kept = np.flatnonzero(new >= 0)
+        if name == "test" and len(kept) == 0:
+            raise TargetError(
+                f"the test part of {part.name} has the classes {listing(part.classes)}, and the training part "
+                f"{listing(train.classes)}: none is in both. Name the classes alike, or leave the test part out."
+            )
         if len(kept) < len(new):
             unknown = sorted({part.classes[part.labels[i]] for i in np.flatnonzero(new < 0)})
             notes.append(
