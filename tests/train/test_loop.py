@@ -302,12 +302,25 @@ def test_the_pull_to_the_start_keeps_old_weights_near_and_leaves_new_ones_free()
         ({"epochs": 0}, "`epochs` must be at least 1"),
         ({"smoothing": 1.0}, r"`smoothing` must lie in \[0, 1\)"),
         ({"patience": 0}, "`patience` must be at least 1"),
+        ({"weight_decay": float("nan")}, "`weight_decay` must be at least 0; got nan"),
+        ({"mixup": float("nan")}, "`mixup` must be at least 0; got nan"),
+        ({"l2_sp": float("nan")}, "`l2_sp` must be at least 0; got nan"),
+        ({"clip": float("nan")}, "`clip` must be greater than 0, or None; got nan"),
+        ({"clip": 0.0}, "`clip` must be greater than 0, or None; got 0.0"),
         ({"schedule": "linear"}, "`schedule` must be one of constant, cosine, slanted"),
     ],
 )
 def test_settings_out_of_range_are_errors(options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         Training(**options)
+
+
+def test_a_loss_that_is_no_number_is_said_with_its_step() -> None:
+    broken = TensorBatches(torch.full((60, 3, 8, 8), float("nan")), np.arange(60) % 3)
+    with pytest.raises(TrainingError, match=r"the validation loss is not a finite number in epoch 1 \(step 4 of 12,"):
+        fit(network(), [BODY, HEAD], data(), broken, SHORT)
+    with pytest.raises(TrainingError, match=r"the loss is not a finite number in epoch 1 \(step 1 of 12,"):
+        fit(network(), [BODY, HEAD], broken, None, SHORT)
 
 
 def test_mixup_of_what_cannot_be_mixed_is_an_error() -> None:

@@ -178,7 +178,7 @@ class _Loop:
                     raise
             self._halve(len(indices))
         if not math.isfinite(value):
-            raise TrainingError(self._not_finite("loss"))
+            raise TrainingError(self._not_finite("loss", progress.step + 1))
         self.optimizer.step()
         progress.loss_sum += value * len(indices)
         progress.loss_count += len(indices)
@@ -281,7 +281,7 @@ class _Loop:
         outputs = outputs_of(self.network, self.valid, batch_size=max(64, self.training.batch_size), device=self.device)
         loss = objective.loss(outputs, self.valid.labels, self.task).item()
         if not math.isfinite(loss):
-            raise TrainingError(self._not_finite("validation loss"))
+            raise TrainingError(self._not_finite("validation loss", self.progress.step))
         return loss, objective.quality(outputs, self.valid.labels, self.task)
 
     def _why_stop(self) -> str | None:
@@ -294,13 +294,13 @@ class _Loop:
         waited = progress.epoch - 1 - max(progress.best_epoch, thawed)
         return f"no better validation quality for {patience} epochs" if waited >= patience else None
 
-    def _not_finite(self, what: str) -> str:
+    def _not_finite(self, what: str, step: int) -> str:
         progress = self.progress
         peak = max(group["peak"] for group in self.optimizer.param_groups)
         hint = ", or `precision='fp32'`" if self.training.precision != "fp32" else ""
         rate = max(group["lr"] for group in self.optimizer.param_groups)
         return (
-            f"the {what} is not a finite number in epoch {progress.epoch + 1} (step {progress.step + 1} of "
+            f"the {what} is not a finite number in epoch {progress.epoch + 1} (step {step} of "
             f"{self.steps}, highest rate {rate:.3g}). "
             f"Try a rate 10 times smaller (`rate={peak / 10:.1g}`), a longer `warmup`, `clip=1`{hint}."
         )

@@ -70,13 +70,15 @@ class Training:
             ("l2_sp", 0),
             ("seed", 0),
         ):
-            if getattr(self, name) < low:
+            if not getattr(self, name) >= low:  # nan is not
                 raise InputError(f"`{name}` must be at least {low}; got {getattr(self, name)}.")
         for name in ("warmup", "smoothing", "momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"`{name}` must lie in [0, 1); got {getattr(self, name)}.")
         if self.patience is not None and self.patience < 1:
             raise InputError(f"`patience` must be at least 1 epoch, or None; got {self.patience}.")
+        if self.clip is not None and not self.clip > 0:
+            raise InputError(f"`clip` must be greater than 0, or None; got {self.clip}.")
         for name, known in (
             ("optimizer", ("adamw", "sgd")),
             ("schedule", SCHEDULES),
