@@ -172,6 +172,25 @@ def test_a_row_for_which_the_data_are_too_small_leaves_the_others_to_run(
     assert [row["row"] for row in read_results(tmp_path / "r.jsonl").rows] == ["fashion-mnist/cifar10/small/head"]
 
 
+def test_a_model_that_is_not_there_is_named_before_the_first_task(run: Run, network: Path, tmp_path: Path) -> None:
+    out, rows = tmp_path / "r.jsonl", "fashion-mnist/*/small/head"
+    given = ["--data", f"fashion-mnist={DEMO}", "--pool", 40, "--test-each", 4, "--epochs", 1, "--tasks", 1]
+    (tmp_path / "broken.safetensors").write_bytes(b"no tensors")
+    for name, words in (("none", "there is no file"), ("broken", "is no readable safetensors file")):
+        wrong = tmp_path / f"{name}.safetensors"
+        for slots in (
+            ["--models", f"cifar10={wrong}", "--models", f"imagenet={network}"],
+            ["--models", f"cifar10={network}", "--models", f"imagenet={wrong}"],
+        ):
+            refused = run("reproduce", "table1", *given, *slots, "--rows", rows, "--out", out)
+            assert refused.exit_code != 0
+            assert words in refused.stderr
+            assert not read_results(out).rows
+        refused = run("reproduce", "figure5", *given[:-2], "--models", network, "--models", wrong, "--out", out)
+        assert words in refused.stderr
+        assert not read_results(out).rows
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -20,7 +20,7 @@ from headstart.errors import InputError
 from headstart.experiments.data_sets import DataSet, open_data_set
 from headstart.experiments.grid import counted
 from headstart.experiments.measures import as_stored, measure
-from headstart.experiments.networks import open_source
+from headstart.experiments.networks import candidate, open_source
 from headstart.experiments.outcomes import TaskOutcome, head_outcomes, network_outcome
 from headstart.experiments.plan import Order, Part, Piece, Scale, make_task, pieces
 from headstart.experiments.results import Results
@@ -82,11 +82,13 @@ def run(
 
     Raises:
         InputError: The results file holds rows of another model or of other data under the same names.
+        ModelError: There is no such model, or none that can be read; said before the first task.
     """
     if jobs < 1:
         raise InputError(f"`jobs` must be at least 1; got {jobs}.")
     forget()
     todo = [piece for piece in pieces(parts, order) if piece.without(results.refresh()).numbers]
+    look_at(piece.part.source for piece in todo)
     tell = announce or (lambda text: None)
     for part in dict.fromkeys(piece.part for piece in todo):
         tell(f"{part.row.name}: {part.source} on {part.data}")
@@ -163,6 +165,12 @@ def opened(name: str, bench: Bench) -> DataSet:
     scale = bench.scale
     whole = open_data_set(name, places=dict(bench.places), root=bench.root)
     return whole.limited(train_each=scale.pool, test_each=scale.test_each, seed=scale.seed)
+
+
+def look_at(models: Iterable[str]) -> None:
+    """Raises ModelError where a model is not there or not known, without loading any: its turn may come hours later."""
+    for model in dict.fromkeys(models):
+        candidate(model)
 
 
 @lru_cache(maxsize=4)

@@ -14,7 +14,7 @@ from headstart.experiments.measures import SCORES, as_stored, measure
 from headstart.experiments.outcomes import head_outcomes
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import Results, Stored
-from headstart.experiments.run import Bench, forget, loaded, opened, outputs_of_source
+from headstart.experiments.run import Bench, forget, loaded, look_at, opened, outputs_of_source
 from headstart.experiments.tasks import ClassTask
 
 KIND = "selection"
@@ -43,6 +43,7 @@ def choose(
     All classes and all examples of the pool take part; the head is trained by SGD as everywhere in the paper.
     """
     forget()
+    look_at(models)
     count = 0
     for name in data:
         for model in models:
