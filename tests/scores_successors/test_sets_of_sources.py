@@ -72,3 +72,11 @@ def test_energy_cannot_be_had_from_probabilities():
     done, reasons = scores.evaluate(["etran_energy"], labels=labels, probs=probs)
     assert not done
     assert "no logits" in reasons["etran_energy"]
+    with np.errstate(divide="ignore"):
+        logits = np.log(np.where(probs < probs.max(axis=1, keepdims=True), 0.0, 1.0))
+    for logs in (np.log(probs), np.log(probs.astype(np.float16)), logits):
+        done, reasons = scores.evaluate(["etran_energy"], labels=labels, logits=logs)
+        assert not done
+        assert "this score measures is lost" in reasons["etran_energy"]
+        with pytest.raises(InputError, match="logarithms of probabilities"):
+            scores.etran_energy(logs)

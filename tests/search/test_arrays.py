@@ -120,3 +120,17 @@ def test_ranking_arrays_needs_no_torch(tmp_path: Path) -> None:
     code = f"import sys, headstart as hs; hs.rank({str(path)!r}, scores='leep,knn'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_probabilities_with_zeros_score_as_the_functions_score_them(dtype: type) -> None:
+    held = arrays(0.5)
+    probs = np.where(held["probs"] < 1e-2, 0, held["probs"])
+    probs = (probs / probs.sum(axis=1, keepdims=True)).astype(dtype)
+    assert 0 < (probs == 0).mean() < 0.6
+    rows = hs.scores.SCORES.values()
+    names = [row.name for row in rows if row.needs == "probs" and "classification" in row.tasks]
+    found = hs.rank({"probs": probs, "labels": held["labels"]}, scores=names).rows[0].scores
+    for name in names:
+        expected = hs.scores.SCORES[name].function(probs, held["labels"])
+        assert found[name].value == pytest.approx(expected, rel=1e-6 if dtype == np.float32 else 1e-9), name

@@ -63,7 +63,7 @@ def read_arrays(path: str | Path, *, split: str | None = None, task: Task | None
         task: Decided by the caller; None decides by what the labels look like.
 
     Returns:
-        The record that `extract` would leave. Probabilities become logits as log p, with 0 as the smallest float.
+        The record that `extract` would leave. Probabilities become logits as log p, minus infinity for 0.
 
     Raises:
         TargetError: The file or its labels cannot be used.
@@ -82,13 +82,13 @@ def extraction_of(arrays: Arrays, target: Target) -> Extraction:
             f"{arrays.where} holds no `features`, `logits` or `probs` beside its labels; it holds "
             f"{', '.join(sorted(arrays.found))}. Images and texts are read by `open_target`."
         )
+    if features is not None:
+        _check_rows(features, "features", arrays.where)
     for name, array in (("features", features), ("logits", logits)):
-        if array is not None:
-            _check_rows(array, name, arrays.where)
-            if len(array) != len(target):
-                raise InputError(
-                    f"`{name}` of {arrays.where} has {len(array)} rows for {len(target)} labels; give one each."
-                )
+        if array is not None and len(array) != len(target):
+            raise InputError(
+                f"`{name}` of {arrays.where} has {len(array)} rows for {len(target)} labels; give one each."
+            )
     names = arrays.found.get("source_classes")
     if names is not None and logits is not None and len(names) != logits.shape[1]:
         raise InputError(
@@ -232,6 +232,8 @@ def _row_names(count: int) -> Iterator[str]:
 def _logits(arrays: Arrays) -> np.ndarray | None:
     """The logits, or the logarithm of the probabilities."""
     logits, probs = arrays.found.get("logits"), arrays.found.get("probs")
+    if logits is not None:
+        _check_rows(logits, "logits", arrays.where)
     if logits is not None or probs is None:
         return logits
     _check_rows(probs, "probs", arrays.where)
@@ -243,8 +245,8 @@ def _logits(arrays: Arrays) -> np.ndarray | None:
             f"its smallest value is {probs[bad[0]].min():.3g} ({bad.size} of {len(probs)} rows fail). If these are "
             "logits, name the array `logits`."
         )
-    floor = np.finfo(np.float64).tiny
-    return np.log(np.maximum(probs, floor, dtype=np.float64)).astype(np.promote_types(probs.dtype, np.float32))
+    with np.errstate(divide="ignore"):  # log 0 = -inf is meant: no mass stays no mass
+        return np.log(probs, dtype=np.float64).astype(np.promote_types(probs.dtype, np.float32))
 
 
 def _check_rows(array: np.ndarray, name: str, where: str) -> None:

@@ -9,8 +9,10 @@ from headstart.errors import InputError
 from headstart.scores._checks import block_rows, check_features, check_labels, check_logits
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores._table import CLASSIFICATION, Measured, NotApplicableError, Score
 from headstart.scores.sfda import centred, true_probabilities
+
+NO_LEVEL = 0.01  # log-sum-exp of the logarithms of probabilities whose rows sum to one as nearly as any that are taken
 
 
 def etran_energy(
@@ -19,7 +21,7 @@ def etran_energy(
     """ETran's energy term: mean log-sum-exp of the source's logits on the target (higher is more familiar).
 
     Args:
-        logits: The source's logits. Probabilities have lost their level: log-sum-exp of their logarithms is 0.
+        logits: The source's logits. Logarithms of probabilities are refused: their log-sum-exp is 0, the level is lost.
         labels: Not used; accepted so that all scores are called alike.
         lowest: Share of the examples that count, those of lowest log-sum-exp; the authors' code takes 0.005. At least
             one example counts.
@@ -29,7 +31,7 @@ def etran_energy(
         trained alike.
 
     Raises:
-        InputError: Not a finite (n, z) array, or `lowest` is out of range.
+        InputError: Not a finite (n, z) array, logarithms of probabilities, or `lowest` is out of range.
 
     Example:
         >>> etran_energy(np.array([[0.0, 0.0], [0.0, 0.0]]))  # log 2
@@ -40,11 +42,21 @@ def etran_energy(
     logits = check_logits(logits, None if labels is None else len(np.asarray(labels)))
     if not 0 < lowest <= 1:
         raise InputError(f"`lowest` must be a share in (0, 1]; got {lowest}.")
-    levels = _levels(logits)
+    levels = _known_levels(logits)
     if lowest == 1.0:
         return float(levels.mean())
     count = max(1, int(np.ceil(lowest * len(levels))))
     return float(np.partition(levels, count - 1)[:count].mean())
+
+
+def _known_levels(logits: np.ndarray) -> Float[np.ndarray, " n"]:
+    levels = _levels(logits)
+    if (np.abs(levels) <= NO_LEVEL).all():
+        raise NotApplicableError(
+            "`logits` are logarithms of probabilities: their log-sum-exp is 0 for every example, and the level that "
+            "this score measures is lost. Give the outputs of the source's head before the softmax."
+        )
+    return levels
 
 
 def _levels(logits: np.ndarray) -> Float[np.ndarray, " n"]:
@@ -122,7 +134,7 @@ def sum_of_scaled(terms: Sequence[Sequence[float]]) -> Float[np.ndarray, " m"]:
 
 
 def _measure_energy(inputs: Inputs) -> Measured:
-    levels = _levels(check_logits(inputs.logits, inputs.n))
+    levels = _known_levels(check_logits(inputs.logits, inputs.n))
     return leave_groups_out(inputs, float(levels.mean()), lambda kept: float(levels[kept].mean()))
 
 
