@@ -58,6 +58,33 @@ def test_transrate(world, weights, scale):
     assert value == pytest.approx(expected, rel=1e-8)
 
 
+def twice() -> tuple[np.ndarray, np.ndarray]:
+    """Every feature a second time: as many directions without variance as with."""
+    x, labels = uneven()
+    return np.hstack([x, x]), labels
+
+
+def steep() -> tuple[np.ndarray, np.ndarray]:
+    """Directions so unlike in size that the squares of the small ones are the rounding of the large ones'."""
+    x, labels = uneven()
+    return x * np.logspace(0, -8, x.shape[1]), labels
+
+
+@pytest.mark.parametrize("world", [uneven, wide, twice, steep])
+@pytest.mark.parametrize("size", [1e-8, 1e-4, 1e4, 1e6, 1e8])
+def test_transrate_of_features_of_any_size(world, size):
+    x, labels = world()
+    groups, x = np.arange(60) % 6, size * x
+    close = {"rel": 1e-6, "abs": 1e-7 * min(size**2, 1)}  # what is small of small features is a difference of rates
+    expected = reference.transrate(x, labels, 1e-4, "frequency", "none")
+    assert scores.transrate(x, labels) == pytest.approx(expected, **close)
+    found = scores.evaluate(["transrate"], labels=labels, features=x, groups=groups)[0]["transrate"]
+    assert found.value == pytest.approx(expected, **close)
+    kept = groups != 2
+    without = reference.transrate(x[kept], labels[kept], 1e-4, "frequency", "none")
+    assert found.deleted[2] == pytest.approx(without, **close)
+
+
 @pytest.mark.parametrize("world", [uneven, wide])
 def test_parc_ranks_as_scipy_does(world):
     x, labels = world()

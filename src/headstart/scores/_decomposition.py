@@ -25,6 +25,11 @@ class Decomposition:
     mean_outside: float  # squared length of what remains of the mean
 
     @property
+    def rounding(self) -> float:
+        """Squared singular values up to this may have been taken as zero."""
+        return _rounding(float(self.squares.max(initial=0.0)), len(self.left), len(self.mean))
+
+    @property
     def reduced(self) -> Float[np.ndarray, "n r"]:
         """The centred features in r coordinates."""
         return self.left * np.sqrt(self.squares)
@@ -64,7 +69,11 @@ def decompose(features: np.ndarray) -> Decomposition:
     return Decomposition(left, squares, mean, inside, outside)
 
 
+def _rounding(largest: float, n: int, d: int) -> float:
+    return max(n, d) * float(np.finfo(np.float64).eps) * max(largest, 0.0)
+
+
 def _largest_first(gram: np.ndarray, n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
     squares, vectors = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
-    kept = squares > max(n, d) * np.finfo(np.float64).eps * max(squares[-1], 0.0)
+    kept = squares > _rounding(float(squares[-1]), n, d)
     return squares[kept][::-1], np.ascontiguousarray(vectors[:, kept][:, ::-1])

@@ -13,18 +13,24 @@ from headstart.scores._checks import check_features, check_labels
 from headstart.scores._class_sums import in_class_order
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
+from headstart.scores._scatter import well_conditioned_factor
 from headstart.scores._table import CLASSIFICATION, Measured, Score
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 Weights = Literal["frequency", "equal"]
 Scale = Literal["none", "rows", "trace"]
 
+EPSILON = 1e-4
+LEAST = 1e-6  # mean eigenvalue of the Gram matrix that keeps ten digits when one is added
+MOST = 1e8  # mean eigenvalue beside which one keeps eight
+LOST = 1e-4  # beside one, as much as an eigenvalue may be that the decomposition takes for rounding
+
 
 def transrate(
     features: Float[np.ndarray, "n d"],
     labels: Shaped[np.ndarray, " n"],
     *,
-    epsilon: float = 1e-4,
+    epsilon: float = EPSILON,
     weights: Weights = "frequency",
     scale: Scale = "none",
 ) -> float:
@@ -71,7 +77,7 @@ def _transrate(
     x: Float[np.ndarray, "n k"],
     codes: np.ndarray,
     count: int,
-    epsilon: float = 1e-4,
+    epsilon: float = EPSILON,
     weights: Weights = "frequency",
     scale: Scale = "none",
     squares: np.ndarray | None = None,
@@ -99,19 +105,35 @@ def _transrate(
 
 
 def _rate(x: np.ndarray, epsilon: float) -> float:
-    """Half the log-determinant of I + x'x / (n epsilon), by the smaller of the two Gram matrices."""
+    """Half the log-determinant of I + x'x / (n epsilon), by the smaller of the two Gram matrices.
+
+    By singular values where the ones that are added are next to nothing beside its entries, or its entries beside them.
+    """
     n, d = x.shape
     gram = x @ x.T if n < d else x.T @ x
     gram /= n * epsilon
+    level = float(np.trace(gram)) / len(gram)
     gram.flat[:: len(gram) + 1] += 1.0
-    factor = linalg.cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
+    factor = None
+    if LEAST < level < MOST:
+        factor = linalg.cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
+    elif level >= MOST:
+        factor = well_conditioned_factor(gram, 1 / MOST)
+    if factor is None:
+        return 0.5 * float(np.log1p(linalg.svdvals(x, check_finite=False) ** 2 / (n * epsilon)).sum())
     return float(np.log(np.diagonal(factor)).sum())
 
 
 def _measure(inputs: Inputs) -> Measured:
-    parts = inputs.decomposition
-    value = _transrate(parts.reduced, inputs.classes.codes, len(inputs.classes.counts), squares=parts.squares)
-    return leave_groups_out(inputs, value, lambda kept: transrate(parts.reduced[kept], inputs.labels[kept]))
+    parts, labels = inputs.decomposition, inputs.labels
+    if parts.rounding > LOST * inputs.n * EPSILON:
+        features = inputs.features
+        return leave_groups_out(
+            inputs, transrate(features, labels), lambda kept: transrate(features[kept], labels[kept])
+        )
+    x = parts.reduced if len(parts.squares) else np.zeros((inputs.n, 1))  # constant features leave no direction
+    value = _transrate(x, inputs.classes.codes, len(inputs.classes.counts), squares=parts.squares)
+    return leave_groups_out(inputs, value, lambda kept: transrate(x[kept], labels[kept]))
 
 
 ROWS = (

@@ -50,8 +50,8 @@ def transrate(features: np.ndarray, labels: np.ndarray, epsilon: float, weights:
         centred = centred / np.sqrt((centred**2).sum() / len(centred))
 
     def rate(part: np.ndarray) -> float:
-        matrix = np.eye(part.shape[1]) + part.T @ part / (len(part) * epsilon)
-        return 0.5 * float(np.log(np.linalg.eigvalsh(matrix)).sum())
+        squares = np.linalg.svd(part, compute_uv=False) ** 2
+        return 0.5 * float(np.log1p(squares / (len(part) * epsilon)).sum())
 
     classes = np.unique(labels)
     shares = {y: np.mean(labels == y) if weights == "frequency" else 1 / len(classes) for y in classes}
