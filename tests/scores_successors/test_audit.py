@@ -66,6 +66,56 @@ def test_values_that_are_not_numbers_come_first():
     assert found[0].rows == (1, 5)
 
 
+def test_columns_of_text_are_read_as_numbers_with_what_is_missing():
+    table = {
+        "model": ["resnet18", "vit", "50"],
+        "leep": ["5.0", "", " -0.3 "],
+        "nce": [None, -0.2, 1.5],
+        "notes": ["", "", ""],
+    }
+    assert [(f.kind, f.columns, f.rows) for f in audit(table)] == [
+        ("missing", ("leep",), (1,)), ("missing", ("nce",), (0,)),
+        ("range", ("leep",), (0,)), ("range", ("nce",), (2,)),
+    ]  # fmt: skip
+    assert audit({"gbc": [None, ""]})[0].rows == (0, 1)
+    claim = Claim("leep", "accuracy", "pearson", 1.0)
+    assert audit({"leep": ["-3", "-2", "-1"], "accuracy": ["0.7", "0.8", "0.9"]}, claims=[claim]) == []
+
+
+def test_text_that_is_no_number_is_refused_where_numbers_are_meant():
+    with pytest.raises(InputError, match=r"column 'N-LEEP', row 1: 'failed' is not a number. Leave the entry empty"):
+        audit({"N-LEEP": [-0.1, "failed"]})
+    with pytest.raises(InputError, match=r"column 'top 1', row 0: '71 %' is not a number"):
+        audit({"top 1": ["71 %", "72 %"]}, outcomes=["top 1"])
+
+
+def test_columns_of_another_shape_are_refused():
+    with pytest.raises(InputError, match=r"column 'leep' must hold one value per source; got shape \(3, 2\)"):
+        audit({"leep": np.zeros((3, 2))})
+    with pytest.raises(InputError, match=r"one value per source; got shape \(\)"):
+        audit({"leep": -1.0})
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(InputError, match="each column a name of its own"):
+        audit(pandas.DataFrame([[-1, -2], [-3, -4]], columns=["leep", "leep"]))
+    missing = pandas.DataFrame({"leep": pandas.Series([-1.0, pandas.NA], dtype=object)})
+    assert audit(missing)[0].rows == (1,)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"directions": {"leep": "up"}}, "`directions` must say \"higher\" or \"lower\"; for 'leep' it says 'up'"),
+        ({"classes": float("nan")}, "`classes` must be a number from 1 up; got nan"),
+        ({"classes": [3, 0]}, "`classes` must be a number from 1 up; got 0"),
+        ({"features": 0}, "`features` must be a number from 1 up; got 0"),
+        ({"entropy": -0.1}, "`entropy` must be a number from 0 up; got -0.1"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options, message, unchecked):
+    with pytest.raises(InputError, match=message):
+        audit({"leep": [-0.1, -0.2]}, **options)
+
+
 def test_columns_that_copy_one_another_are_found():
     table = sound()
     copies = {**table, "NCE": table["LEEP"].copy(), "scaled": 3 - 2 * table["H-score"]}

@@ -19,6 +19,7 @@ Kind = Literal["range", "missing", "copy", "claim", "which_tau", "units"]
 
 _ORDER: tuple[Kind, ...] = ("missing", "range", "claim", "copy", "units", "which_tau")
 _LEEPS = ("leep", "nce", "soft_nce", "nleep")  # all lie between -H(Y) and 0
+_EMPTY = ("", "None", "<NA>")  # text of a missing value, the last is pandas'
 _WEIGHTS = {"truth": "weights from the outcome", "score": "weights from the score", "both": "the mean of both"}
 
 
@@ -69,7 +70,8 @@ def audit(
 
     Args:
         table: Columns by name; a pandas DataFrame will do. Columns named like a score (case, spaces and hyphens do not
-            count: "H-score", "N-LEEP") are held to its range; others are only compared.
+            count: "H-score", "N-LEEP") are held to its range; others are only compared. Text is read as numbers, None
+            and empty text as missing values; a column of other text, such as the names of the sources, is passed over.
         outcomes: Columns that hold results of training, such as accuracies; they are not scores.
         claims: Published correlations to recompute from the columns.
         classes: Number of target classes, one for all rows or one for each: bounds H-score by C - 1, GBC by -C (C - 1),
@@ -83,7 +85,8 @@ def audit(
         What was found, most serious first; an empty list when nothing was.
 
     Raises:
-        InputError: Columns of different lengths, or a name that is not a column.
+        InputError: Columns of different lengths or with more than one value a row, a score or a named column with text
+            that is no number, a name that is not a column, or an option that no table can have.
 
     Example:
         >>> found = audit({"H-score": [12.0, 46.5]}, classes=47)
@@ -92,6 +95,9 @@ def audit(
 
     See also: the bounds are derived in the docstrings of the scores.
     """
+    for name, direction in (directions or {}).items():
+        if direction not in ("higher", "lower"):
+            raise InputError(f'`directions` must say "higher" or "lower"; for {name!r} it says {direction!r}.')
     columns = _columns(
         table, [*outcomes, *(directions or {}), *(c.score for c in claims), *(c.outcome for c in claims)]
     )
@@ -150,8 +156,14 @@ def _columns(table: Table, wanted: Sequence[str]) -> dict[str, np.ndarray]:
     columns = {}
     for name in table:
         values = np.asarray(table[name])
-        if values.dtype.kind in "fiub":
-            columns[str(name)] = values.astype(np.float64)
+        if values.ndim != 1:
+            raise InputError(
+                f"column {str(name)!r} must hold one value per source; got shape {values.shape}. "
+                "Give a list for each, and each column a name of its own."
+            )
+        numbers = _numbers(str(name), values, str(name) in wanted or score_named(str(name)) is not None)
+        if numbers is not None:
+            columns[str(name)] = numbers
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"all columns need one value per source; got lengths {lengths}.")
@@ -161,10 +173,35 @@ def _columns(table: Table, wanted: Sequence[str]) -> dict[str, np.ndarray]:
     return columns
 
 
+def _numbers(name: str, values: np.ndarray, needed: bool) -> np.ndarray | None:
+    """The column in float64, or None where it is text (names, say) and not needed."""
+    if values.dtype.kind in "fiub":
+        return values.astype(np.float64)
+    texts = [str(value).strip() for value in values.tolist()]
+    numbers = np.full(len(texts), np.nan)
+    for row, text in enumerate(texts):
+        if text in _EMPTY:
+            continue
+        try:
+            numbers[row] = float(text)
+        except ValueError:
+            if not needed:
+                return None
+            raise InputError(
+                f"column {name!r}, row {row}: {text!r} is not a number. Leave the entry empty where there is none, or "
+                "give a column that is not a score another name."
+            ) from None
+    return numbers if needed or not set(texts) <= set(_EMPTY) else None
+
+
 def _per_row(name: str, value: Any, count: int) -> np.ndarray | None:
     if value is None:
         return None
     array = np.asarray(value, dtype=np.float64)
+    least = 0 if name == "entropy" else 1
+    bad = ~(np.isfinite(array) & (array >= least))
+    if bad.any():
+        raise InputError(f"`{name}` must be a number from {least} up; got {array[bad][0]:g}.")
     if array.ndim == 0:
         return np.full(count, float(array))
     if array.shape != (count,):
