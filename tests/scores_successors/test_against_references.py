@@ -39,6 +39,14 @@ def test_gbc(covariance, dims, ddof):
     assert value == pytest.approx(reference.gbc(x, labels, covariance, dims, ddof), rel=1e-8)
 
 
+@pytest.mark.parametrize("covariance", ["spherical", "diagonal", "full"])
+@pytest.mark.parametrize("dims", [None, 64])
+def test_classes_of_one_example_each_do_not_overlap(covariance, dims):
+    """Nor is there a warning of what their distances, beyond all bounds, overflow."""
+    x = np.random.default_rng(0).normal(size=(10, 90))
+    assert scores.gbc(x, np.arange(10), covariance=covariance, dims=dims) == 0.0
+
+
 def test_gbc_in_many_blocks_is_gbc_in_one(monkeypatch):
     x, labels = uneven(n_features=4)
     for covariance in ("spherical", "diagonal", "full"):

@@ -15,6 +15,7 @@ from headstart.scores._table import CLASSIFICATION, Measured, NotApplicableError
 
 Covariance = Literal["spherical", "diagonal", "full"]
 _BLOCK = 1 << 20  # numbers in one block of pairs
+_LEAST = 1e-150  # mean variance where no class has any, beside features of size one; its inverse squares stay finite
 
 
 def gbc(
@@ -99,12 +100,12 @@ def class_gaussians(
         order, edges = in_class_order(codes, count)
         parts = [left[order[edges[c] : edges[c + 1]]] for c in range(count)]
         scatter = np.stack([part.T @ part / share for part, share in zip(parts, divide, strict=True)])
-        level = max(np.trace(scatter, axis1=1, axis2=2).mean() / x.shape[1], np.finfo(float).tiny)
+        level = max(np.trace(scatter, axis1=1, axis2=2).mean() / x.shape[1], _LEAST)
         return means, scatter + floor * level * np.eye(x.shape[1])
     variances = class_sums(left**2, codes, count) / divide[:, None]
     if kind == "spherical":
         variances = variances.mean(axis=1, keepdims=True)
-    level = max(variances.mean(), np.finfo(float).tiny)
+    level = max(variances.mean(), _LEAST)
     return means, np.maximum(variances, floor * level)
 
 
