@@ -107,6 +107,13 @@ def test_features_of_any_size_stay_finite(name, size):
     assert np.isfinite(value)
 
 
+@pytest.mark.parametrize("name", ON_FEATURES)
+def test_features_of_more_bits_are_read_as_float64(name, unchecked):
+    x, labels = features_and_labels()
+    of_more = getattr(scores, name)(x.astype(np.longdouble), labels)
+    assert of_more == pytest.approx(getattr(scores, name)(x, labels), rel=1e-12)
+
+
 @pytest.mark.parametrize("name", ["lfc", "transrate", "nearest_mean"])
 def test_features_that_do_not_vary_say_nothing(name):
     value = getattr(scores, name)(np.ones((6, 3)), np.array([0, 0, 1, 1, 2, 2]))

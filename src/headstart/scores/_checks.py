@@ -95,7 +95,7 @@ def check_targets(labels: ArrayLike, task: Task, n: int | None = None) -> np.nda
 
 
 def check_features(features: ArrayLike, n: int | None = None) -> np.ndarray:
-    """A finite (n, d) array of real numbers; floats keep their dtype and are not copied.
+    """A finite (n, d) array of real numbers; floats of at most 64 bits keep their dtype and are not copied.
 
     Raises:
         InputError: Not two-dimensional, not numbers, empty, of another length than the labels, or not finite.
@@ -146,7 +146,7 @@ def check_logits(logits: ArrayLike, n: int | None = None) -> np.ndarray:
 
 
 def check_probs(probs: ArrayLike, n: int | None = None) -> np.ndarray:
-    """A (n, z) array whose rows are distributions; floats keep their dtype and are not copied.
+    """A (n, z) array whose rows are distributions; floats of at most 64 bits keep their dtype and are not copied.
 
     Raises:
         InputError: Not such an array; the text says what came, and guesses logits where that is likely.
@@ -218,7 +218,8 @@ def _check_matrix(name: str, value: ArrayLike, n: int | None) -> np.ndarray:
     if 0 in array.shape:
         raise InputError(f"`{name}` is empty: shape {array.shape}. It needs at least one row and one column.")
     _check_length(name, len(array), n, given=True)
-    return array if array.dtype.kind == "f" else array.astype(np.float64)
+    readable = array.dtype.kind == "f" and array.dtype.itemsize <= 8  # no compiled loop knows a longer float
+    return array if readable else array.astype(np.float64)
 
 
 def _check_length(name: str, length: int, n: int | None, given: bool = False) -> None:
