@@ -134,3 +134,19 @@ def test_probabilities_with_zeros_score_as_the_functions_score_them(dtype: type)
     for name in names:
         expected = hs.scores.SCORES[name].function(probs, held["labels"])
         assert found[name].value == pytest.approx(expected, rel=1e-6 if dtype == np.float32 else 1e-9), name
+
+
+def test_what_constant_features_leave_unsaid_is_said_in_whole_sentences() -> None:
+    ranking = hs.rank({"features": np.ones((90, 4)), "labels": np.arange(90) % 3}, scores="transrate,gbc,parc")
+    assert ranking.rows[0].scores["transrate"].notes[0] == "the features are the same for every example"
+    assert ".." not in str(ranking)
+    assert "No gbc for arrays: `features` are the same for every example; there is nothing to tell apart." in str(
+        ranking
+    )
+
+
+def test_a_class_that_a_left_out_group_empties_is_told_in_one_sentence() -> None:
+    features, labels = np.random.default_rng(0).standard_normal((40, 4)), np.arange(40) // 39
+    text = str(hs.rank({"features": features, "labels": labels}, scores="gbc"))
+    assert "at least two classes" in text
+    assert ".." not in text

@@ -81,7 +81,7 @@ def evaluate(
             with one_matrix_thread() if features is None or np.size(features) < LARGE else nullcontext():
                 measured = _measure(row, inputs)
         except NotApplicableError as error:
-            reasons[row.name] = str(error)
+            reasons[row.name] = str(error).removesuffix(".")  # a reason is put into a sentence
             continue
         seconds = time.perf_counter() - started
         done[row.name] = Evaluation(measured.value, measured.deleted, seconds, measured.notes, measured.spread)

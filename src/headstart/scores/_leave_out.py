@@ -21,5 +21,6 @@ def leave_groups_out(
     try:
         deleted = np.array([again(inputs.kept(group)) for group in range(inputs.group_count)])
     except InputError as error:
-        return Measured(value, None, (*notes, f"no interval: with a group left out, {error}"))
+        reason = str(error).removesuffix(".")  # a note is put into a sentence
+        return Measured(value, None, (*notes, f"no interval: with a group left out, {reason}"))
     return Measured(value, deleted, notes)

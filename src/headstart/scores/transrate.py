@@ -133,7 +133,8 @@ def _measure(inputs: Inputs) -> Measured:
         )
     x = parts.reduced if len(parts.squares) else np.zeros((inputs.n, 1))  # constant features leave no direction
     value = _transrate(x, inputs.classes.codes, len(inputs.classes.counts), squares=parts.squares)
-    return leave_groups_out(inputs, value, lambda kept: transrate(x[kept], labels[kept]))
+    notes = () if len(parts.squares) else ("the features are the same for every example",)
+    return leave_groups_out(inputs, value, lambda kept: transrate(x[kept], labels[kept]), notes)
 
 
 ROWS = (
