@@ -1,6 +1,10 @@
 """The record of a ranking: JSON and back, folders, flat rows, data frames."""
 
 import json
+import os
+import stat
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +88,66 @@ def test_a_longer_name_is_refused_in_words_and_leaves_nothing(tmp_path: Path) ->
     with pytest.raises(WriteError, match=f"{name} cannot be written: File name too long. Name another place"):
         write_atomically(tmp_path / name, b"{}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_and_what_it_points_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "r.json").write_text("old")
+    for name, aim in (("link", "real/r.json"), ("chain", "link"), ("dangling", "real/new/r.json")):
+        (tmp_path / name).symlink_to(aim)
+    for name, aim in (("chain", "r.json"), ("dangling", "new/r.json")):
+        write_atomically(tmp_path / name, name.encode())
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / "real" / aim).read_text() == name
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["chain", "dangling", "link", "real"]
+    assert sorted(path.name for path in (tmp_path / "real").iterdir()) == ["new", "r.json"]
+
+
+def heard(source: Callable[[], bytes], path: Path, content: bytes) -> bytes:
+    """What a reader in another thread gets of what is written to `path`."""
+    parts: list[bytes] = []
+    reader = threading.Thread(target=lambda: parts.append(source()), daemon=True)
+    reader.start()
+    write_atomically(path, content)
+    reader.join(timeout=10)
+    return b"".join(parts)
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert heard(pipe.read_bytes, pipe, b"{}" * 100_000) == b"{}" * 100_000
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_the_pipe_of_another_command_is_written_to() -> None:
+    reading, writing = os.pipe()
+    write_atomically(Path(f"/dev/fd/{writing}"), b"{}")  # as `--json >(command)` names it
+    os.close(writing)
+    with os.fdopen(reading, "rb") as end:
+        assert end.read() == b"{}"
+
+
+def device(path: Path, minor: int) -> Path:
+    """A node of one of the memory devices: 3 is null, 7 is full."""
+    try:
+        os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, minor))
+        path.open("wb").close()
+    except PermissionError:
+        pytest.skip("this user makes no devices here")
+    return path
+
+
+def test_a_device_is_written_to_and_stays_a_device(tmp_path: Path) -> None:
+    null = device(tmp_path / "null", 3)
+    write_atomically(null, b"{}")
+    assert stat.S_ISCHR(null.stat().st_mode)
+    full = device(tmp_path / "full", 7)
+    with pytest.raises(WriteError, match="full cannot be written: No space left on device"):
+        write_atomically(full, b"{}")
+    assert stat.S_ISCHR(full.stat().st_mode)
+    assert sorted(tmp_path.iterdir()) == [full, null]
 
 
 RACED = replace(

@@ -128,7 +128,7 @@ class Results:
             if rows == [*self._rows.values()]:
                 return
             lines = [_header(self.settings, self._revision + 1), *map(_encode, rows)]
-            write_atomically(self.path.resolve(), b"".join(line + b"\n" for line in lines))
+            write_atomically(self.path, b"".join(line + b"\n" for line in lines))
             self._load()
 
     def _open(self) -> None:

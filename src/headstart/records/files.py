@@ -67,18 +67,25 @@ def writing(path: Path) -> Iterator[None]:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a whole file or none of it: a reader never sees half, a kill or a full disk leaves the old one.
 
+    A link stays, and the file it points to is written. What is no file (a device, a pipe) cannot be replaced by one: it
+    is written to as it stands.
+
     Raises:
         WriteError: There is no place for it, no right to write, or no room.
     """
-    unfinished = path.with_name(f".{path.name[:SHOWN]}.{uuid.uuid4().hex}")
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        place = Path(os.path.realpath(path))
+        unfinished = place.with_name(f".{place.name[:SHOWN]}.{uuid.uuid4().hex}")
+        place.parent.mkdir(parents=True, exist_ok=True)
         try:
             with unfinished.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(unfinished, path)
+            os.replace(unfinished, place)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
@@ -95,7 +102,7 @@ def check_destination(path: str | os.PathLike | None, *, folder: bool) -> None:
         return
     path = Path(path)
     with writing(path):  # a name too long is an error even to `exists`
-        standing = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+        standing = next(parent for parent in (path, *Path(os.path.realpath(path)).parents) if parent.exists())
     if standing == path and path.is_dir() != folder:
         kind, there = ("a folder", "a file") if folder else ("a file", "a folder")
         raise InputError(f"{path} is {there}, but {kind} is to be written there. Name another place.")
