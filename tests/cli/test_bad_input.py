@@ -172,6 +172,25 @@ def test_a_file_that_turns_out_not_to_be_writable(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ranking.json", "scans"]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device without room here")
+@pytest.mark.parametrize("held_back", ["", "1"], ids=["held back", "at once"])
+@pytest.mark.parametrize("words", ["rank F", "rank F --csv -", "rank F --json -", "scores", "reproduce list"])
+def test_standard_output_without_room(tmp_path: Path, words: str, held_back: str) -> None:
+    (paths,) = saved(tmp_path / "scans", a=0.5)
+    command = [sys.executable, "-m", "headstart", *words.replace("F", str(paths)).split()]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": held_back},
+        )
+    assert done.returncode == 2
+    assert "Error: standard output cannot be written: No space left on device. Send it to another place" in done.stderr
+    assert not any(word in done.stderr for word in ("defect", "Traceback", "Exception ignored"))
+
+
 def test_a_page_of_experiments_that_turns_out_not_to_be_writable(run: Run, tmp_path: Path) -> None:
     place = tmp_path / "page" / "standings.json"
     result = run("benchmark", "--score", "leep", "--markdown", tmp_path / "page", "--json", place)

@@ -6,10 +6,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from typing import NoReturn, ParamSpec
 
 import typer
 
+from headstart.cli._stdout import Said
 from headstart.errors import HeadstartError
 
 INTERRUPTED = 130
@@ -32,7 +34,11 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             logging.basicConfig(level=logging.INFO)
             logging.getLogger("headstart").setLevel(logging.DEBUG)
         try:
-            command(*args, **kwargs)
+            with redirect_stdout(Said(sys.stdout)) as stdout:
+                try:
+                    command(*args, **kwargs)
+                finally:
+                    stdout.flush()
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt:
