@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from headstart.data import Target, open_target
-from headstart.errors import TargetError
+from headstart.errors import ExampleError, TargetError
 
 Write = Callable[..., Path]
 
@@ -273,6 +273,24 @@ def test_missing_files_are_counted_and_the_first_is_named(folder: Callable) -> N
     (root / "web.csv").write_text("image,label\nhttps://x.org/1.png,cat\nhttps://x.org/2.png,dog\n")
     with pytest.raises(TargetError, match="download the images first"):
         open_target(root / "web.csv")
+
+
+@pytest.mark.parametrize(("cell", "name"), [("", "row 2"), ("b/2.pngx", "b/2.pngx")])
+def test_a_cell_without_an_image_is_a_bad_row_of_a_column_of_images(folder: Callable, cell: str, name: str) -> None:
+    root = folder(["a/1.png", "a/3.png", "b/4.png"])
+    (root / "index.csv").write_text(f'image,label\na/1.png,a\n"{cell}",b\na/3.png,a\nb/4.png,b\n')
+    target = open_target(root / "index.csv")
+    assert (target.kind, target.ids) == ("image", ("a/1.png", name, "a/3.png", "b/4.png"))
+    for call in (target.examples.load, target.examples.digest):
+        with pytest.raises(ExampleError, match="there is no image in this row" if not cell else "No such file"):
+            call(1)
+    assert target.examples.digest(2)
+
+
+def test_a_column_with_images_in_half_of_its_cells_is_a_column_of_texts(folder: Callable) -> None:
+    root = folder(["a/1.png"])
+    (root / "index.csv").write_text("thing,label\na/1.png,a\n,b\nhow it looks,a\n")
+    assert open_target(root / "index.csv").kind == "text"
 
 
 def test_text_beside_images_is_read_when_named(folder: Callable) -> None:

@@ -192,8 +192,13 @@ def _guess_example(table: Table, free: Sequence[str]) -> tuple[Literal["image", 
 def _holds_image_paths(table: Table, name: str) -> bool:
     if table.kinds[name] != "text":
         return False
-    values = [str(value).strip() for value in table.read(name)[:PEEK]]
-    return bool(values) and all(PurePosixPath(value).suffix.casefold() in SUFFIXES for value in values)
+    values = [str(value) for value in table.read(name)[:PEEK] if value]
+    return sum(map(names_an_image, values)) > len(values) / 2
+
+
+def names_an_image(value: str) -> bool:
+    """Does it end as image files do?"""
+    return PurePosixPath(value.strip()).suffix.casefold() in SUFFIXES
 
 
 def _listed(names: Sequence[str] | dict[str, ColumnKind]) -> str:

@@ -16,6 +16,8 @@ from headstart.errors import ExampleError
 
 LARGEST_MEMBER = 1 << 29  # bytes; one image inside a zip is never larger, a zip bomb is
 
+NO_IMAGE = "there is no image in this row."
+
 
 def content_digest(content: bytes) -> bytes:
     """16 bytes that stand for `content` (BLAKE2b).
@@ -56,15 +58,18 @@ def _read_file(path: Path) -> bytes:
 
 @dataclass(frozen=True)
 class ImageFiles(EncodedImages):
-    """Image files of a folder."""
+    """Image files of a folder, or of a table, of which a row may have none."""
 
-    paths: tuple[Path, ...]
+    paths: tuple[Path | None, ...]
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def read(self, index: int) -> bytes:
-        return _read_file(self.paths[index])
+        path = self.paths[index]
+        if path is None:
+            raise ExampleError(NO_IMAGE)
+        return _read_file(path)
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ class ImageBytes(EncodedImages):
             return content
         if isinstance(value, Mapping) and value.get("path"):
             return _read_file(self.folder / str(value["path"]))
-        raise ExampleError("there is no image in this row.")
+        raise ExampleError(NO_IMAGE)
 
 
 @dataclass(frozen=True, eq=False)

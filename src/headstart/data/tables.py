@@ -13,7 +13,7 @@ import numpy as np
 
 from headstart.data.build import make_target
 from headstart.data.delimited import read_delimited
-from headstart.data.roles import Chosen, ColumnKind, Roles, Table, choose_columns
+from headstart.data.roles import Chosen, ColumnKind, Roles, Table, choose_columns, names_an_image
 from headstart.data.splits import choose_split, role_of
 from headstart.data.stored import ImageBytes, ImageFiles, Texts
 from headstart.data.target import Examples, Target
@@ -183,19 +183,23 @@ def _examples(table: Table, chosen: Chosen, rows: np.ndarray, ids: Sequence[str]
     values = [column[row] for row in rows]
     if chosen.kind == "text":
         return Texts(values), []
-    return _files(table, chosen.example, [str(value or "").strip() for value in values], ids)
+    names = [str(value or "").strip() for value in values]
+    _check_files(table, chosen.example, names, ids)
+    paths = tuple(table.folder / name if name else None for name in names)
+    return ImageFiles(paths), [name or known for name, known in zip(names, ids, strict=True)]
 
 
-def _files(table: Table, column: str, names: list[str], ids: Sequence[str]) -> tuple[Examples, list[str]]:
+def _check_files(table: Table, column: str, names: list[str], ids: Sequence[str]) -> None:
+    """Names of images that are not there are an error; a cell that names none, among others, is a bad row."""
     missing = [row for row, name in enumerate(names) if not os.path.isfile(table.folder / name)]
-    if missing:
-        first = names[missing[0]]
-        step = "download the images first" if "://" in first else "correct those rows or leave them out"
+    named = [row for row in missing if names_an_image(names[row])]
+    if named or len(missing) > len(names) / 2:
+        row = (named or missing)[0]
+        step = "download the images first" if "://" in names[row] else "correct those rows or leave them out"
         raise TargetError(
             f"{len(missing)} of {len(names)} files in column `{column}` of {table.where} do not exist (first: "
-            f"{first!r} in {ids[missing[0]]}); paths are relative to {table.folder}{os.sep}: {step}."
+            f"{names[row]!r} in {ids[row]}); paths are relative to {table.folder}{os.sep}: {step}."
         )
-    return ImageFiles(tuple(table.folder / name for name in names)), names
 
 
 def _raw_labels(table: Table, labels: Sequence[str], rows: np.ndarray) -> Sequence[object] | np.ndarray:
