@@ -241,6 +241,13 @@ def test_several_columns_of_0_and_1_are_several_labels(write: Write, columns: st
     )
 
 
+@pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e999"])
+def test_a_number_that_is_not_finite_among_amounts_is_named_and_makes_them_no_classes(write: Write, cell: str) -> None:
+    with pytest.raises(TargetError, match=rf"column `stars` of .*: regression needs .*; row 2 has '{cell}'"):
+        open_target(write(f"text,stars\na,1.5\nb,{cell}\nc,2\n"))
+    assert open_target(write("text,bound\na,inf\nb,sup\nc,inf\n")).classes == ("inf", "sup")
+
+
 def test_several_columns_of_amounts_are_regression(write: Write) -> None:
     target = open_target(write("text,x,y\na,1.5,1\nb,0,2\n"), label_column=["x", "y"], task="regression")
     assert (target.task, target.labels.tolist()) == ("regression", [[1.5, 1.0], [0.0, 2.0]])

@@ -272,8 +272,10 @@ def _is_real(values: np.ndarray) -> bool:
         return not _is_whole(values)
     if values.dtype.kind != "U":
         return False
-    numbers = [_number_or_none(str(value)) for value in values.ravel()]
-    return None not in numbers and not all(number == int(number) for number in numbers)  # type: ignore[arg-type]
+    numbers = [_float_or_none(str(value)) for value in values.ravel()]
+    # one that is not finite is no class among amounts; `_numbers` names it
+    finite = [number for number in numbers if number is not None and math.isfinite(number)]
+    return None not in numbers and not all(number == int(number) for number in finite)
 
 
 def _real_note(where: str) -> str:
@@ -289,11 +291,16 @@ def _is_binary(values: np.ndarray) -> bool:
 
 
 def _number_or_none(text: str) -> float | None:
+    number = _float_or_none(text)
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _float_or_none(text: str) -> float | None:
+    """Any number, infinity and nan too."""
     try:
-        number = float(text)
+        return float(text) if "_" not in text else None
     except ValueError:
         return None
-    return number if math.isfinite(number) and "_" not in text else None
 
 
 def _span(values: np.ndarray) -> str:
