@@ -182,6 +182,15 @@ def test_a_network_without_training_from_scratch_is_compared_with_the_only_one_t
         evaluate([head, x, run("scratch", 0, scratch[0], source="zoo/y")])
 
 
+def test_an_unknown_metric_is_an_error_that_names_those_there_are() -> None:
+    transfer, scratch = draw(np.random.default_rng(5), 40, 1, 0.1)
+    runs = [run("head", 0, transfer[0]), run("scratch", 0, scratch[0])]
+    with pytest.raises(InputError, match=r"no metric of classification is called `acuracy`. Did you mean `accuracy`\?"):
+        evaluate(runs, metric="acuracy")
+    with pytest.raises(InputError, match=r"There are accuracy, balanced_accuracy, .* and calibration_error\."):
+        evaluate(runs, metric="nope")
+
+
 def test_two_runs_of_one_seed_are_refused() -> None:
     transfer, scratch = draw(np.random.default_rng(5), 40, 1, 0.1)
     head, none = run("head", 0, transfer[0]), run("scratch", 0, scratch[0])

@@ -38,8 +38,8 @@ def evaluate(
         level: Coverage of the intervals.
 
     Raises:
-        InputError: No training from scratch, none with the seed of a transfer, several that it could be compared with,
-            two runs of one seed, or other data.
+        InputError: An unknown metric, no training from scratch, none with the seed of a transfer, several that it could
+            be compared with, two runs of one seed, or other data.
     """
     named = _by_seed(runs)
     scratch = {source: members for (strategy, source), members in named.items() if strategy == "scratch"}

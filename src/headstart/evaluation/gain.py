@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from headstart.errors import InputError
+from headstart.errors import InputError, did_you_mean
 from headstart.evaluation.metrics import LOWER_IS_BETTER, METRICS
 from headstart.records import Predictions, Task
+from headstart.records.words import listing
 from headstart.stats import jackknife, jackknife_groups
 
 
@@ -45,9 +46,14 @@ def gain(
         level: Coverage of the interval.
 
     Raises:
-        InputError: There is no pair, or the test examples differ.
+        InputError: There is no pair, the test examples differ, or no metric of the task is called so.
     """
     _check(transfer, scratch)
+    if metric not in METRICS[task]:
+        raise InputError(
+            f"no metric of {task} is called `{metric}`.{did_you_mean(metric, METRICS[task])} "
+            f"There are {listing(tuple(METRICS[task]))}."
+        )
     function = METRICS[task][metric]
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     labels = transfer[0].labels
