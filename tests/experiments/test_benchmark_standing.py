@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import headstart as hs
 from headstart.cli import app
 from headstart.errors import InputError
+from headstart.evaluation.forecast import forecast
 from headstart.experiments.benchmark import Pair, Standing, Stored, benchmark, read_pairs, read_stored, static_tau
 from headstart.experiments.benchmark.build import SHIPPED, settings
 from headstart.experiments.benchmark.standing import ACCURACY, CEILING, CHANCE, CLASSES, STATIC, static_list
@@ -159,11 +160,30 @@ def test_bad_scores_are_refused(folder: Path) -> None:
         benchmark("leap", results=folder)
     with pytest.raises(InputError, match=r"`mine` must return one finite number; for a on x it is nan"):
         benchmark({"mine": lambda pair: float("nan")}, results=folder)
+    for value in ("a", None, [1.0, 2.0]):
+        with pytest.raises(InputError, match="`mine` must return one finite number; for a on x it is"):
+            benchmark({"mine": lambda pair, value=value: value}, results=folder)  # type: ignore[dict-item]
     with pytest.raises(InputError, match="is the name of a baseline"):
         benchmark({STATIC: of_mean}, results=folder)
     with pytest.raises(InputError, match=r"no results\.json in .*--build --out FOLDER"):
         benchmark(results=folder / "nowhere")
     assert benchmark("random", results=folder).left_out == {"random": "a reason"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"level": 2}, r"`level` must lie between 0 and 1; got 2"),
+        ({"resamples": 0}, "`resamples` must be a whole number of at least 1; got 0"),
+        ({"resamples": 1.5}, r"`resamples` must be a whole number of at least 1; got 1\.5"),
+        ({"seed": -1}, "`seed` must be a whole number of at least 0; got -1"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(folder: Path, options: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        benchmark("leep", results=folder, **options)
+    with pytest.raises(InputError, match=message):
+        forecast(np.eye(2), np.eye(2), **options)
 
 
 def test_the_shipped_results_are_of_this_plan_and_small() -> None:

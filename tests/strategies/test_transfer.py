@@ -82,6 +82,16 @@ def test_merged_updates_load_as_the_plain_network(tmp_path: Path) -> None:
         transfer(target(), source(), method="gradual", **SHORT).save(tmp_path / "x", weights="adapter")
 
 
+@pytest.mark.parametrize("content", ["{}", "[]", "3", '{"hash": "x"}', "no"])
+def test_a_model_file_that_is_not_what_was_saved_is_said(tmp_path: Path, content: str) -> None:
+    transfer(target(), source(), method="head", out=tmp_path, **HEAD)
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(InputError, match=r"model\.json is damaged .* Delete the folder and run the transfer again"):
+        load(tmp_path, source=source())
+    with pytest.raises(InputError, match=r"model\.json is damaged"):
+        transfer(target(), source(), method="head", out=tmp_path, **HEAD)
+
+
 @pytest.mark.parametrize("kill", [1, 3, 5])
 def test_killed_and_run_again_gives_the_same_final_numbers(tmp_path: Path, kill: int) -> None:
     settings = {**SHORT, "epochs": 3, "method": "gradual"}

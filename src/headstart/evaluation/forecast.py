@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -66,7 +67,8 @@ def forecast(
         resamples: How many draws.
 
     Raises:
-        InputError: Shapes differ, there are fewer than two sources, or numbers are not finite.
+        InputError: Shapes differ, there are fewer than two sources, numbers are not finite, or an option is out of its
+            range.
 
     Example:
         >>> found = forecast(np.array([[1.0, 2.0, 3.0]]), np.array([[0.5, 0.6, 0.9]]))
@@ -75,6 +77,7 @@ def forecast(
     """
     scores, outcomes = np.atleast_2d(np.asarray(scores, float)), np.atleast_2d(np.asarray(outcomes, float))
     _check(scores, outcomes)
+    check_draws(level, resamples, seed)
     draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
 
     def over_targets(name: str, function: Callable[[np.ndarray, np.ndarray], float]) -> Correlation:
@@ -134,6 +137,15 @@ def levels(scores: np.ndarray, outcomes: np.ndarray, count: int = 5) -> tuple[Le
         mean = float(inside.mean()) if inside.size else None
         found.append(Level(float(edges[i]), float(edges[i + 1]), int(inside.size), mean, error))
     return tuple(found)
+
+
+def check_draws(level: float, resamples: int, seed: int) -> None:
+    """Raises InputError where the draws behind the intervals cannot be made so."""
+    if not 0 < level < 1:
+        raise InputError(f"`level` must lie between 0 and 1; got {level}.")
+    for name, value, low in (("resamples", resamples, 1), ("seed", seed, 0)):
+        if not isinstance(value, Integral) or value < low:
+            raise InputError(f"`{name}` must be a whole number of at least {low}; got {value}.")
 
 
 def _check(scores: np.ndarray, outcomes: np.ndarray) -> None:

@@ -1,10 +1,11 @@
 """`rank`: from labelled data and a list of models to an honest ranking."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -111,7 +112,7 @@ def rank(
     names = _names(scores)
     _check_names(names, sort)
     sort = sort or (AUTO if AUTO in (names or ()) else None)
-    _check_numbers(limit, batch_size, max_bad)
+    _check_numbers(limit, batch_size, seed, max_bad)
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     reading = Reading(text_column, image_column, label_column, split, task, root, download)
@@ -162,7 +163,9 @@ def rank(
 def _names(scores: str | Sequence[str] | None) -> list[str] | None:
     if scores is None:
         return None
-    parts = scores.split(",") if isinstance(scores, str) else list(scores)
+    parts = scores.split(",") if isinstance(scores, str) else list(scores) if isinstance(scores, Iterable) else [scores]
+    if not all(isinstance(part, str) for part in parts):
+        raise InputError(f"`scores` must be names of scores; got {scores!r}.")
     return [part.strip() for part in parts if part.strip()]
 
 
@@ -172,10 +175,16 @@ def _check_names(names: Sequence[str] | None, sort: str | None) -> None:
         check_name(name)
 
 
-def _check_numbers(limit: int | None, batch_size: int | None, max_bad: float) -> None:
-    for name, value in (("limit", limit), ("batch_size", batch_size)):
-        if value is not None and value < 1:
-            raise InputError(f"`{name}` must be at least 1 example; got {value}.")
+def _check_numbers(limit: int | None, batch_size: int | None, seed: int, max_bad: float) -> None:
+    for name, value, low, unit in (
+        ("limit", limit, 1, " example"),
+        ("batch_size", batch_size, 1, " example"),
+        ("seed", seed, 0, ""),
+    ):
+        if value is not None and not isinstance(value, Integral):
+            raise InputError(f"`{name}` must be a whole number; got {value}.")
+        if value is not None and value < low:
+            raise InputError(f"`{name}` must be at least {low}{unit}; got {value}.")
     if not 0 <= max_bad <= 1:
         raise InputError(f"`max_bad` is a share from 0 to 1; got {max_bad}.")
 

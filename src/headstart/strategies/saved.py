@@ -37,6 +37,11 @@ from headstart.strategies.taps import at_layer
 
 Weights = Literal["whole", "adapter", "merged"]
 WEIGHTS, MODEL, CARD = "weights.safetensors", "model.json", "README.md"
+NEEDED = (  # of the model's file, to load it
+    "source", "kind", "fingerprint", "strategy", "options", "outputs",
+    "weights", "plain", "hash", "identity", "trained",
+)  # fmt: skip
+AGAIN = "Delete the folder and run the transfer again."
 
 
 def save(run: Run, folder: Path, *, weights: Weights = "whole") -> Path:
@@ -117,10 +122,10 @@ def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_
         InputError: The folder holds no run, or a damaged one, or the source is another.
     """
     folder = Path(folder)
-    outcome, model = read_outcome(folder), _read_json(folder / MODEL)
+    outcome, model = read_outcome(folder), _read_model(folder)
     content = _read(folder / WEIGHTS)
     if blake2b(content, digest_size=16).hexdigest() != model["hash"]:
-        raise InputError(f"{folder / WEIGHTS} is damaged: its content is not what was saved. Run the transfer again.")
+        raise InputError(f"{folder / WEIGHTS} is damaged: its content is not what was saved. {AGAIN}")
     found = _source(model, source, trust_pickle)
     options = Options(**model["options"])
     if options.layer is not None:
@@ -145,7 +150,7 @@ def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_
 
 def identity_of(folder: Path) -> str | None:
     """Which training the folder holds the result of; None where it holds none."""
-    return _read_json(folder / MODEL)["identity"] if (folder / OUTCOME).exists() else None
+    return _read_model(folder)["identity"] if (folder / OUTCOME).exists() else None
 
 
 def state_of(network: TransferNetwork, run: Run, weights: Weights) -> dict[str, Tensor]:
@@ -203,8 +208,13 @@ def _read(path: Path) -> bytes:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_model(folder: Path) -> dict[str, Any]:
+    path = folder / MODEL
     try:
-        return json.loads(_read(path))
+        model = json.loads(_read(path))
     except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}). Run the transfer again.") from error
+        raise InputError(f"{path} is damaged ({error}). {AGAIN}") from error
+    missing = [name for name in NEEDED if not isinstance(model, dict) or name not in model]
+    if missing:
+        raise InputError(f"{path} is damaged (it has no `{missing[0]}`). {AGAIN}")
+    return model

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from headstart.errors import InputError, did_you_mean
-from headstart.evaluation.forecast import Correlation, Forecast, Weights, forecast
+from headstart.evaluation.forecast import Correlation, Forecast, Weights, check_draws, forecast
 from headstart.experiments.benchmark.stored import Pair, Stored, read_pairs, read_stored
 from headstart.records import finite_or_none
 from headstart.records.files import JsonRecord
@@ -82,13 +82,15 @@ def benchmark(
         seed: Of the draws and of the random order.
 
     Raises:
-        InputError: No score is called so, a function returns no finite number, or `results` holds none.
+        InputError: No score is called so, a function returns no finite number, `results` holds none, or an option is
+            out of its range.
 
     Example:
         >>> found = benchmark({"mean sharpness": lambda pair: float(pair.probs.max(axis=1).mean())})
         >>> [row.kind for row in found.of("head") if row.score == "mean sharpness"]
         ['score']
     """
+    check_draws(level, resamples, seed)
     stored = read_stored(results)
     values, left_out = _scored(scores, stored, results)
     kinds: dict[str, Kind] = dict.fromkeys(values, "score")
@@ -166,12 +168,19 @@ def _own(name: str, function: Own, stored: Stored, results: str | Path | None) -
     values = np.empty((len(stored.targets), len(stored.sources)))
     for pair in read_pairs(stored, results):
         value = function(pair)
-        if not np.ndim(value) == 0 or finite_or_none(float(value)) is None:
+        if not _is_number(value):
             raise InputError(
                 f"`{name}` must return one finite number; for {pair.source} on {pair.target} it is {value}."
             )
         values[stored.targets.index(pair.target), stored.sources.index(pair.source)] = value
     return values
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return np.ndim(value) == 0 and finite_or_none(float(value)) is not None  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
 
 
 def _baselines(stored: Stored, outcomes: np.ndarray, seed: int) -> dict[str, tuple[Kind, np.ndarray]]:
