@@ -44,6 +44,13 @@ def test_every_public_name_can_be_had(name: str) -> None:
     assert name in dir(headstart)
 
 
+def test_every_error_is_public() -> None:
+    found = vars(headstart.errors).items()
+    errors = {name for name, value in found if isinstance(value, type) and issubclass(value, headstart.HeadstartError)}
+    assert "TrainingError" in errors
+    assert errors <= set(headstart.__all__)
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'headstart' has no attribute 'rnak'"):
         _ = headstart.rnak

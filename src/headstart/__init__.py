@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ModelNameError,
         OfflineError,
         TargetError,
+        TrainingError,
         WriteError,
     )
     from headstart.evaluation import evaluate
@@ -68,6 +69,7 @@ __all__ = [
     "Ranking",
     "ScoreRow",
     "TargetError",
+    "TrainingError",
     "WriteError",
     "__version__",
     "audit",

@@ -99,6 +99,7 @@ def rank(
         InputError: An option, the target or a score's name does not fit.
         ModelError: A model's name does not exist.
         CacheError: The cache cannot be written.
+        WriteError: `out` or `report` cannot be written.
 
     Example:
         >>> import numpy as np

@@ -116,10 +116,13 @@ def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_
     """Read a run back.
 
     Args:
+        folder: What `Run.save`, or `transfer` with `out`, wrote.
         source: The source it was made from, where that has no name that can be found again (a module from Python).
+        trust_pickle: Load a checkpoint of the source that can run code.
 
     Raises:
         InputError: The folder holds no run, or a damaged one, or the source is another.
+        ModelError: The source cannot be found or loaded.
     """
     folder = Path(folder)
     outcome, model = read_outcome(folder), _read_model(folder)
