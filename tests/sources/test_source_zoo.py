@@ -1,5 +1,8 @@
 """The zoo: weights that a package or headstart itself brings, on real pictures and texts."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -106,6 +109,12 @@ def test_a_sentence_encoder_from_a_package():
     assert similarity[0, 1] > similarity[0, 2] + 0.2
     torch.testing.assert_close(features, torch.from_numpy(source.module.encode(texts)), rtol=1e-4, atol=1e-5)
     assert find("st/all-MiniLM-L6-v2")[0].load(False).fingerprint == source.fingerprint
+
+
+def test_a_sentence_encoder_is_loaded_without_a_word_of_the_libraries_below_it():
+    code = "from headstart.sources import find; find('zoo/all_minilm_l6_v2')[0].load(False)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_a_long_text_is_cut_not_refused():

@@ -15,7 +15,7 @@ from headstart.sources.checkpoint import refuse_code
 from headstart.sources.network import EmbeddingNetwork, share_weights
 from headstart.sources.preparation import Texts, plain_text, tokenizer_description
 from headstart.sources.source import Source
-from headstart.sources.transformers_models import no_bar
+from headstart.sources.transformers_models import no_bar, quiet_import
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -113,7 +113,8 @@ def require_library() -> None:
 
 
 def _load(where: str, *, local: bool, trust_pickle: bool) -> "SentenceTransformer":
-    from sentence_transformers import SentenceTransformer
+    with quiet_import():  # it imports peft, and that bitsandbytes, where they are installed
+        from sentence_transformers import SentenceTransformer
 
     options = {"weights_only": False} if trust_pickle else {}
     with no_bar():

@@ -4,6 +4,7 @@ import importlib.util
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from logging import getLogger
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,17 @@ def no_bar() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+@contextmanager
+def quiet_import() -> Iterator[None]:
+    """Without the line that bitsandbytes logs where it finds no faster kernel to download; it needs none."""
+    logger = getLogger("bitsandbytes.backends.cpu.ops")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _config(where: str, *, local: bool) -> Any:

@@ -1,15 +1,14 @@
 """Linear layers in 4 bits: made, saved, read back and turned into plain ones again, through `bitsandbytes`."""
 
-import logging
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from headstart.errors import MissingExtra
+from headstart.sources.transformers_models import quiet_import
 
 BLOCK = 64  # numbers that share a scale
 
@@ -26,17 +25,6 @@ def require_bitsandbytes() -> Any:
     except ImportError as error:
         raise MissingExtra("`qlora` needs bitsandbytes and peft: pip install 'headstart[qlora]'") from error
     return bitsandbytes
-
-
-@contextmanager
-def quiet_import() -> Iterator[None]:
-    """Without the line that bitsandbytes logs where it finds no faster kernel to download; it needs none."""
-    logger = logging.getLogger("bitsandbytes.backends.cpu.ops")
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before
 
 
 def four_bits(network: nn.Module, names: Sequence[str]) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 from torch import nn
 
 from headstart.errors import InputError, MissingExtra
-from headstart.strategies.four_bit import is_four_bit, plain, quiet_import
+from headstart.sources.transformers_models import quiet_import
+from headstart.strategies.four_bit import is_four_bit, plain
 from headstart.strategies.network import Transferable, part_groups
 from headstart.strategies.options import Options
 from headstart.train.groups import Group
