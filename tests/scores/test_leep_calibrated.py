@@ -136,3 +136,15 @@ def test_centred_agrees_across_precisions(dtype):
     rounded = logits.astype(dtype)
     exact = leep_calibrated(rounded.astype(np.float64), labels, logits=True, centred=True)
     assert leep_calibrated(rounded, labels, logits=True, centred=True) == pytest.approx(exact, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ["leep_calibrated", "leep_loo"])
+def test_examples_alone_in_their_classes_give_no_interval(name):
+    """Of a class that no other example has, only the prior is known: all heads would have a narrow interval."""
+    probs = np.random.default_rng(0).dirichlet(np.ones(6), 10)
+    labels = np.arange(10)
+    alone = evaluate([name], labels=labels, probs=probs, groups=labels)[0][name]
+    assert (alone.deleted, alone.spread) == (None, None)
+    assert alone.notes[-1].startswith("no interval: each example is alone in its class")
+    paired = evaluate([name], labels=labels // 2, probs=probs, groups=labels)[0][name]
+    assert paired.spread.standard_error > 0

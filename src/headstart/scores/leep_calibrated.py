@@ -21,7 +21,7 @@ from headstart.scores._influence import loo_contributions
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._table import CLASSIFICATION, Measured, Score, Spread
-from headstart.scores.leep_loo import check_prior, loo_deleted, loo_probes, loo_spread, mean_log
+from headstart.scores.leep_loo import ALONE, check_prior, loo_deleted, loo_probes, loo_spread, mean_log
 
 GRID = np.log(4.0) * np.arange(-3, 5)  # log temperatures from 1/64 to 256: the whole range is looked at first
 PRECISION = 0.01  # of the log temperature; the value is flat at its maximum and off by the square of this
@@ -192,6 +192,8 @@ def _measure(inputs: Inputs) -> Measured:
         notes.append("no best temperature inside the range: the source may be blind to this target")
     if inputs.groups is None:
         return Measured(value, None, tuple(notes))
+    if inputs.classes.counts.max() == 1:
+        return Measured(value, None, (*notes, ALONE))
     head, around = head_at(best), tuple(head_at(best + step) for step in (-STEP, STEP) if inside)
     deleted = np.minimum(_deleted(head, around, inputs.groups, PRIOR), 0.0)
     return Measured(value, deleted, tuple(notes), _spread(head, around))

@@ -23,6 +23,8 @@ from headstart.scores._inputs import Inputs
 from headstart.scores._second_order import Probes, probe
 from headstart.scores._table import CLASSIFICATION, Measured, Score, Spread
 
+ALONE = "no interval: each example is alone in its class, so with it left out nothing is known of the class"
+
 
 def leep_loo(
     probs: Float[np.ndarray, "n z"],
@@ -132,6 +134,8 @@ def _measure(inputs: Inputs) -> Measured:
     value = mean_log(inputs.likelihoods_without_own, inputs.head)
     if groups is None:
         return Measured(value)
+    if inputs.classes.counts.max() == 1:
+        return Measured(value, None, (ALONE,))
     deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
     return Measured(value, deleted, spread=loo_spread(contributions_of(inputs), probes_of(inputs), inputs.classes))
 
