@@ -15,6 +15,7 @@ from headstart.scores._residual_maker import ResidualMaker, residual_maker
 from headstart.scores._table import ANY_TASK, Measured, Score
 from headstart.scores._threads import one_matrix_thread
 
+FEW = 100  # examples up to which a left-out group may move the evidence to another peak, and a search costs little
 NODE = 0.4  # spacing of the log penalties at which left-out groups are computed
 OFFSETS = np.arange(-2, 3)  # nodes that one interpolation uses
 FINE = np.linspace(-2, 2, 801)
@@ -67,19 +68,20 @@ def logme(
 def _deleted(maker: ResidualMaker, groups: Int[np.ndarray, " n"], best: Float[np.ndarray, " t"]) -> np.ndarray:
     """The score without each group, each target's penalty chosen again without it.
 
-    Groups large against the rank of the features leave sums over examples that are solved anew. For small ones every
+    Where examples are few, or groups large against the rank of the features, the others are solved anew. Else every
     value used is exact, and between five penalties around the old best one the evidence is interpolated.
     """
     members = [np.flatnonzero(groups == group) for group in range(int(groups.max()) + 1)]
     lengths = (maker.targets**2).sum(axis=0)
-    points = _points(maker) if max(map(len, members)) > maker.basis.shape[1] / 2 else None
+    few = maker.n <= FEW
+    points = _points(maker) if few or max(map(len, members)) > maker.basis.shape[1] / 2 else None
     values = np.empty(len(members))
     for group, rows in enumerate(members):
         kept = maker.n - len(rows)
         left = lengths - (maker.targets[rows] ** 2).sum(axis=0)
         present = np.flatnonzero(left > NOISE * lengths)  # a class that is gone altogether is left out
-        if points is not None and kept > points.shape[1]:
-            values[group] = _from_sums(maker, points, rows, present, left[present]).mean() / kept
+        if points is not None and (few or kept > points.shape[1]):
+            values[group] = _from_others(maker, points, rows, present, left[present]).mean() / kept
             continue
         evidence = without_signal(kept, left[present])
         signal = np.isfinite(best[present])
@@ -97,16 +99,18 @@ def _points(maker: ResidualMaker) -> Float[np.ndarray, "n k"]:
     return np.column_stack([inside, np.full(maker.n, np.sqrt(maker.parts.mean_outside))])
 
 
-def _from_sums(
+def _from_others(
     maker: ResidualMaker,
     points: Float[np.ndarray, "n k"],
     rows: Int[np.ndarray, " m"],
     columns: Int[np.ndarray, " f"],
     lengths: Float[np.ndarray, " f"],
 ) -> Float[np.ndarray, " f"]:
-    """Largest evidence without `rows`, from sums over the other examples."""
+    """Largest evidence without `rows`: of few examples from the others themselves, else from sums over them."""
     others = np.delete(np.arange(maker.n), rows)
     kept, targets = points[others], maker.targets[np.ix_(others, columns)]
+    if maker.n <= FEW:
+        return maximum(of_all(ResidualMaker(decompose(kept), targets)))[0]
     return maximum(of_moments(len(others), kept.T @ kept, kept.T @ targets, lengths))[0]
 
 
