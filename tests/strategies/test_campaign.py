@@ -156,8 +156,67 @@ def test_nothing_to_predict_is_said(tmp_path: Path, make, kind, message: str) ->
 
 def test_a_table_needs_its_column_named(tmp_path: Path) -> None:
     pd.DataFrame({"a": ["x"], "b": ["y"]}).to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(InputError, match=r"name the column to read with `text_column`; it has 'a', 'b'"):
+    with pytest.raises(TargetError, match="has `a`, `b`; name it with `text_column`"):
         open_inputs(tmp_path / "t.csv", "text")
+    with pytest.raises(TargetError, match="has no column `c`; it has `a`, `b`"):
+        open_inputs(tmp_path / "t.csv", "text", text_column="c")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", b"", "has no content"),
+        ("ragged.csv", b"text\na\nb,c\n", "row 2 below the header has 2 fields where the header has 1"),
+        ("short.csv", b"text,n\na,1\nb\n", "row 2 below the header has 1 fields where the header has 2"),
+        ("unclosed.csv", b'text\n"a\n', "is no well-formed CSV"),
+        ("twice.csv", b"text,text\na,b\n", "has several columns named `text`"),
+        ("latin.csv", b"text\ncaf\xe9\n", "is not UTF-8: line 2 holds the byte 0xe9"),
+        ("latin.txt", b"one\ncaf\xe9\n", "is not UTF-8: line 2 holds the byte 0xe9"),
+        ("broken.parquet", b"PAR1", "is no readable Parquet file"),
+        ("photo.png", b"\x89PNG", "is no text, and the model reads texts"),
+        ("blank.txt", b"\n\n", "holds no lines of text"),
+    ],
+)
+def test_what_cannot_be_read_is_said_as_for_a_ranking(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        open_inputs(tmp_path / name, "text")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bars.csv", b"text|label\nred, one|a\ngreen|b\n"),
+        ("utf16.csv", 'text,label\n"red, one",a\ngreen,b\n'.encode("utf-16")),
+        ("named.csv", b'id,review,picture,class,split\n1,"red, one",a.png,a,train\n2,green,b.png,b,test\n'),
+        ("lines.txt", "red, one\ngreen\n".encode("utf-16")),
+    ],
+)
+def test_texts_are_found_as_for_a_ranking(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    found = open_inputs(tmp_path / name, "text")
+    assert [found.examples.load(i) for i in range(2)] == ["red, one", "green"]
+    assert all("cut at bars" in note or "columns guessed" in note for note in found.notes)
+    assert bool(found.notes) == name.endswith(".csv")
+
+
+def test_images_of_a_table_are_found_as_for_a_ranking(tmp_path: Path) -> None:
+    images(1)[0][0].save(tmp_path / "x.png")
+    (tmp_path / "i.csv").write_text("image,label\nx.png,a\n,b\nx.png,a\n")
+    found = open_inputs(tmp_path / "i.csv", "image")
+    assert (found.ids, found.skipped) == (("x.png", "x.png"), {"1": "there is no image in this row."})
+    assert found.notes == ("columns guessed: `image` is the image (of `image`, `label`)",)
+    content = (tmp_path / "x.png").read_bytes()
+    pd.DataFrame({"image": [{"bytes": content, "path": None}] * 2, "y": [0, 1]}).to_parquet(tmp_path / "i.parquet")
+    found = open_inputs(tmp_path / "i.parquet", "image")
+    assert (found.ids, found.examples.load(1).size) == (("0", "1"), images(1)[0][0].size)
+
+
+def test_lines_are_numbered_as_an_editor_counts_them(tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_bytes("first\n\nthird\r\nfourth\u2028half\n".encode())
+    found = open_inputs(tmp_path / "lines.txt", "text")
+    assert found.ids == ("1", "3", "4")
+    assert [found.examples.load(i) for i in range(3)] == ["first", "third", "fourth\u2028half"]
 
 
 def test_answers_as_csv_and_json(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def predict(
     check_destination(out, folder=False)
     loaded = load(run, trust_pickle=trust_pickle)
     found = open_inputs(inputs, loaded.source.card.kind, text_column=text_column, image_column=image_column)
+    for note in found.notes:
+        typer.echo(note, err=True)
     answers = loaded.predict(found.examples, found.ids, batch_size=batch_size)
     for name, reason in found.skipped.items():
         typer.echo(f"Skipped {name}: {reason}", err=True)

@@ -17,7 +17,7 @@ def read_delimited(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     Raises:
         TargetError: It is not UTF-8, has no rows, a row does not fit the header, or its quotes do not pair.
     """
-    text = _decode(path)
+    text = decode(path)
     usual = "\t" if path.suffix.casefold() == ".tsv" else ","
     delimiter = _delimiter(text, usual)
     notes = () if delimiter == usual else (f"{path.name} is cut at {DELIMITERS[delimiter]}",)
@@ -36,7 +36,12 @@ def read_delimited(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     return _columns(rows, path), notes
 
 
-def _decode(path: Path) -> str:
+def decode(path: Path) -> str:
+    """The text of a file in UTF-8, or in UTF-16 where it begins with that mark.
+
+    Raises:
+        TargetError: It is neither.
+    """
     content = path.read_bytes()
     encoding = BYTE_ORDER_MARKS.get(content[:2], "utf-8-sig")
     try:

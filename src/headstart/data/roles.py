@@ -10,6 +10,7 @@ import numpy as np
 from headstart.data.pixels import SUFFIXES
 from headstart.data.splits import role_of
 from headstart.errors import TargetError, did_you_mean
+from headstart.records import Kind
 
 ColumnKind = Literal["text", "number", "bytes", "list", "other"]
 
@@ -111,11 +112,7 @@ def choose_columns(table: Table, roles: Roles) -> Chosen:
         raise TargetError("pass either `text_column` or `image_column`, not both: a source reads one kind of example.")
     named = [name for name in (roles.text, roles.image) if name is not None]
     labels = _named_labels(table, roles.label)
-    for name in (*named, *labels):
-        if name not in table.kinds:
-            raise TargetError(
-                f"{table.where} has no column `{name}`; it has {_listed(table.kinds)}.{did_you_mean(name, table.kinds)}"
-            )
+    _check_names(table, (*named, *labels))
     split = _split_column(table, {*named, *labels})
     free = [name for name in table.kinds if name not in {*named, *labels, split} and name.casefold() not in NO_CONTENT]
     guesses: list[str] = []
@@ -133,6 +130,36 @@ def choose_columns(table: Table, roles: Roles) -> Chosen:
         guesses.append(f"`{labels[0]}` is the label")
     notes = (f"columns guessed: {', '.join(guesses)} (of {_listed(table.kinds)})",) if guesses else ()
     return Chosen(kind, example, labels, split, notes)  # type: ignore[arg-type]
+
+
+def choose_example(table: Table, kind: Kind, name: str | None) -> tuple[str, tuple[str, ...]]:
+    """The column of examples of one kind, by name or guessed as in `choose_columns`, and notes on a guess.
+
+    Raises:
+        TargetError: The named column is not there, or the guess is not clear.
+    """
+    if name is not None or len(table.kinds) == 1:
+        name = name or next(iter(table.kinds))
+        _check_names(table, (name,))
+        return name, ()
+    free = [name for name in table.kinds if name.casefold() not in NO_CONTENT]
+    others = (_split_column(table, set()), *_labels_by_name(free))
+    free = [name for name in free if name not in others]
+    guess = _guess_image(table, free) if kind == "image" else _guess_text(table, free)
+    if guess is None:
+        raise TargetError(
+            f"{table.where}: which column holds the {kind}s? It has {_listed(table.kinds)}; name it with "
+            f"`{kind}_column`."
+        )
+    return guess, (f"columns guessed: `{guess}` is the {kind} (of {_listed(table.kinds)})",)
+
+
+def _check_names(table: Table, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in table.kinds:
+            raise TargetError(
+                f"{table.where} has no column `{name}`; it has {_listed(table.kinds)}.{did_you_mean(name, table.kinds)}"
+            )
 
 
 def _named_labels(table: Table, label: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -170,23 +197,33 @@ def _labels_by_elimination(table: Table, free: Sequence[str]) -> tuple[str, ...]
 
 
 def _guess_example(table: Table, free: Sequence[str]) -> tuple[Literal["image", "text"], str]:
-    images = [name for name in free if table.kinds[name] == "bytes" or _holds_image_paths(table, name)]
-    if len(images) > 1:
-        images = [name for known in IMAGE_NAMES for name in images if name.casefold() == known][:1]
-    if images:
-        return "image", images[0]
-    texts = [name for name in free if table.kinds[name] == "text"]
-    by_name = [name for known in TEXT_NAMES for name in texts if name.casefold() == known]
-    if by_name or len(texts) == 1:
-        return "text", (by_name or texts)[0]
-    lengths = {name: np.mean([len(str(value)) for value in table.read(name)[:PEEK]]) for name in texts}
-    ranked = sorted(texts, key=lambda name: -lengths[name])
-    if ranked and lengths[ranked[0]] > 20 and lengths[ranked[0]] > 2 * lengths[ranked[1]]:
-        return "text", ranked[0]  # one column of sentences among columns of words
+    if (image := _guess_image(table, free)) is not None:
+        return "image", image
+    if (text := _guess_text(table, free)) is not None:
+        return "text", text
     raise TargetError(
         f"{table.where}: which column holds the examples? It has {_listed(table.kinds)}; name one with `image_column` "
         "or `text_column`."
     )
+
+
+def _guess_image(table: Table, free: Sequence[str]) -> str | None:
+    images = [name for name in free if table.kinds[name] == "bytes" or _holds_image_paths(table, name)]
+    if len(images) > 1:
+        images = [name for known in IMAGE_NAMES for name in images if name.casefold() == known][:1]
+    return images[0] if images else None
+
+
+def _guess_text(table: Table, free: Sequence[str]) -> str | None:
+    texts = [name for name in free if table.kinds[name] == "text" and not _holds_image_paths(table, name)]
+    by_name = [name for known in TEXT_NAMES for name in texts if name.casefold() == known]
+    if by_name or len(texts) == 1:
+        return (by_name or texts)[0]
+    lengths = {name: np.mean([len(str(value)) for value in table.read(name)[:PEEK]]) for name in texts}
+    ranked = sorted(texts, key=lambda name: -lengths[name])
+    if ranked and lengths[ranked[0]] > 20 and lengths[ranked[0]] > 2 * lengths[ranked[1]]:
+        return ranked[0]  # one column of sentences among columns of words
+    return None
 
 
 def _holds_image_paths(table: Table, name: str) -> bool:

@@ -18,7 +18,7 @@ from headstart.data.splits import choose_split, role_of
 from headstart.data.stored import ImageBytes, ImageFiles, Texts
 from headstart.data.target import Examples, Target
 from headstart.errors import MissingExtra, TargetError
-from headstart.records import Task
+from headstart.records import Kind, Task
 
 
 def open_table(path: Path, roles: Roles, *, split: str | None, task: Task | None) -> Target:
@@ -28,8 +28,12 @@ def open_table(path: Path, roles: Roles, *, split: str | None, task: Task | None
         TargetError: It cannot be read, or its columns do not make a labelled data set.
         MissingExtra: Parquet without `pyarrow`.
     """
-    table = parquet_table(path) if path.suffix.casefold() == ".parquet" else _delimited_table(path)
-    return target_of_table(table, roles, split=split, task=task)
+    return target_of_table(read_table(path), roles, split=split, task=task)
+
+
+def read_table(path: Path) -> Table:
+    """A CSV, TSV or Parquet file as a table; raises as `open_table` does."""
+    return parquet_table(path) if path.suffix.casefold() == ".parquet" else _delimited_table(path)
 
 
 def target_of_table(table: Table, roles: Roles, *, split: str | None, task: Task | None) -> Target:
@@ -37,9 +41,11 @@ def target_of_table(table: Table, roles: Roles, *, split: str | None, task: Task
     chosen = choose_columns(table, roles)
     rows, split, split_notes = _rows_of_split(table, chosen, split)
     ids = [f"row {row + 1}" for row in rows]
-    examples, paths = _examples(table, chosen, rows, ids)
-    if paths and len(set(paths)) == len(paths):
-        ids = paths
+    examples, files = column_examples(table, chosen.example, chosen.kind, rows)
+    if files:
+        _check_files(table, chosen.example, files, ids)
+    if files and len(set(files)) == len(files):
+        ids = [file or row for file, row in zip(files, ids, strict=True)]
     several = len(chosen.labels) > 1
     labels = ", ".join(f"`{name}`" for name in chosen.labels)
     return make_target(
@@ -170,23 +176,22 @@ def _rows_of_split(table: Table, chosen: Chosen, wanted: str | None) -> tuple[np
     return np.flatnonzero([value == name for value in values]), name, (note,)
 
 
-def _examples(table: Table, chosen: Chosen, rows: np.ndarray, ids: Sequence[str]) -> tuple[Examples, list[str]]:
-    """The examples, and their paths where they are files."""
-    column, held = table.read(chosen.example), table.kinds[chosen.example]
-    if chosen.kind == "image" and held == "bytes":
+def column_examples(table: Table, name: str, kind: Kind, rows: np.ndarray) -> tuple[Examples, list[str]]:
+    """The examples in the rows of a column, and the names of their files where they are in files.
+
+    Raises:
+        TargetError: The column holds something else.
+    """
+    column, held = table.read(name), table.kinds[name]
+    if kind == "image" and held == "bytes":
         return ImageBytes(column, rows, table.folder), []
     if held != "text":
-        raise TargetError(
-            f"column `{chosen.example}` of {table.where} holds no {chosen.kind}s; name another with "
-            f"`{chosen.kind}_column`."
-        )
+        raise TargetError(f"column `{name}` of {table.where} holds no {kind}s; name another with `{kind}_column`.")
     values = [column[row] for row in rows]
-    if chosen.kind == "text":
+    if kind == "text":
         return Texts(values), []
-    names = [str(value or "").strip() for value in values]
-    _check_files(table, chosen.example, names, ids)
-    paths = tuple(table.folder / name if name else None for name in names)
-    return ImageFiles(paths), [name or known for name, known in zip(names, ids, strict=True)]
+    files = [str(value or "").strip() for value in values]
+    return ImageFiles(tuple(table.folder / file if file else None for file in files)), files
 
 
 def _check_files(table: Table, column: str, names: list[str], ids: Sequence[str]) -> None:
