@@ -215,7 +215,42 @@ def test_a_cache_that_was_altered_is_not_believed(run: Run, tmp_path: Path) -> N
 
 def test_standard_output_holds_one_thing(run: Run, tmp_path: Path) -> None:
     sentence = refused(run, tmp_path, *saved(tmp_path / "scans", a=0.5), "--json", "-", "--csv", "-")
-    assert "both JSON and CSV" in sentence
+    assert "cannot hold both `--json` and `--csv`" in sentence
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "rank x --report -",
+        "rank x --out -",
+        "transfer x --model y --out -",
+        "benchmark --out -",
+        "reproduce table1 --out -",
+        "reproduce figure1 --figures -",
+    ],
+)
+def test_what_standard_output_cannot_hold(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(*words.split())
+    assert result.exit_code == 2
+    assert "Error: `-` means standard output, which cannot hold this; name a f" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("option", "start"), [("--json", '{\n  "sources"'), ("--markdown", "**Outcome: head (18 sources")]
+)
+def test_the_benchmark_on_standard_output(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, start: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("benchmark", "--score", "leep", option, "-")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(start)
+    assert "Outcome: head" in result.stderr  # the tables for people
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_target_behind_the_models_is_missed_with_the_right_order(run: Run, tmp_path: Path) -> None:

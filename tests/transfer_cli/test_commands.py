@@ -85,6 +85,30 @@ def test_predictions_as_csv_json_and_file(runs: Path, data: Path, tmp_path: Path
     assert place.read_text() == done.stdout
 
 
+def test_predictions_go_to_standard_output_by_name_and_no_work_is_done_for_a_file_that_cannot_be(
+    runs: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lora = runs / "lora-seed0"
+    assert call("predict", lora, data / "test", "--out", "-").stdout == call("predict", lora, data / "test").stdout
+    refused = call("predict", lora, data / "nowhere", "--out", "answers.txt")
+    assert (refused.exit_code, refused.stderr) == (2, "Error: answers.txt must end in .csv or .json.\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("again", ["evaluate", "transfer"])
+def test_json_on_standard_output_is_alone_there(
+    runs: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = (runs,) if again == "evaluate" else (data, "--model", MODEL, "--method", "head", "--no-cache")
+    done = call(again, *words, "--json", "-")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["outcomes"][0]["strategy"] == "head"
+    assert "test examples" in done.stderr  # the table for people
+    assert not list(tmp_path.iterdir())
+
+
 def test_saved_runs_are_compared_from_their_records(runs: Path) -> None:
     done = call("evaluate", runs, "--metric", "log_likelihood")
     assert done.exit_code == 0, done.output

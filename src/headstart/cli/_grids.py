@@ -5,28 +5,26 @@ from pathlib import Path
 
 import typer
 
+from headstart.cli._output import on_stdout, write
 from headstart.experiments.grid import Grid, page
-from headstart.records import text, write_atomically
+from headstart.records import text
 
 
-def present(grids: Sequence[Grid | None], markdown: Path | None = None) -> None:
-    """Print the tables that are there, and write them to `markdown`."""
+def present(grids: Sequence[Grid | None], markdown: Path | None = None, *, errors: bool = False) -> None:
+    """Print the tables that are there, on the error stream if wanted, and write them to `markdown`."""
     there = [grid for grid in grids if grid is not None]
     for grid in there:
-        _print(grid)
+        _print(grid, errors)
     if markdown is not None:
-        write_atomically(markdown, page(there))
-        typer.echo(f"Wrote {markdown}")
+        write(markdown, page(there).decode())
+        if not on_stdout(markdown):
+            typer.echo(f"Wrote {markdown}", err=errors)
 
 
-def _print(grid: Grid) -> None:
+def _print(grid: Grid, errors: bool) -> None:
     columns = [
         text.Column(title, tuple(row[place] for row in grid.cells), right=place >= grid.text_columns)
         for place, title in enumerate(grid.header)
     ]
-    typer.echo(f"\n{grid.title}\n")
-    for line in text.lines(columns):
-        typer.echo(line)
-    typer.echo()
-    for note in grid.notes:
-        typer.echo(f"- {note}")
+    for line in ("", grid.title, "", *text.lines(columns), "", *(f"- {note}" for note in grid.notes)):
+        typer.echo(line, err=errors)

@@ -1,4 +1,4 @@
-"""Where a ranking goes: a table for people, JSON and CSV for programs. Standard output carries one of them only."""
+"""Where results go: a table for people, files for programs. Standard output carries one of them only."""
 
 import csv
 import io
@@ -25,10 +25,7 @@ class Output:
     csv: str | None = None
 
     def __post_init__(self) -> None:
-        if self.json == self.csv == STDOUT:
-            raise InputError("standard output cannot hold both JSON and CSV; give `--json` or `--csv` a file name.")
-        for place in (self.json, self.csv):
-            check_destination(None if place == STDOUT else place, folder=False)
+        check_places(json=self.json, csv=self.csv)
 
     @cached_property
     def errors(self) -> Console:
@@ -38,16 +35,15 @@ class Output:
     @cached_property
     def people(self) -> Console:
         """For the table."""
-        taken = STDOUT in (self.json, self.csv)
-        return self.errors if taken else Console(highlight=False, markup=False)
+        return self.errors if on_stdout(self.json, self.csv) else Console(highlight=False, markup=False)
 
     def show(self, ranking: Ranking, *, out: Path | None, report: Path | None) -> None:
         """Write everything that was asked for, then the table."""
         written = [place / "ranking.json" for place in (out,) if place] + [place for place in (report,) if place]
         if ranking.rows:
-            _write(self.json, ranking.to_json() + "\n")
-            _write(self.csv, to_csv(ranking))
-            written += [Path(place) for place in (self.json, self.csv) if place and place != STDOUT]
+            write(self.json, ranking.to_json() + "\n")
+            write(self.csv, to_csv(ranking))
+            written += [Path(place) for place in (self.json, self.csv) if place and not on_stdout(place)]
         print_ranking(ranking, self.people, written if self.exit_code(ranking) != NOTHING else [])
 
     def exit_code(self, ranking: Ranking) -> int:
@@ -68,8 +64,28 @@ def to_csv(ranking: Ranking) -> str:
     return text.getvalue()
 
 
-def _write(place: str | None, text: str) -> None:
-    if place == STDOUT:
+def check_places(**places: str | Path | None) -> None:
+    """Say at once that results cannot go where an option of that name wants them.
+
+    Raises:
+        InputError: Two are for standard output, or there is a folder where a file is wanted, or no right to write.
+        WriteError: No file can have the name.
+    """
+    here = [f"`--{option}`" for option, place in places.items() if on_stdout(place)]
+    if len(here) > 1:
+        raise InputError(f"standard output cannot hold both {' and '.join(here)}; give one of them a file name.")
+    for place in places.values():
+        check_destination(None if on_stdout(place) else place, folder=False)
+
+
+def on_stdout(*places: str | Path | None) -> bool:
+    """Is one of them for standard output?"""
+    return STDOUT in map(str, places)
+
+
+def write(place: str | Path | None, text: str) -> None:
+    """Write a result where it is wanted, if it is."""
+    if on_stdout(place):
         sys.stdout.write(text)
     elif place:
         write_atomically(Path(place), text.encode())

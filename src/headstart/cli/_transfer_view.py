@@ -83,9 +83,11 @@ def print_preview(preview: "Preview") -> None:
         console.print(Text(note, style="dim"))
 
 
-def print_campaign(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], folders: Sequence[Path]) -> None:
+def print_campaign(
+    outcomes: Sequence[Outcome], comparisons: Sequence[Comparison], folders: Sequence[Path], *, errors: bool = False
+) -> None:
     """Source by source: results run by run, what each method gained, the bounds; then where everything lies."""
-    console = Console(highlight=False, markup=False)
+    console = Console(stderr=errors, highlight=False, markup=False)
     for number, source in enumerate(dict.fromkeys(outcome.source for outcome in outcomes)):
         if number:
             console.print()

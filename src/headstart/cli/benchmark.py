@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from headstart.cli._output import check_places, on_stdout, write
 from headstart.errors import InputError
-from headstart.records import check_destination, write_atomically
+from headstart.records import check_destination
 
 COMPARE, BUILD = "Comparing scores", "Building the benchmark anew"
 
@@ -30,11 +31,12 @@ def benchmark(
         typer.Option(min=0.5, max=0.999, metavar="X", help="Coverage of the intervals.", rich_help_panel=COMPARE),
     ] = 0.95,
     json: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write all rows.", rich_help_panel=COMPARE)
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write all rows; - is standard output.", rich_help_panel=COMPARE),
     ] = None,
     markdown: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the tables, Kendall's tau included.", rich_help_panel=COMPARE),
+        typer.Option(metavar="FILE", help="Write the tables, Kendall's tau included; or -.", rich_help_panel=COMPARE),
     ] = None,
     build: Annotated[
         bool,
@@ -64,8 +66,8 @@ def benchmark(
     from headstart.experiments.benchmark.page import standing_grids
     from headstart.experiments.grid import page
 
-    for file in (json, markdown):
-        check_destination(file, folder=False)
+    check_places(json=json, markdown=markdown)
+    check_destination(out, folder=True)
     if build:
         if out is None or results is not None:
             raise InputError("`--build` writes to a folder: give `--out FOLDER`, and no `--results`.")
@@ -74,11 +76,10 @@ def benchmark(
     elif data or out:
         raise InputError("`--data` and `--out` are for building; add `--build`.")
     standings = compare(score, results=results, weights=weights, level=level)  # type: ignore[arg-type]
-    present(standing_grids(standings))
+    present(standing_grids(standings), errors=on_stdout(json, markdown))
     if markdown is not None:
-        write_atomically(markdown, page(standing_grids(standings, whole=True)))
-    if json is not None:
-        write_atomically(json, standings.to_json().encode())
+        write(markdown, page(standing_grids(standings, whole=True)).decode())
+    write(json, standings.to_json() + "\n")
 
 
 def _build(out: Path, data: list[str], processes: int) -> None:

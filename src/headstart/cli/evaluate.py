@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from headstart.cli._output import check_places, on_stdout, write
 from headstart.cli._transfer_view import print_campaign
-from headstart.records import check_destination, write_atomically
 
 
 def evaluate(
@@ -14,16 +14,17 @@ def evaluate(
     metric: Annotated[str | None, typer.Option(metavar="NAME", help="The metric to compare by.")] = None,
     margin: Annotated[float, typer.Option(min=0, metavar="X", help="Smallest difference that matters.")] = 0.01,
     level: Annotated[float, typer.Option(min=0.5, max=0.999, metavar="X", help="Coverage of the intervals.")] = 0.95,
-    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the comparisons.")] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the comparisons; - is standard output.")
+    ] = None,
 ) -> None:
     """Say what saved transfers gained over training from scratch, from their records alone."""
     from headstart.evaluation import evaluate as compare
     from headstart.evaluation.stored import read_runs
     from headstart.records.outcome import campaign_json
 
-    check_destination(json, folder=False)
+    check_places(json=json)
     found = read_runs(runs)
     comparisons = compare(found, metric=metric, margin=margin, level=level)
-    print_campaign([run.outcome for run in found], comparisons, ())
-    if json is not None:
-        write_atomically(json, campaign_json([run.outcome for run in found], comparisons).encode())
+    print_campaign([run.outcome for run in found], comparisons, (), errors=on_stdout(json))
+    write(json, campaign_json([run.outcome for run in found], comparisons) + "\n")

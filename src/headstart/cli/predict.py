@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.records import check_destination
+from headstart.cli._output import check_places, on_stdout
 
 
 def predict(
@@ -30,10 +30,12 @@ def predict(
 ) -> None:
     """Predict with a saved transfer: class and probabilities, or values, of every input."""
     from headstart.strategies import load
-    from headstart.strategies.answers import as_text, write_answers
+    from headstart.strategies.answers import as_text, form_of, write_answers
     from headstart.strategies.unlabelled import open_inputs
 
-    check_destination(out, folder=False)
+    check_places(out=out)
+    if out is not None and not on_stdout(out):
+        form_of(out)  # before the work, not after
     loaded = load(run, trust_pickle=trust_pickle)
     found = open_inputs(inputs, loaded.source.card.kind, text_column=text_column, image_column=image_column)
     for note in found.notes:
@@ -41,7 +43,7 @@ def predict(
     answers = loaded.predict(found.examples, found.ids, batch_size=batch_size)
     for name, reason in found.skipped.items():
         typer.echo(f"Skipped {name}: {reason}", err=True)
-    if out is None:
+    if out is None or on_stdout(out):
         typer.echo(as_text(answers, "json" if json else "csv"), nl=False)
     else:
         write_answers(answers, out)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headstart.cli._output import check_places, on_stdout
 from headstart.errors import InputError
 from headstart.records import check_destination
 
@@ -101,7 +102,7 @@ def reproduce(
         Path, typer.Option(metavar="DIR", help="Where figures are written.", rich_help_panel=RESULT)
     ] = Path("figures"),
     markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the tables in Markdown.", rich_help_panel=RESULT)
+        Path | None, typer.Option(metavar="FILE", help="Write the tables in Markdown; or -.", rich_help_panel=RESULT)
     ] = None,
     published: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV: row, leep, nce, h as printed.", rich_help_panel=RESULT)
@@ -115,7 +116,8 @@ def reproduce(
     if name == room.LIST:
         _list()
         return
-    for place, folder in ((out, False), (markdown, False), (figures, True)):
+    check_places(markdown=markdown)
+    for place, folder in ((out, False), (figures, True)):
         check_destination(place, folder=folder)
     told = _published(name, published)
     if markdown is not None and not (name == room.TABLE or room.is_selection(name)):
@@ -225,22 +227,21 @@ def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, tol
     from headstart.experiments import table
 
     stored = room.open_results(paths)
+    errors = on_stdout(markdown)
     if name == room.TABLE:
         found = table.lines(stored)
-        present([table.main_grid(found, told), table.beyond_grid(found), table.confound_grid(found)], markdown)
+        grids = [table.main_grid(found, told), table.beyond_grid(found), table.confound_grid(found)]
+        present(grids, markdown, errors=errors)
         return
     from headstart.experiments.figures import NUMBERED, draw, find_figure
 
     written, words = draw(find_figure(name), stored, folder)
-    for line in words:
-        typer.echo(line)
-    for place in written:
-        typer.echo(f"Wrote {place}")
-    typer.echo(NUMBERED)
+    for line in (*words, *(f"Wrote {place}" for place in written), NUMBERED):
+        typer.echo(line, err=errors)
     if find_figure(name).kind == "selection":
         from headstart.experiments.selection import choices, selection_grid
 
-        present([selection_grid([choice for file in stored for choice in choices(file)])], markdown)
+        present([selection_grid([choice for file in stored for choice in choices(file)])], markdown, errors=errors)
 
 
 def _list() -> None:

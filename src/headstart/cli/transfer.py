@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from headstart.cli._output import check_places, on_stdout, write
 from headstart.cli._transfer_view import print_campaign, print_preview, progress_shown
 from headstart.errors import InputError
-from headstart.records import Ranking, check_destination, write_atomically
+from headstart.records import Ranking, check_destination
 
 HOW, TRAIN, DATA, RESULT = "How to adapt", "Training", "Data", "Result"
 EPILOG = (
@@ -167,13 +168,14 @@ def transfer(
     ] = 0.01,
     json: Annotated[
         Path | None,
-        typer.Option("--json", metavar="FILE", help="Write outcomes and comparisons.", rich_help_panel=RESULT),
+        typer.Option("--json", metavar="FILE", help="Write outcomes and comparisons; or -.", rich_help_panel=RESULT),
     ] = None,
 ) -> None:
     """Adapt a pretrained model to labelled data, test it once, and say what the transfer gained."""
     if cache and no_cache:
         raise InputError("`--cache` and `--no-cache` exclude each other; give one of them.")
-    check_destination(json, folder=False)
+    check_places(json=json)
+    check_destination(out, folder=True)
     source = _source(model, ranking)
     methods = [name.strip() for name in method.split(",") if name.strip()]
     reading = {"text_column": text_column, "image_column": image_column, "task": task}
@@ -198,6 +200,7 @@ def transfer(
         for name in methods:
             print_preview(preview(target, source, method=name, seed=seed, **shared))
         return
+    from headstart.records.outcome import campaign_json
     from headstart.strategies.campaign import campaign
 
     with progress_shown() as (tell, announce):
@@ -219,11 +222,8 @@ def transfer(
             command=shlex.join(["headstart", *sys.argv[1:]]),
             **shared,
         )
-    print_campaign([run.outcome for run in done.runs], done.comparisons, done.folders)
-    if json is not None:
-        from headstart.records.outcome import campaign_json
-
-        write_atomically(json, campaign_json([run.outcome for run in done.runs], done.comparisons).encode())
+    print_campaign([run.outcome for run in done.runs], done.comparisons, done.folders, errors=on_stdout(json))
+    write(json, campaign_json([run.outcome for run in done.runs], done.comparisons) + "\n")
 
 
 def _source(model: str, ranking: Path | None) -> str:

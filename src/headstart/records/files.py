@@ -95,12 +95,17 @@ def check_destination(path: str | os.PathLike | None, *, folder: bool) -> None:
     """Say at once that a result could not be written where it is wanted.
 
     Raises:
-        InputError: There is a file where a folder is wanted, or the other way round, or no right to write.
+        InputError: There is a file where a folder is wanted, or the other way round, or no right to write; or it is
+            named `-`, as standard output is.
         WriteError: No file can have the name.
     """
     if path is None:
         return
     path = Path(path)
+    if path == Path("-"):
+        raise InputError(
+            f"`-` means standard output, which cannot hold this; name {'a folder' if folder else 'a file'}."
+        )
     with writing(path):  # a name too long is an error even to `exists`
         standing = next(parent for parent in (path, *Path(os.path.realpath(path)).parents) if parent.exists())
     if standing == path and path.is_dir() != folder:

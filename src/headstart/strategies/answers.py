@@ -31,10 +31,19 @@ def write_answers(answers: Answers, path: Path) -> None:
     Raises:
         InputError: It ends in neither .csv nor .json.
     """
+    write_atomically(path, as_text(answers, form_of(path)).encode())
+
+
+def form_of(path: Path) -> Form:
+    """The form that a file's ending names.
+
+    Raises:
+        InputError: It ends in neither .csv nor .json.
+    """
     form = path.suffix.casefold().removeprefix(".")
     if form not in ("csv", "json"):
         raise InputError(f"{path} must end in .csv or .json.")
-    write_atomically(path, as_text(answers, form).encode())  # type: ignore[arg-type]  # checked above
+    return form  # type: ignore[return-value]  # checked above
 
 
 def _rows(answers: Answers) -> tuple[list[str], list[list[str | float]]]:
