@@ -284,6 +284,33 @@ def test_ctrl_c_leaves_with_130_and_says_that_the_work_is_kept(tmp_path: Path) -
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "called", "kept"),
+    [
+        ("rank x", "headstart.search.rank", "in the cache"),
+        ("rank x --no-cache --out run", "headstart.search.rank", ""),
+        ("transfer x --model y", "headstart.strategies.campaign.campaign", "in the cache"),
+        ("transfer x --model y --no-cache", "headstart.strategies.campaign.campaign", ""),
+        ("transfer x --model y --no-cache --out run", "headstart.strategies.campaign.campaign", "in run"),
+        ("predict run x", "headstart.strategies.load", ""),
+        ("reproduce table1 --out t.jsonl", "headstart.experiments.reproduce.prepare", "in t.jsonl"),
+        ("benchmark", "headstart.experiments.benchmark.benchmark", ""),
+        ("benchmark --build --out b", "headstart.experiments.benchmark.build.build", "in b"),
+    ],
+)
+def test_ctrl_c_says_what_is_kept_and_where(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, called: str, kept: str
+) -> None:
+    def stopped(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(called, stopped)
+    monkeypatch.chdir(tmp_path)
+    result = run(*words.split())
+    where = f" What was computed is kept {kept}: the same command goes on from there." if kept else ""
+    assert (result.exit_code, result.stderr) == (130, f"Stopped.{where}\n")
+
+
 def test_an_unexpected_error_is_called_a_defect(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def defect(*args: object, **options: object) -> None:
         raise ZeroDivisionError("somewhere deep")

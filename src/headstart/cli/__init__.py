@@ -51,12 +51,12 @@ app.command(cls=VariadicCommand, epilog=RANK_EPILOG, no_args_is_help=True)(guard
 app.command()(guarded(scores))
 app.command()(guarded(models))
 app.command(no_args_is_help=True)(guarded(report))
-app.command(no_args_is_help=True, epilog=TRANSFER_EPILOG)(guarded(transfer))
+app.command(no_args_is_help=True, epilog=TRANSFER_EPILOG)(guarded(transfer, resumes=True))
 app.command(no_args_is_help=True)(guarded(predict))
 app.command(no_args_is_help=True)(guarded(evaluate))
 app.command(no_args_is_help=True)(guarded(export))
-app.command(cls=VariadicCommand)(guarded(benchmark))
-app.command(cls=VariadicCommand, no_args_is_help=True, epilog=REPRODUCE_EPILOG)(guarded(reproduce))
+app.command(cls=VariadicCommand)(guarded(benchmark, resumes=True))
+app.command(cls=VariadicCommand, no_args_is_help=True, epilog=REPRODUCE_EPILOG)(guarded(reproduce, resumes=True))
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from typing import NoReturn, ParamSpec
 
@@ -21,11 +21,14 @@ DEBUG = "HEADSTART_DEBUG"
 P = ParamSpec("P")
 
 
-def guarded(command: Callable[P, None]) -> Callable[P, None]:
+def guarded(command: Callable[P, None], *, resumes: bool = False) -> Callable[P, None]:
     """The command, with its errors said in one sentence on the error stream.
 
     Exit codes: the error's own for errors of headstart, 130 for Ctrl-C, 70 for anything unexpected. With the
     environment variable HEADSTART_DEBUG=1 the traceback comes first.
+
+    Args:
+        resumes: Whether the same command goes on from what its `--out` holds.
     """
 
     @functools.wraps(command)
@@ -42,7 +45,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt:
-            _leave("Stopped. What was computed is kept in the cache: the same command goes on from there.", INTERRUPTED)
+            _leave(_stopped(kwargs, resumes), INTERRUPTED)
         except HeadstartError as error:
             _leave(f"Error: {error}", error.exit_code)
         except Exception as error:  # the outermost edge: whatever comes here is a defect, and is said to be one
@@ -58,6 +61,12 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 def debugging() -> bool:
     """Did the user ask for tracebacks?"""
     return os.environ.get(DEBUG, "") not in ("", "0")
+
+
+def _stopped(options: Mapping[str, object], resumes: bool) -> str:
+    out = options.get("out") if resumes else None
+    kept = "the cache" if options.get("no_cache") is False else out
+    return f"Stopped. What was computed is kept in {kept}: the same command goes on from there." if kept else "Stopped."
 
 
 def _leave(sentence: str, code: int) -> NoReturn:
