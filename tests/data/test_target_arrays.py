@@ -1,5 +1,6 @@
 """`.npz` files: arrays made elsewhere, images, texts, splits; never a pickle."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -144,9 +145,14 @@ def test_arrays_that_cannot_be_used_end_in_a_sentence(tmp_path: Path, arrays: di
 def test_a_file_that_is_no_npz_is_an_error(tmp_path: Path) -> None:
     path = save(tmp_path, features=FEATURES, labels=LABELS)
     content = path.read_bytes()
-    for damaged in (b"", b"not a zip", content[: len(content) // 2]):
+    for damaged, message in (
+        (b"", "is no readable .npz file"),
+        (b"not a zip", "is no .npz file: it begins with other bytes; save arrays with `np.savez`"),
+        (content[: len(content) // 2], "is no readable .npz file"),
+        (pickle.dumps({"features": [1.0]}), "pickled Python objects, which are never loaded"),
+    ):
         path.write_bytes(damaged)
-        with pytest.raises(TargetError, match=r"is no readable .npz file|pickled"):
+        with pytest.raises(TargetError, match=message):
             open_target(path)
 
 

@@ -139,6 +139,7 @@ def target_of(arrays: Arrays, *, name: str, task: Task | None) -> Target:
 def read_npz(path: Path, split: str | None) -> Arrays:
     """The arrays of one split of a `.npz`, by meaning; nothing pickled is ever loaded."""
     try:
+        _check_start(path)
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             if not isinstance(file, np.lib.npyio.NpzFile):
                 raise TargetError(f"{path} holds a single array; save features and labels together with `np.savez`.")
@@ -151,6 +152,14 @@ def read_npz(path: Path, split: str | None) -> Arrays:
                 f"{path} holds pickled Python objects, which are never loaded; save plain arrays of numbers or text."
             ) from error
         raise TargetError(f"{path} is no readable .npz file: {str(error).rstrip('.')}; save it again.") from error
+
+
+def _check_start(path: Path) -> None:
+    """numpy takes a file of any other content for pickled objects."""
+    with path.open("rb") as opened:
+        start = opened.read(2)
+    if start and start not in (b"PK", b"\x93N") and start[:1] != b"\x80":  # a zip, a single array, a pickle
+        raise TargetError(f"{path} is no .npz file: it begins with other bytes; save arrays with `np.savez`.")
 
 
 def _choose(file: np.lib.npyio.NpzFile, path: Path, wanted: str | None) -> Arrays:
