@@ -115,6 +115,12 @@ def test_a_finished_run_is_returned_and_another_one_is_not_overwritten(tmp_path:
     assert load(tmp_path, source=source()).outcome.seed == other.outcome.seed == 1
 
 
+def test_a_run_without_test_part_leaves_no_answers_of_the_one_it_replaces(tmp_path: Path) -> None:
+    assert transfer(target(), source(), method="head", out=tmp_path, **HEAD).predictions is not None
+    transfer(target(3), source(), method="head", out=tmp_path, overwrite=True, **HEAD)
+    assert load(tmp_path, source=source()).predictions is None
+
+
 def test_a_damaged_or_missing_file_is_said(tmp_path: Path) -> None:
     run = transfer(target(), source(), method="head", out=tmp_path, **HEAD)
     weights = tmp_path / "weights.safetensors"

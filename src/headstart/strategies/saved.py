@@ -84,6 +84,8 @@ def save(run: Run, folder: Path, *, weights: Weights = "whole") -> Path:
         "classes": run.outcome.classes,
     }
     write_atomically(folder / WEIGHTS, content)
+    for stale in (OUTCOME, TEST):  # of a run that is replaced; the first part, the largest, found room
+        (folder / stale).unlink(missing_ok=True)
     write_atomically(folder / MODEL, json.dumps(model, indent=2).encode())
     write_atomically(folder / CARD, model_card(run.outcome, weights).encode())
     if run.predictions is not None:
