@@ -153,6 +153,15 @@ def test_a_text_longer_than_the_limit_of_the_csv_module_is_read_and_the_limit_st
     assert csv.field_size_limit() == before
 
 
+@pytest.mark.parametrize("blank", ["", " \t"])
+def test_an_empty_text_is_a_bad_row(write: Write, blank: str) -> None:
+    target = open_target(write(f'text,label\ngood,a\n"{blank}",b\nbad,b\n'))
+    assert (target.kind, target.ids[1]) == ("text", "row 2")
+    for call in (target.examples.load, target.examples.digest):
+        with pytest.raises(ExampleError, match="there is no text in this row"):
+            call(1)
+
+
 def test_other_delimiters_are_seen_and_said(write: Write) -> None:
     target = open_target(write("text;label\na, b;x\nc;y\n"))
     assert texts(target) == ["a, b", "c"]

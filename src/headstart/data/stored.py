@@ -180,7 +180,7 @@ class Texts:
 
     def load(self, index: int) -> str:
         text = self.texts[index]
-        if text is None:
+        if text is None or not str(text).strip():
             raise ExampleError("there is no text in this row.")
         return str(text)
 
