@@ -91,6 +91,19 @@ def test_tables_that_do_not_fit(run: Run, tmp_path: Path, text: str, columns: tu
     assert expected in refused(run, tmp_path, tmp_path / "list.csv", *columns, "--models", TINY)
 
 
+@pytest.mark.parametrize(
+    ("text", "words", "step"),
+    [
+        ("a,b,c\nx,y,z\nx,y,z\n", (), "name one with `--image-column` or `--text-column`."),
+        ("text,task\ngood,1\nbad,0\n", ("--label-column", "stars"), "it has `text`, `task`. Did you mean `task`?"),
+        ("text,label\na,1\nb,0\n", ("--split", "x"), "so `--split x` fits nothing; leave it out."),
+    ],
+)
+def test_the_next_step_is_said_as_it_is_typed(run: Run, tmp_path: Path, text: str, words: tuple, step: str) -> None:
+    (tmp_path / "list.csv").write_text(text)
+    assert refused(run, tmp_path, tmp_path / "list.csv", *words, "--models", TINY).endswith(step)
+
+
 def test_a_table_in_latin_1(run: Run, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_bytes("text,label\ncafé,a\nthé,b\ncafé,a\nthé,b\n".encode("latin-1"))
     result = run("rank", tmp_path / "list.csv", "--models", TINY)

@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from headstart.errors import HeadstartError
 
 INTERRUPTED = 130
 UNEXPECTED = 70
+QUOTES = "'\""
 DEBUG = "HEADSTART_DEBUG"
 
 P = ParamSpec("P")
@@ -47,7 +49,7 @@ def guarded(command: Callable[P, None], *, resumes: bool = False) -> Callable[P,
         except KeyboardInterrupt:
             _leave(_stopped(kwargs, resumes), INTERRUPTED)
         except HeadstartError as error:
-            _leave(f"Error: {error}", error.exit_code)
+            _leave(f"Error: {_as_typed(str(error), kwargs)}", error.exit_code)
         except Exception as error:  # the outermost edge: whatever comes here is a defect, and is said to be one
             _leave(
                 f"Unexpected error ({type(error).__name__}: {error}). This is a defect of headstart: run the same "
@@ -61,6 +63,22 @@ def guarded(command: Callable[P, None], *, resumes: bool = False) -> Callable[P,
 def debugging() -> bool:
     """Did the user ask for tracebacks?"""
     return os.environ.get(DEBUG, "") not in ("", "0")
+
+
+def _as_typed(sentence: str, options: Mapping[str, object]) -> str:
+    """The sentence with the command's options as they are typed: `max_bad` is `--max-bad`, `split='x'` is `--split x`.
+
+    A name alone and of one word stays, since a column may have it.
+    """
+
+    def typed(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        if name not in options or (value is None and "_" not in name):
+            return found[0]
+        flag = "--" + name.replace("_", "-")
+        return f"`{flag}`" if value in (None, "", "True") else f"`{flag} {value.strip(QUOTES)}`"
+
+    return re.sub(r"`([a-z_]+)(?:=([^`]*))?`", typed, sentence)
 
 
 def _stopped(options: Mapping[str, object], resumes: bool) -> str:
