@@ -284,7 +284,13 @@ def test_ctrl_c_leaves_with_130_and_says_that_the_work_is_kept(tmp_path: Path) -
         (photos / "red" / f"more{index}.png").write_bytes(png(image))
     command = [sys.executable, "-m", "headstart", "rank", str(photos), "--models", "zoo/efficientnet_lite0"]
     command += ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--score", "leep"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    ) as process:
         deadline = time.monotonic() + 120
         while not list((tmp_path / "cache").rglob("*")) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
