@@ -16,7 +16,7 @@ def present(grids: Sequence[Grid | None], markdown: Path | None = None, *, error
     for grid in there:
         _print(grid, errors)
     if markdown is not None:
-        write(markdown, page(there).decode())
+        write(markdown, page(there))
         if not on_stdout(markdown):
             typer.echo(f"Wrote {markdown}", err=errors)
 

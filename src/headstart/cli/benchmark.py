@@ -77,8 +77,7 @@ def benchmark(
         raise InputError("`--data` and `--out` are for building; add `--build`.")
     standings = compare(score, results=results, weights=weights, level=level)  # type: ignore[arg-type]
     present(standing_grids(standings), errors=on_stdout(json, markdown))
-    if markdown is not None:
-        write(markdown, page(standing_grids(standings, whole=True)).decode())
+    write(markdown, page(standing_grids(standings, whole=True)))
     write(json, standings.to_json() + "\n")
 
 

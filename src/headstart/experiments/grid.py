@@ -35,6 +35,6 @@ class Grid:
         return f"**{self.title}**\n\n{text}\n{notes}\n"
 
 
-def page(grids: Iterable[Grid]) -> bytes:
+def page(grids: Iterable[Grid]) -> str:
     """Tables one under the other in Markdown."""
-    return "\n".join(grid.markdown() for grid in grids).encode()
+    return "\n".join(grid.markdown() for grid in grids)
