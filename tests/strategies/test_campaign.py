@@ -66,6 +66,8 @@ def test_one_run_lies_in_the_folder_itself(tmp_path: Path) -> None:
 def test_an_option_of_no_method_is_refused() -> None:
     with pytest.raises(InputError, match="`rank` changes nothing for method head and gradual"):
         campaign(target(), source(), ["head", "gradual"], rank=2, cache=False)
+    with pytest.raises(InputError, match="`epochs` changes nothing for method head"):
+        campaign(target(), source(), ["head"], epochs=2, cache=False)
     with pytest.raises(InputError, match="at least one method"):
         campaign(target(), source(), [])
 

@@ -245,6 +245,14 @@ def test_another_target_first_changes_the_source_and_is_named(tmp_path: Path) ->
         transfer(target(), source(), method="head", via=first, via_method="lora", **HEAD)
 
 
+@pytest.mark.parametrize(
+    ("given", "used"), [({}, "slanted"), ({"schedule": None}, "slanted"), ({"schedule": "cosine"}, "cosine")]
+)
+def test_a_setting_that_is_not_given_is_the_method_s_own(given: dict, used: str) -> None:
+    planned = preview(target(), source(), method="gradual", cache=False, **given)
+    assert planned.training.schedule == used
+
+
 def test_auto_gives_its_reason(tmp_path: Path) -> None:
     run = transfer(target(), source(), out=tmp_path, **HEAD)
     assert run.outcome.strategy == "head"
@@ -338,6 +346,11 @@ def test_unreadable_images_are_left_out_or_refused(tmp_path: Path) -> None:
         ({"method": "gradual", "rank": 4}, "`rank` changes nothing for method gradual"),
         ({"method": "gradual", "epoch": 4}, "`epoch` changes nothing for method transfer.*Did you mean `epochs`"),
         ({"method": "gradul"}, "Did you mean `gradual`"),
+        ({"method": "head", "epochs": 4}, "`epochs` changes nothing for method head, which takes layer, penalty"),
+        ({"method": "head", "augment": "light"}, "`augment` changes nothing for method head"),
+        ({"method": "head", "via": target(40), "augment": "light"}, "`augment` changes nothing for method head"),
+        ({"method": "fine-tune", "l2_sp": np.inf}, "`l2_sp` must be finite; got inf"),
+        ({"method": "fine-tune", "rate": np.inf}, "`rate` must be greater than 0, and finite; got inf"),
         ({"method": "head", "augment": "wild"}, "`augment` must be one of none, light, strong"),
         ({"method": "head", "device": "tpu"}, "`device` must be one of"),
     ],

@@ -58,6 +58,17 @@ def test_the_plan_is_shown_as_a_table_and_nothing_is_written(data: Path, tmp_pat
     assert not out.exists()
 
 
+def test_plans_of_several_methods_take_what_the_transfers_would(data: Path) -> None:
+    words = ("transfer", data, "--model", MODEL, "--epochs", 8, "--dry-run", "--no-cache", "--method")
+    done = call(*words, "head,lora", "--rank", 4)
+    assert done.exit_code == 0, done.output
+    assert done.output.count("trainable") == 2
+    refused = call(*words, "head")
+    assert refused.exit_code == 2
+    assert "epochs` changes nothing for method head" in refused.output
+    assert call(*words, "head", "--via", data).exit_code == 0  # they are the first training's
+
+
 def test_the_help_names_every_method() -> None:
     words = " ".join(call("transfer", "--help").output.replace("│", " ").split())
     shown = words.partition("--method")[2].partition("--scratch")[0].replace(",", " ").replace(".", " ").split()

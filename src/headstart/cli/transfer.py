@@ -196,9 +196,11 @@ def transfer(
     }  # fmt: skip
     if dry_run:
         from headstart.strategies import preview
+        from headstart.strategies.campaign import arguments_of, check_arguments
 
+        check_arguments(methods, {**shared, "via": via, "source_data": source_data})
         for name in methods:
-            print_preview(preview(target, source, method=name, seed=seed, **shared))
+            print_preview(preview(target, source, method=name, seed=seed, **arguments_of(name, shared)))
         return
     from headstart.records.outcome import campaign_json
     from headstart.strategies.campaign import campaign

@@ -17,6 +17,9 @@ from headstart.strategies.options import NAMES, refuse_unused
 from headstart.strategies.run import Run
 from headstart.strategies.setting import Progress
 from headstart.strategies.table import find
+from headstart.train.training import SETTINGS
+
+OWN = frozenset({*NAMES, *SETTINGS, "augment"})  # arguments that some methods take and others do not
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +56,15 @@ def campaign(
         out: Folder for one run, or the folder above one folder per run (`METHOD-seed0`, ...).
         margin: The smallest difference that matters in the comparison.
         announce: Called with (run, runs, name) before each run.
-        arguments: As in `transfer`; an option must belong to at least one of the methods.
+        arguments: As in `transfer`; a setting must belong to at least one of the methods.
 
     Raises:
-        InputError: No method, an option of none of them, or what `transfer` raises.
+        InputError: No method, a setting of none of them, or what `transfer` raises.
     """
     names = list(dict.fromkeys([*methods, *(["scratch"] if scratch else [])]))
     if not names or seeds < 1:
         raise InputError("name at least one method and at least one seed.")
-    _check_options(names, arguments)
+    check_arguments(names, arguments)
     several = len(names) * seeds > 1
     runs: list[Run] = []
     folders: list[Path] = []
@@ -71,7 +74,7 @@ def campaign(
             if announce is not None:
                 announce(len(runs), len(names) * seeds, title)
             place = None if out is None else Path(out) / title if several else Path(out)
-            own = _own(name, arguments)
+            own = arguments_of(name, arguments)
             runs.append(transfer(target, source, method=name, seed=seed + number, out=place, progress=progress, **own))
             folders += [] if place is None else [place]
     return Campaign(tuple(runs), _compared(names, runs, margin), tuple(folders))
@@ -86,15 +89,25 @@ def _compared(names: Sequence[str], runs: Sequence[Run], margin: float) -> tuple
     return tuple(found for mine in by_name.values() for found in evaluate([*mine, *scratch], margin=margin))
 
 
-def _check_options(names: Sequence[str], arguments: Mapping[str, Any]) -> None:
+def check_arguments(names: Sequence[str], arguments: Mapping[str, Any]) -> None:
+    """Every setting that is given must belong to at least one of the methods.
+
+    Raises:
+        InputError: One belongs to none.
+    """
     if "auto" in names:
-        return  # which method takes the options is not known yet; `transfer` checks
-    used = frozenset[str]().union(*(find(name).uses for name in names))
-    given = [name for name in NAMES if arguments.get(name) is not None]
-    refuse_unused(given, used, " and ".join(names))
+        return  # which method takes the settings is not known yet; `transfer` checks
+    used = frozenset[str]().union(*(_taken(name, arguments) for name in names))
+    refuse_unused((name for name in OWN if arguments.get(name) not in (None, "none")), used, " and ".join(names))
 
 
-def _own(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def arguments_of(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the arguments goes to this method: not the settings that are others' alone."""
     if name == "auto":
         return dict(arguments)
-    return {key: value for key, value in arguments.items() if key not in NAMES or key in find(name).uses}
+    taken = _taken(name, arguments)
+    return {key: value for key, value in arguments.items() if key not in OWN or key in taken}
+
+
+def _taken(name: str, arguments: Mapping[str, Any]) -> frozenset[str]:
+    return find(name).takes(after_another=any(arguments.get(data) is not None for data in ("via", "source_data")))

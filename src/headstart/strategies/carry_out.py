@@ -20,11 +20,12 @@ from headstart.strategies.network import Transferable, count, transferable
 from headstart.strategies.options import Options, described
 from headstart.strategies.run import Run, batches_of, probabilities
 from headstart.strategies.scale import Scale
-from headstart.strategies.setting import TRAINING, Setting, features_progress
+from headstart.strategies.setting import Setting, features_progress
 from headstart.train.groups import Group
 from headstart.train.head import LinearHead
 from headstart.train.loop import Fitted, fit
 from headstart.train.outputs import outputs_of
+from headstart.train.training import SETTINGS
 
 CHECKPOINT = "training.safetensors"
 FOR_BOUNDS = 2000  # examples on which the bounds are checked
@@ -119,7 +120,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
 def _training_record(setting: Setting) -> dict[str, Any]:
     if setting.strategy.plan is None:
         return {}
-    return {name: getattr(setting.training, name) for name in TRAINING}
+    return {name: value for name, value in vars(setting.training).items() if name in SETTINGS}
 
 
 def _trained(setting: Setting, model: Transferable, groups: Sequence[Group], identity: str) -> Fitted:

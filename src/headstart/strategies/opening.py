@@ -17,13 +17,13 @@ from headstart.sources import find as find_sources
 from headstart.sources.source import Source
 from headstart.strategies.augment import AUGMENTATIONS
 from headstart.strategies.network import transferable
-from headstart.strategies.options import described, refuse_unused
+from headstart.strategies.options import refuse_unused
 from headstart.strategies.parts import Parts, split_target
 from headstart.strategies.recommend import Advice, recommend
-from headstart.strategies.setting import TRAINING, Progress, Setting, features_progress, read_settings, silent
+from headstart.strategies.setting import Progress, Setting, features_progress, read_settings, silent
 from headstart.strategies.table import find, methods_for
 from headstart.strategies.taps import at_layer, output_modules
-from headstart.train.training import precision_on
+from headstart.train.training import SETTINGS, precision_on
 
 if TYPE_CHECKING:
     from headstart.strategies.run import Run
@@ -88,10 +88,13 @@ def open_setting(
             f"{method} is for {' and '.join(strategy.kinds)} data, and {parts.train.name} holds {parts.train.kind} "
             f"examples. Methods for those: {', '.join(methods_for(parts.train.kind))}."
         )
-    given = [name for name in described(options) if not (reason and name == "layer")]
-    refuse_unused(given, strategy.uses, method)
+    given = {name: value for name, value in {**settings, "augment": augment}.items() if value not in (None, "none")}
+    used = strategy.takes(after_another=via is not None or source_data is not None)
+    if reason:  # these were meant for another choice
+        used |= SETTINGS | {"augment", "layer"}
+    refuse_unused(given, used, method)
     for name, value in strategy.defaults.items():
-        if name not in settings:
+        if name not in given:
             training = replace(training, **{name: value})
     if options.layer is not None:
         loaded = at_layer(loaded, options.layer)
@@ -115,7 +118,7 @@ def _through(
     strategy = find(how)
     if strategy.plan is None or strategy.inserts:
         raise InputError(f"`via_method` must train the network itself, as fine-tune does; {how} does not.")
-    training = {name: value for name, value in settings.items() if name in TRAINING}
+    training = {name: value for name, value in settings.items() if name in SETTINGS}
     place = None if out is None else out / f"first-{how}"
     run = again(data, source, method=how, out=place, **shared, **training)
     return run.as_source(f"{source.name} via {run.outcome.target}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from math import inf
 from typing import Any, Literal
 
 from headstart.errors import InputError, did_you_mean
@@ -45,8 +46,8 @@ class Options:
         """Raises InputError where an option is out of its range."""
         for name in ("rate", "ratio", "top", "penalty", "alpha"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise InputError(f"`{name}` must be greater than 0; got {value}.")
+            if value is not None and not 0 < value < inf:
+                raise InputError(f"`{name}` must be greater than 0, and finite; got {value}.")
         for name in ("rank", "bottleneck", "prompt"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -1,7 +1,7 @@
 """One transfer, opened and checked: everything that is needed to carry it out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,9 @@ from headstart.sources.source import Source
 from headstart.strategies.options import NAMES, Options, described, refuse_unused
 from headstart.strategies.parts import Parts
 from headstart.strategies.table import Strategy
-from headstart.train.training import Training
+from headstart.train.training import SETTINGS, Training
 
 Progress = Callable[[int, int, str], None]  # done, in all, what
-TRAINING = tuple(field.name for field in fields(Training) if field.name != "seed")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +40,8 @@ class Setting:
 def read_settings(settings: Mapping[str, Any], seed: int) -> tuple[Options, Training]:
     """Split keyword settings into options of the strategy and settings of the training; None counts as not given."""
     given = {name: value for name, value in settings.items() if value is not None}
-    refuse_unused(given, (*NAMES, *TRAINING), "transfer")
-    training = Training(seed=seed, **{name: value for name, value in given.items() if name in TRAINING})
+    refuse_unused(given, (*NAMES, *SETTINGS), "transfer")
+    training = Training(seed=seed, **{name: value for name, value in given.items() if name in SETTINGS})
     rate = given.get("rate")
     if training.optimizer == "sgd" and rate is None and given:
         given["rate"] = 1e-2

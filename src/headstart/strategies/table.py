@@ -24,6 +24,7 @@ from headstart.strategies import (
 from headstart.strategies.network import Transferable
 from headstart.strategies.options import Options
 from headstart.train.groups import Group
+from headstart.train.training import SETTINGS
 
 Plan = Callable[[Transferable, Options, int], tuple[Group, ...]]  # (model, options, epochs)
 
@@ -46,6 +47,14 @@ class Strategy:
     scratch: bool = False
     probe_first: bool = False  # the head starts from its optimum on the fixed features
     inserts: bool = False  # adds parts: its trained part can be saved alone
+
+    def takes(self, *, after_another: bool = False) -> frozenset[str]:
+        """Names of all that changes something: the options, and where a network trains, how.
+
+        `after_another`: Training on other data comes first, and takes the settings of a training in any case.
+        """
+        trains = self.plan is not None
+        return self.uses | (SETTINGS if trains or after_another else frozenset()) | ({"augment"} if trains else set())
 
 
 TUNED = frozenset({"rate", "ratio"})

@@ -1,6 +1,7 @@
 """The settings of a training, checked once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import isinf
 from typing import Literal
 
 import torch
@@ -70,8 +71,11 @@ class Training:
             ("l2_sp", 0),
             ("seed", 0),
         ):
-            if not getattr(self, name) >= low:  # nan is not
-                raise InputError(f"`{name}` must be at least {low}; got {getattr(self, name)}.")
+            value = getattr(self, name)
+            if not value >= low:  # nan is not
+                raise InputError(f"`{name}` must be at least {low}; got {value}.")
+            if isinf(value):
+                raise InputError(f"`{name}` must be finite; got {value}.")
         for name in ("warmup", "smoothing", "momentum"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"`{name}` must lie in [0, 1); got {getattr(self, name)}.")
@@ -86,3 +90,6 @@ class Training:
         ):
             if getattr(self, name) not in known:
                 raise InputError(f"`{name}` must be one of {', '.join(known)}; got {getattr(self, name)!r}.")
+
+
+SETTINGS = frozenset(field.name for field in fields(Training)) - {"seed"}
