@@ -163,6 +163,9 @@ def test_bad_scores_are_refused(folder: Path) -> None:
     for value in ("a", None, [1.0, 2.0]):
         with pytest.raises(InputError, match="`mine` must return one finite number; for a on x it is"):
             benchmark({"mine": lambda pair, value=value: value}, results=folder)  # type: ignore[dict-item]
+    for odd in (3, ["leep", 4]):
+        with pytest.raises(InputError, match="`scores` must be names, or functions by name; got"):
+            benchmark(odd, results=folder)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="is the name of a baseline"):
         benchmark({STATIC: of_mean}, results=folder)
     with pytest.raises(InputError, match=r"no results\.json in .*--build --out FOLDER"):

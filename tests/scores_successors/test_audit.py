@@ -95,6 +95,8 @@ def test_columns_of_another_shape_are_refused():
     with pytest.raises(InputError, match=r"one value per source; got shape \(\)"):
         audit({"leep": -1.0})
     pandas = pytest.importorskip("pandas")
+    with pytest.raises(InputError, match=r"`table` must hold columns by name.*got a list. Rows become columns by"):
+        audit([{"leep": -1.0}])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="each column a name of its own"):
         audit(pandas.DataFrame([[-1, -2], [-3, -4]], columns=["leep", "leep"]))
     missing = pandas.DataFrame({"leep": pandas.Series([-1.0, pandas.NA], dtype=object)})
@@ -109,6 +111,7 @@ def test_columns_of_another_shape_are_refused():
         ({"classes": [3, 0]}, "`classes` must be a number from 1 up; got 0"),
         ({"features": 0}, "`features` must be a number from 1 up; got 0"),
         ({"entropy": -0.1}, "`entropy` must be a number from 0 up; got -0.1"),
+        ({"classes": "ten"}, "`classes` must be one number, or one for each of the 2 rows; got 'ten'"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message, unchecked):

@@ -104,6 +104,8 @@ def test_predictions_go_to_standard_output_by_name_and_no_work_is_done_for_a_fil
     assert call("predict", lora, data / "test", "--out", "-").stdout == call("predict", lora, data / "test").stdout
     refused = call("predict", lora, data / "nowhere", "--out", "answers.txt")
     assert (refused.exit_code, refused.stderr) == (2, "Error: answers.txt must end in .csv or .json.\n")
+    refused = call("predict", lora, data / "nowhere", "--out", "answers.csv", "--json")
+    assert (refused.exit_code, "ask for two forms" in refused.stderr) == (2, True)
     assert not list(tmp_path.iterdir())
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from headstart.cli._output import check_places, on_stdout
+from headstart.errors import InputError
 
 
 def predict(
@@ -34,8 +35,8 @@ def predict(
     from headstart.strategies.unlabelled import open_inputs
 
     check_places(out=out)
-    if out is not None and not on_stdout(out):
-        form_of(out)  # before the work, not after
+    if out is not None and not on_stdout(out) and form_of(out) != "json" and json:  # before the work, not after
+        raise InputError(f"`--json` and `--out {out}` ask for two forms; the file's ending says which it has.")
     loaded = load(run, trust_pickle=trust_pickle)
     found = open_inputs(inputs, loaded.source.card.kind, text_column=text_column, image_column=image_column)
     for note in found.notes:

@@ -153,6 +153,11 @@ def _named(classes: Any, features: Any, entropy: Any) -> list[tuple[str, Any]]:
 
 
 def _columns(table: Table, wanted: Sequence[str]) -> dict[str, np.ndarray]:
+    if not hasattr(table, "keys"):
+        raise InputError(
+            f"`table` must hold columns by name, as {{'leep': [-0.9, -1.2]}} or a pandas DataFrame do; got a "
+            f"{type(table).__name__}. Rows become columns by `pandas.DataFrame(rows)`."
+        )
     columns = {}
     for name in table:
         values = np.asarray(table[name])
@@ -197,7 +202,10 @@ def _numbers(name: str, values: np.ndarray, needed: bool) -> np.ndarray | None:
 def _per_row(name: str, value: Any, count: int) -> np.ndarray | None:
     if value is None:
         return None
-    array = np.asarray(value, dtype=np.float64)
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"`{name}` must be one number, or one for each of the {count} rows; got {value!r}.") from None
     least = 0 if name == "entropy" else 1
     bad = ~(np.isfinite(array) & (array >= least))
     if bad.any():

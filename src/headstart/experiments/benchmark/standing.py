@@ -1,6 +1,6 @@
 """`benchmark`: how well scores foretell outcomes where the best source depends on the target."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -138,7 +138,11 @@ def _scored(
         if taken:
             raise InputError(f"`{min(taken)}` is the name of a baseline; give your score another.")
         return {name: _own(name, function, stored, results) for name, function in scores.items()}, {}
-    names = [part.strip() for part in scores.split(",")] if isinstance(scores, str) else list(scores)
+    given = scores.split(",") if isinstance(scores, str) else scores
+    names = list(given) if isinstance(given, Iterable) else [given]
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"`scores` must be names, or functions by name; got {scores!r}.")
+    names = [name.strip() for name in names]
     if names == ["all"]:
         names = [*stored.scores, *(name for name in SCORES if name not in stored.scores)]
     values, left_out = {}, {}
