@@ -94,7 +94,7 @@ def test_hard_contributions_are_what_taking_the_example_out_costs() -> None:
 
 
 def test_skill_contributes_what_leave_one_out_does_beyond_guessing() -> None:
-    probs, labels = probs_and_labels()
+    probs, labels = probs_and_labels(z=70)  # fewer examples than source classes: the errors are from derivatives
     head = read_probs(probs, labels)
     codes = head.labels.codes
     done, _ = evaluate(["leep_loo", "leep_skill"], labels=labels, groups=codes, probs=probs)
@@ -130,7 +130,7 @@ def test_calibrated_has_fewer_degrees_where_its_temperature_is_uncertain_and_the
         fixed.append(done["leep_loo"].spread.degrees)
     assert 2 / np.median(degrees) == pytest.approx(np.var(logs, ddof=1), rel=0.5)  # chi-squared: 2 over its degrees
     assert np.median(degrees) < np.median(fixed) / 2
-    assert min(degrees) > 10
+    assert min(degrees) > 5
 
 
 def test_the_spread_of_a_mean_is_the_textbook_s_with_fewer_degrees_under_heavy_tails() -> None:

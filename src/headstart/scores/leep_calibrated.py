@@ -9,6 +9,7 @@ from scipy.optimize import minimize_scalar
 
 from headstart.scores._centred_rows import centred_rows, mean_weights
 from headstart.scores._checks import check_groups, check_labels, check_logits, check_probs
+from headstart.scores._deletions import loo_deletions, worth_it
 from headstart.scores._head_counts import (
     PRIOR,
     HeadCounts,
@@ -168,7 +169,10 @@ def _spread(head: HeadCounts, around: tuple[HeadCounts, ...]) -> Spread:
     """
     likelihood = likelihoods_without_own(head, PRIOR)
     contributions = loo_contributions(head, likelihood, PRIOR)
-    spread = loo_spread(contributions, loo_probes(head), head.labels)
+    if worth_it(head):
+        spread = loo_deletions(head, likelihood, PRIOR).spread()
+    else:
+        spread = loo_spread(contributions, loo_probes(head), head.labels)
     if not around:
         return spread
     beside = [likelihoods_without_own(one, PRIOR) for one in around]

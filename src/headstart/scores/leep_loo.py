@@ -6,6 +6,7 @@ from jaxtyping import Float, Int, Shaped
 from headstart.errors import InputError
 from headstart.scores import _kernels
 from headstart.scores._checks import Labels, check_groups
+from headstart.scores._deletions import Deletions, loo_deletions, worth_it
 from headstart.scores._head_counts import (
     PRIOR,
     HeadCounts,
@@ -105,6 +106,11 @@ def loo_deleted(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: Prior) -
     return deleted_means(head, groups, prepare, _kernels.likelihood_without_own)
 
 
+def deletions_of(inputs: Inputs) -> Deletions:
+    """What taking out examples does, for this score and for the skill."""
+    return inputs.once("leep_loo deletions", lambda: loo_deletions(inputs.head, inputs.likelihoods_without_own, PRIOR))
+
+
 def contributions_of(inputs: Inputs) -> Float[np.ndarray, " n"]:
     """What each example contributes, for this score and for the skill."""
     return inputs.once(
@@ -129,6 +135,12 @@ def loo_spread(contributions: Float[np.ndarray, " n"], probes: Probes, labels: L
     return spread_of(contributions, frequency_excess(contributions, labels) + probes.within(labels).excess())
 
 
+def _spread(inputs: Inputs) -> Spread:
+    if worth_it(inputs.head):
+        return deletions_of(inputs).spread()
+    return loo_spread(contributions_of(inputs), probes_of(inputs), inputs.classes)
+
+
 def _measure(inputs: Inputs) -> Measured:
     groups = inputs.groups
     value = mean_log(inputs.likelihoods_without_own, inputs.head)
@@ -137,7 +149,7 @@ def _measure(inputs: Inputs) -> Measured:
     if inputs.classes.counts.max() == 1:
         return Measured(value, None, (ALONE,))
     deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
-    return Measured(value, deleted, spread=loo_spread(contributions_of(inputs), probes_of(inputs), inputs.classes))
+    return Measured(value, deleted, spread=_spread(inputs))
 
 
 ROWS = (

@@ -8,11 +8,12 @@ from scipy import stats
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_groups
+from headstart.scores._deletions import guess_deletions, worth_it
 from headstart.scores._head_counts import PRIOR, likelihoods_without_own, prior_without, read_probs
 from headstart.scores._influence import guess_contributions, spread_of
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import CLASSIFICATION, Measured, Score
-from headstart.scores.leep_loo import check_prior, contributions_of, loo_deleted, mean_log, probes_of
+from headstart.scores._table import CLASSIFICATION, Measured, Score, Spread
+from headstart.scores.leep_loo import check_prior, contributions_of, deletions_of, loo_deleted, mean_log, probes_of
 
 GROUPS = 20  # left out one at a time for the standard error
 PAIRS = 0.5  # of what pairs are counted too often; with all of it off, thin tables give intervals that are too narrow
@@ -124,10 +125,16 @@ def _measure(inputs: Inputs) -> Measured:
     if groups is None:
         return Measured(value)
     deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
+    return Measured(value, deleted - _guesses_without(inputs.classes, groups), spread=_standard_error(inputs))
+
+
+def _standard_error(inputs: Inputs) -> Spread:
+    if worth_it(inputs.head):
+        without = deletions_of(inputs)
+        return (without - guess_deletions(inputs.classes, without.pairs)).spread()
     guess = guess_contributions(inputs.classes.codes, inputs.classes.counts)
     pairs = probes_of(inputs).within(inputs.classes).excess()
-    spread = spread_of(contributions_of(inputs) - guess, PAIRS * pairs)
-    return Measured(value, deleted - _guesses_without(inputs.classes, groups), spread=spread)
+    return spread_of(contributions_of(inputs) - guess, PAIRS * pairs)
 
 
 ROWS = (
