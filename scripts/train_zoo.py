@@ -117,8 +117,8 @@ def emoji(folder: Path, rng: np.random.Generator) -> Task:
     """Emoji pictures by the kind of thing they show; a sixth of the emoji of each kind is held out."""
     entries = [e for e in json.loads((folder / "emoji.json").read_text()) if e["has_img_google"]]
     kinds = emoji_kinds(entries)
-    entries = [e for e in entries if kinds[e["subcategory"]] is not None]
-    names = [kinds[e["subcategory"]] for e in entries]
+    entries = [e for e in entries if kinds[e["subcategory"]]]
+    names = [kind for e in entries if (kind := kinds[e["subcategory"]])]
     classes = tuple(sorted(set(names)))
     labels = np.array([classes.index(name) for name in names])
     pictures = [Image.open(folder / "img/google/64" / e["image"]).convert("RGBA") for e in entries]

@@ -308,6 +308,16 @@ def test_a_test_part_without_a_class_of_the_training_part_is_an_error_and_nothin
         transfer(folder(tmp_path / "c", train=["a", "b"] * 9, test=["y", "z"]), source(), method="head", **HEAD)
 
 
+def test_a_test_part_of_another_kind_or_task_is_an_error_before_the_work(tmp_path: Path) -> None:
+    data = folder(tmp_path / "a", train=["a", "b"] * 10)
+    (tmp_path / "texts.csv").write_text("text,label\n" + "good,a\nbad,b\n" * 4)
+    with pytest.raises(TargetError, match=r"test part texts is not like .*kind of examples is text and image"):
+        transfer(data, source(), method="head", test=tmp_path / "texts.csv", **HEAD)
+    numbers = open_target((images(6)[0], np.linspace(0, 1, 6)), task="regression")
+    with pytest.raises(TargetError, match="their task is regression and classification"):
+        transfer(target(), source(), method="head", test=numbers, **HEAD)
+
+
 def test_one_example_per_class_trains_without_a_test_part() -> None:
     run = transfer(target(3), source(), method="head", **HEAD)
     assert run.predictions is None

@@ -83,7 +83,7 @@ def split_target(
     """
     train = open_target(spec, **reading)  # type: ignore[arg-type]  # checked there
     notes: list[str] = []
-    found = _given_part(test, reading) if test is not None else _own_part(spec, train, "test", reading)
+    found = _given_part(test, train, reading) if test is not None else _own_part(spec, train, "test", reading)
     valid = _own_part(spec, train, "val", reading)
     train, valid, found, aligned = _same_classes(train, valid, found)
     notes += aligned
@@ -133,10 +133,20 @@ def _own_part(spec: object, train: Target, role: str, reading: dict) -> Target |
         raise
 
 
-def _given_part(test: object, reading: dict) -> Target:
+def _given_part(test: object, train: Target, reading: dict) -> Target:
     """The test part that lies elsewhere: its own test split if it has several, else all of it."""
     options = {name: value for name, value in reading.items() if name != "split"}
     whole = open_target(test, **options)
+    for what, wanted, found in (
+        ("kind of examples", train.kind, whole.kind),
+        ("task", train.task, whole.task),
+        ("shape of a label", train.labels.shape[1:], whole.labels.shape[1:]),
+    ):
+        if wanted != found:
+            raise TargetError(
+                f"the test part {whole.name} is not like the training part {train.name}: their {what} is {found} "
+                f"and {wanted}. Give a test part that holds the same."
+            )
     return _own_part(test, whole, "test", options) or whole
 
 
