@@ -98,7 +98,7 @@ def test_large_data_go_by_derivatives_which_are_close_where_tables_are_thick(
     assert near.standard_error == pytest.approx(exact.standard_error, rel=0.03)
 
 
-def test_in_a_thin_table_the_squared_error_is_the_true_one_and_the_jackknife_s_is_not() -> None:
+def test_in_a_thin_table_the_squared_error_is_near_the_true_one_and_the_jackknife_s_is_not() -> None:
     rng = np.random.default_rng(3)
     values, squared, plain = [], [], []
     for _ in range(300):
@@ -121,3 +121,5 @@ def test_large_data_and_the_thinnest_tables_are_left_to_the_derivatives() -> Non
     assert taken_out(200, 100)
     assert not taken_out(100, 101)
     assert not taken_out(2_000, 100)
+    assert not taken_out(2_000, 2)  # rows cost, however short
+    assert not taken_out(2, 2)

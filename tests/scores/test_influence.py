@@ -6,7 +6,7 @@ from scipy import stats
 from tests.reference import leep as reference
 from tests.scores.worlds import probs_and_labels
 
-from headstart.scores import evaluate, fit_temperature, nce
+from headstart.scores import _deletions, evaluate, fit_temperature, nce
 from headstart.scores._checks import check_labels
 from headstart.scores._head_counts import likelihoods, likelihoods_without_own, read_probs
 from headstart.scores._influence import (
@@ -130,7 +130,7 @@ def test_calibrated_has_fewer_degrees_where_its_temperature_is_uncertain_and_the
         fixed.append(done["leep_loo"].spread.degrees)
     assert 2 / np.median(degrees) == pytest.approx(np.var(logs, ddof=1), rel=0.5)  # chi-squared: 2 over its degrees
     assert np.median(degrees) < np.median(fixed) / 2
-    assert min(degrees) > 5
+    assert min(degrees) > 5  # the temperature alone leaves 20
 
 
 def test_the_spread_of_a_mean_is_the_textbook_s_with_fewer_degrees_under_heavy_tails() -> None:
@@ -171,9 +171,14 @@ def test_a_source_that_says_nothing_has_the_chance_of_the_label_frequencies_alon
     assert 1.0 < single < 1.4  # no less than half is left, whatever was drawn: a little too much on average
 
 
+@pytest.mark.parametrize(("z", "most"), [(7, None), (7, 0), (60, None)])  # 60: as many source classes as examples
 @pytest.mark.parametrize("name", FAMILY)
-def test_the_spread_does_not_depend_on_order_names_or_unused_source_classes(name: str) -> None:
-    probs, labels = probs_and_labels()
+def test_the_spread_does_not_depend_on_order_names_or_unused_source_classes(
+    name: str, z: int, most: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if most is not None:
+        monkeypatch.setattr(_deletions, "MOST_WORK", most)
+    probs, labels = probs_and_labels(z=z)
     order = np.random.default_rng(3).permutation(len(labels))
     changed = np.insert(probs, 1, 0.0, axis=1)[order]
     spreads = []
@@ -191,8 +196,12 @@ def test_without_groups_there_is_no_spread_and_for_other_scores_there_never_is(n
     assert (done[name].spread is None) == (name == "leep_normalized")
 
 
-def test_the_error_holds_the_chance_in_the_numbers_per_class_which_balanced_groups_do_not_see() -> None:
+@pytest.mark.parametrize("most", [_deletions.MOST_WORK, 0])
+def test_the_error_holds_the_chance_in_the_numbers_per_class_which_balanced_groups_do_not_see(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Uneven classes that a weak source hardly tells apart: the score moves with how many of each were drawn."""
+    monkeypatch.setattr(_deletions, "MOST_WORK", most)
     rng = np.random.default_rng(5)
     shares = np.array([0.6, 0.3, 0.1])
     values, errors, by_groups = [], [], []

@@ -7,7 +7,7 @@ import pytest
 from tests.reference import leep as reference
 from tests.scores.worlds import probs_and_labels
 
-from headstart.scores import _second_order, evaluate
+from headstart.scores import _deletions, _second_order, evaluate
 from headstart.scores._head_counts import conditional, likelihoods, read_probs
 from headstart.scores._influence import plain_contributions, spread_of
 from headstart.scores._second_order import Probes, entropy_step, hard_excess, probe
@@ -56,8 +56,10 @@ def test_probes_are_the_second_derivatives_by_the_weights_times_signs(seed: int,
     np.testing.assert_allclose(found.moved, _brute(probs, labels, prior) @ found.signs, atol=1e-5)
 
 
+@pytest.mark.parametrize("most", [_deletions.MOST_WORK, 0])
 @pytest.mark.parametrize("name", ["leep", "leep_loo", "leep_calibrated"])
-def test_a_source_class_next_to_nothing_changes_no_error(name: str) -> None:
+def test_a_source_class_next_to_nothing_changes_no_error(name: str, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_deletions, "MOST_WORK", most)
     rng = np.random.default_rng(0)
     logits, labels = 0.9 * rng.normal(size=(60, 4)), np.arange(60) % 3
     spreads = []
@@ -133,7 +135,11 @@ def test_the_excess_of_nce_is_from_two_and_three_examples_left_out_by_hand() -> 
     assert hard_excess(np.array([5, 3]), np.array([0, 1])) == 0.0  # one class in every source class: nothing by chance
 
 
-def test_where_the_source_is_nearly_blind_the_error_is_near_the_truth_and_the_jackknife_s_far_off() -> None:
+@pytest.mark.parametrize("most", [_deletions.MOST_WORK, 0])
+def test_where_the_source_is_nearly_blind_the_error_is_near_the_truth_and_the_jackknife_s_far_off(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_deletions, "MOST_WORK", most)
     rng = np.random.default_rng(4)
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in FAMILY}
     jackknife = []

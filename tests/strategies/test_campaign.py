@@ -68,6 +68,13 @@ def test_an_option_of_no_method_is_refused() -> None:
         campaign(target(), source(), ["head", "gradual"], rank=2, cache=False)
     with pytest.raises(InputError, match="`epochs` changes nothing for method head"):
         campaign(target(), source(), ["head"], epochs=2, cache=False)
+    ran: list[object] = []
+    for settings in ({"epochs": 0}, {"augment": "wild"}, {"mixup": -1.0}):
+        with pytest.raises(InputError, match=f"`{min(settings)}` must be"):
+            campaign(target(), source(), ["head", "fine-tune"], announce=lambda *said: ran.append(said), **settings)
+    assert not ran
+    with pytest.raises(InputError, match="`seeds` must be at least 1; got 0"):
+        campaign(target(), source(), ["head"], seeds=0)
     with pytest.raises(InputError, match="at least one method"):
         campaign(target(), source(), [])
 

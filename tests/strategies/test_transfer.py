@@ -314,7 +314,7 @@ def test_a_test_part_of_another_kind_or_task_is_an_error_before_the_work(tmp_pat
     with pytest.raises(TargetError, match=r"test part texts is not like .*kind of examples is text and image"):
         transfer(data, source(), method="head", test=tmp_path / "texts.csv", **HEAD)
     numbers = open_target((images(6)[0], np.linspace(0, 1, 6)), task="regression")
-    with pytest.raises(TargetError, match="their task is regression and classification"):
+    with pytest.raises(TargetError, match=r"their task .* is regression and classification"):
         transfer(target(), source(), method="head", test=numbers, **HEAD)
 
 
@@ -365,9 +365,24 @@ def test_unreadable_images_are_left_out_or_refused(tmp_path: Path) -> None:
         ({"method": "head", "device": "tpu"}, "`device` must be one of"),
     ],
 )
-def test_arguments_that_do_not_fit(change: dict, message: str) -> None:
+def test_arguments_that_do_not_fit_are_refused_before_any_work(change: dict, message: str) -> None:
+    done: list[object] = []
     with pytest.raises(InputError, match=message):
-        transfer(target(), source(), cache=False, **change)
+        transfer(target(), source(), cache=False, progress=lambda *said: done.append(said), **change)
+    assert not done
+
+
+@pytest.mark.parametrize("method", ["auto", "head"])
+def test_settings_of_another_training_do_not_reach_a_head_that_is_solved(method: str) -> None:
+    first = {} if method == "auto" else {"via": target(40, seed=5), "epochs": 1}
+    run = transfer(target(), source(), method=method, optimizer="sgd", **first, **HEAD)
+    assert run.outcome.strategy == "head"
+
+
+def test_sgd_has_the_rate_of_the_paper_unless_one_is_given() -> None:
+    shared = {"method": "fine-tune", "optimizer": "sgd", "cache": False}
+    plans = [preview(target(), source(), **shared, **given).rows for given in ({}, {"rate": 0.1})]
+    assert [max(row.rate for row in rows) for rows in plans] == [0.01, 0.1]
 
 
 @pytest.mark.parametrize(("precision", "recorded"), [("bf16", "bf16"), ("auto", "fp32"), (None, "fp32")])
@@ -383,7 +398,7 @@ def test_the_precision_is_in_the_plan_the_record_and_the_result(precision: str |
 
 def test_augmenting_texts_is_refused() -> None:
     with pytest.raises(InputError, match="`augment` is for images"):
-        transfer(open_target(texts()), text_source(), method="head", augment="light", **HEAD)
+        transfer(open_target(texts()), text_source(), method="fine-tune", augment="light", **HEAD)
 
 
 def test_a_batch_of_one_with_batch_norm_says_so() -> None:

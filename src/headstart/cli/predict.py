@@ -35,8 +35,9 @@ def predict(
     from headstart.strategies.unlabelled import open_inputs
 
     check_places(out=out)
-    if out is not None and not on_stdout(out) and form_of(out) != "json" and json:  # before the work, not after
-        raise InputError(f"`--json` and `--out {out}` ask for two forms; the file's ending says which it has.")
+    form = None if out is None or on_stdout(out) else form_of(out)  # before the work, not after
+    if json and form == "csv":
+        raise InputError(f"`--json` and `--out {out}` ask for two forms: name a .json file, or leave out `--json`.")
     loaded = load(run, trust_pickle=trust_pickle)
     found = open_inputs(inputs, loaded.source.card.kind, text_column=text_column, image_column=image_column)
     for note in found.notes:

@@ -196,10 +196,10 @@ def transfer(
     }  # fmt: skip
     if dry_run:
         from headstart.strategies import preview
-        from headstart.strategies.campaign import arguments_of, check_arguments
+        from headstart.strategies.campaign import arguments_of, methods_of
 
-        check_arguments(methods, {**shared, "via": via, "source_data": source_data})
-        for name in methods:
+        beside = {"via": via, "source_data": source_data}
+        for name in methods_of(methods, scratch, {**shared, **beside}):
             print_preview(preview(target, source, method=name, seed=seed, **arguments_of(name, shared)))
         return
     from headstart.records.outcome import campaign_json

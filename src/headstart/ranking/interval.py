@@ -8,8 +8,8 @@ def estimate(evaluation: Evaluation, level: float = 0.95) -> Estimate | None:
     """Standard error and interval of a score's value; None where nothing is known of either.
 
     LEEP, its leave-one-out, calibrated and skill forms and NCE know what each example contributes, and their interval
-    follows from the variance of the contributions (see `scores/_influence.py`). Every other score has a jackknife over
-    groups of examples. Comparisons between sources use the groups for all scores.
+    follows from the variance of the contributions (`scores/_influence.py`; on small data `scores/_deletions.py`).
+    Every other score has a jackknife over groups of examples. Comparisons between sources use the groups for all.
 
     Example:
         >>> import numpy as np

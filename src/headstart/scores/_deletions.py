@@ -1,14 +1,16 @@
-"""The standard error of leave-one-out LEEP by taking examples out, one and two at a time: exact, on small data.
+"""The standard error of leave-one-out LEEP on small data, from examples taken out one and two at a time.
 
 The jackknife: an example's contribution is what the score loses with it. Where a table holds few examples a cell its
 squared error is far too large, for what pairs of examples add is in it twice (Efron and Stein). That is measured in the
-same way, by taking two out, over pairs in which every example comes as often as any other, and is taken off once.
+same way, by taking two out, over pairs in which every example comes as often as any other, and is taken off once. The
+squares of the pairs hold what triples add three times, as the jackknife does, so that of triples nothing is left; no
+more than half of the whole is ever taken off (`spread_of`), which keeps it from being too small.
 
-Derivatives by the examples' weights (`_influence.py`, `_second_order.py`) give the same where tables are thick, in a
-few sweeps; in thin ones an example's place in the table is no small change, and they miss half of the pairs' part. In
-the thinnest, of less than an example a source class, the exact error is right on average, but so uncertain, and so
-small where the score happens to be low, that its intervals hold the truth too seldom (92 % in simulated worlds). There
-the derivatives' wider ones serve better, and on large data theirs are the only ones to be had.
+Derivatives by the examples' weights (`_influence.py`, `_second_order.py`) give nearly the same where tables are thick,
+in a few sweeps; in thin ones an example's place in the table is no small change, and they miss half of the pairs' part.
+In the thinnest, of less than an example a source class, the error from examples taken out is right on average, but so
+uncertain, and so small where the score happens to be low, that its intervals hold the truth too seldom (92 % in
+simulated worlds). There the derivatives' wider ones serve better, and on large data theirs are the only ones to be had.
 
 Reference: Efron and Stein, The jackknife estimate of variance, Annals of Statistics 1981, section 2.
 """
@@ -21,6 +23,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import xlogy
 
+from headstart.scores import _kernels
 from headstart.scores._checks import Labels
 from headstart.scores._compiled import compiled
 from headstart.scores._head_counts import HeadCounts
@@ -29,7 +32,8 @@ from headstart.scores._table import Spread
 from headstart.scores._threads import over_shares, thread_count
 
 PAIRS = 300  # at least, as far as there are so many
-MOST_WORK = 1 << 24  # rows times source classes times examples and pairs taken out: some 12 ms of one thread
+MOST_WORK = 1 << 24  # entries read, with what a row costs whatever its length: some 12 ms of one thread
+ROW = 20  # entries that a row's logarithm and its turn of the loop cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +55,7 @@ class Deletions:
         )
 
     def spread(self) -> Spread:
-        """Of the sum over n: the jackknife's, less what it counts twice."""
+        """Of the sum divided by n: the jackknife's, less what it counts twice."""
         n, first, second = len(self.without_one), self.pairs[:, 0], self.pairs[:, 1]
         lost = self.whole - self.without_one
         together = self.whole - self.without_two - lost[first] - lost[second]  # beyond what each takes along alone
@@ -59,9 +63,12 @@ class Deletions:
 
 
 def worth_it(head: HeadCounts) -> bool:
-    """Whether taking examples out one by one costs little, and the table is not too thin for it."""
-    n, z = head.rows.n, head.rows.z
-    return z <= n and (n + max(n, PAIRS)) * n * z <= MOST_WORK
+    """Whether taking examples out one by one costs little, and the table is not too thin for it.
+
+    Source classes that no example uses do not count.
+    """
+    n, z = head.rows.n, int(np.count_nonzero(head.mass))
+    return n > 2 and z <= n and (n + max(n, PAIRS)) * n * (z + ROW) <= MOST_WORK
 
 
 def loo_deletions(head: HeadCounts, likelihood: Float[np.ndarray, " n"], prior: float) -> Deletions:
@@ -70,18 +77,17 @@ def loo_deletions(head: HeadCounts, likelihood: Float[np.ndarray, " n"], prior: 
     The pairs are dealt in the order of the `likelihood`, so that the order in which the examples came decides between
     equal ones only. A class whose last example is taken out stays a class.
     """
-    pairs = _every_one_as_often(np.lexsort((head.labels.codes, likelihood)))
-    rows, n = head.rows.block(slice(0, head.rows.n)), head.rows.n
+    n, labels, used = head.rows.n, head.labels, head.mass > 0
+    pairs = _every_one_as_often(np.lexsort((labels.codes, likelihood)))
+    rows = np.ascontiguousarray(head.rows.block(slice(0, n))[:, used])
+    joint = head.joint[:, used]
     nobody = np.full(n + 1, -1)
     out = np.concatenate([np.stack([np.append(np.arange(n), -1), nobody], axis=1), pairs])  # each, none, the pairs
     sums = np.empty(len(out))
 
     def share(blocks: Sequence[slice]) -> None:
         for block in blocks:
-            _sums_without(
-                rows, head.labels.codes, head.scale, head.joint, head.mass, head.labels.counts, prior, out[block],
-                sums[block],
-            )  # fmt: skip
+            _sums_without(rows, labels.codes, head.scale, joint, labels.counts, prior, out[block], sums[block])
 
     step = 1 + len(out) // (4 * thread_count())
     over_shares(share, [slice(at, at + step) for at in range(0, len(out), step)], thread_count())
@@ -109,28 +115,22 @@ def _every_one_as_often(order: Int[np.ndarray, " n"]) -> Int[np.ndarray, "m 2"]:
 
 @compiled
 @no_type_check
-def _sums_without(rows, codes, scale, joint, mass, counts, prior, out, sums):
+def _sums_without(rows, codes, scale, joint, counts, prior, out, sums):
     """sums[s] = sum of leave-one-out log-likelihoods of the examples but the two of out[s], of which -1 is none."""
-    n, z = rows.shape
+    likelihood = np.empty(len(rows))
     for s in range(out.shape[0]):
-        left, rest, kept = joint.copy(), mass + prior, counts.copy()
+        left, kept = joint.copy(), counts.copy()
         for i in out[s]:
             if i >= 0:
                 kept[codes[i]] -= 1
-                for k in range(z):
-                    left[codes[i], k] -= rows[i, k] * scale[i]
-                    rest[k] -= rows[i, k] * scale[i]
+                left[codes[i]] -= rows[i] * scale[i]
+        mass = left.sum(axis=0) + prior
         others = kept.sum() - 1 + len(kept) / 2
+        for y in range(len(kept)):
+            left[y] += prior * (kept[y] - 0.5) / others
+        _kernels.likelihood_without_own(rows, codes, scale, left, mass, likelihood)
         total = 0.0
-        for j in range(n):
-            if j == out[s, 0] or j == out[s, 1]:
-                continue
-            row, of_class = rows[j], left[codes[j]]
-            behind = prior * (kept[codes[j]] - 0.5) / others
-            inverse = scale[j]
-            likelihood = 0.0
-            for k in range(z):
-                p = row[k] * inverse
-                likelihood += p * (of_class[k] - p + behind) / (rest[k] - p)
-            total += np.log(likelihood)
+        for j in range(len(rows)):
+            if j != out[s, 0] and j != out[s, 1]:
+                total += np.log(likelihood[j])
         sums[s] = total

@@ -8,8 +8,9 @@ the chance in the numbers of examples per class, which groups balanced by class 
 A score on the data that built its table needs one thing more. An example holds up its own place in the table, so the
 derivative is too small; taking the example out, as the jackknife does, moves the table too much where it is thin. The
 contribution is then the mean of the two, as the estimator HC2 lies between HC0 and HC3, the jackknife, in regression.
-NCE's is the jackknife's alone: there all that it counts too often has a closed form (see `_second_order.py`). So is
-that of leave-one-out LEEP, its skill and its calibrated form on small data (see `_deletions.py`).
+NCE's is the jackknife's alone: there all that it counts too often has a closed form (see `_second_order.py`). On small
+data leave-one-out LEEP, its skill and its calibrated form go by the jackknife too, with pairs taken out beside it
+(`_deletions.py`).
 
 Reference: Jaeckel, The infinitesimal jackknife, Bell Laboratories 1972; Efron and Tibshirani, An Introduction to the
 Bootstrap, 1993, section 20.4; MacKinnon and White, Journal of Econometrics 1985, for the three estimators.

@@ -153,7 +153,7 @@ def _named(classes: Any, features: Any, entropy: Any) -> list[tuple[str, Any]]:
 
 
 def _columns(table: Table, wanted: Sequence[str]) -> dict[str, np.ndarray]:
-    if not hasattr(table, "keys"):
+    if not isinstance(table, Table) or isinstance(table, (Sequence, np.ndarray)):
         raise InputError(
             f"`table` must hold columns by name, as {{'leep': [-0.9, -1.2]}} or a pandas DataFrame do; got a "
             f"{type(table).__name__}. Rows become columns by `pandas.DataFrame(rows)`."

@@ -168,11 +168,10 @@ def _spread(head: HeadCounts, around: tuple[HeadCounts, ...]) -> Spread:
     1967, for the variance of a maximum.
     """
     likelihood = likelihoods_without_own(head, PRIOR)
-    contributions = loo_contributions(head, likelihood, PRIOR)
     if worth_it(head):
         spread = loo_deletions(head, likelihood, PRIOR).spread()
     else:
-        spread = loo_spread(contributions, loo_probes(head), head.labels)
+        spread = loo_spread(loo_contributions(head, likelihood, PRIOR), loo_probes(head), head.labels)
     if not around:
         return spread
     beside = [likelihoods_without_own(one, PRIOR) for one in around]

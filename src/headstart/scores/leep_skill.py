@@ -16,7 +16,7 @@ from headstart.scores._table import CLASSIFICATION, Measured, Score, Spread
 from headstart.scores.leep_loo import check_prior, contributions_of, deletions_of, loo_deleted, mean_log, probes_of
 
 GROUPS = 20  # left out one at a time for the standard error
-PAIRS = 0.5  # of what pairs are counted too often; with all of it off, thin tables give intervals that are too narrow
+PAIRS = 0.5  # of what derivatives say that pairs are counted too often: less all, errors of thin tables are too small
 
 
 @dataclass(frozen=True)

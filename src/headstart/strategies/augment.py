@@ -17,8 +17,7 @@ def augment(image: Image.Image, rng: np.random.Generator, strength: Augmentation
     Raises:
         InputError: It is no image, or `strength` is unknown.
     """
-    if strength not in AUGMENTATIONS:
-        raise InputError(f"`augment` must be one of {', '.join(AUGMENTATIONS)}; got {strength!r}.")
+    check_augment(strength)
     if not isinstance(image, Image.Image):
         raise InputError("`augment` is for images; leave it at none for texts.")
     if strength == "none":
@@ -30,6 +29,12 @@ def augment(image: Image.Image, rng: np.random.Generator, strength: Augmentation
         for enhancer in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
             image = enhancer(image).enhance(rng.uniform(0.6, 1.4))
     return image
+
+
+def check_augment(strength: str) -> None:
+    """Raises InputError where `strength` is unknown."""
+    if strength not in AUGMENTATIONS:
+        raise InputError(f"`augment` must be one of {', '.join(AUGMENTATIONS)}; got {strength!r}.")
 
 
 def _crop(image: Image.Image, rng: np.random.Generator, least: float) -> Image.Image:

@@ -13,13 +13,14 @@ from headstart.evaluation import evaluate
 from headstart.records import Comparison
 from headstart.sources.source import Source
 from headstart.strategies.adapt import transfer
+from headstart.strategies.augment import check_augment
 from headstart.strategies.options import NAMES, refuse_unused
 from headstart.strategies.run import Run
-from headstart.strategies.setting import Progress
+from headstart.strategies.setting import Progress, read_settings, settings_given
 from headstart.strategies.table import find
 from headstart.train.training import SETTINGS
 
-OWN = frozenset({*NAMES, *SETTINGS, "augment"})  # arguments that some methods take and others do not
+OWN = (*NAMES, *SETTINGS, "augment")  # arguments that some methods take and others do not
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +60,11 @@ def campaign(
         arguments: As in `transfer`; a setting must belong to at least one of the methods.
 
     Raises:
-        InputError: No method, a setting of none of them, or what `transfer` raises.
+        InputError: No method, no seed, a setting of none of them, or what `transfer` raises.
     """
-    names = list(dict.fromkeys([*methods, *(["scratch"] if scratch else [])]))
-    if not names or seeds < 1:
-        raise InputError("name at least one method and at least one seed.")
-    check_arguments(names, arguments)
+    names = methods_of(methods, scratch, arguments)
+    if seeds < 1:
+        raise InputError(f"`seeds` must be at least 1; got {seeds}.")
     several = len(names) * seeds > 1
     runs: list[Run] = []
     folders: list[Path] = []
@@ -89,16 +89,22 @@ def _compared(names: Sequence[str], runs: Sequence[Run], margin: float) -> tuple
     return tuple(found for mine in by_name.values() for found in evaluate([*mine, *scratch], margin=margin))
 
 
-def check_arguments(names: Sequence[str], arguments: Mapping[str, Any]) -> None:
-    """Every setting that is given must belong to at least one of the methods.
+def methods_of(methods: Sequence[str], scratch: bool, arguments: Mapping[str, Any]) -> list[str]:
+    """The methods, each once, training from scratch among them where it is wanted.
 
     Raises:
-        InputError: One belongs to none.
+        InputError: There is none, or a setting is out of its range or belongs to none of them.
     """
-    if "auto" in names:
-        return  # which method takes the settings is not known yet; `transfer` checks
-    used = frozenset[str]().union(*(_taken(name, arguments) for name in names))
-    refuse_unused((name for name in OWN if arguments.get(name) not in (None, "none")), used, " and ".join(names))
+    names = list(dict.fromkeys([*methods, *(["scratch"] if scratch else [])]))
+    if not names:
+        raise InputError("name at least one method.")
+    given = settings_given({name: arguments.get(name) for name in OWN})
+    check_augment(given.pop("augment", "none"))
+    read_settings(given, seed=0)
+    if "auto" not in names:  # else it is not known yet which method takes the settings; `transfer` checks
+        used = frozenset[str]().union(*(_taken(name, arguments) for name in names))
+        refuse_unused(settings_given({name: arguments.get(name) for name in OWN}), used, " and ".join(names))
+    return names
 
 
 def arguments_of(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

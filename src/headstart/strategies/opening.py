@@ -15,15 +15,17 @@ from headstart.extract.device import pick_device
 from headstart.records import check_destination
 from headstart.sources import find as find_sources
 from headstart.sources.source import Source
-from headstart.strategies.augment import AUGMENTATIONS
+from headstart.strategies.augment import check_augment
 from headstart.strategies.network import transferable
 from headstart.strategies.options import refuse_unused
 from headstart.strategies.parts import Parts, split_target
 from headstart.strategies.recommend import Advice, recommend
-from headstart.strategies.setting import Progress, Setting, features_progress, read_settings, silent
+from headstart.strategies.setting import Progress, Setting, features_progress, read_settings, settings_given, silent
 from headstart.strategies.table import find, methods_for
 from headstart.strategies.taps import at_layer, output_modules
 from headstart.train.training import SETTINGS, precision_on
+
+SGD_RATE = 1e-2  # of plain SGD where none is given, as in the LEEP paper; the strategies' own rates are AdamW's
 
 if TYPE_CHECKING:
     from headstart.strategies.run import Run
@@ -62,12 +64,12 @@ def open_setting(
     folder = None if out is None else Path(out)
     check_destination(folder, folder=True)
     tell = progress or silent
-    if method != "auto":
-        find(method)
     options, training = read_settings(settings, seed)
+    check_augment(augment)
+    given = settings_given({**settings, "augment": augment})
+    if method != "auto":
+        refuse_unused(given, find(method).takes(after_another=via is not None or source_data is not None), method)
     training = replace(training, precision=precision_on(place, training.precision))
-    if augment not in AUGMENTATIONS:
-        raise InputError(f"`augment` must be one of {', '.join(AUGMENTATIONS)}; got {augment!r}.")
     parts = split_target(target, test=test, most=limit, split_seed=split_seed, max_bad=max_bad, **dict(reading or {}))
     if augment != "none" and parts.train.kind != "image":
         raise InputError(f"`augment` is for images, and {parts.train.name} holds {parts.train.kind} examples.")
@@ -88,14 +90,13 @@ def open_setting(
             f"{method} is for {' and '.join(strategy.kinds)} data, and {parts.train.name} holds {parts.train.kind} "
             f"examples. Methods for those: {', '.join(methods_for(parts.train.kind))}."
         )
-    given = {name: value for name, value in {**settings, "augment": augment}.items() if value not in (None, "none")}
-    used = strategy.takes(after_another=via is not None or source_data is not None)
-    if reason:  # these were meant for another choice
-        used |= SETTINGS | {"augment", "layer"}
-    refuse_unused(given, used, method)
+    if reason:  # settings of a training were meant for another choice
+        refuse_unused(given, strategy.uses | {*SETTINGS, "augment", "layer"}, method)
     for name, value in strategy.defaults.items():
         if name not in given:
             training = replace(training, **{name: value})
+    if training.optimizer == "sgd" and options.rate is None and strategy.plan is not None:
+        options = replace(options, rate=SGD_RATE)
     if options.layer is not None:
         loaded = at_layer(loaded, options.layer)
     return Setting(

@@ -137,10 +137,12 @@ def _given_part(test: object, train: Target, reading: dict) -> Target:
     """The test part that lies elsewhere: its own test split if it has several, else all of it."""
     options = {name: value for name, value in reading.items() if name != "split"}
     whole = open_target(test, **options)
+    several = train.labels.ndim > 1
     for what, wanted, found in (
         ("kind of examples", train.kind, whole.kind),
-        ("task", train.task, whole.task),
-        ("shape of a label", train.labels.shape[1:], whole.labels.shape[1:]),
+        ("task (`task` sets it)", train.task, whole.task),
+        ("number of values a label", train.labels.shape[1:], whole.labels.shape[1:]),
+        ("order of classes", train.classes if several else (), whole.classes if several else ()),
     ):
         if wanted != found:
             raise TargetError(

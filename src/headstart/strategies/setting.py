@@ -39,13 +39,16 @@ class Setting:
 
 def read_settings(settings: Mapping[str, Any], seed: int) -> tuple[Options, Training]:
     """Split keyword settings into options of the strategy and settings of the training; None counts as not given."""
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = settings_given(settings)
     refuse_unused(given, (*NAMES, *SETTINGS), "transfer")
     training = Training(seed=seed, **{name: value for name, value in given.items() if name in SETTINGS})
-    rate = given.get("rate")
-    if training.optimizer == "sgd" and rate is None and given:
-        given["rate"] = 1e-2
     return Options(**{name: value for name, value in given.items() if name in NAMES}), training
+
+
+def settings_given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that say something: None and no augmentation do not."""
+    nothing = {"augment": "none"}
+    return {name: value for name, value in settings.items() if value is not None and value != nothing.get(name)}
 
 
 def identity_of(setting: Setting) -> str:

@@ -54,7 +54,7 @@ class Strategy:
         `after_another`: Training on other data comes first, and takes the settings of a training in any case.
         """
         trains = self.plan is not None
-        return self.uses | (SETTINGS if trains or after_another else frozenset()) | ({"augment"} if trains else set())
+        return self.uses | {*(SETTINGS if trains or after_another else ()), *(("augment",) if trains else ())}
 
 
 TUNED = frozenset({"rate", "ratio"})

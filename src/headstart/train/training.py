@@ -92,4 +92,4 @@ class Training:
                 raise InputError(f"`{name}` must be one of {', '.join(known)}; got {getattr(self, name)!r}.")
 
 
-SETTINGS = frozenset(field.name for field in fields(Training)) - {"seed"}
+SETTINGS = tuple(field.name for field in fields(Training) if field.name != "seed")
