@@ -188,6 +188,7 @@ def test_an_export_replaces_another_run_only_where_that_is_asked_for_and_never_i
         (lambda data: ("transfer", data, "--model", MODEL, "--method", "gradul"), "Did you mean `gradual`"),
         (lambda data: ("transfer", data, "--model", MODEL, "--method", "head", "--rank", 4), "`rank` changes nothing"),
         (lambda data: ("transfer", data, "--model", MODEL, "--cache", "x", "--no-cache"), "exclude each other"),
+        (lambda data: ("transfer", data, "--model", MODEL, "--l2-sp", "inf"), "`--l2-sp` must be finite; got inf"),
         (lambda data: ("predict", data, data), "holds no finished transfer"),
         (lambda data: ("export", data), "say what to export"),
     ],

@@ -78,7 +78,7 @@ def _as_typed(sentence: str, options: Mapping[str, object]) -> str:
         flag = "--" + name.replace("_", "-")
         return f"`{flag}`" if value in (None, "", "True") else f"`{flag} {value.strip(QUOTES)}`"
 
-    return re.sub(r"`([a-z_]+)(?:=([^`]*))?`", typed, sentence)
+    return re.sub(r"`([a-z0-9_]+)(?:=([^`]*))?`", typed, sentence)
 
 
 def _stopped(options: Mapping[str, object], resumes: bool) -> str:
