@@ -99,11 +99,11 @@ def methods_of(methods: Sequence[str], scratch: bool, arguments: Mapping[str, An
     if not names:
         raise InputError("name at least one method.")
     given = settings_given({name: arguments.get(name) for name in OWN})
-    check_augment(given.pop("augment", "none"))
-    read_settings(given, seed=0)
+    check_augment(given.get("augment", "none"))
+    read_settings({name: value for name, value in given.items() if name != "augment"}, seed=0)
     if "auto" not in names:  # else it is not known yet which method takes the settings; `transfer` checks
         used = frozenset[str]().union(*(_taken(name, arguments) for name in names))
-        refuse_unused(settings_given({name: arguments.get(name) for name in OWN}), used, " and ".join(names))
+        refuse_unused(given, used, " and ".join(names))
     return names
 
 

@@ -120,7 +120,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
 def _training_record(setting: Setting) -> dict[str, Any]:
     if setting.strategy.plan is None:
         return {}
-    return {name: value for name, value in vars(setting.training).items() if name in SETTINGS}
+    return {name: getattr(setting.training, name) for name in SETTINGS}
 
 
 def _trained(setting: Setting, model: Transferable, groups: Sequence[Group], identity: str) -> Fitted:

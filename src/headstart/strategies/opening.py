@@ -25,10 +25,10 @@ from headstart.strategies.table import find, methods_for
 from headstart.strategies.taps import at_layer, output_modules
 from headstart.train.training import SETTINGS, precision_on
 
-SGD_RATE = 1e-2  # of plain SGD where none is given, as in the LEEP paper; the strategies' own rates are AdamW's
-
 if TYPE_CHECKING:
     from headstart.strategies.run import Run
+
+SGD_RATE = 1e-2  # of plain SGD where none is given, as in the LEEP paper; the strategies' own rates are AdamW's
 
 
 def open_setting(
