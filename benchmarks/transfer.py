@@ -1,4 +1,4 @@
-"""Speed of transfers: heads on cached features, and what our training loop costs beside a bare one.
+"""Speed of transfers: heads on cached features, the order of images in memory, our training loop beside a bare one.
 
     python benchmarks/transfer.py            # about two minutes on 2 quiet cores; writes benchmarks/RESULTS.md
 
@@ -18,8 +18,10 @@ import numpy as np
 import torch
 from _results import write_section
 from sklearn.linear_model import LogisticRegression
-from torch import nn
+from torch import Tensor, nn
 
+from headstart.experiments.networks import open_source
+from headstart.strategies.network import transferable
 from headstart.train.batches import TensorBatches, epoch_order
 from headstart.train.groups import Group
 from headstart.train.head import fit_head, fit_heads
@@ -136,6 +138,27 @@ def overhead(repeats: int) -> list[str]:
     ]
 
 
+def orders(repeats: int) -> list[str]:
+    lines = ["A step of fine-tuning with the images' channels last in memory, as headstart lays them out, against the"]
+    lines += ["usual order (forward and backward pass, medians):", ""]
+    lines += ["| source | batch | channels last, processor ms | usual order | ratio |", "|---|---|---|---|---|"]
+    for name, size in (("zoo/tiny_emoji", 10), ("zoo/efficientnet_lite0", 10)):
+        model = transferable(open_source(name), CLASSES, seed=0)
+        network, shape = model.network.train(), model.probe.shape[1:]
+        usual, labels = torch.randn(size, *shape), torch.arange(size) % CLASSES
+        batches = (usual.contiguous(memory_format=torch.channels_last), usual)
+
+        def step(batch: Tensor, network: nn.Module = network, labels: Tensor = labels) -> None:
+            network.zero_grad()
+            nn.functional.cross_entropy(network(batch), labels).backward()
+
+        step(usual)
+        times = [[timed(partial(step, batch))[1] * 1e3 for batch in batches] for _ in range(repeats)]
+        last, other = (statistics.median(column) for column in zip(*times, strict=True))
+        lines.append(f"| {name}, {shape[-1]} px | {size} | {last:.1f} | {other:.1f} | {other / last:.2f} |")
+    return [*lines, ""]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=200)
@@ -145,7 +168,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     lines = [f"Command: `python benchmarks/transfer.py --tasks {args.tasks}`; {args.threads} threads.", ""]
-    lines += overhead(args.repeats) + against_scikit_learn(args.repeats) + heads(args.tasks)
+    lines += overhead(args.repeats) + orders(args.repeats) + against_scikit_learn(args.repeats) + heads(args.tasks)
     print("\n".join(lines))
     if not args.dry_run:
         write_section("Transfer", lines)

@@ -266,3 +266,27 @@ def test_preprocessing_that_makes_no_floats():
 def test_preprocessing_that_fails_is_named():
     with pytest.raises(ModelError, match=r"failed on an example \(image\).*\[3, 9, 9\]"):
         from_module(plain(), prepare=lambda image: torch.zeros(3, 8, 8) if image.width < 200 else torch.zeros(3, 9, 9))
+
+
+class Flattening(nn.Module):
+    """Flattens its last map with `view`, which wants the channels first in memory, as many networks do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3, stride=4, padding=1), nn.Linear(64, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.conv(x).relu()
+        return self.fc(x.view(len(x), -1))
+
+
+def test_channels_lie_last_in_memory_where_the_network_takes_that():
+    turned = from_module(plain(), prepare=resize_to(16))
+    usual = from_module(Flattening(), prepare=resize_to(16))
+    assert (turned.channels_last, usual.channels_last) == (True, False)
+    examples = list(pictures(16))
+    assert turned.join(examples).stride() == (3 * 16 * 16, 1, 3 * 16, 3)
+    assert usual.join(examples).stride() == (3 * 16 * 16, 16 * 16, 16, 1)
+    assert torch.equal(turned.join(examples), usual.join(examples))
+    with pytest.raises(RuntimeError, match="view size is not compatible"):
+        usual.forward(pictures(16).contiguous(memory_format=torch.channels_last))

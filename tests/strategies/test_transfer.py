@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.strategies.tiny import ON_IMAGES, ON_TEXTS, Net, images, network, prepare, source, target, text_source, texts
+from torch import Tensor, nn
 
 from headstart.data import open_target
 from headstart.errors import InputError, ModelError, TargetError
@@ -404,6 +405,26 @@ def test_augmenting_texts_is_refused() -> None:
 def test_a_batch_of_one_with_batch_norm_says_so() -> None:
     run = transfer(target(8, 2), source(), method="fine-tune", epochs=1, batch_size=1, cache=False)
     assert any("batch norm kept the statistics" in note for note in run.outcome.notes)
+
+
+@pytest.mark.parametrize("method", ["head", "fine-tune"])
+def test_a_network_that_flattens_with_view_transfers_like_one_that_reshapes(method: str) -> None:
+    torch.manual_seed(0)
+    reshaping = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5))
+    viewing = nn.Sequential(*reshaping[:2], Viewed(), *reshaping[3:])
+    runs = [
+        transfer(target(), from_module(net, head="3", prepare=prepare), method=method, **options(method))
+        for net in (reshaping, viewing)
+    ]
+    outputs = [run.logits(images(9, seed=9)[0]) for run in runs]
+    np.testing.assert_allclose(*outputs, rtol=1e-3, atol=1e-4)
+
+
+class Viewed(nn.Module):
+    """A flattening that wants the channels first in memory."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.view(len(x), -1)
 
 
 def test_a_module_is_a_source_as_it_is() -> None:

@@ -12,7 +12,6 @@ Three things make it faster than the plain loop and change the numbers by roundi
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -53,14 +52,12 @@ class Eager:
     ) -> None:
         self.source, self.device, self.batch_size = source, device, batch_size
         network = (
-            guarded(lambda: laid_out(source.network, device), source, f"a copy for {device}")
-            if copies
-            else source.network
+            guarded(lambda: laid_out(source, device), source, f"a copy for {device}") if copies else source.network
         )
         self._networks: SimpleQueue[nn.Module] = SimpleQueue()  # two passes of one network must not overlap
         for one in (network, *(share_weights(network) for _ in range(lanes - 1))):
             self._networks.put(one)
-        self._place = partial(to_device, device=device) if copies else _as_it_is
+        self._place = self._laid_out if copies else _as_it_is
         self.measured = source.card.kind != "image" or not copies
         self.rows = self._limit() if self.measured else 1
 
@@ -120,6 +117,9 @@ class Eager:
         logits = [half[1] for half in halves if half[1] is not None]
         return torch.cat([half[0] for half in halves]), torch.cat(logits) if logits else None
 
+    def _laid_out(self, batch: Any) -> Any:
+        return self.source.laid_out(to_device(batch, self.device))
+
     def _limit(self) -> int:
         return self.batch_size or (CPU_ROWS[self.source.card.kind] if self.device.type == "cpu" else GPU_ROWS)
 
@@ -142,28 +142,24 @@ def slice_for(activation: int) -> int:
     return 2 ** min(max(round(math.log2(SLICE_BYTES / max(1, activation))), 0), 6)
 
 
-def laid_out(network: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of the network for `device`, convolutions in channels-last order, sharing every tensor that may stay."""
-    copy = share_weights(network).eval()
+def laid_out(source: Source, device: torch.device) -> nn.Module:
+    """A copy of the network for `device`, convolutions in the order it runs fastest, sharing what may stay."""
+    copy = share_weights(source.network).eval()
     moved: dict[int, Tensor] = {}  # tied weights stay tied
     for part in copy.modules():
         for name, tensor in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]:
             if id(tensor) not in moved:
-                moved[id(tensor)] = _moved(tensor, device)
+                moved[id(tensor)] = _moved(tensor, device, source)
             if moved[id(tensor)] is not tensor:
                 setattr(part, name, moved[id(tensor)])
     return copy
 
 
-def _moved(tensor: Tensor, device: torch.device) -> Tensor:
-    moved = _channels_last(tensor.detach().to(device))
+def _moved(tensor: Tensor, device: torch.device, source: Source) -> Tensor:
+    moved = source.laid_out(tensor.detach().to(device))
     if moved.data_ptr() == tensor.data_ptr() and moved.stride() == tensor.stride():
         return tensor
     return nn.Parameter(moved, requires_grad=False) if isinstance(tensor, nn.Parameter) else moved
-
-
-def _channels_last(tensor: Tensor) -> Tensor:
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -171,9 +167,9 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """A batch, tensor or mapping of tensors, on the device; images in channels-last order."""
+    """A batch, tensor or mapping of tensors, on the device."""
     if isinstance(batch, Tensor):
-        return _channels_last(batch.to(device))
+        return batch.to(device)
     return {key: value.to(device) for key, value in batch.items()} if isinstance(batch, Mapping) else batch
 
 

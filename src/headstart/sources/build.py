@@ -58,15 +58,28 @@ def build(
     batch = probe_batch(preparation, card)
     heads, probabilities = _heads(clone, batch, head, card.name)
     tapped = TappedNetwork(clone, heads, probabilities=probabilities, classifies=classifies)
-    with torch.inference_mode():
-        features, logits = tapped(batch)
+    channels_last, (features, logits) = _first_pass(tapped, batch)
     if features.ndim != 2 or (logits is not None and logits.ndim != 2):
         shapes = [tuple(x.shape) for x in (features, logits) if x is not None]
         raise ModelError(f"{card.name}: features and logits must be (examples, width); they have shapes {shapes}.")
     width = None if logits is None else logits.shape[1]
     if width == 1:  # one output is a regression, or a yes/no without a second class: no distribution over classes
         tapped.classifies, width = False, None
-    return finish(module, card, preparation, tapped, heads, width, classes, batch)
+    source = finish(module, card, preparation, tapped, heads, width, classes, batch)
+    return replace(source, channels_last=channels_last)
+
+
+def _first_pass(
+    network: TappedNetwork, batch: Tensor | Mapping[str, Tensor]
+) -> tuple[bool, tuple[Tensor, Tensor | None]]:
+    """Whether the network takes images whose channels lie last in memory, and its outputs."""
+    with torch.inference_mode():
+        if isinstance(batch, Tensor) and batch.ndim == 4:
+            try:
+                return True, network(batch.contiguous(memory_format=torch.channels_last))
+            except RuntimeError:  # `x.view(len(x), -1)` after a convolution wants the usual order
+                return False, network(batch)
+        return True, network(batch)
 
 
 def on_cpu(clone: nn.Module) -> nn.Module:

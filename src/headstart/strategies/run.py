@@ -52,7 +52,7 @@ class Run:
 
     def logits(self, examples: Sequence[object], *, batch_size: int = 64) -> np.ndarray:
         """Outputs of the network (n, C) in float32 for PIL images or texts."""
-        batches = _Listed(examples, self.source.prepare, self.source.collate)
+        batches = _Listed(examples, self.source.prepare, self.source.join)
         return outputs_of(self.network, batches, batch_size=batch_size).numpy()
 
     def predict(
@@ -120,4 +120,4 @@ def probabilities(outputs: np.ndarray, task: Task) -> np.ndarray:
 
 def batches_of(target: object, source: Source, **options: object) -> ExampleBatches:
     """A target's examples through the source's own preprocessing."""
-    return ExampleBatches(target, source.prepare, source.collate, **options)  # type: ignore[arg-type]
+    return ExampleBatches(target, source.prepare, source.join, **options)  # type: ignore[arg-type]
