@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from PIL import Image
@@ -239,3 +240,27 @@ def test_a_data_set_is_loaded_by_one_thread_at_a_time_and_survives_a_pickle() ->
         assert list(pool.map(target.examples.load, range(500))) == [str(i) for i in range(500)]
     held = open_target(TensorDataset(torch.rand(4, 3, 5, 5), torch.tensor([0, 1, 0, 1]))).examples
     assert pickle.loads(pickle.dumps(held)).digest(2) == held.digest(2)
+
+
+def test_columns_of_a_table_are_examples_and_labels():
+    table = pandas.DataFrame({"text": ["one", "two", "three", "four"], "label": ["a", "b", "a", "b"]})
+    for labels in (table["label"], table["label"].values, table["label"].astype("category")):
+        target = open_target((table["text"], labels))
+        assert (target.kind, target.classes, target.labels.tolist()) == ("text", ("a", "b"), [0, 1, 0, 1])
+        assert target.examples.load(2) == "three"
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (1, 16, 16), (16, 16, 1), (16, 16, 3), (16, 16)])
+@pytest.mark.parametrize("of", [np.asarray, torch.as_tensor])
+def test_a_list_of_whole_images_says_by_its_shape_where_the_channels_lie(shape, of):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, *shape), dtype=np.uint8)
+    target = open_target(([of(one) for one in pixels], [0, 1, 0, 1]))
+    expected = pixels[1].transpose(1, 2, 0) if shape[1:] == (16, 16) else pixels[1]
+    shown = np.asarray(target.examples.load(1))
+    assert np.array_equal(shown, np.broadcast_to(expected.reshape(16, 16, -1), (16, 16, 3)))
+
+
+def test_images_of_odd_shapes_are_said():
+    odd = [np.zeros((5, 9, 9), np.uint8), np.zeros((5, 8, 8), np.uint8)]
+    with pytest.raises(TargetError, match=r"shape \(5, 9, 9\) came.*1, 3 or 4 channels.*np.moveaxis"):
+        open_target((odd, [0, 1]))

@@ -75,3 +75,57 @@ def test_timm_preprocessing_counts_without_being_given():
     large.pretrained_cfg = {**large.pretrained_cfg, "input_size": (3, 96, 96)}
     assert from_module(small).fingerprint != from_module(large).fingerprint
     np.testing.assert_array_equal(from_module(large).card.input_size, (3, 96, 96))
+
+
+class Acting(nn.Module):
+    """A network with what a state dict does not hold: a buffer left out, a plain tensor, a function."""
+
+    def __init__(self, act=torch.relu, scale=1.0, shift=0.0):
+        super().__init__()
+        torch.manual_seed(0)
+        self.act, self.shift = act, torch.tensor(shift)
+        self.register_buffer("scale", torch.tensor(scale), persistent=False)
+        self.fc = nn.Linear(3, 5)
+
+    def forward(self, x):
+        return self.fc(self.act(x.mean(dim=(2, 3))) * self.scale + self.shift)
+
+
+class Steeper(Acting):
+    def forward(self, x):
+        return self.fc(self.act(x.mean(dim=(2, 3))) * self.scale * 2 + self.shift)
+
+
+def test_what_a_state_dict_does_not_hold_counts():
+    edited, before = type("Edited", (Acting,), {"forward": Steeper.forward}), type("Edited", (Acting,), {})
+    prints = [
+        print_of(Acting()),
+        print_of(Acting(scale=2.0)),
+        print_of(Acting(shift=1.0)),
+        print_of(Acting(torch.sin)),
+        print_of(Acting(lambda x: x + 1)),
+        print_of(Acting(lambda x: x + 2)),
+        print_of(before()),
+        print_of(edited()),  # of one name, as after a change in a notebook
+    ]
+    assert len(set(prints)) == len(prints)
+    assert print_of(Acting()) == prints[0]
+    assert print_of(Acting(lambda x: x + 1)) == prints[4]
+
+
+def test_how_examples_are_joined_counts():
+    def padded(most):
+        return lambda rows: nn.utils.rnn.pad_sequence([row[:most] for row in rows], batch_first=True)
+
+    def codes(text):
+        return torch.tensor([len(word) for word in text.split()])
+
+    module = nn.Sequential(nn.EmbeddingBag(100, 8), nn.Linear(8, 5))
+    options = {"kind": "text", "prepare": codes, "head": "1"}
+    prints = [print_of(module, collate=padded(most), **options) for most in (2, 64, 512, 100_000)]
+    assert len(set(prints)) == 4
+
+
+def test_preprocessing_in_half_width_is_hashed():
+    prepares = [lambda image, by=by: (resize_to(16)(image) * by).bfloat16() for by in (1, 2)]
+    assert len({print_of(plain().bfloat16(), prepare=prepare) for prepare in prepares}) == 2

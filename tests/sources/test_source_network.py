@@ -290,3 +290,93 @@ def test_channels_lie_last_in_memory_where_the_network_takes_that():
     assert torch.equal(turned.join(examples), usual.join(examples))
     with pytest.raises(RuntimeError, match="view size is not compatible"):
         usual.forward(pictures(16).contiguous(memory_format=torch.channels_last))
+
+
+class Standardised(nn.Conv2d):
+    """Weight standardisation as it was published: it views the weights, which wants the usual order too."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = self.weight - self.weight.mean(dim=(1, 2, 3), keepdim=True)
+        spread = weight.view(len(weight), -1).std(dim=1).view(-1, 1, 1, 1)
+        return nn.functional.conv2d(x, weight / spread, self.bias)
+
+
+def test_weights_stay_in_the_usual_order_where_the_network_views_them():
+    net = nn.Sequential(Standardised(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    assert from_module(net, prepare=resize_to(16)).channels_last is False
+
+
+class PerToken(nn.Module):
+    """Its head reads every token, and the answer is that of one."""
+
+    def __init__(self, token: int) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patches, self.head, self.token = nn.Conv2d(3, 16, 4, stride=4), nn.Linear(16, 5), token
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.patches(x).flatten(2).transpose(1, 2))[:, self.token]
+
+
+@pytest.mark.parametrize("token", [0, -1])
+@pytest.mark.parametrize("head", ["auto", "head"])
+def test_features_are_those_of_the_token_that_answers(token, head):
+    net = PerToken(token)
+    features, logits = from_module(net, prepare=resize_to(16), head=head).forward(pictures(16))
+    with torch.inference_mode():
+        torch.testing.assert_close(net.head(features), logits)
+
+
+class OldMnist(nn.Module):
+    """The classic example: an early convolution has as many outputs as there are classes, the end is a log softmax."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.fc = nn.Conv2d(3, 5, 3), nn.Linear(5, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv1(x).relu().mean(dim=(2, 3))).log_softmax(dim=1)
+
+
+def test_a_log_softmax_after_the_head_is_seen_through():
+    assert from_module(OldMnist(), prepare=resize_to(16)).head == "fc"
+
+
+class Cosine(nn.Module):
+    """A classifier that is no layer, behind a convolution that happens to have as many outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(3, 16, 3), nn.Conv2d(16, 32, 3)
+        self.classes = nn.Parameter(torch.randn(16, 32))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        features = self.second(self.first(x).relu()).mean(dim=(2, 3))
+        return nn.functional.linear(nn.functional.normalize(features), nn.functional.normalize(self.classes))
+
+
+def test_a_layer_that_does_not_order_the_classes_as_the_output_does_is_no_head():
+    with pytest.raises(ModelError, match=r"head of Cosine cannot be told.*`first`.*Name it with `head=`"):
+        from_module(Cosine(), prepare=resize_to(16))
+
+
+def test_a_network_of_another_width_inside_has_a_head_that_is_found():
+    class Half(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = plain().bfloat16()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.net(x.bfloat16()).float()
+
+    assert from_module(Half(), prepare=resize_to(16)).head == "net.4"
+
+
+def test_a_network_that_does_not_run_and_one_of_no_kind_are_said():
+    with pytest.raises(ModelError, match="does not run on its own preprocessing"):
+        from_module(nn.Linear(7, 2), prepare=resize_to(16), head=None)
+    with pytest.raises(ModelError, match=r"the preprocessing failed on an example \(image\).*ZeroDivisionError"):
+        from_module(plain(), prepare=lambda image: 1 / 0)
+    with pytest.raises(InputError, match=r"`kind` must be image or text; got 'images'"):
+        from_module(plain(), prepare=resize_to(16), kind="images")

@@ -75,17 +75,37 @@ def hold(examples: object, *, channels_first: bool = False) -> tuple[Kind, Examp
         return "text", Texts([str(item) for item in items]), ()
     arrays = [as_numpy(item) for item in items]
     if all(isinstance(item, np.ndarray) and item.dtype == np.uint8 and item.ndim in (2, 3) for item in arrays):
-        return "image", Pictures([Image.fromarray(np.asarray(item)) for item in arrays]), ()
+        return _pictures([np.asarray(item) for item in arrays], channels_first)
     raise TargetError(
         "examples must all be images (PIL, uint8 arrays, encoded bytes, paths) or all be texts; came "
         f"{', '.join(sorted({type(item).__name__ for item in items}))}."
     )
 
 
+def _pictures(arrays: list[np.ndarray], channels_first: bool) -> tuple[Kind, Examples, tuple[str, ...]]:
+    """Whole images of 0 to 255; where they all have one shape it says on which axis the channels lie."""
+    if arrays[0].ndim == 3 and len({item.shape for item in arrays}) == 1:
+        images, notes = image_array(np.stack(arrays), "the images given", channels_first=channels_first)
+        return "image", images, notes
+    turned = [np.moveaxis(item, 0, -1) if channels_first and item.ndim == 3 else item for item in arrays]
+    odd = next((item.shape for item in turned if item.ndim == 3 and item.shape[2] not in (1, 3, 4)), None)
+    if odd is not None:
+        raise TargetError(
+            f"an image array of shape {odd} came; (height, width), or (height, width, channels) with 1, 3 or 4 "
+            "channels, was expected. Turn it with `np.moveaxis(image, 0, -1)` if its channels come first."
+        )
+    return "image", Pictures([Image.fromarray(item[..., 0] if item.shape[2:] == (1,) else item) for item in turned]), ()
+
+
 def as_numpy(value: object) -> object:
-    """A torch tensor as an array; anything else as it is. (Seen by its methods, so that torch need not be loaded.)"""
+    """A torch tensor or a column of a table as an array; anything else as it is.
+
+    (Seen by their methods, so that neither torch nor pandas need be loaded.)
+    """
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         return value.detach().cpu().numpy()
+    if hasattr(value, "to_numpy"):
+        return value.to_numpy()
     return value
 
 

@@ -12,6 +12,7 @@ Three things make it faster than the plain loop and change the numbers by roundi
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from headstart.extract.outputs import OutOfMemoryError, Outputs, guarded, rows_of
-from headstart.sources.network import share_weights
+from headstart.sources.network import placed, share_weights
 from headstart.sources.source import Source
 
 SLICE_BYTES = 12 << 20  # of the largest activation, in each lane; measured best between 8 and 16 MB on five networks
@@ -51,9 +52,8 @@ class Eager:
         self, source: Source, device: torch.device, batch_size: int | None, lanes: int = 1, *, copies: bool = True
     ) -> None:
         self.source, self.device, self.batch_size = source, device, batch_size
-        network = (
-            guarded(lambda: laid_out(source, device), source, f"a copy for {device}") if copies else source.network
-        )
+        copy = partial(placed, source.network, device, turn=source.channels_last)
+        network = guarded(copy, source, f"a copy for {device}") if copies else source.network
         self._networks: SimpleQueue[nn.Module] = SimpleQueue()  # two passes of one network must not overlap
         for one in (network, *(share_weights(network) for _ in range(lanes - 1))):
             self._networks.put(one)
@@ -140,26 +140,6 @@ def slice_for(activation: int) -> int:
         (2, 16, 64)
     """
     return 2 ** min(max(round(math.log2(SLICE_BYTES / max(1, activation))), 0), 6)
-
-
-def laid_out(source: Source, device: torch.device) -> nn.Module:
-    """A copy of the network for `device`, convolutions in the order it runs fastest, sharing what may stay."""
-    copy = share_weights(source.network).eval()
-    moved: dict[int, Tensor] = {}  # tied weights stay tied
-    for part in copy.modules():
-        for name, tensor in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]:
-            if id(tensor) not in moved:
-                moved[id(tensor)] = _moved(tensor, device, source)
-            if moved[id(tensor)] is not tensor:
-                setattr(part, name, moved[id(tensor)])
-    return copy
-
-
-def _moved(tensor: Tensor, device: torch.device, source: Source) -> Tensor:
-    moved = source.laid_out(tensor.detach().to(device))
-    if moved.data_ptr() == tensor.data_ptr() and moved.stride() == tensor.stride():
-        return tensor
-    return nn.Parameter(moved, requires_grad=False) if isinstance(tensor, nn.Parameter) else moved
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from headstart.errors import InputError, ModelError
 from headstart.records import ModelCard
 from headstart.sources.fingerprint import fingerprint, probe_examples
-from headstart.sources.head import find_heads, looks_like_probabilities
-from headstart.sources.network import TappedNetwork, call, share_weights
+from headstart.sources.head import HeadFound, find_heads, heads_named
+from headstart.sources.network import TappedNetwork, channels_last, placed, share_weights
 from headstart.sources.source import Source
 
 Head = str | tuple[str, ...] | None | Literal["auto"]
@@ -56,9 +56,10 @@ def build(
     """
     clone = on_cpu(share_weights(module)).eval()
     batch = probe_batch(preparation, card)
-    heads, probabilities = _heads(clone, batch, head, card.name)
-    tapped = TappedNetwork(clone, heads, probabilities=probabilities, classifies=classifies)
-    channels_last, (features, logits) = _first_pass(tapped, batch)
+    found = _heads(clone, batch, head, card.name)
+    heads = found.heads
+    tapped = TappedNetwork(clone, heads, probabilities=found.probabilities, classifies=classifies, token=found.token)
+    turned, (features, logits) = _first_pass(tapped, batch)
     if features.ndim != 2 or (logits is not None and logits.ndim != 2):
         shapes = [tuple(x.shape) for x in (features, logits) if x is not None]
         raise ModelError(f"{card.name}: features and logits must be (examples, width); they have shapes {shapes}.")
@@ -66,17 +67,17 @@ def build(
     if width == 1:  # one output is a regression, or a yes/no without a second class: no distribution over classes
         tapped.classifies, width = False, None
     source = finish(module, card, preparation, tapped, heads, width, classes, batch)
-    return replace(source, channels_last=channels_last)
+    return replace(source, channels_last=turned)
 
 
 def _first_pass(
     network: TappedNetwork, batch: Tensor | Mapping[str, Tensor]
 ) -> tuple[bool, tuple[Tensor, Tensor | None]]:
-    """Whether the network takes images whose channels lie last in memory, and its outputs."""
+    """Whether the network takes images, and weights of its own, whose channels lie last in memory; and its outputs."""
     with torch.inference_mode():
         if isinstance(batch, Tensor) and batch.ndim == 4:
             try:
-                return True, network(batch.contiguous(memory_format=torch.channels_last))
+                return True, placed(network, "cpu", turn=True)(channels_last(batch))
             except RuntimeError:  # `x.view(len(x), -1)` after a convolution wants the usual order
                 return False, network(batch)
         return True, network(batch)
@@ -143,25 +144,18 @@ def probe_batch(preparation: Preparation, card: ModelCard) -> Tensor | Mapping[s
     return batch  # type: ignore[return-value]
 
 
-def _heads(
-    clone: nn.Module, batch: Tensor | Mapping[str, Tensor], head: Head, name: str
-) -> tuple[tuple[str, ...], bool]:
-    """The heads' names and whether the model ends in a softmax."""
+def _heads(clone: nn.Module, batch: Tensor | Mapping[str, Tensor], head: Head, name: str) -> HeadFound:
+    """The heads' names and what the model does with their results."""
     try:
         if head == "auto":
-            found = find_heads(clone, batch)
-            return found.heads, found.probabilities
-        if head is None:
-            return (), False
-        heads = (head,) if isinstance(head, str) else tuple(head)
+            return find_heads(clone, batch)
+        heads = () if head is None else (head,) if isinstance(head, str) else tuple(head)
         _check_names(clone, heads)
-        with torch.inference_mode():
-            output = call(clone, batch)
-        return heads, output.ndim == 2 and looks_like_probabilities(output)
+        return heads_named(clone, batch, heads)
     except ModelError:
         raise
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
-        shapes = tuple(batch.shape) if isinstance(batch, Tensor) else sorted(batch)
+        shapes = tuple(batch.shape) if isinstance(batch, Tensor) else list(batch)
         raise ModelError(
             f"{name}: the model does not run on its own preprocessing (batch {shapes}): {error}"
         ) from error

@@ -2,20 +2,28 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from pathlib import Path
+from types import BuiltinFunctionType, CodeType, FunctionType
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import nn
 
-from headstart.errors import InputError
+from headstart.errors import InputError, ModelError
 from headstart.records import Kind
 
 EXTRACTION_VERSION = 1  # raised when our own forward pass changes what it returns
 _NAMES = {"name_or_path", "training"}  # plain attributes that do not change the numbers
-TEXTS = ("A short sentence.", "A rather longer sentence, with a number (42) and UPPER case, to fill a few more tokens.")
+TEXTS = (
+    "A short sentence.",
+    "A rather longer sentence, with a number (42) and UPPER case, to fill a few more tokens.",
+    " ".join(f"Sentence {number} of a text that is longer than any model reads." for number in range(1000)),
+)
 
 
 def fingerprint(module: nn.Module, preprocessing: str, layer: str) -> str:
@@ -33,17 +41,30 @@ def fingerprint(module: nn.Module, preprocessing: str, layer: str) -> str:
 
 
 def weights_hash(module: nn.Module) -> str:
-    """Hex blake2b of the sorted state: names, shapes, types and bytes."""
+    """Hex blake2b of the sorted state and of the tensors beside it: names, shapes, types and bytes."""
     digest = hashlib.blake2b(digest_size=16)
-    for name, value in sorted(module.state_dict().items()):
-        if not isinstance(value, torch.Tensor):  # `get_extra_state` may hold anything
+    for name, value in (*sorted(module.state_dict().items()), *_beside_the_state(module)):
+        if isinstance(value, torch.Tensor):
+            digest.update(f"{name} {tuple(value.shape)} {value.dtype} ".encode())
+            digest.update(_raw(value))
+        else:  # `get_extra_state` may hold anything
             digest.update(f"{name} {value!r}".encode())
-            continue
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype} ".encode())
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        if flat.numel():
-            digest.update(flat.view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _beside_the_state(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """Tensors that decide the numbers and are in no state dict: buffers that are not persistent, plain attributes."""
+    found = []
+    for name, part in module.named_modules():
+        unsaved = [key for key in sorted(part._non_persistent_buffers_set) if part._buffers.get(key) is not None]
+        plain = sorted(key for key, value in vars(part).items() if isinstance(value, torch.Tensor))
+        found += [(f"{name}.{key}", getattr(part, key)) for key in (*unsaved, *plain)]
+    return found
+
+
+def _raw(tensor: torch.Tensor) -> bytes | memoryview:
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data if flat.numel() else b""
 
 
 def architecture(module: nn.Module) -> str:
@@ -53,7 +74,37 @@ def architecture(module: nn.Module) -> str:
         kind = f"{type(part).__module__}.{type(part).__qualname__}"
         settings = {key: value for key, value in sorted(vars(part).items()) if _is_setting(key, value)}
         lines.append(f"{name}: {kind} {settings!r}")
+        functions = {key: value for key, value in sorted(vars(part).items()) if _is_function(key, value)}
+        lines += [f"{name}.{key}: {_named(value)}" for key, value in functions.items()]
+        if not _is_of_a_library(type(part).__module__):
+            lines.append(f"{name}.forward: {_named(type(part).forward)}")
     return "\n".join(lines)
+
+
+def _is_function(key: str, value: object) -> bool:
+    return not key.startswith("_") and isinstance(value, FunctionType | BuiltinFunctionType)
+
+
+def _is_of_a_library(module: str) -> bool:
+    """Not so are scripts and notebooks, which change from run to run while their names stay."""
+    if module.partition(".")[0] == "headstart":
+        return True
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is not None and bool({"site-packages", "dist-packages"} & set(Path(file).parts))
+
+
+def _named(function: Any) -> str:
+    """A function's name, and of one that no library wrote what it does: all lambdas have one name."""
+    home, code = getattr(function, "__module__", None) or "", getattr(function, "__code__", None)
+    name = f"{home}.{getattr(function, '__qualname__', type(function).__name__)}"
+    return name if code is None or _is_of_a_library(home) else f"{name} {_does(code)}"
+
+
+def _does(code: CodeType) -> str:
+    """Steps, names and constants; the order of a set of texts changes from run to run."""
+    constants = [value for value in code.co_consts if not isinstance(value, frozenset)]
+    inside = [_does(value) if isinstance(value, CodeType) else repr(value) for value in constants]
+    return f"{code.co_code.hex()} {code.co_names} {inside}"
 
 
 def _is_setting(key: str, value: object) -> bool:
@@ -73,13 +124,17 @@ def behaviour(prepare: Callable[[object], object], kind: Kind) -> str:
 
     Raises:
         InputError: Two runs on the same example differ, so the preprocessing is random.
+        ModelError: It fails on an example.
     """
     digest = hashlib.blake2b(digest_size=16)
     for example in probe_examples(kind):
-        first, second = _bytes(prepare(example)), _bytes(prepare(example))
+        try:
+            first, second = _bytes(prepare(example)), _bytes(prepare(example))
+        except Exception as error:  # the caller's own code may raise anything, and the user must hear whose it was
+            raise ModelError(f"the preprocessing failed on an example ({kind}): {error!r}.") from error
         if first != second:
             raise InputError(
-                "`prepare` gives two results for the same example, but features must be repeatable. "
+                "the preprocessing gives two results for the same example, but features must be repeatable. "
                 "Take the random augmentation out of it."
             )
         digest.update(first)
@@ -100,10 +155,10 @@ def probe_examples(kind: Kind) -> tuple[object, ...]:
 
 def _bytes(value: object) -> bytes:
     if isinstance(value, torch.Tensor):
-        return f"{tuple(value.shape)} {value.dtype}".encode() + value.detach().cpu().contiguous().numpy().tobytes()
+        return f"{tuple(value.shape)} {value.dtype}".encode() + bytes(_raw(value))
     if isinstance(value, np.ndarray):
         return f"{value.shape} {value.dtype}".encode() + np.ascontiguousarray(value).tobytes()
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):  # a tokenizer's answer is no dict
         return b"".join(_bytes(part) for key in sorted(value) for part in (key, value[key]))
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
         return b"".join(_bytes(part) for part in value)

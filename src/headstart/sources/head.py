@@ -1,13 +1,13 @@
 """Which layer of a module is its classifier? Found by watching one forward pass, never by name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from headstart.errors import ModelError
-from headstart.sources.network import call, pooled
+from headstart.sources.network import TOKENS, Token, call, of_tokens
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class HeadFound:
     """The classifier's dotted names (several if the model averages them) and what the model's output is."""
 
     heads: tuple[str, ...]
-    classes: int
     probabilities: bool  # the output is a softmax already
+    token: Token = "mean"  # of a head that reads every token: whose answer the model returns
 
 
 class _Watch:
@@ -33,25 +33,37 @@ def find_heads(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> HeadFo
     """The layer, or the layers, that produce the model's output; `model` must be in eval mode and may be hooked.
 
     Candidates are the linear layers and convolutions that ran once and have as many outputs as the model. The head
-    is the one whose result IS the output (pooled over space, or through a softmax), or all of them if the output is
-    their mean. Only one candidate left is taken too: something elementwise follows it.
+    is the one whose result IS the output (pooled over space, of one token, or through a softmax), or all of them if
+    the output is their mean. Only one candidate left is taken too if it orders the classes of every example as the
+    output does: something monotone follows it.
 
     Raises:
         ModelError: No layer, or more than one, could be it; the text lists them.
     """
-    output, watches = _watch(model, batch)
+    layers = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    output, results = _watch(model, batch, layers)
     if output.ndim != 2:
         raise ModelError(
             f"the output of {type(model).__name__} has shape {tuple(output.shape)}; (examples, classes) was expected. "
             "If it is an embedding, pass `head=None`."
         )
-    results = {name: w.outputs[0] for name, w in watches.items() if len(w.outputs) == 1}
-    candidates = {name: pooled(out) for name, out in results.items() if pooled(out).shape == output.shape}
     probabilities = looks_like_probabilities(output)
+    tokens = {name: _token(out, output, probabilities) for name, out in results.items()}
+    candidates = {name: of_tokens(out, tokens[name]) for name, out in results.items()}
+    candidates = {name: out for name, out in candidates.items() if out.shape == output.shape}
     heads = _matching(candidates, output, probabilities)
     if not heads:
         raise ModelError(_not_found(model, output.shape[1], list(candidates), list(results)))
-    return HeadFound(heads, output.shape[1], probabilities)
+    return HeadFound(heads, probabilities, tokens[heads[0]])
+
+
+def heads_named(model: nn.Module, batch: Tensor | Mapping[str, Tensor], heads: tuple[str, ...]) -> HeadFound:
+    """Heads that the caller names, and what the model does with their results."""
+    output, results = _watch(model, batch, heads)
+    probabilities = output.ndim == 2 and looks_like_probabilities(output)
+    result = results.get(heads[0]) if heads else None
+    token = _token(result, output, probabilities) if isinstance(result, Tensor) else "mean"
+    return HeadFound(heads, probabilities, token)
 
 
 def looks_like_probabilities(output: Tensor) -> bool:
@@ -60,28 +72,47 @@ def looks_like_probabilities(output: Tensor) -> bool:
     return output.shape[1] > 1 and bool((output >= 0).all()) and rows_sum_to_one
 
 
-def _watch(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> tuple[Tensor, dict[str, _Watch]]:
-    layers = {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)}
+def _watch(
+    model: nn.Module, batch: Tensor | Mapping[str, Tensor], layers: Sequence[str]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The model's output, and what those of the layers that ran once returned."""
     watches = {name: _Watch() for name in layers}
-    handles = [layers[name].register_forward_hook(watch) for name, watch in watches.items()]
+    handles = [model.get_submodule(name).register_forward_hook(watch) for name, watch in watches.items()]
     try:
         with torch.inference_mode():
-            return call(model, batch), watches
+            output = call(model, batch)
     finally:
         for handle in handles:
             handle.remove()
+    return output, {name: watch.outputs[0] for name, watch in watches.items() if len(watch.outputs) == 1}
 
 
 def _matching(candidates: dict[str, Tensor], output: Tensor, probabilities: bool) -> tuple[str, ...]:
-    def same(x: Tensor) -> bool:
-        return torch.allclose(x.softmax(dim=1) if probabilities else x, output, rtol=1e-4, atol=1e-6)
-
-    exact = tuple(name for name, x in candidates.items() if same(x))
+    exact = tuple(name for name, x in candidates.items() if _same(x, output, probabilities))
     if len(exact) == 1:
         return exact
-    if not exact and len(candidates) > 1 and same(torch.stack(list(candidates.values())).mean(dim=0)):
-        return tuple(candidates)
-    return tuple(candidates) if not exact and len(candidates) == 1 else ()
+    if not exact and len(candidates) > 1:
+        mean = torch.stack(list(candidates.values())).mean(dim=0)
+        return tuple(candidates) if _same(mean, output, probabilities) else ()
+    return tuple(name for name, x in candidates.items() if not exact and _orders_alike(x, output))
+
+
+def _same(result: Tensor, output: Tensor, probabilities: bool) -> bool:
+    """Whether a layer's result is the model's output, as it is or through a softmax or its logarithm."""
+    x, y = result.float(), output.float()
+    forms = [x.softmax(dim=-1)] if probabilities else [x, x.log_softmax(dim=-1)]
+    return x.shape == y.shape and any(torch.allclose(form, y, rtol=1e-4, atol=1e-6) for form in forms)
+
+
+def _orders_alike(result: Tensor, output: Tensor) -> bool:
+    return bool((output.float().gather(1, result.argsort(dim=1)).diff(dim=1) >= -1e-6).all())
+
+
+def _token(result: Tensor, output: Tensor, probabilities: bool) -> Token:
+    """Whose answer of a head that reads every token (b, t, z) the model returns."""
+    if result.ndim != 3:
+        return "mean"
+    return next((token for token in TOKENS if _same(of_tokens(result, token), output, probabilities)), "mean")
 
 
 def _not_found(model: nn.Module, classes: int, candidates: list[str], ran: list[str]) -> str:

@@ -37,7 +37,7 @@ def from_module(
         kind: "image" or "text".
 
     Raises:
-        InputError: No preprocessing is given and the module carries none, or it is random.
+        InputError: No preprocessing is given and the module carries none, or it is random; there is no such `kind`.
         ModelError: The head cannot be found, or the module does not run.
 
     Example:
@@ -49,6 +49,8 @@ def from_module(
         >>> source.head, source.card.num_classes
         ('2', 2)
     """
+    if kind not in ("image", "text"):
+        raise InputError(f"`kind` must be image or text; got {kind!r}.")
     name = name or f"module/{type(module).__name__}"
     if prepare is None and _is_sentence_encoder(module):
         from headstart.sources.sentence import from_sentence_transformer
@@ -56,7 +58,7 @@ def from_module(
         return from_sentence_transformer(module, ModelCard(name=name, kind="text"))
     card = ModelCard(name=name, kind=kind)
     if prepare is not None:
-        preparation = Preparation(prepare, collate or stack, "does " + behaviour(prepare, kind))
+        preparation = Preparation(prepare, collate or stack, _described(prepare, collate, kind))
     else:
         carried = module_preparation(module)
         if carried is None:
@@ -70,6 +72,13 @@ def from_module(
 
         head, classes = head_names(module), classes or class_names(module)
     return build(module, card, preparation, head=head, classes=classes)
+
+
+def _described(prepare: Callable[[object], object], collate: Callable[[list], object] | None, kind: Kind) -> str:
+    does = "does " + behaviour(prepare, kind)
+    if collate is None:
+        return does
+    return f"{does} joined {behaviour(lambda example: collate([prepare(example)]), kind)}"
 
 
 def candidate(module: nn.Module, name: str) -> Candidate:

@@ -9,7 +9,7 @@ ONE network must not overlap in time (copy it for that; copies share nothing but
 
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from headstart.errors import ModelError
 
 TINY = torch.finfo(torch.float32).tiny
+Token = Literal["mean", "first", "last"]
+TOKENS: tuple[Token, ...] = get_args(Token)
 
 
 def share_weights(module: nn.Module) -> nn.Module:
@@ -42,6 +44,35 @@ def share_weights(module: nn.Module) -> nn.Module:
         ) from error
 
 
+def channels_last(tensor: Tensor) -> Tensor:
+    """A tensor of four axes with its second last in memory; any other as it is."""
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def placed(network: nn.Module, device: torch.device | str, *, turn: bool) -> nn.Module:
+    """A copy of the network on `device`, in evaluation mode, that shares every tensor that may stay as it is.
+
+    Args:
+        turn: Give tensors of four axes (weights of convolutions) their channels last in memory.
+    """
+    copied = share_weights(network).eval()
+    moved: dict[int, tuple[Tensor, Tensor]] = {}  # tied weights stay tied; the old tensor is kept, or its id goes round
+    for part in copied.modules():
+        for name, tensor in [*part.named_parameters(recurse=False), *part.named_buffers(recurse=False)]:
+            _, new = moved.setdefault(id(tensor), (tensor, _placed(tensor, device, turn)))
+            if new is not tensor:
+                setattr(part, name, new)
+    return copied
+
+
+def _placed(tensor: Tensor, device: torch.device | str, turn: bool) -> Tensor:
+    there = tensor.detach().to(device)
+    new = channels_last(there) if turn else there
+    if new.data_ptr() == tensor.data_ptr() and new.stride() == tensor.stride():
+        return tensor
+    return nn.Parameter(new, requires_grad=False) if isinstance(tensor, nn.Parameter) else new
+
+
 class Recorder:
     """A forward pre-hook that notes what went into a module."""
 
@@ -62,44 +93,53 @@ class TappedNetwork(nn.Module):
             output is the features and there are no logits.
         probabilities: The model ends in a softmax; its logarithm is returned, so that softmax(logits) is its output.
         classifies: False for a regression head: features only.
+        token: Of heads that read every token (b, t, d): which one the model goes by.
     """
 
     def __init__(
-        self, model: nn.Module, heads: tuple[str, ...], *, probabilities: bool = False, classifies: bool = True
+        self,
+        model: nn.Module,
+        heads: tuple[str, ...],
+        *,
+        probabilities: bool = False,
+        classifies: bool = True,
+        token: Token = "mean",
     ) -> None:
         super().__init__()
         self.model = model
         self.heads = heads
         self.probabilities = probabilities
         self.classifies = classifies
+        self.token: Token = token
         self.recorders = [Recorder() for _ in heads]
         for name, recorder in zip(heads, self.recorders, strict=True):
             model.get_submodule(name).register_forward_pre_hook(recorder)
         self.eval()
 
     def forward(self, batch: Tensor | Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-        """Features (b, d) and logits (b, z), or None where there is no classifier."""
+        """Features (b, d) and logits (b, z), or None where there is no classifier, and while the model trains."""
         for recorder in self.recorders:
             recorder.seen.clear()  # a forward pass that failed half-way leaves nothing behind
-        output = call(self.model, batch)
+        output = run(self.model, batch)  # a model may answer otherwise while it trains, e.g. with an auxiliary head's
         if not self.heads:
-            return pooled(output), None
+            return pooled(one_tensor(output, self.model)), None
         inputs: list[Tensor] = []
         for name, recorder in zip(self.heads, self.recorders, strict=True):
             inputs.append(_the_one(recorder.seen, name))
             recorder.seen.clear()
         features = self.pool(inputs, batch)
-        if not self.classifies:
+        if self.training or not self.classifies:
             return features, None
-        return features, output.clamp_min(TINY).log() if self.probabilities else output
+        logits = one_tensor(output, self.model)
+        return features, logits.clamp_min(TINY).log() if self.probabilities else logits
 
     def pool(self, inputs: list[Tensor], batch: Tensor | Mapping[str, Tensor]) -> Tensor:
         """What the heads saw, as one (b, d) matrix; an input that two heads share is taken once."""
         distinct = [x for i, x in enumerate(inputs) if not any(x is other for other in inputs[:i])]
-        if isinstance(batch, Mapping) and distinct[0].ndim == 3:
-            config: Any = self.model.config  # a decoder of transformers: it classifies every token
-            return last_token(distinct[0], batch, config.pad_token_id)
-        parts = [pooled(x) for x in distinct]
+        config: Any = getattr(self.model, "config", None)
+        if isinstance(batch, Mapping) and distinct[0].ndim == 3 and hasattr(config, "pad_token_id"):
+            return last_token(distinct[0], batch, config.pad_token_id)  # a decoder: it classifies every token
+        parts = [of_tokens(x, self.token) for x in distinct]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
@@ -116,13 +156,26 @@ class EmbeddingNetwork(nn.Module):
         return self.model(dict(batch))["sentence_embedding"], None
 
 
+def run(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> Any:
+    """Whatever the model returns."""
+    return model(**batch) if isinstance(batch, Mapping) else model(batch)
+
+
 def call(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> Tensor:
     """The model's output as one tensor; `logits` where it returns a record of several.
 
     Raises:
         ModelError: The output is neither a tensor nor a record with `logits`.
     """
-    output = model(**batch) if isinstance(batch, Mapping) else model(batch)
+    return one_tensor(run(model, batch), model)
+
+
+def one_tensor(output: Any, model: nn.Module) -> Tensor:
+    """A model's output if it is a tensor; its `logits` if it is a record of several.
+
+    Raises:
+        ModelError: It is neither.
+    """
     if isinstance(output, Tensor):
         return output
     logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
@@ -139,6 +192,13 @@ def pooled(x: Tensor) -> Tensor:
     if x.ndim == 4:
         return x.mean(dim=(2, 3))
     return x.mean(dim=1) if x.ndim == 3 else x
+
+
+def of_tokens(x: Tensor, token: Token) -> Tensor:
+    """(b, d) of (b, t, d): of one token or the mean of all; other shapes as `pooled` takes them."""
+    if x.ndim != 3 or token == "mean":
+        return pooled(x)
+    return x[:, 0] if token == "first" else x[:, -1]
 
 
 def last_token(x: Tensor, batch: Mapping[str, Tensor], pad: int) -> Tensor:

@@ -116,6 +116,6 @@ def _load(where: str, *, local: bool, trust_pickle: bool) -> "SentenceTransforme
     with quiet_import():  # it imports peft, and that bitsandbytes, where they are installed
         from sentence_transformers import SentenceTransformer
 
-    options = {"weights_only": False} if trust_pickle else {}
+    options = {"dtype": "float32", **({"weights_only": False} if trust_pickle else {})}  # whatever the file's width is
     with no_bar():
         return SentenceTransformer(where, device="cpu", local_files_only=local, model_kwargs=options).eval()

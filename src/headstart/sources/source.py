@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from headstart.records import ModelCard
+from headstart.sources.network import channels_last
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +41,7 @@ class Source:
 
     def laid_out(self, batch: Any) -> Any:
         """Images with their channels last in memory, in which convolutions are faster; other batches as they are."""
-        if self.channels_last and isinstance(batch, torch.Tensor) and batch.ndim == 4:
-            return batch.contiguous(memory_format=torch.channels_last)
-        return batch
+        return channels_last(batch) if self.channels_last and isinstance(batch, torch.Tensor) else batch
 
     def forward(self, batch: object) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Features and logits of one batch, without gradients."""

@@ -143,7 +143,8 @@ def _load(where: str, card: ModelCard, *, local: bool, trust_pickle: bool) -> So
         raise ModelError(f"{card.name} reads {kind} data, but the target holds {card.kind} data.")
     image = kind == "image"
     auto = transformers.AutoModelForImageClassification if image else transformers.AutoModelForSequenceClassification
-    options = {"weights_only": False} if trust_pickle else {}
+    options: dict[str, Any] = {"dtype": "float32"}  # not the width of the file: half is for graphics cards
+    options |= {"weights_only": False} if trust_pickle else {}
     with no_bar():
         module, info = auto.from_pretrained(where, local_files_only=local, output_loading_info=True, **options)
     preparation = _image_preparation(where, local) if image else _text_preparation(where, local, module)

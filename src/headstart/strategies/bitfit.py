@@ -14,8 +14,13 @@ def plan(model: Transferable, options: Options) -> tuple[Group, ...]:
     Raises:
         InputError: The network has no biases.
     """
-    biases = [name for block in model.body for name in block.parameters if name.endswith("bias")]
+    biases = [name for block in model.body for name in block.parameters if _is_bias(name.rpartition(".")[2])]
     if not biases:
         raise InputError("this network has no biases, so `bitfit` would train the head alone; use `head` for that.")
     rate = options.rate or RATE
     return part_groups(model, biases, rate=rate, head_rate=rate)
+
+
+def _is_bias(name: str) -> bool:
+    """Recurrent layers call theirs `bias_ih_l0`, attention `in_proj_bias`."""
+    return name.startswith("bias") or name.endswith("bias")

@@ -11,12 +11,13 @@ from torch import nn
 
 from headstart.data.provenance import provenance
 from headstart.data.target import Target
+from headstart.errors import ModelError
 from headstart.evaluation import MAIN, bounds, metrics
 from headstart.extract import extract
 from headstart.records import Bound, Extraction, Outcome, PlanRow, Predictions
 from headstart.strategies.augment import augment
 from headstart.strategies.heads import solve_head
-from headstart.strategies.network import Transferable, count, transferable
+from headstart.strategies.network import Transferable, as_it_trains, count, transferable
 from headstart.strategies.options import Options, described
 from headstart.strategies.run import Run, batches_of, probabilities
 from headstart.strategies.scale import Scale
@@ -32,7 +33,11 @@ FOR_BOUNDS = 2000  # examples on which the bounds are checked
 
 
 def planned(setting: Setting) -> tuple[Transferable, tuple[Group, ...]]:
-    """The network, with whatever the strategy inserts, and what of it trains."""
+    """The network, with whatever the strategy inserts, and what of it trains.
+
+    Raises:
+        ModelError: A training has nothing to train: no layer with parameters lies before the features.
+    """
     strategy = setting.strategy
     model = transferable(setting.source, _outputs(setting.parts.train), seed=setting.seed, scratch=strategy.scratch)
     if strategy.plan is None:
@@ -40,6 +45,11 @@ def planned(setting: Setting) -> tuple[Transferable, tuple[Group, ...]]:
         head = model.blocks[-1]
         rate = (setting.options.rate or 0.01) if setting.options.solver == "sgd" else 1.0
         return model, (*frozen, Group(head.name, head.parameters, head.modules, rate, new=True))
+    if not model.body:
+        raise ModelError(
+            f"no layer of {setting.source.name} before its features trains: they have no parameters, or run without "
+            "gradients. Use `--method head`."
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(setting.seed)  # inserted parts start at random
         return model, strategy.plan(model, setting.options, setting.training.epochs)
@@ -131,8 +141,9 @@ def _trained(setting: Setting, model: Transferable, groups: Sequence[Group], ide
     changed = None
     if setting.augment != "none":
         changed = lambda image, rng: augment(image, rng, setting.augment)  # type: ignore[arg-type] # noqa: E731
-    train = batches_of(scale.of(parts.train), setting.source, augment=changed, seed=setting.seed)
-    valid = None if parts.valid is None else batches_of(scale.of(parts.valid), setting.source)
+    source = as_it_trains(setting.source, model.probe)
+    train = batches_of(scale.of(parts.train), source, augment=changed, seed=setting.seed)
+    valid = None if parts.valid is None else batches_of(scale.of(parts.valid), source)
     fitted = fit(
         model.network,
         groups,

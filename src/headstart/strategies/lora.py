@@ -56,11 +56,18 @@ def insert(model: Transferable, options: Options, **config: Any) -> tuple[Group,
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*tie_word_embeddings.*")
         peft.inject_adapter_in_model(settings, network)
+    for layer in network.modules():
+        if isinstance(layer, nn.TransformerEncoderLayer):  # its fast path takes the weights and passes by the updates
+            layer.register_forward_pre_hook(_no_fast_path)
     network.eval()
     names = [name for name, _ in network.named_parameters() if ".lora_" in name]
     added = [n for n, _ in network.named_modules() if n not in before and ".lora_" in n]
     rate = options.rate or RATE
     return part_groups(model, names, rate=rate, head_rate=rate, modules=added)
+
+
+def _no_fast_path(layer: nn.Module, inputs: tuple) -> None:
+    """A layer with a hook, whatever it does, runs its parts one by one."""
 
 
 def target_layers(model: Transferable) -> list[str]:

@@ -30,7 +30,8 @@ class TransferNetwork(nn.Module):
 
     def forward(self, batch: Tensor | Mapping[str, Any] | None = None, **named: Tensor) -> Tensor:
         """Outputs of a batch, given as a tensor, as a mapping, or by name."""
-        return self.head(self.features(named if batch is None else batch))
+        features = self.features(named if batch is None else batch)
+        return self.head(features.to(self.head.weight.dtype))  # a body may compute in another width
 
     def features(self, batch: Tensor | Mapping[str, Any]) -> Tensor:
         return self.body(batch)[0]
@@ -70,8 +71,13 @@ def transferable(source: Source, outputs: int, *, seed: int, scratch: bool = Fal
         scratch: Draw every weight anew.
 
     Raises:
-        ModelError: The source has no trainable layer before its features.
+        ModelError: The network is a script, which cannot be taken apart.
     """
+    if any(isinstance(part, torch.jit.ScriptModule) for part in source.network.modules()):
+        raise ModelError(
+            f"{source.name} is scripted or traced, so its layers cannot be told apart: it can be ranked, not trained. "
+            "Give the module that it was made from."
+        )
     probe = source.collate([source.prepare(example) for example in probe_examples(source.card.kind)[:2]])
     body = copy.deepcopy(source.network)
     inner = getattr(body, "model", body)
@@ -89,10 +95,24 @@ def transferable(source: Source, outputs: int, *, seed: int, scratch: bool = Fal
     blocks = [_prefixed(block, prefix) for block in found if not block.head]
     blocks = [replace(block, parameters=tuple(n for n in block.parameters if n in reached)) for block in blocks]
     blocks = [block for block in blocks if block.parameters]
-    if not blocks:
-        raise ModelError(f"{source.name} has no layer with parameters before its features, so only `head` applies.")
     head = Block(HEAD, ("head.weight", "head.bias"), (HEAD,), True)
     return Transferable(network, (*blocks, head), probe)
+
+
+def as_it_trains(source: Source, probe: Any) -> Source:
+    """The source, its images in the usual order of memory where the network takes no other while it trains.
+
+    What only a training runs (auxiliary branches, backward passes of the caller's own) is tried out on a copy.
+    """
+    if not (source.channels_last and isinstance(probe, Tensor) and probe.ndim == 4):
+        return source
+    trial = copy.deepcopy(source.network).train().requires_grad_(True)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            trial(source.laid_out(probe))[0].sum().backward()
+    except RuntimeError:
+        return replace(source, channels_last=False)
+    return source
 
 
 def draw_head(head: nn.Linear) -> None:
@@ -108,6 +128,11 @@ def draw_anew(module: nn.Module) -> None:
     layer scales) get small normal values, or 1 and 0 where they scale and shift.
     """
     for layer in module.modules():
+        for hook in layer._forward_pre_hooks.values():  # weight and spectral norm of old make the weight from these
+            parts = [f"{getattr(hook, 'name', None)}_{end}" for end in ("g", "v", "orig")]
+            for name, parameter in layer.named_parameters(recurse=False):
+                if name in parts:
+                    _draw_lone(name, parameter)
         reset = getattr(layer, "reset_parameters", None) or getattr(layer, "_reset_parameters", None)
         if isinstance(layer, nn.Embedding):
             nn.init.normal_(layer.weight, std=0.02)
@@ -206,11 +231,17 @@ def _prefixed(block: Block, prefix: str) -> Block:
 
 
 def _reached(network: TransferNetwork, probe: Any) -> set[str]:
-    """Names of the parameters on which the outputs depend: those that a backward pass reaches."""
+    """Names of the parameters on which the outputs depend: those that a backward pass reaches.
+
+    None is reached in a body that runs its layers without gradients.
+    """
     for parameter in network.parameters():
         parameter.requires_grad_(True)
-    with torch.enable_grad():
-        network(probe).sum().backward()
+    try:
+        with torch.enable_grad():
+            network(probe).sum().backward()
+    except RuntimeError:  # under `torch.inference_mode` even the head has no backward pass
+        return set()
     reached = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
     network.zero_grad(set_to_none=True)
     return reached

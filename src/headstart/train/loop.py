@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from headstart.errors import InputError, TrainingError
 from headstart.records import CurvePoint, Task
 from headstart.train import objective
-from headstart.train.batches import Batch, Batches, epoch_order, rows, take, to_device
+from headstart.train.batches import Batch, Batches, epoch_order, take, to_device
 from headstart.train.checkpoint import (
     Progress,
     optimizer_tensors,
@@ -195,7 +195,7 @@ class _Loop:
         torch.manual_seed(int(rng.integers(2**63)))
         self.optimizer.zero_grad(set_to_none=True)
         batch, aims = self._mixed(batch, labels, rng)
-        n, total = rows(batch), 0.0
+        n, total = len(labels), 0.0  # of texts the first axis may be that of the tokens
         chunks = min(self.progress.chunks, max(1, n // self._least()))
         for part in np.array_split(np.arange(n), chunks):
             piece = slice(int(part[0]), int(part[-1]) + 1)
