@@ -380,3 +380,11 @@ def test_a_network_that_does_not_run_and_one_of_no_kind_are_said():
         from_module(plain(), prepare=lambda image: 1 / 0)
     with pytest.raises(InputError, match=r"`kind` must be image or text; got 'images'"):
         from_module(plain(), prepare=resize_to(16), kind="images")
+
+
+def test_a_head_that_writes_over_its_input_leaves_the_features_as_they_came():
+    torch.manual_seed(0)
+    head = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, 5))
+    net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
+    features, _ = from_module(net, prepare=resize_to(16), head="3").forward(pictures(16))
+    assert (features < 0).any()

@@ -193,3 +193,19 @@ def test_a_scripted_network_gives_features_and_says_that_it_cannot_be_trained() 
     np.testing.assert_allclose(extract(target(), of, engine="eager").features, expected, rtol=1e-4, atol=1e-5)
     with pytest.raises(ModelError, match="scripted or traced"):
         transfer(target(), of, method="fine-tune", **TRAINED)
+
+
+class Expanded(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.fc = plain()[:4], nn.Linear(8, 5)
+        self.register_buffer("scale", torch.ones(1).expand(8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.body(x) * self.scale)
+
+
+def test_a_buffer_whose_entries_share_memory() -> None:
+    of = source(Expanded())
+    run = transfer(target(), of, method="fine-tune", **TRAINED)
+    assert torch.equal(run.network.body.model.scale, torch.ones(8))

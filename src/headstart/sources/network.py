@@ -74,13 +74,14 @@ def _placed(tensor: Tensor, device: torch.device | str, turn: bool) -> Tensor:
 
 
 class Recorder:
-    """A forward pre-hook that notes what went into a module."""
+    """A forward pre-hook that notes what went into a module, before a layer of it writes over its own input."""
 
     def __init__(self) -> None:
         self.seen: list[Tensor] = []
 
     def __call__(self, module: nn.Module, inputs: tuple) -> None:
-        self.seen.append(inputs[0])
+        overwrites = any(getattr(part, "inplace", False) for part in module.modules())
+        self.seen.append(inputs[0].clone() if overwrites else inputs[0])
 
 
 class TappedNetwork(nn.Module):

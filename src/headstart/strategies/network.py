@@ -80,6 +80,10 @@ def transferable(source: Source, outputs: int, *, seed: int, scratch: bool = Fal
         )
     probe = source.collate([source.prepare(example) for example in probe_examples(source.card.kind)[:2]])
     body = copy.deepcopy(source.network)
+    for part in body.modules():
+        for name, buffer in part.named_buffers(recurse=False):
+            if 0 in buffer.stride():  # expanded: its entries share memory, so none could be written
+                setattr(part, name, buffer.clone())
     inner = getattr(body, "model", body)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
