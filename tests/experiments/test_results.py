@@ -44,6 +44,19 @@ def test_a_key_is_written_once_and_pending_skips_it(tmp_path: Path) -> None:
     assert [row["x"] for row in Results(tmp_path / "r.jsonl", SETTINGS).rows] == [1]
 
 
+def test_a_check_sees_the_rows_of_others_and_what_it_refuses_is_not_written(tmp_path: Path) -> None:
+    one, two = Results(tmp_path / "r.jsonl", SETTINGS), Results(tmp_path / "r.jsonl", SETTINGS)
+    one.append("a", {"x": 1})
+
+    def check(rows: tuple[Row, ...]) -> None:
+        raise InputError(f"there are {[row['key'] for row in rows]}")
+
+    with pytest.raises(InputError, match=r"there are \['a'\]"):
+        two.append("b", {"x": 2}, check=check)
+    assert read_results(two.path).rows == one.rows
+    assert two.append("b", {"x": 2}, check=lambda rows: None)
+
+
 def test_the_order_of_the_settings_does_not_matter_but_their_values_do(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     Results(path, SETTINGS).append("a", {"x": 1})

@@ -119,6 +119,18 @@ def test_files_of_other_settings_are_shown_side_by_side_never_pooled() -> None:
     assert [(line.tasks, len(line.scaled)) for line in found] == [(12, 1), (8, 2)]
 
 
+@pytest.mark.parametrize(("field", "words"), [("fingerprint", "another model"), ("data_hash", "other data")])
+def test_a_file_that_holds_two_models_under_one_name_is_neither_shown_nor_drawn(
+    tmp_path: Path, field: str, words: str
+) -> None:
+    mixed = stored(rows(HEAD, **{field: "a"}), [row | {"key": "other"} for row in rows(HEAD, **{field: "b"})])
+    told = f"row other was made with {words} than row {HEAD}/0/0, and both are of {HEAD}. Remove"
+    with pytest.raises(InputError, match=told):
+        lines([mixed])
+    with pytest.raises(InputError, match=told):
+        draw(find_figure("figure6"), [mixed], tmp_path)
+
+
 def test_published_numbers_come_from_a_file_of_known_rows(tmp_path: Path) -> None:
     path = tmp_path / "p.csv"
     path.write_text(f"row,leep,nce,h\n{HEAD},0.5,0.25,\n")

@@ -13,6 +13,7 @@ from headstart.experiments.plan import Scale
 from headstart.experiments.results import Stored
 from headstart.experiments.selection import Choice, choices
 from headstart.experiments.table import outcome_of, scale_of, used
+from headstart.experiments.unmixed import check_unmixed
 from headstart.plots import (
     Candidates,
     Cloud,
@@ -40,12 +41,15 @@ def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> tuple[
     """Draw a figure into `folder`; returns the files written and what the drawing shows, in words.
 
     Raises:
-        InputError: The results files hold no rows for it, or it waits for meta-transfer.
+        InputError: The results files hold no rows for it, one holds rows of one name that were made with two models or
+            with two states of the data, or it waits for meta-transfer.
         MissingExtra: matplotlib is not installed.
     """
     stem = folder / figure.name
     if figure.kind == "waiting":
         raise InputError(paper.WAITS)
+    for file in stored:
+        check_unmixed(file)
     if figure.kind == "selection":
         return _selection(figure, stored, stem)
     if figure.kind == "convergence":

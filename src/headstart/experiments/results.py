@@ -34,6 +34,7 @@ class Stored:
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
     revision: int = 0  # how often the file was written anew because rows were amended
+    path: Path | None = None
 
 
 class Results:
@@ -94,14 +95,20 @@ class Results:
         done = self.refresh()
         return [key for key in keys if key not in done]
 
-    def append(self, key: str, row: Mapping[str, Any]) -> bool:
+    def append(self, key: str, row: Mapping[str, Any], *, check: Callable[[tuple[Row, ...]], None] | None = None) -> bool:
         """Write one row for good; False where the key has one already (of this or another process), which stays.
 
         Numpy numbers and arrays are written as plain ones, nan and infinity as null.
+
+        Args:
+            check: Looks at the rows as they are, those of other processes too, before this one joins them; what it
+                raises leaves the file as it was.
         """
         line = _encode({KEY: key, **row})
         with writing(self.path), self._lock:
             self._catch_up()
+            if check is not None:
+                check(self.rows)
             if key in self._rows:
                 return False
             with self.path.open("r+b") as file:
@@ -203,7 +210,8 @@ def _parse(path: Path) -> tuple[Stored, int]:
     if header.get("hash") != settings_hash(header["settings"]):
         raise InputError(f"{path}: the settings in its first line were edited by hand. Name another file.")
     rows, length, notes = _lines(path, rest)
-    return Stored(header["settings"], tuple(rows), tuple(notes), _revision_of(header)), len(first) + 1 + length
+    stored = Stored(header["settings"], tuple(rows), tuple(notes), _revision_of(header), path)
+    return stored, len(first) + 1 + length
 
 
 def _header(settings: Mapping[str, Any], revision: int = 0) -> bytes:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
@@ -25,6 +25,7 @@ from headstart.experiments.outcomes import TaskOutcome, head_outcomes, network_o
 from headstart.experiments.plan import Order, Part, Piece, Scale, make_task, pieces
 from headstart.experiments.results import Results
 from headstart.experiments.tasks import ClassTask
+from headstart.experiments.unmixed import refuse_other
 from headstart.extract import extract
 from headstart.sources import Source
 
@@ -201,18 +202,12 @@ def check_same(results: Results, part: Part, bench: Bench) -> None:
     """Rows under one name must be of one model and one data set.
 
     Raises:
-        InputError: Those in the file are of others.
+        InputError: Some of those in the file are of others.
     """
-    row = next((row for row in results.rows if row.get("row") == part.row.name), None)
-    if row is None:
-        return
-    now = {"fingerprint": loaded(part.source).fingerprint[:16], "data_hash": _hash(part.data, bench)}
-    for name, what in (("fingerprint", "model"), ("data_hash", "data")):
-        if row.get(name) != now[name]:
-            raise InputError(
-                f"{results.path} holds rows of {part.row.name} made with another {what} ({row['model']} on "
-                f"{row['data']}). Results are never mixed: name another file with `--out`."
-            )
+    if any(row.get("row") == part.row.name for row in results.rows):
+        fingerprint, found = loaded(part.source).fingerprint[:16], _hash(part.data, bench)
+        now = {"row": part.row.name, "fingerprint": fingerprint, "data_hash": found}
+        refuse_other(results.rows, now, results.path)
 
 
 def _alone(todo: Sequence[Piece], bench: Bench, results: Results, tell: Announce) -> int:
@@ -252,6 +247,7 @@ def set_threads(count: int) -> None:
 def _write(rows: list[tuple[str, dict[str, Any]]], results: Results, tell: Announce) -> int:
     written = 0
     for key, row in rows:
-        written += results.append(key, row)
+        # looked at under the lock: another process may have begun the same rows with another model since `check_same`
+        written += results.append(key, row, check=partial(refuse_other, now=row, path=results.path))
         tell(f"{key}: accuracy {row['accuracy']:.3f}, LEEP {row['scores'].get('leep', float('nan')):.3f}")
     return written

@@ -15,6 +15,7 @@ from headstart.experiments.correlate import Coefficient, ceiling, pearson, relat
 from headstart.experiments.grid import MISSING, Grid, counted
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import Stored
+from headstart.experiments.unmixed import check_unmixed
 
 PAPER_SCORES = {"leep": "LEEP", "nce": "NCE", "h_score": "H"}
 BEYOND_SCORES = {
@@ -69,10 +70,15 @@ class Line:
 
 
 def lines(stored: Sequence[Stored]) -> list[Line]:
-    """A line for each row of the table in each results file, in the table's order; curves are left to the figures."""
+    """A line for each row of the table in each results file, in the table's order; curves are left to the figures.
+
+    Raises:
+        InputError: A file holds rows of one name that were made with two models or with two states of the data.
+    """
     order = {row.name: place for place, row in enumerate((*paper.ROWS, *paper.BEYOND))}
     found = []
     for file in stored:
+        check_unmixed(file)
         scale = scale_of(file)
         by_row: dict[str, list[Mapping[str, Any]]] = {}
         for row in file.rows:

@@ -1,0 +1,67 @@
+"""Rows of one name are of one model and one data set; what is of another is refused, never mixed."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from headstart.errors import InputError
+from headstart.experiments.results import Row, Stored
+
+OTHER = {"fingerprint": "another model", "data_hash": "other data"}  # field of a row -> what a difference in it means
+
+
+def refuse_other(rows: Iterable[Row], now: Mapping[str, Any], path: Path) -> None:
+    """Compare what is to be written, or to be run, with the rows that are there.
+
+    A field that one of them lacks is not compared: choices among sources were once kept without the hash of their data.
+
+    Args:
+        rows: Of the file.
+        now: A row, or of one its names and the fields to compare.
+        path: The file.
+
+    Raises:
+        InputError: A row of the same name was made with another model or other data.
+    """
+    for row in rows:
+        for field in differing(row, now):
+            raise InputError(
+                f"{path} holds rows of {names_of(now)[field]} made with {OTHER[field]} ({row['model']} on "
+                f"{row['data']}). Results are never mixed: name another file with `--out`."
+            )
+
+
+def check_unmixed(stored: Stored) -> None:
+    """Look through a file that was written by hand, or put together from others.
+
+    Raises:
+        InputError: It holds rows of one name that were made with two models or with two states of the data.
+    """
+    first: dict[tuple[str, str], Row] = {}
+    for row in stored.rows:
+        for field, name in names_of(row).items():
+            if field in row and first.setdefault((field, name), row)[field] != row[field]:
+                raise InputError(
+                    f"{stored.path or 'the results file'}: row {row['key']} was made with {OTHER[field]} than row "
+                    f"{first[field, name]['key']}, and both are of {name}. Remove the rows of one of them."
+                )
+
+
+def differing(row: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The fields in which two rows differ though they have the name that stands for it."""
+    mine, theirs = names_of(row), names_of(other)
+    return [
+        field
+        for field in OTHER
+        if field in row and field in other and mine.get(field) == theirs.get(field) and row[field] != other[field]
+    ]
+
+
+def names_of(row: Mapping[str, Any]) -> dict[str, str]:
+    """Which name stands for the model of a row, and which for its data: in the table one for both.
+
+    Example:
+        >>> names_of({"row": "fashion-mnist/cifar10/small/head"})["data_hash"]
+        'fashion-mnist/cifar10/small/head'
+    """
+    return dict.fromkeys(OTHER, str(row["row"])) if "row" in row else {}
