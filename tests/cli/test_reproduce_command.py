@@ -10,7 +10,9 @@ from tests.cli.conftest import Run
 
 from headstart.experiments import paper
 from headstart.experiments.cifar_resnet import CifarResNet
-from headstart.experiments.results import read_results
+from headstart.experiments.plan import Scale
+from headstart.experiments.results import Results, read_results
+from headstart.experiments.run import settings_of
 
 DEMO = Path(__file__).parents[2] / "demo" / "fashion_mnist_1000.zip"
 
@@ -151,6 +153,57 @@ def test_rescoring_refuses_a_row_that_is_not_of_this_model_or_whose_scores_do_no
     assert (other.exit_code, out.read_bytes()) == (2, before)
     assert "made with another model" in other.stderr
     assert "give one of them" in run("reproduce", "table1", *given, "--show").stderr
+
+
+def task(number: int, **changes: object) -> dict[str, object]:
+    """A row as a run writes it, made by hand."""
+    name = "fashion-mnist/cifar10/small/head"
+    made = {"row": name, "model": "net", "fingerprint": "f", "data": "Fashion-MNIST", "data_hash": "d"}
+    made |= {"method": "head", "number": number, "outcome_seed": 0, "classes": 4, "n": 120, "test_n": 9}
+    made |= {"accuracy": number / 10, "f1": number / 10, "scores": {"leep": -1 / (number + 1)}, "seconds": 0.1}
+    return made | changes
+
+
+def kept(path: Path, *rows: dict[str, object]) -> Path:
+    """A results file of these rows, keys by number."""
+    results = Results(path, settings_of(Scale()))
+    for number, row in enumerate(rows):
+        results.append(f"{row.get('row', row.get('data'))}/{number}", row)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"scores": None}, "Expected `object`, got `null` - at `$.scores`"),
+        ({"scores": {"leep": "high"}}, "at `$.scores[...]`"),
+        ({"scores": {"nce": 1}}, "it has no `leep` among its scores"),
+        ({"f1": None}, "its `f1` is null"),
+        ({"row": "fashion-mnist/cifar10/small/haed"}, "`fashion-mnist/cifar10/small/haed` is no row of Table 1"),
+        ({"kind": "selection", "n": None}, "Expected `int`, got `null` - at `$.n`"),
+    ],
+)
+@pytest.mark.parametrize("name", ["table1", "figure2"])
+def test_a_row_edited_by_hand_is_named_with_its_file(
+    run: Run, tmp_path: Path, name: str, changes: dict[str, object], words: str
+) -> None:
+    out = kept(tmp_path / "r.jsonl", task(0), task(1, **changes))
+    shown = run("reproduce", name, "--show", "--out", out, "--figures", tmp_path)
+    assert shown.exit_code == 2
+    assert f"Error: {out}: row " in shown.stderr
+    assert words in shown.stderr
+    lost = {key: value for key, value in task(1).items() if key != "scores"}
+    out = kept(tmp_path / "s.jsonl", task(0), lost)
+    shown = run("reproduce", name, "--show", "--out", out, "--figures", tmp_path)
+    assert "s.jsonl: row fashion-mnist/cifar10/small/head/1: Object missing required field `scores`" in shown.stderr
+
+
+def test_what_is_wrong_with_a_file_that_is_shown_is_said(run: Run, tmp_path: Path) -> None:
+    out = kept(tmp_path / "r.jsonl", *map(task, range(5)))
+    out.write_bytes(out.read_bytes()[:-9])
+    shown = run("reproduce", "table1", "--show", "--out", out)
+    assert shown.exit_code == 0
+    assert f"{out}: the last line was cut short by a kill" in shown.stderr
 
 
 def test_what_cannot_be_run_is_named_with_its_reason(run: Run, network: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_the_order_of_the_settings_does_not_matter_but_their_values_do(tmp_path:
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("cut", [1, 5, 12])
+@pytest.mark.parametrize("cut", [2, 5, 12])
 def test_a_last_line_cut_short_is_dropped_and_said(tmp_path: Path, cut: int) -> None:
     path = tmp_path / "r.jsonl"
     results = Results(path, SETTINGS)
@@ -87,8 +87,45 @@ def test_a_row_damaged_in_the_middle_is_an_error(tmp_path: Path) -> None:
     results = Results(path, SETTINGS)
     results.append("a", {"x": 1})
     path.write_text(path.read_text() + "{broken\n")
-    with pytest.raises(InputError, match="row 2 is not JSON"):
+    with pytest.raises(InputError, match="line 3 is not JSON"):
         Results(path, SETTINGS)
+
+
+def test_lines_are_counted_in_the_file_also_where_another_process_added_them(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    results = Results(path, SETTINGS)
+    results.append("a", {"x": 1})
+    Results(path, SETTINGS).append("b", {"x": 1})
+    results.refresh()
+    path.write_text(path.read_text() + '{"key": "c"}\n{"no": "key"}\n')
+    with pytest.raises(InputError, match="line 5 has no `key`"):
+        results.refresh()
+    with pytest.raises(InputError, match="line 5 has no `key`"):
+        read_results(path)
+
+
+def test_of_two_rows_of_one_key_the_first_counts(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    Results(path, SETTINGS).append("a", {"x": 1})
+    path.write_text(path.read_text() + '{"key":"a","x":2}\n')  # two files put together by hand
+    assert [row["x"] for row in read_results(path).rows] == [row["x"] for row in Results(path, SETTINGS).rows] == [1]
+
+
+def test_a_last_row_that_lacks_only_the_end_of_its_line_is_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    early = Results(path, SETTINGS)
+    early.append("a", {"x": 1})
+    without_end = path.read_bytes() + b'{"key":"b","x":2}'
+    path.write_bytes(without_end)
+    assert [row["key"] for row in read_results(path).rows] == ["a", "b"]
+    assert (path.read_bytes(), read_results(path).notes) == (without_end, ())
+    late = Results(path, SETTINGS)
+    assert late.done == {"a", "b"}
+    assert not late.append("b", {"x": 3})
+    assert early.append("c", {"x": 3})
+    assert late.append("d", {"x": 4})
+    assert [(row["key"], row["x"]) for row in read_results(path).rows] == list(zip("abcd", (1, 2, 3, 4), strict=True))
+    assert (early.notes, late.notes) == ([], [])
 
 
 @pytest.mark.parametrize("content", ["", "not json\n", '{"kind": "other"}\n'])

@@ -227,6 +227,8 @@ def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, tol
     from headstart.experiments import table
 
     stored = room.open_results(paths)
+    for note in (note for file in stored for note in file.notes):
+        _tell(note)
     errors = on_stdout(markdown)
     if name == room.TABLE:
         found = table.lines(stored)

@@ -8,6 +8,7 @@ from pathlib import Path
 from headstart.errors import HeadstartError, InputError, did_you_mean
 from headstart.experiments import paper
 from headstart.experiments.data_sets import KNOWN, DataSet, open_data_set, parse_places
+from headstart.experiments.fields import check_fields
 from headstart.experiments.networks import candidate, candidates
 from headstart.experiments.plan import Order, Part, Scale, make_task
 from headstart.experiments.results import Results, Stored, read_results
@@ -156,8 +157,15 @@ def slots_of_data(request: Request) -> dict[str, str]:
 
 
 def open_results(paths: Sequence[Path]) -> list[Stored]:
-    """Every results file that is there, for a table of all of them; settings are said for each row."""
-    return [read_results(path) for path in paths]
+    """Every results file that is there, for a table of all of them; settings are said for each row.
+
+    Raises:
+        InputError: One cannot be read, is no results file, or holds a row that tables and figures cannot show.
+    """
+    found = [read_results(path) for path in paths]
+    for path, stored in zip(paths, found, strict=True):
+        check_fields(stored.rows, path)
+    return found
 
 
 def selection_request(
@@ -224,7 +232,13 @@ def known_data() -> dict[str, str]:
 
 
 def start(path: Path, scale: Scale) -> Results:
-    """The results file of a run at this scale."""
+    """The results file of a run at this scale.
+
+    Raises:
+        InputError: It holds results of other settings, is no results file, or holds a row that cannot be shown.
+    """
     from headstart.experiments.run import settings_of
 
-    return Results(path, settings_of(scale))
+    results = Results(path, settings_of(scale))
+    check_fields(results.rows, path)
+    return results

@@ -1,7 +1,8 @@
 """A results file: one line of JSON per finished task, safe against a kill and against a second process.
 
 The first line holds the settings, whose hash every later run must match. A row is appended under a lock and synced, so
-a killed run loses at most the task it was at; a half-written last line is dropped, and said. Two processes may work on
+a killed run loses at most the task it was at; a half-written last line is dropped, and said, and one that lacks only
+its end is kept. Two processes may work on
 one file: each sees the rows of the other, and a key that is there already is not written twice. Rows may be amended:
 the whole file is then written anew and put in the place of the old one, with a revision in its first line by which
 other processes notice.
@@ -64,7 +65,8 @@ class Results:
         self.settings = msgspec.json.decode(_encode(settings))  # as it will be read back
         self.notes: list[str] = []
         self._rows: dict[str, Row] = {}
-        self._read = 0  # bytes of the file that `_rows` stands for
+        self._read = 0  # bytes of the file's whole lines that `_rows` stands for
+        self._line = 1  # the number of the line after them
         self._revision = 0
         check_destination(self.path, folder=False)
         place = self.path.resolve()  # one lock for a file and a link to it
@@ -117,6 +119,7 @@ class Results:
                 file.flush()
                 os.fsync(file.fileno())
                 self._read = file.tell()
+                self._line += 1
         self._rows[key] = msgspec.json.decode(line)
         return True
 
@@ -148,13 +151,13 @@ class Results:
 
     def _load(self) -> None:
         """The whole file from its start."""
-        stored, self._read = _parse(self.path)
+        stored, self._read, self._line = _parse(self.path)
         _check_settings(self.path, dict(stored.settings), self.settings)
         self._rows, self._revision = {}, stored.revision
         self._take(stored.rows, stored.notes)
 
     def _catch_up(self) -> None:
-        """Rows from `_read` on; a tail without a line's end belongs to a killed process and is cut off."""
+        """Rows from `_read` on; a tail without a line's end belongs to a killed process: completed if whole, else cut."""
         with self.path.open("rb") as file:
             amended = _revision_of(_decoded(file.readline())) != self._revision
         if amended:  # by another process: every place in the file has moved
@@ -164,10 +167,15 @@ class Results:
             if size < self._read:
                 raise InputError(f"{self.path} has become shorter while it was in use; start again with another file.")
             file.seek(self._read)
-            rows, length, notes = _lines(self.path, file.read())
+            content = file.read()
+            if content and not content.endswith(b"\n") and _row(content.rpartition(b"\n")[2]) is not None:
+                file.write(b"\n")
+                content += b"\n"
+            rows, length, notes = _lines(self.path, content, self._line)
             if self._read + length < size:
                 file.truncate(self._read + length)
         self._read += length
+        self._line += content.count(b"\n")
         self._take(rows, notes)
 
     def _take(self, rows: Iterable[Row], notes: Iterable[str]) -> None:
@@ -195,8 +203,8 @@ def settings_hash(settings: Mapping[str, Any]) -> str:
     return blake2b(_encode(settings, order="sorted"), digest_size=8).hexdigest()
 
 
-def _parse(path: Path) -> tuple[Stored, int]:
-    """The file's content and how many of its bytes are whole lines."""
+def _parse(path: Path) -> tuple[Stored, int, int]:
+    """The file's content, how many of its bytes are whole lines, and the number of the line after them."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -209,9 +217,12 @@ def _parse(path: Path) -> tuple[Stored, int]:
         )
     if header.get("hash") != settings_hash(header["settings"]):
         raise InputError(f"{path}: the settings in its first line were edited by hand. Name another file.")
-    rows, length, notes = _lines(path, rest)
-    stored = Stored(header["settings"], tuple(rows), tuple(notes), _revision_of(header), path)
-    return stored, len(first) + 1 + length
+    rows, length, notes = _lines(path, rest, 2)
+    once: dict[str, Row] = {}  # of rows of one key the first counts, as where the file is written
+    for row in rows:
+        once.setdefault(row[KEY], row)
+    stored = Stored(header["settings"], tuple(once.values()), tuple(notes), _revision_of(header), path)
+    return stored, len(first) + 1 + length, 2 + rest.count(b"\n")
 
 
 def _header(settings: Mapping[str, Any], revision: int = 0) -> bytes:
@@ -231,20 +242,35 @@ def _revision_of(header: Any) -> int:
     return found if isinstance(found, int) else 0
 
 
-def _lines(path: Path, content: bytes) -> tuple[list[Row], int, list[str]]:
-    """The rows of whole lines, how many bytes they are, and what is to be said."""
+def _lines(path: Path, content: bytes, number: int) -> tuple[list[Row], int, list[str]]:
+    """The rows, how many bytes their whole lines are, and what is to be said; `number` is that of the first line.
+
+    A last row that lacks nothing but the line's end is a row, though no whole line.
+    """
     whole, newline, tail = content.rpartition(b"\n")
-    notes = [f"{path}: the last line was cut short by a kill and is dropped; its task runs again"] if tail else []
     rows = []
-    for number, line in enumerate(whole.split(b"\n") if newline else [], start=1):
+    for place, line in enumerate(whole.split(b"\n") if newline else [], start=number):
         try:
             row = msgspec.json.decode(line)
         except msgspec.MsgspecError as error:
-            raise InputError(f"{path}: row {number} is not JSON ({error}). Remove that line.") from error
-        if not isinstance(row, dict) or not isinstance(row.get(KEY), str):
-            raise InputError(f"{path}: row {number} has no `{KEY}`. Remove that line.")
+            raise InputError(f"{path}: line {place} is not JSON ({error}). Remove that line.") from error
+        if not _is_row(row):
+            raise InputError(f"{path}: line {place} has no `{KEY}`. Remove that line.")
         rows.append(row)
-    return rows, len(whole) + len(newline), notes
+    last = _row(tail)
+    cut = bool(tail) and last is None
+    notes = [f"{path}: the last line was cut short by a kill and is dropped; its task runs again"] if cut else []
+    return rows + ([last] if last is not None else []), len(whole) + len(newline), notes
+
+
+def _row(line: bytes) -> Row | None:
+    """The row that a line holds, if it holds one."""
+    row = _decoded(line)
+    return row if _is_row(row) else None
+
+
+def _is_row(found: Any) -> bool:
+    return isinstance(found, dict) and isinstance(found.get(KEY), str)
 
 
 def _check_settings(path: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
