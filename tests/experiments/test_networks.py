@@ -142,3 +142,8 @@ def test_two_files_of_one_name_are_not_confused(tmp_path: Path) -> None:
     two = saved(CifarResNet(3, 10), tmp_path / "a" / "r.safetensors")
     with pytest.raises(ModelError, match="two models are called `r`"):
         candidates([one, two])
+    beside = one.parent / ".." / one.parent.name / one.name
+    assert [found.name for found in candidates([one, beside, "zoo/tiny_digits", "zoo/tiny_d*"])] == [
+        "r",
+        "zoo/tiny_digits",
+    ]

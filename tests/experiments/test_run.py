@@ -52,12 +52,8 @@ def made_with(fingerprint: str, data_hash: str = "d") -> dict[str, Any]:
     return about | {"fingerprint": fingerprint, "data_hash": data_hash, "accuracy": 0.5, "scores": {}}
 
 
-@pytest.mark.parametrize(
-    ("second", "words"), [(made_with("b"), "another model"), (made_with("a", "e"), "other data")]
-)
-def test_two_processes_with_two_models_never_mix_their_rows(
-    tmp_path: Path, second: dict[str, Any], words: str
-) -> None:
+@pytest.mark.parametrize(("second", "words"), [(made_with("b"), "another model"), (made_with("a", "e"), "other data")])
+def test_two_processes_with_two_models_never_mix_their_rows(tmp_path: Path, second: dict[str, Any], words: str) -> None:
     mine, other = Results(tmp_path / "r.jsonl", {}), Results(tmp_path / "r.jsonl", {})
     run._write([("one", made_with("a"))], mine, lambda text: None)
     before = mine.path.read_bytes()
@@ -74,6 +70,6 @@ def test_every_row_of_a_name_is_compared_with_the_model_at_hand(
     for key, fingerprint in (("one", "a"), ("two", "b")):  # as a version mixed them that looked at the first row alone
         results.append(key, made_with(fingerprint))
     monkeypatch.setattr(run, "loaded", lambda spec: SimpleNamespace(fingerprint="a"))
-    monkeypatch.setattr(run, "_hash", lambda name, bench: "d")
+    monkeypatch.setattr(run, "data_hash", lambda name, bench: "d")
     with pytest.raises(InputError, match="made with another model"):
         run.check_same(results, Part(ROW, "m", "d"), None)  # type: ignore[arg-type]

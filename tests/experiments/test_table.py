@@ -249,8 +249,8 @@ def test_the_static_list_never_sees_its_own_target(tmp_path: Path) -> None:
         for place, outcome in enumerate(outcomes):
             scores = {"leep": outcome - 1, "source_accuracy": place / 10, "minus_log_classes": -1.0}
             made.append(
-                {"kind": "selection", "data": data, "model": f"m{place}", "n": 9, "accuracy": outcome}
-                | {"scores": scores}
+                {"key": f"selection/{data}/m{place}", "kind": "selection", "data": data, "model": f"m{place}"}
+                | {"n": 9, "accuracy": outcome, "scores": scores}
             )
     found = choices(stored(made))
     assert static(found)[0].tolist() == pytest.approx([0.25, 0.5, 0.45])

@@ -8,7 +8,7 @@ import msgspec
 from headstart.errors import InputError
 from headstart.experiments import paper
 from headstart.experiments.results import Row
-from headstart.experiments.selection import KIND
+from headstart.experiments.unmixed import KIND
 
 Scores = dict[str, float | None]
 NAMES = tuple(row.name for row in (*paper.ROWS, *paper.BEYOND))

@@ -60,13 +60,19 @@ def open_source(spec: str | os.PathLike) -> Source:
 
 
 def candidates(specs: Sequence[str | os.PathLike]) -> list[Candidate]:
-    """A candidate for each path or name, in order (a glob of names gives several); files are looked at, not loaded."""
+    """A candidate for each path or name, in order (a glob of names gives several); files are looked at, not loaded.
+
+    Raises:
+        ModelError: There is no such file or model, or two files have one name; the same one twice is one.
+    """
     found: dict[str, Candidate] = {}
+    places: dict[str, Path | None] = {}
     for spec in specs:
-        for one in [candidate(spec)] if _is_path(spec) else find(os.fspath(spec)):
-            if one.name in found:
+        place = Path(spec).resolve() if _is_path(spec) else None
+        for one in [candidate(spec)] if place else find(os.fspath(spec)):
+            if places.setdefault(one.name, place) != place:
                 raise ModelError(f"two models are called `{one.name}`; rename one of the files.")
-            found[one.name] = one
+            found.setdefault(one.name, one)
     return list(found.values())
 
 

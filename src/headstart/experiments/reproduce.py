@@ -171,16 +171,20 @@ def open_results(paths: Sequence[Path]) -> list[Stored]:
 def selection_request(
     request: Request, models: Sequence[str], announce: Callable[[str], None]
 ) -> tuple[list[str], list[str]]:
-    """The data sets and the models of figure 5: those given, else the target (or its stand-in) and the zoo's."""
+    """The data sets and models of figure 5: those given, each once, else the target (or its stand-in) and the zoo's.
+
+    Raises:
+        InputError: A data set is not there.
+        ModelError: A model is not there, or two have one name.
+    """
     data = list(request.places) or [slots_of_data(request)["cifar100"]]
     chosen = [spec.partition("=")[2] if _is_slot(spec) else spec for spec in models] or ["zoo/efficientnet_lite*"]
-    found = []
-    for spec in chosen:
-        found += [one.name for one in candidates([spec])] if "*" in spec else [spec]
+    candidates(chosen)
+    found = {one.name: one.name if "*" in spec else spec for spec in chosen for one in candidates([spec])}
     for name in data:
         opened = open_data_set(name, places=request.places, root=request.root)
         announce(f"{opened.title}: {len(opened.train)} training and {len(opened.test)} test images")
-    return data, found
+    return data, list(found.values())
 
 
 def _is_slot(spec: str) -> bool:

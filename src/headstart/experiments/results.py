@@ -97,7 +97,9 @@ class Results:
         done = self.refresh()
         return [key for key in keys if key not in done]
 
-    def append(self, key: str, row: Mapping[str, Any], *, check: Callable[[tuple[Row, ...]], None] | None = None) -> bool:
+    def append(
+        self, key: str, row: Mapping[str, Any], *, check: Callable[[tuple[Row, ...]], None] | None = None
+    ) -> bool:
         """Write one row for good; False where the key has one already (of this or another process), which stays.
 
         Numpy numbers and arrays are written as plain ones, nan and infinity as null.
@@ -157,7 +159,7 @@ class Results:
         self._take(stored.rows, stored.notes)
 
     def _catch_up(self) -> None:
-        """Rows from `_read` on; a tail without a line's end belongs to a killed process: completed if whole, else cut."""
+        """Rows from `_read` on; a tail without a line's end is of a killed process: completed if whole, else cut."""
         with self.path.open("rb") as file:
             amended = _revision_of(_decoded(file.readline())) != self._revision
         if amended:  # by another process: every place in the file has moved

@@ -115,7 +115,7 @@ def work(piece: Piece, bench: Bench) -> list[tuple[str, dict[str, Any]]]:
             "model": loaded(part.source).name,
             "fingerprint": outputs.fingerprint[:16],
             "data": data.title,
-            "data_hash": _hash(part.data, bench),
+            "data_hash": data_hash(part.data, bench),
             "method": piece.method,
             "number": task.number,
             "outcome_seed": piece.outcome_seed,
@@ -134,7 +134,7 @@ def work(piece: Piece, bench: Bench) -> list[tuple[str, dict[str, Any]]]:
 
 def forget() -> None:
     """Open data and models anew: a file may have changed since the last run of this process."""
-    for kept in (opened, loaded, outputs_of_source, _hash):
+    for kept in (opened, loaded, outputs_of_source, data_hash):
         kept.cache_clear()
 
 
@@ -193,7 +193,8 @@ def outputs_of_source(spec: str, name: str, bench: Bench) -> Outputs:
 
 
 @lru_cache(maxsize=4)
-def _hash(name: str, bench: Bench) -> str:
+def data_hash(name: str, bench: Bench) -> str:
+    """16 hex digits that stand for both parts of a data set, cut down as the scale says."""
     data = opened(name, bench)
     return target_hash(data.train)[:8] + target_hash(data.test)[:8]
 
@@ -205,7 +206,7 @@ def check_same(results: Results, part: Part, bench: Bench) -> None:
         InputError: Some of those in the file are of others.
     """
     if any(row.get("row") == part.row.name for row in results.rows):
-        fingerprint, found = loaded(part.source).fingerprint[:16], _hash(part.data, bench)
+        fingerprint, found = loaded(part.source).fingerprint[:16], data_hash(part.data, bench)
         now = {"row": part.row.name, "fingerprint": fingerprint, "data_hash": found}
         refuse_other(results.rows, now, results.path)
 

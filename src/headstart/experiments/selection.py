@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -11,20 +12,21 @@ from headstart.evaluation.forecast import weighted_kendall
 from headstart.experiments.correlate import pearson
 from headstart.experiments.grid import MISSING, Grid
 from headstart.experiments.measures import SCORES, as_stored, measure
+from headstart.experiments.networks import candidate, candidates
 from headstart.experiments.outcomes import head_outcomes
 from headstart.experiments.plan import Scale
-from headstart.experiments.results import Results, Stored
-from headstart.experiments.run import Bench, forget, loaded, look_at, opened, outputs_of_source
+from headstart.experiments.results import KEY, Results, Stored
+from headstart.experiments.run import Bench, data_hash, forget, loaded, opened, outputs_of_source
 from headstart.experiments.tasks import ClassTask
-
-KIND = "selection"
+from headstart.experiments.unmixed import KIND, asked_of, refuse_other
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
     """All candidates on one target."""
 
-    data: str
+    data: str  # for a reader
+    title: str  # of the data set alone: two that were asked for by different names may have one
     n: int
     names: tuple[str, ...]
     outcomes: np.ndarray  # (m,) test accuracy of the re-trained head
@@ -41,9 +43,15 @@ def choose(
     """Score every model on every data set and re-train its head there; returns how many pairs were done now.
 
     All classes and all examples of the pool take part; the head is trained by SGD as everywhere in the paper.
+
+    Raises:
+        InputError: The results file holds rows of another model or of other data under the same names.
+        ModelError: A model is not there, or two have one name.
     """
     forget()
-    look_at(models)
+    candidates(models)
+    results.refresh()
+    _check_same(results, data, models, bench)
     count = 0
     for name in data:
         for model in models:
@@ -51,7 +59,8 @@ def choose(
             if key in results.refresh():
                 continue
             row = _row(name, model, bench)
-            count += results.append(key, row)
+            now = {KEY: key, **row}
+            count += results.append(key, row, check=partial(refuse_other, now=now, path=results.path))
             if announce:
                 announce(f"{key}: accuracy {row['accuracy']:.3f}")
     return count
@@ -59,22 +68,40 @@ def choose(
 
 def key_of(data: str, model: str) -> str:
     """The name of a pair's row in the results file."""
-    return f"{KIND}/{data}/{loaded(model).name}"
+    return f"{KIND}/{data}/{candidate(model).name}"
+
+
+def _check_same(results: Results, data: Sequence[str], models: Sequence[str], bench: Bench) -> None:
+    """Rows that are done, or that others stand beside, would pass for those of another model or of other data."""
+    rows = [row for row in results.rows if row.get("kind") == KIND]
+    if not rows:
+        return
+    hashes = {name: data_hash(name, bench) for name in data}
+    for model in models:
+        about = {"kind": KIND, "model": candidate(model).name, "fingerprint": loaded(model).fingerprint[:16]}
+        for name, found in hashes.items():
+            refuse_other(rows, about | {KEY: key_of(name, model), "data_hash": found}, results.path)
 
 
 def choices(stored: Stored) -> list[Choice]:
-    """The candidates of each target that a results file holds, in the file's order."""
-    by_data: dict[str, list[Mapping[str, Any]]] = {}
+    """The candidates of each target that a results file holds, in the file's order.
+
+    Two targets of one title are told apart by the names that they were asked for by.
+    """
+    by_asked: dict[str, list[Mapping[str, Any]]] = {}
     for row in stored.rows:
         if row.get("kind") == KIND:
-            by_data.setdefault(row["data"], []).append(row)
+            by_asked.setdefault(asked_of(row), []).append(row)
+    titles = [rows[0]["data"] for rows in by_asked.values()]
     found = []
-    for data, rows in by_data.items():
+    for asked, rows in by_asked.items():
+        title = rows[0]["data"]
+        data = title if titles.count(title) == 1 else f"{title} ({asked})"
         names = list(dict.fromkeys(name for row in rows for name in row["scores"]))
         scores = {name: np.array([_number(row["scores"].get(name)) for row in rows]) for name in names}
         scores["random"] = np.array([_drawn(data, row["model"]) for row in rows])
         outcomes = np.array([row["accuracy"] for row in rows])
-        found.append(Choice(data, rows[0]["n"], tuple(row["model"] for row in rows), outcomes, scores))
+        found.append(Choice(data, title, rows[0]["n"], tuple(row["model"] for row in rows), outcomes, scores))
     return found
 
 
@@ -135,6 +162,7 @@ def _row(name: str, model: str, bench: Bench) -> dict[str, Any]:
         "model": source.name,
         "fingerprint": outputs.fingerprint[:16],
         "data": data.title,
+        "data_hash": data_hash(name, bench),
         "n": len(task.train),
         "test_n": len(task.test),
         "classes": len(task.classes),

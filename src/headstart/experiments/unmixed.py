@@ -7,6 +7,7 @@ from typing import Any
 from headstart.errors import InputError
 from headstart.experiments.results import Row, Stored
 
+KIND = "selection"  # of rows that are pairs of a source and a target, not tasks of the table
 OTHER = {"fingerprint": "another model", "data_hash": "other data"}  # field of a row -> what a difference in it means
 
 
@@ -61,7 +62,14 @@ def names_of(row: Mapping[str, Any]) -> dict[str, str]:
     """Which name stands for the model of a row, and which for its data: in the table one for both.
 
     Example:
-        >>> names_of({"row": "fashion-mnist/cifar10/small/head"})["data_hash"]
-        'fashion-mnist/cifar10/small/head'
+        >>> names_of({"kind": KIND, "key": "selection/mnist/zoo/tiny_digits", "model": "zoo/tiny_digits"})
+        {'fingerprint': 'zoo/tiny_digits', 'data_hash': 'mnist'}
     """
+    if row.get("kind") == KIND:
+        return {"fingerprint": str(row["model"]), "data_hash": asked_of(row)}
     return dict.fromkeys(OTHER, str(row["row"])) if "row" in row else {}
+
+
+def asked_of(row: Mapping[str, Any]) -> str:
+    """The name by which a choice's data were asked for; it and the model's name may hold slashes, as their paths do."""
+    return str(row["key"]).removeprefix(f"{KIND}/").removesuffix(f"/{row['model']}")
