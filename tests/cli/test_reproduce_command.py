@@ -198,6 +198,15 @@ def test_a_row_edited_by_hand_is_named_with_its_file(
     assert "s.jsonl: row fashion-mnist/cifar10/small/head/1: Object missing required field `scores`" in shown.stderr
 
 
+@pytest.mark.parametrize("show", [["--show"], []])
+def test_a_results_file_that_is_named_twice_is_refused(run: Run, tmp_path: Path, show: list[str]) -> None:
+    out = kept(tmp_path / "r.jsonl", task(0))
+    (tmp_path / "link.jsonl").symlink_to(out)
+    told = run("reproduce", "table1", *show, "--out", out, "--with", tmp_path / "link.jsonl")
+    assert told.exit_code == 2
+    assert f"link.jsonl is named twice among `--out` and `--with` ({out})" in told.stderr
+
+
 def test_what_is_wrong_with_a_file_that_is_shown_is_said(run: Run, tmp_path: Path) -> None:
     out = kept(tmp_path / "r.jsonl", *map(task, range(5)))
     out.write_bytes(out.read_bytes()[:-9])

@@ -12,7 +12,8 @@ from headstart.experiments import reproduce, selection
 from headstart.experiments.cifar_resnet import CifarResNet
 from headstart.experiments.reproduce import Request, selection_request
 from headstart.experiments.results import Results, Stored
-from headstart.experiments.selection import choices, choose
+from headstart.experiments.figures import draw, find_figure
+from headstart.experiments.selection import choices, choose, static
 
 
 def pair(asked: str, model: str, accuracy: float = 0.5, title: str | None = None, **more: Any) -> dict[str, Any]:
@@ -109,3 +110,33 @@ def test_two_targets_of_one_title_stay_two(tmp_path: Path) -> None:
     found = choices(stored(*rows, pair("letters", "zoo/m0")))
     assert [choice.data for choice in found] == ["Shapes (mine)", "Shapes (folder/yours)", "letters"]
     assert [len(choice.names) for choice in found] == [3, 3, 1]
+
+
+def test_the_static_list_never_sees_its_target_in_another_file_either() -> None:
+    one = stored(*(pair("A", f"m{n}", 0.1 * n) for n in range(3)), *(pair("B", f"m{n}", 0.5) for n in range(3)))
+    two = stored(*(pair("A", f"m{n}", 0.9) for n in range(3)))
+    found = [choice for file in (one, two) for choice in choices(file)]
+    assert static(found)[0].tolist() == static(found)[2].tolist() == [0.5, 0.5, 0.5]
+    assert static(found)[1] == pytest.approx([0.45, 0.5, 0.55])
+
+
+def test_the_static_list_is_over_the_same_targets_for_every_candidate() -> None:
+    whole = [pair(data, f"m{n}", 0.1 * n) for data in ("A", "B") for n in range(3)]
+    found = choices(stored(*whole, pair("easy", "m0", 0.9)))  # the run was stopped on the last target
+    assert static(found)[0] == pytest.approx([0.0, 0.1, 0.2])
+    assert static(found)[2] == pytest.approx([0.0])
+
+
+def test_a_drawing_does_not_take_the_place_of_another_of_the_same_title(tmp_path: Path) -> None:
+    rows = [pair("shapes", f"m{n}", 0.1 * n) for n in range(3)]
+    files = [stored(*rows), stored(*rows, *(pair("a/b", f"m{n}", 0.1 * n, "shapes") for n in range(3)))]
+    written, _ = draw(find_figure("figure5"), files, tmp_path)
+    assert [path.name for path in written if path.suffix == ".png"] == [
+        "figure5_shapes.png",
+        "figure5_shapes-shapes.png",
+        "figure5_shapes-a-b.png",
+    ]
+    written, _ = draw(find_figure("figure5"), [files[0], files[0]], tmp_path)
+    assert [path.name for path in written] == [
+        f"figure5_shapes{number}.{kind}" for number in ("", "_2") for kind in ("png", "svg")
+    ]

@@ -122,7 +122,8 @@ def reproduce(
     told = _published(name, published)
     if markdown is not None and not (name == room.TABLE or room.is_selection(name)):
         raise InputError(f"`--markdown` writes tables, and {name} is a drawing alone; leave it out.")
-    room.open_results(also or [])  # before hours of training, not after
+    room.check_distinct([out, *(also or [])])  # before hours of training, not after
+    room.open_results(also or [])
     full = Scale()
     budgets = {key: min(getattr(full, key), epochs or 10**9) for key in ("head_epochs", "large_epochs", "small_epochs")}
     scale = Scale(**budgets, pool=pool, large_each=each, test_each=test_each, seed=seed)

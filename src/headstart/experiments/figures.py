@@ -1,5 +1,6 @@
 """The paper's figures from the rows of results files: which rows, binned and averaged how."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -194,11 +195,24 @@ def _selection(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> tu
     written: list[Path] = []
     words = []
     for choice in found:
-        place = stem if len(found) == 1 else stem.with_name(f"{stem.name}_{choice.data.replace(' ', '-').lower()}")
+        place = stem if len(found) == 1 else _free(stem.with_name(f"{stem.name}_{_in_a_name(choice.data)}"), written)
         written += draw_selection(_panels(choice), place, title=_title(figure, [choice.data]))
         candidates, images = counted(len(choice.names), "candidate"), counted(choice.n, "training image")
         words.append(f"{choice.data}: {candidates}, {images}")
     return written, words
+
+
+def _in_a_name(data: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", data.lower()).strip("-")
+
+
+def _free(place: Path, taken: Sequence[Path]) -> Path:
+    """The place, numbered where a drawing of the same data, from another file, has it."""
+    number, free = 1, place
+    while any(path.with_suffix("") == free for path in taken):
+        number += 1
+        free = place.with_name(f"{place.name}_{number}")
+    return free
 
 
 def _panels(choice: Choice) -> dict[str, Candidates]:

@@ -160,12 +160,23 @@ def open_results(paths: Sequence[Path]) -> list[Stored]:
     """Every results file that is there, for a table of all of them; settings are said for each row.
 
     Raises:
-        InputError: One cannot be read, is no results file, or holds a row that tables and figures cannot show.
+        InputError: One cannot be read, is no results file, holds a row that tables and figures cannot show, or is named
+            twice.
     """
+    check_distinct(paths)
     found = [read_results(path) for path in paths]
     for path, stored in zip(paths, found, strict=True):
         check_fields(stored.rows, path)
     return found
+
+
+def check_distinct(paths: Sequence[Path]) -> None:
+    """Raises InputError where one results file is named twice: its rows would count twice."""
+    places: dict[Path, Path] = {}
+    for path in paths:
+        first = places.setdefault(path.resolve(), path)
+        if first is not path:
+            raise InputError(f"{path} is named twice among `--out` and `--with` ({first}); name each results file once.")
 
 
 def selection_request(

@@ -106,18 +106,16 @@ def choices(stored: Stored) -> list[Choice]:
 
 
 def static(found: Sequence[Choice]) -> list[np.ndarray]:
-    """For each target and candidate the mean outcome on the OTHER targets: a list that never sees the target."""
+    """For each target and candidate the mean outcome on the OTHER targets: a list that never sees the target.
+
+    Only targets that hold all of the choice's candidates count: else, in a file that is not finished, the mean of one
+    would be over easier targets than that of another. A target of the same title is the same, also in another file.
+    """
     lists = []
     for choice in found:
-        values = []
-        for name in choice.names:
-            elsewhere = [
-                other.outcomes[other.names.index(name)]
-                for other in found
-                if other is not choice and name in other.names
-            ]
-            values.append(float(np.mean(elsewhere)) if elsewhere else np.nan)
-        lists.append(np.array(values))
+        others = [other for other in found if other.title != choice.title and set(choice.names) <= set(other.names)]
+        elsewhere = [[other.outcomes[other.names.index(name)] for name in choice.names] for other in others]
+        lists.append(np.mean(elsewhere, axis=0) if elsewhere else np.full(len(choice.names), np.nan))
     return lists
 
 
