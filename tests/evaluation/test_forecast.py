@@ -1,5 +1,7 @@
 """Forecasts against scipy, plain loops and hand-made cases."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -60,6 +62,18 @@ def test_regret_and_hits_by_hand() -> None:
     found = forecast(scores, outcomes, top=(1, 2))
     assert found.regret.value == pytest.approx((0.2 + 0.0) / 2)
     assert (found.hits[1].value, found.hits[2].value) == (0.5, 1.0)
+
+
+def test_ties_are_broken_at_random_whatever_the_order_of_the_sources() -> None:
+    """Against the mean over every order in which a stable sort could meet the sources."""
+    scores, outcomes = np.array([2.0, 1.0, 1.0, 1.0, 0.0]), np.array([0.2, 0.9, 0.5, 0.9, 0.1])
+    for score in (scores, -scores, np.ones(5), np.array([1.0, 1.0, 1.0, 2.0, 0.0])):
+        orders = [np.array(order) for order in permutations(range(5))]
+        firsts = [order[np.argsort(-score[order], kind="stable")] for order in orders]
+        found = forecast(score[None], outcomes[None], top=(1, 2, 3, 5, 9))
+        assert found.regret.value == pytest.approx(np.mean([0.9 - outcomes[first[0]] for first in firsts]))
+        for k, hit in found.hits.items():
+            assert hit.value == pytest.approx(np.mean([0.9 in outcomes[first[:k]] for first in firsts]))
 
 
 def test_the_interval_covers_the_truth_over_fresh_targets() -> None:

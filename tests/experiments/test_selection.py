@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from headstart.errors import InputError, ModelError
 from headstart.experiments import reproduce, selection
 from headstart.experiments.cifar_resnet import CifarResNet
+from headstart.experiments.figures import draw, find_figure
 from headstart.experiments.reproduce import Request, selection_request
 from headstart.experiments.results import Results, Stored
-from headstart.experiments.figures import draw, find_figure
-from headstart.experiments.selection import choices, choose, static
+from headstart.experiments.selection import choices, choose, selection_grid, static
 
 
 def pair(asked: str, model: str, accuracy: float = 0.5, title: str | None = None, **more: Any) -> dict[str, Any]:
@@ -140,3 +140,12 @@ def test_a_drawing_does_not_take_the_place_of_another_of_the_same_title(tmp_path
     assert [path.name for path in written] == [
         f"figure5_shapes{number}.{kind}" for number in ("", "_2") for kind in ("png", "svg")
     ]
+
+
+def test_regret_of_candidates_that_tie_is_the_mean_over_them() -> None:
+    rows = [pair("A", f"m{n}", 0.1 * n, scores={"leep": float(n == 0)}) for n in range(4)]
+    tied = [row | {"scores": {"leep": float(n > 0)}} for n, row in enumerate(rows)]
+    (alone,), (among,) = (
+        [row for row in selection_grid(choices(stored(*x))).cells if row[0] == "leep"] for x in (rows, tied)
+    )
+    assert (alone[-1], among[-1]) == ("0.3000", "0.1000")

@@ -30,8 +30,8 @@ class Forecast:
     targets: int
     sources: int
     correlations: tuple[Correlation, ...]  # Pearson, Spearman, Kendall, weighted Kendall
-    regret: Correlation  # outcome of the best source minus that of the source the score chose
-    hits: dict[int, Correlation]  # k -> share of targets whose best source is among the first k by score
+    regret: Correlation  # outcome of the best source minus that of the source the score chose, ties broken at random
+    hits: dict[int, Correlation]  # k -> how often a best source is among the first k by score, ties broken at random
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,9 @@ def forecast(
     seed: int = 0,
 ) -> Forecast:
     """Compare scores with outcomes, target by target, and average over the targets.
+
+    Where a score ties sources, its choice is drawn among them, and regret and hits are what is expected of the draw: a
+    score that says nothing chooses at random, not the source that happens to come first.
 
     Args:
         scores: (targets, sources), higher is better.
@@ -94,9 +97,19 @@ def forecast(
         targets=len(scores),
         sources=scores.shape[1],
         correlations=tuple(over_targets(name, _varying(function)) for name, function in named.items()),
-        regret=over_targets("regret", lambda x, y: float(y.max() - y[x.argmax()])),
+        regret=over_targets("regret", regret),
         hits={k: over_targets(f"top {k}", lambda x, y, k=k: _hit(x, y, k)) for k in top},  # type: ignore[misc]
     )
+
+
+def regret(score: np.ndarray, outcome: np.ndarray) -> float:
+    """Outcome of the best source minus that of the chosen one; the mean over those that tie at the top.
+
+    Example:
+        >>> regret(np.array([1.0, 1.0, 0.0]), np.array([0.5, 0.75, 1.0]))
+        0.375
+    """
+    return float(outcome.max() - outcome[score == score.max()].mean())
 
 
 def weighted_kendall(score: np.ndarray, outcome: np.ndarray, weights: Weights = "both") -> float:
@@ -164,7 +177,15 @@ def _varying(function: Callable[[np.ndarray, np.ndarray], float]) -> Callable[[n
 
 
 def _hit(score: np.ndarray, outcome: np.ndarray, k: int) -> float:
-    return float(outcome[np.argsort(-score, kind="stable")[:k]].max() == outcome.max())
+    """The chance that a best source is among the first k when ties of the score are broken at random."""
+    if k >= len(score):
+        return 1.0
+    last = np.sort(score)[-k]  # of the k-th place
+    best = outcome == outcome.max()
+    if (best & (score > last)).any():
+        return 1.0
+    tied, places = int((score == last).sum()), k - int((score > last).sum())
+    return float(1 - stats.hypergeom.pmf(0, tied, int((best & (score == last)).sum()), places))
 
 
 def _interval(name: str, values: np.ndarray, draws: np.ndarray, level: float) -> Correlation:

@@ -176,7 +176,9 @@ def check_distinct(paths: Sequence[Path]) -> None:
     for path in paths:
         first = places.setdefault(path.resolve(), path)
         if first is not path:
-            raise InputError(f"{path} is named twice among `--out` and `--with` ({first}); name each results file once.")
+            raise InputError(
+                f"{path} is named twice among `--out` and `--with` ({first}); name each results file once."
+            )
 
 
 def selection_request(

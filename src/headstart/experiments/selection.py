@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headstart.evaluation.forecast import weighted_kendall
+from headstart.evaluation.forecast import regret, weighted_kendall
 from headstart.experiments.correlate import pearson
 from headstart.experiments.grid import MISSING, Grid
 from headstart.experiments.measures import SCORES, as_stored, measure
@@ -130,8 +130,7 @@ def selection_grid(found: Sequence[Choice]) -> Grid:
             x, y = values[there], choice.outcomes[there]
             coefficient = pearson(x, y)
             tau = weighted_kendall(x, y)
-            regret = float(y.max() - y[x.argmax()])
-            columns.setdefault(name, []).append((tau, coefficient.value if coefficient else None, regret))
+            columns.setdefault(name, []).append((tau, coefficient.value if coefficient else None, regret(x, y)))
     cells = []
     for name, each in sorted(columns.items(), key=lambda item: -np.mean([tau for tau, _, _ in item[1]])):
         pearsons = [value for _, value, _ in each if value is not None]

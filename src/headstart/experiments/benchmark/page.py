@@ -19,7 +19,7 @@ def standing_grids(standings: Standings, *, whole: bool = False) -> list[Grid]:
     notes = (
         "the sources are one architecture and differ in training data",
         f"weighted tau: hyperbolic weights by the ranks of {WHOSE[standings.weights]}",
-        "regret: points of accuracy lost by taking a score's first choice",
+        "regret: points of accuracy lost by taking a score's first choice, drawn where it ties sources",
         "top-1: share of targets whose best source a score puts first",
         f"in brackets: {standings.level:.0%} intervals from drawing the targets anew",
         *(f"{name} left out: {why}" for name, why in standings.left_out.items()),
