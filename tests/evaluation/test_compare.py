@@ -65,6 +65,31 @@ def _covers(rng: np.random.Generator) -> bool:
     return found.low <= 0.1 <= found.high
 
 
+@pytest.mark.parametrize(
+    ("metric", "n", "right", "reach", "verdict"),
+    [
+        ("accuracy", 6, True, 0.393, "inconclusive"),  # 1 - 0.05 ** (1 / 6): 6 alike leave 39 % that differ possible
+        ("accuracy", 4, False, 0.527, "positive"),
+        ("balanced_accuracy", 6, True, 0.393, "inconclusive"),
+        ("macro_f1", 6, True, 0.393, "inconclusive"),
+        ("calibration_error", 6, True, 0.393, "inconclusive"),
+        ("log_likelihood", 6, True, None, "inconclusive"),
+        ("accuracy", 400, True, 0.0075, "neutral"),
+    ],
+)
+def test_test_examples_that_do_not_tell_the_runs_apart_leave_a_share_open(
+    metric: str, n: int, right: bool, reach: float | None, verdict: str
+) -> None:
+    labels = np.arange(n) % 2
+    transfer, scratch = predictions(np.ones(n, bool), labels), predictions(np.full(n, right), labels)
+    found = gain([transfer], [scratch], metric=metric)
+    if reach is None:
+        assert (found.low, found.high) == (None, None)
+    else:
+        assert (found.value - found.low, found.high - found.value) == (pytest.approx(reach, abs=5e-4),) * 2
+    assert judge(found.value, found.low, found.high)[0] == verdict
+
+
 def test_a_metric_where_lower_is_better_gains_by_falling() -> None:
     labels = np.arange(40) % 2
     sure = predictions(np.ones(40, bool), labels)

@@ -12,6 +12,9 @@ from headstart.records import Predictions, Task
 from headstart.records.words import listing
 from headstart.stats import jackknife, jackknife_groups
 
+SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "calibration_error"})  # of examples, from 0 to 1
+ROUNDING = 1e-12  # differences of metrics that are apart by less are equal
+
 
 @dataclass(frozen=True)
 class Gain:
@@ -20,7 +23,7 @@ class Gain:
     transfer: float
     scratch: float
     value: float
-    low: float | None  # None: too few test examples for an interval
+    low: float | None  # None: too few test examples for an interval, or none that tells the runs apart
     high: float | None
     level: float
 
@@ -38,6 +41,11 @@ def gain(
     Two sources of chance are added up: the choice of the test examples (a jackknife over 20 groups of them, with the
     differences averaged over the seeds) and the seeds (the spread of the pairs' differences; a single pair says
     nothing about it). The first holds some of the second, so the interval errs on the wide side.
+
+    Where no test example tells the runs apart (every group is like the others), the jackknife sees no chance at all,
+    though the next example may differ. For a metric that is a share (`SHARES`) the test part then reaches at least as
+    far as the share of differing examples that n examples without one leave possible, 1 - (1 - level) ** (1 / n): about
+    3 / n at 95 % ("rule of three"). Any other metric has no interval then.
 
     Args:
         transfer: One run per seed.
@@ -66,15 +74,18 @@ def gain(
     everything = np.arange(len(labels))
     by_seed = differences(everything)
     value = float(by_seed.mean())
-    reaches = []
+    of_test: float | None = None
     if len(labels) >= 4:
         groups = jackknife_groups(labels, seed=0)
         deleted = np.array([differences(everything[groups != g]).mean() for g in range(groups.max() + 1)])
-        reaches.append(jackknife(value, deleted, level).high - value)
+        of_test = jackknife(value, deleted, level).high - value
+        if np.ptp(deleted) < ROUNDING:
+            of_test = max(of_test, 1 - (1 - level) ** (1 / len(labels))) if metric in SHARES else None
+    of_seeds = 0.0
     if len(pairs) > 1:
         error = by_seed.std(ddof=1) / np.sqrt(len(pairs))
-        reaches.append(float(stats.t.ppf((1 + level) / 2, len(pairs) - 1)) * error)
-    reach = float(np.hypot.reduce(reaches)) if len(labels) >= 4 else None
+        of_seeds = float(stats.t.ppf((1 + level) / 2, len(pairs) - 1)) * error
+    reach = None if of_test is None else float(np.hypot(of_test, of_seeds))
     return Gain(
         float(np.mean([function(labels, run.outputs) for run in transfer])),
         float(np.mean([function(labels, run.outputs) for run in scratch])),
