@@ -166,6 +166,15 @@ def test_one_seed_is_said() -> None:
     assert "no speed of convergence" in found.notes[1]
 
 
+def test_transfers_without_a_training_from_scratch_of_their_seed_are_named() -> None:
+    transfer, scratch = draw(np.random.default_rng(4), 50, 4, 0.1)
+    heads = [run("head", seed, answers) for seed, answers in enumerate(transfer)]
+    (one,) = evaluate([*heads[:3], run("scratch", 0, scratch[0]), run("scratch", 1, scratch[1])])
+    (more,) = evaluate([*reversed(heads), run("scratch", 0, scratch[0])])
+    assert (one.seeds, one.notes) == ((0, 1), ("seed 2 left out: no training from scratch has it",))
+    assert more.notes[1] == "seeds 1, 2, 3 left out: no training from scratch has them"
+
+
 def test_runs_that_do_not_belong_together_are_refused() -> None:
     transfer, scratch = draw(np.random.default_rng(5), 20, 1, 0.1)
     head, none = run("head", 0, transfer[0]), run("scratch", 0, scratch[0])

@@ -83,6 +83,15 @@ def _network(source: str) -> str:
     return source.partition(" via ")[0]
 
 
+def _left_out(seeds: Sequence[int]) -> list[str]:
+    """The note on transfers without a partner, if there are any."""
+    if not seeds:
+        return []
+    named = ", ".join(map(str, sorted(seeds)))
+    one = len(seeds) == 1
+    return [f"seed{'' if one else 's'} {named} left out: no training from scratch has {'it' if one else 'them'}"]
+
+
 def _compare(
     runs: BySeed, scratch: Mapping[str, BySeed], baseline: str, metric: str | None, margin: float, level: float
 ) -> Comparison:
@@ -108,6 +117,7 @@ def _compare(
             f"from scratch another network was trained, that of {baseline}: the runs hold none of {first.source}"
         )
     notes += ["one seed: how much chance in the training matters is not known"] if len(pairs) == 1 else []
+    notes += _left_out([seed for seed in runs if seed not in scratch[baseline]])
     speed: Convergence | None = None
     try:
         speed = convergence([one.outcome.curve for one, _ in pairs], [other.outcome.curve for _, other in pairs])
