@@ -104,7 +104,9 @@ def prepare(request: Request) -> Setup:
             missing.append(f"{row.name}: meta-transfer (CNAPs) is not part of headstart yet; the row waits for it")
             continue
         reason = None if row.source in sources else NO_CIFAR_SOURCE
-        data = opened.setdefault(row.target, _open(targets[row.target], request))
+        if row.target not in opened:  # seconds each
+            opened[row.target] = _open(targets[row.target], request)
+        data = opened[row.target]
         if reason or isinstance(data, str):
             missing.append(f"{row.name}: {reason or data}")
             continue
