@@ -13,7 +13,7 @@ from headstart.experiments.cifar_resnet import CifarResNet
 from headstart.experiments.figures import draw, find_figure
 from headstart.experiments.reproduce import Request, selection_request
 from headstart.experiments.results import Results, Stored
-from headstart.experiments.selection import choices, choose, selection_grid, static
+from headstart.experiments.selection import choices, choose, selection_grid, selection_grids, static
 
 
 def pair(asked: str, model: str, accuracy: float = 0.5, title: str | None = None, **more: Any) -> dict[str, Any]:
@@ -149,3 +149,28 @@ def test_regret_of_candidates_that_tie_is_the_mean_over_them() -> None:
         [row for row in selection_grid(choices(stored(*x))).cells if row[0] == "leep"] for x in (rows, tied)
     )
     assert (alone[-1], among[-1]) == ("0.3000", "0.1000")
+
+
+def test_all_scores_are_shown_on_the_candidates_that_have_a_published_accuracy_too() -> None:
+    rows = []
+    for data, outcomes in (("A", (0.1, 0.2, 0.3, 0.9)), ("B", (0.3, 0.2, 0.4, 0.8))):
+        for n, outcome in enumerate(outcomes):  # the last candidate is the best, and no ImageNet classifier
+            known = {"source_accuracy": n / 10} if n < 3 else {}
+            rows.append(pair(data, f"m{n}", outcome, scores={"leep": -outcome, **known}))
+    rows.append(pair("B", "m4", 0.1, scores={"leep": -2.0}))
+    everyone, some = selection_grids(choices(stored(*rows)))
+    assert some.title == f"{everyone.title}, candidates with a published ImageNet accuracy"
+    counts = {row[0]: row[1:3] for row in everyone.cells}
+    assert counts.pop("random") == counts.pop("leep") == ("2", "4 to 5")
+    assert counts == {"source_accuracy": ("2", "3"), "static list": ("1", "4")}
+    assert {row[2] for row in some.cells} == {"3"}
+    assert {row[0]: row[1] for row in some.cells} == {
+        "leep": "2",
+        "source_accuracy": "2",
+        "static list": "2",
+        "random": "2",
+    }
+    assert {row[0]: row[-1] for row in some.cells}["leep"] == "0.2000"
+    assert some.notes[-2:] == ("A: 3 candidates, 9 training images", "B: 3 candidates, 9 training images")
+    assert len(selection_grids(choices(stored(*rows[:3])))) == 1
+    assert len(selection_grids(choices(stored(rows[3])))) == 1

@@ -255,7 +255,7 @@ def test_the_static_list_never_sees_its_own_target(tmp_path: Path) -> None:
     found = choices(stored(made))
     assert static(found)[0].tolist() == pytest.approx([0.25, 0.5, 0.45])
     grid = selection_grid(found)
-    assert grid.cells[0][:3] == ("leep", "3", "1.000")
+    assert grid.cells[0][:4] == ("leep", "3", "3", "1.000")
     assert {row[0] for row in grid.cells} == {"leep", "source_accuracy", "static list", "random"}
     written, _ = draw(find_figure("figure5"), [stored(made)], tmp_path)
     assert len(written) == 6

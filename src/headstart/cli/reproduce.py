@@ -242,9 +242,9 @@ def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, tol
     for line in (*words, *(f"Wrote {place}" for place in written), NUMBERED):
         typer.echo(line, err=errors)
     if find_figure(name).kind == "selection":
-        from headstart.experiments.selection import choices, selection_grid
+        from headstart.experiments.selection import choices, selection_grids
 
-        present([selection_grid([choice for file in stored for choice in choices(file)])], markdown, errors=errors)
+        present(selection_grids([choice for file in stored for choice in choices(file)]), markdown, errors=errors)
 
 
 def _list() -> None:

@@ -1,7 +1,7 @@
 """Source selection (5.7): every candidate scored on a target, against what a head on its features then reaches."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import blake2b
 from typing import Any
@@ -19,6 +19,8 @@ from headstart.experiments.results import KEY, Results, Stored
 from headstart.experiments.run import Bench, data_hash, forget, loaded, opened, outputs_of_source
 from headstart.experiments.tasks import ClassTask
 from headstart.experiments.unmixed import KIND, asked_of, refuse_other
+
+PUBLISHED = "source_accuracy"  # on ImageNet: a score that reads no target
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,31 +121,75 @@ def static(found: Sequence[Choice]) -> list[np.ndarray]:
     return lists
 
 
-def selection_grid(found: Sequence[Choice]) -> Grid:
-    """Weighted tau, Pearson and regret of each score, averaged over the targets."""
-    columns: dict[str, list[tuple[float, float | None, float]]] = {}
+def selection_grids(found: Sequence[Choice]) -> list[Grid]:
+    """The scores on all candidates, and where only some have a published accuracy, all scores on just those too."""
+    grids = [selection_grid(found)]
+    known = [np.isfinite(choice.scores.get(PUBLISHED, np.full(len(choice.names), np.nan))) for choice in found]
+    if any(there.any() and not there.all() for there in known):
+        some = [_only(choice, there) for choice, there in zip(found, known, strict=True) if there.any()]
+        grids.append(selection_grid(some, ", candidates with a published ImageNet accuracy"))
+    return grids
+
+
+def selection_grid(found: Sequence[Choice], among: str = "") -> Grid:
+    """Weighted tau, Pearson and regret of each score, averaged over the targets.
+
+    Args:
+        among: Of which candidates, for the title.
+    """
+    columns: dict[str, list[_Merit]] = {}
     for choice, never_saw in zip(found, static(found), strict=True):
         for name, values in {**choice.scores, "static list": never_saw}.items():
             there = np.isfinite(values)
             if there.sum() < 3 or np.ptp(values[there]) == 0:  # what no candidate changes cannot choose
                 continue
-            x, y = values[there], choice.outcomes[there]
-            coefficient = pearson(x, y)
-            tau = weighted_kendall(x, y)
-            columns.setdefault(name, []).append((tau, coefficient.value if coefficient else None, regret(x, y)))
-    cells = []
-    for name, each in sorted(columns.items(), key=lambda item: -np.mean([tau for tau, _, _ in item[1]])):
-        pearsons = [value for _, value, _ in each if value is not None]
-        mean = f"{np.mean(pearsons):.3f}" if pearsons else MISSING
-        taus, regrets = [tau for tau, _, _ in each], [regret for _, _, regret in each]
-        cells.append((name, str(len(each)), f"{np.mean(taus):.3f}", mean, f"{np.mean(regrets):.4f}"))
+            columns.setdefault(name, []).append(_merit(values[there], choice.outcomes[there]))
+    by_tau = sorted(columns.items(), key=lambda item: -np.mean([merit.tau for merit in item[1]]))
     notes = (
+        "candidates: how many have the score, over the targets; what follows is among them",
         "tau: weighted Kendall, weights from both orders; regret: accuracy of the best minus the chosen one's",
         "static list: mean outcome on the other targets; source_accuracy: published ImageNet top-1, where there is one",
         *(f"{choice.data}: {len(choice.names)} candidates, {choice.n} training images" for choice in found),
     )
-    title = "Choice among sources (5.7), mean over the targets"
-    return Grid(title, ("score", "targets", "tau", "Pearson", "regret"), tuple(cells), notes, text_columns=1)
+    title = f"Choice among sources (5.7), mean over the targets{among}"
+    header = ("score", "targets", "candidates", "tau", "Pearson", "regret")
+    return Grid(title, header, tuple(_cells(name, each) for name, each in by_tau), notes, text_columns=1)
+
+
+@dataclass(frozen=True)
+class _Merit:
+    """How well a score ordered the candidates of one target that have it."""
+
+    candidates: int
+    tau: float
+    pearson: float | None
+    regret: float
+
+
+def _merit(score: np.ndarray, outcome: np.ndarray) -> _Merit:
+    coefficient = pearson(score, outcome)
+    tau = weighted_kendall(score, outcome)
+    return _Merit(len(score), tau, coefficient.value if coefficient else None, regret(score, outcome))
+
+
+def _cells(name: str, each: Sequence[_Merit]) -> tuple[str, ...]:
+    low, high = min(merit.candidates for merit in each), max(merit.candidates for merit in each)
+    pearsons = [merit.pearson for merit in each if merit.pearson is not None]
+    return (
+        name,
+        str(len(each)),
+        str(low) if low == high else f"{low} to {high}",
+        f"{np.mean([merit.tau for merit in each]):.3f}",
+        f"{np.mean(pearsons):.3f}" if pearsons else MISSING,
+        f"{np.mean([merit.regret for merit in each]):.4f}",
+    )
+
+
+def _only(choice: Choice, kept: np.ndarray) -> Choice:
+    """The choice among fewer candidates (m,)."""
+    names = tuple(name for name, there in zip(choice.names, kept, strict=True) if there)
+    scores = {name: values[kept] for name, values in choice.scores.items()}
+    return replace(choice, names=names, outcomes=choice.outcomes[kept], scores=scores)
 
 
 def _row(name: str, model: str, bench: Bench) -> dict[str, Any]:
@@ -153,7 +199,7 @@ def _row(name: str, model: str, bench: Bench) -> dict[str, Any]:
     outcome = head_outcomes(outputs.features, outputs.test_features, [task], _budget(scale), seed=scale.seed)[0]
     scores = measure(outputs.features, outputs.logits, task, names=SCORES, seed=scale.seed)
     if source.card.imagenet_top1 is not None:
-        scores["source_accuracy"] = source.card.imagenet_top1
+        scores[PUBLISHED] = source.card.imagenet_top1
     return {
         "kind": KIND,
         "model": source.name,
