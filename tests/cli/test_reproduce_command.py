@@ -274,6 +274,56 @@ def test_bad_words_get_a_plain_sentence(run: Run, arguments: list[str], words: s
     assert words in result.stderr
 
 
+USED_BY_A_RUN = [
+    *(["--tasks", "3"], ["--epochs", "3"], ["--pool", "3"], ["--each", "3"], ["--test-each", "3"], ["--seed", "0"]),
+    *(["--seeds", "1"], ["--seeded", "3"], ["--models", "m"], ["--data", "mnist=m"], ["--stand-in", "cifar100=mnist"]),
+    *(["--root", "data"], ["--cache", "c"], ["--device", "cpu"], ["--jobs", "2"]),
+]
+
+
+@pytest.mark.parametrize("option", USED_BY_A_RUN, ids=lambda option: option[0])
+def test_an_option_of_a_run_is_refused_where_nothing_is_run(run: Run, tmp_path: Path, option: list[str]) -> None:
+    told = run("reproduce", "table1", "--show", "--out", kept(tmp_path / "r.jsonl", task(0)), *option)
+    assert told.exit_code == 2
+    assert f"`--show` has no use for `{option[0]}`: it runs nothing. Leave it out." in told.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["figure5", "--rows", "x", "--tasks", "9"], "figure5 has no use for `--tasks` and `--rows`: it has every"),
+        (["figure5", "--seeds", "2", "--seeded", "3", "--each", "1"], "no use for `--each`, `--seeds` and `--seeded`"),
+        (["figure5", "--paper-only", "--jobs", "2"], "no use for `--paper-only` and `--jobs`"),
+        (["figure5", "--rescore", "--each", "2", "--jobs", "2"], "no use for `--each`: "),
+        (["figure5", "--show", "--rows", "*"], "figure5 with `--show` has no use for `--rows`: it draws all its rows"),
+        (["figure6", "--show", "--paper-only"], "figure6 with `--show` has no use for `--paper-only`"),
+        (["table1", "--show", "--rows", "nothing"], "fits no row of table1"),
+    ],
+)
+def test_options_that_change_nothing_are_refused(run: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
+    told = run("reproduce", *arguments, "--out", kept(tmp_path / "r.jsonl", task(0)))
+    assert told.exit_code == 2
+    assert words in told.stderr
+
+
+def test_what_is_shown_of_the_table_can_be_chosen(run: Run, tmp_path: Path) -> None:
+    tuned, large = ({"row": f"fashion-mnist/cifar10/{rest}"} for rest in ("small/fine-tune", "large/head"))
+    beyond = {"row": "fashion-mnist/cifar10/imbalanced/head"}
+    changes = [{"model": name} | row for name, row in (("of-small", {}), ("of-tuned", tuned), ("of-large", large))]
+    out = kept(tmp_path / "r.jsonl", *(task(1, **change) for change in changes), task(1, model="of-beyond", **beyond))
+
+    def shown(*options: str) -> tuple[set[str], int]:
+        page = tmp_path / "page.md"
+        assert run("reproduce", "table1", "--show", "--out", out, "--markdown", page, *options).exit_code == 0
+        text = page.read_text()
+        return {name for name in ("small", "tuned", "large", "beyond") if f"of-{name}" in text}, text.count("not run")
+
+    assert shown() == ({"small", "tuned", "large", "beyond"}, 17)
+    assert shown("--rows", "fashion-mnist/cifar10/*/head") == ({"small", "large", "beyond"}, 0)
+    assert shown("--rows", "fashion-mnist/*/small/*", "--paper-only") == ({"small", "tuned"}, 2)
+    assert shown("--paper-only") == ({"small", "tuned", "large"}, 17)
+
+
 def test_the_list_names_the_table_the_nine_figures_and_what_brings_data(run: Run) -> None:
     result = run("reproduce", "list")
     assert [line.split()[0] for line in result.stdout.splitlines()[:10]] == [

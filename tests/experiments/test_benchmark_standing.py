@@ -235,6 +235,7 @@ def test_the_command_prints_every_score_and_writes_json(tmp_path: Path) -> None:
     [
         (["--build"], "give `--out FOLDER`"),
         (["--out", "x"], "add `--build`"),
+        (["--processes", "1", "--data", "mnist=x"], "use for `--data` and `--processes`"),
         (["--score", "leap"], "Did you mean `leep`"),
         (["--weights", "mine"], "outcome, score or both"),
     ],

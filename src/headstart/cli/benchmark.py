@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from headstart.cli._given import refuse_given
 from headstart.cli._output import check_places, on_stdout, write
 from headstart.errors import InputError
 from headstart.records import check_destination
@@ -13,6 +14,7 @@ COMPARE, BUILD = "Comparing scores", "Building the benchmark anew"
 
 
 def benchmark(
+    context: typer.Context,
     score: Annotated[
         str, typer.Option("--score", metavar="NAME,...", help="Scores to compare.", rich_help_panel=COMPARE)
     ] = "all",
@@ -73,8 +75,8 @@ def benchmark(
             raise InputError("`--build` writes to a folder: give `--out FOLDER`, and no `--results`.")
         _build(out, data or [], processes)
         results = out
-    elif data or out:
-        raise InputError("`--data` and `--out` are for building; add `--build`.")
+    else:
+        refuse_given(context, ("data", "out", "processes"), "a comparison", "builds nothing", ", or add `--build`")
     standings = compare(score, results=results, weights=weights, level=level)  # type: ignore[arg-type]
     present(standing_grids(standings), errors=on_stdout(json, markdown))
     write(markdown, page(standing_grids(standings, whole=True)))

@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headstart.cli._given import refuse_given
 from headstart.cli._output import check_places, on_stdout
 from headstart.errors import InputError
 from headstart.records import check_destination
 
 if TYPE_CHECKING:
+    from headstart.experiments.paper import TableRow
     from headstart.experiments.reproduce import Request
     from headstart.experiments.results import Results
     from headstart.experiments.run import Bench
@@ -27,7 +29,15 @@ EPILOG = (
 )
 
 
+OF_A_RUN = (
+    *("tasks", "epochs", "pool", "each", "test_each", "seed", "seeds", "seeded"),
+    *("models", "data", "stand_in", "root", "cache", "device", "jobs"),
+)
+OF_THE_TABLE = ("tasks", "each", "rows", "seeds", "seeded", "paper_only")  # what it means to choose tasks of its rows
+
+
 def reproduce(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="table1, figure1 to figure9, or list.")],
     tasks: Annotated[
         int, typer.Option(min=1, metavar="N", help="Tasks of each row; the paper has 200.", rich_help_panel=SCALE)
@@ -116,6 +126,9 @@ def reproduce(
     if name == room.LIST:
         _list()
         return
+    if show and rescore:
+        raise InputError("`--show` computes nothing and `--rescore` computes scores; give one of them.")
+    _refuse_unused(context, name, show=show, rescore=rescore)
     check_places(markdown=markdown)
     for place, folder in ((out, False), (figures, True)):
         check_destination(place, folder=folder)
@@ -138,15 +151,26 @@ def reproduce(
         beyond=not paper_only,
         root=root,
     )
-    if show and rescore:
-        raise InputError("`--show` computes nothing and `--rescore` computes scores; give one of them.")
+    wanted = room.wanted_rows(request) if show and name == room.TABLE else None
     if not show:
         from headstart.experiments.run import Bench
 
         room.check_runs(name)
         bench = Bench(scale, tuple(request.places.items()), root, None if cache is None else str(cache), device)
         (_rescore if rescore else _run)(request, out, jobs, bench)
-    _show(name, [out, *(also or [])], figures, markdown, told)
+    _show(name, [out, *(also or [])], figures, markdown, told, wanted)
+
+
+def _refuse_unused(context: typer.Context, name: str, *, show: bool, rescore: bool) -> None:
+    from headstart.experiments import reproduce as room
+
+    if show:
+        refuse_given(context, OF_A_RUN, "`--show`", "runs nothing")
+        if name != room.TABLE:
+            refuse_given(context, ("rows", "paper_only"), f"{name} with `--show`", "draws all its rows")
+    elif room.is_selection(name):
+        unused = (*OF_THE_TABLE, *(() if rescore else ("jobs",)))
+        refuse_given(context, unused, name, "has every source on every target, one after the other")
 
 
 def _run(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
@@ -222,7 +246,14 @@ def _published(name: str, path: Path | None) -> "Published":
     return read_published(path)
 
 
-def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, told: "Published") -> None:
+def _show(
+    name: str,
+    paths: list[Path],
+    folder: Path,
+    markdown: Path | None,
+    told: "Published",
+    wanted: "list[TableRow] | None",
+) -> None:
     from headstart.cli._grids import present
     from headstart.experiments import reproduce as room
     from headstart.experiments import table
@@ -232,8 +263,8 @@ def _show(name: str, paths: list[Path], folder: Path, markdown: Path | None, tol
         _tell(note)
     errors = on_stdout(markdown)
     if name == room.TABLE:
-        found = table.lines(stored)
-        grids = [table.main_grid(found, told), table.beyond_grid(found), table.confound_grid(found)]
+        found = [line for line in table.lines(stored) if wanted is None or line.row in wanted]
+        grids = [table.main_grid(found, told, wanted), table.beyond_grid(found), table.confound_grid(found)]
         present(grids, markdown, errors=errors)
         return
     from headstart.experiments.figures import NUMBERED, draw, find_figure

@@ -94,10 +94,16 @@ def scale_of(stored: Stored) -> Scale:
     return Scale(**{name: value for name, value in stored.settings.items() if name in names})
 
 
-def main_grid(found: Sequence[Line], published: Published = paper.PUBLISHED) -> Grid:
-    """The paper's columns: Pearson (p) of LEEP, NCE and H-score, obtained and published."""
+def main_grid(
+    found: Sequence[Line], published: Published = paper.PUBLISHED, wanted: Sequence[paper.TableRow] | None = None
+) -> Grid:
+    """The paper's columns: Pearson (p) of LEEP, NCE and H-score, obtained and published.
+
+    Args:
+        wanted: The rows to show, run or not; None: all.
+    """
     cells = []
-    for row in (*paper.ROWS, *paper.BEYOND):
+    for row in (*paper.ROWS, *paper.BEYOND) if wanted is None else wanted:
         of_row = [line for line in found if line.row == row]
         told = published.get(row.name, (None, None, None))
         beside = tuple(MISSING if value is None else f"{value:.3f}" for value in told)
