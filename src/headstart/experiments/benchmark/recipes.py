@@ -2,8 +2,9 @@
 
 All sources are one small architecture trained equally long; they differ in training data only. Every source takes its
 pictures from the training part of a data set. A target takes the test part, or any part where no source was trained on
-its classes; so no picture of a target was a training picture of a source. Where classes are shared all the same, the
-target says so in `shared`.
+its classes; so no picture of a target was a training picture of a source. Where a source learned other pictures of the
+same classes with labels of those classes, the target names it in `shared` (`photos-turns` saw such pictures, with the
+turn as their label, and is not named).
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ class Recipe:
     look: Look = "plain"
     lesson: Lesson = "classes"
     mirrored: bool = True  # whether a mirror image has the same label
-    shared: tuple[str, ...] = ()  # of a target: sources that were trained on other pictures of its classes
+    shared: tuple[str, ...] = ()  # of a target: sources trained on other pictures and labels of its classes
 
 
 SOURCES = (

@@ -42,7 +42,7 @@ class Stored(JsonRecord):
     source_accuracy: tuple[float | None, ...]  # on held-out pictures of its own data; None: untrained
     source_classes: tuple[int, ...]
     target_classes: tuple[int, ...]
-    shared: dict[str, tuple[str, ...]]  # target -> sources trained on other pictures of its classes
+    shared: dict[str, tuple[str, ...]]  # target -> sources trained on other pictures and labels of its classes
     train: int  # pictures of each target to adapt on
     test: tuple[int, ...]  # and to judge on
     outcomes: dict[str, tuple[tuple[tuple[float, ...], ...], ...]]  # kind -> accuracy (seeds, targets, sources)
