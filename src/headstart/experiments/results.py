@@ -2,10 +2,9 @@
 
 The first line holds the settings, whose hash every later run must match. A row is appended under a lock and synced, so
 a killed run loses at most the task it was at; a half-written last line is dropped, and said, and one that lacks only
-its end is kept. Two processes may work on
-one file: each sees the rows of the other, and a key that is there already is not written twice. Rows may be amended:
-the whole file is then written anew and put in the place of the old one, with a revision in its first line by which
-other processes notice.
+its end is kept. Two processes may work on one file: each sees the rows of the other, and a key that is there already is
+not written twice. Rows may be amended: the whole file is then written anew and put in the place of the old one, with a
+revision in its first line by which other processes notice.
 """
 
 import os
