@@ -165,6 +165,15 @@ def test_transformers_text_classifiers(kind, tmp_path):
     assert source.classes == ("bad", "good", "neither")
 
 
+@pytest.mark.parametrize("width", [torch.float16, torch.bfloat16])
+def test_a_checkpoint_in_half_width_is_loaded_in_full(vit_folder, tmp_path, width):
+    transformers.ViTForImageClassification.from_pretrained(vit_folder).to(width).save_pretrained(vit_folder)
+    text_model("bert").to(width).save_pretrained(tmp_path / "bert")
+    tokenizer(pad_token="[PAD]").save_pretrained(tmp_path / "bert")
+    for folder in (vit_folder, tmp_path / "bert"):
+        assert {p.dtype for p in load(folder).module.parameters()} == {torch.float32}
+
+
 def test_a_head_that_the_checkpoint_lacks_is_never_ranked(tmp_path):
     model = text_model("bert")
     model.bert.save_pretrained(tmp_path / "encoder")
