@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+import pyarrow
 import pytest
 import torch
 from PIL import Image
@@ -262,5 +263,12 @@ def test_a_list_of_whole_images_says_by_its_shape_where_the_channels_lie(shape, 
 
 def test_images_of_odd_shapes_are_said():
     odd = [np.zeros((5, 9, 9), np.uint8), np.zeros((5, 8, 8), np.uint8)]
-    with pytest.raises(TargetError, match=r"shape \(5, 9, 9\) came.*1, 3 or 4 channels.*np.moveaxis"):
+    with pytest.raises(TargetError, match=r"shape \(5, 9, 9\) came.*1 to 4 channels.*np.moveaxis"):
         open_target((odd, [0, 1]))
+
+
+def test_grey_images_with_transparency_and_columns_of_arrow():
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 2), dtype=np.uint8)
+    target = open_target((list(pixels), pyarrow.array(["a", "b", "a", "b"])))
+    assert target.labels.tolist() == [0, 1, 0, 1]
+    assert target.examples.load(1).size == (8, 8)

@@ -1,6 +1,7 @@
 """What changes a fingerprint, and what must not."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -111,6 +112,45 @@ def test_what_a_state_dict_does_not_hold_counts():
     assert len(set(prints)) == len(prints)
     assert print_of(Acting()) == prints[0]
     assert print_of(Acting(lambda x: x + 1)) == prints[4]
+
+
+def test_what_a_module_computes_itself_does_not_count():
+    def normed(seed):
+        module = plain()
+        torch.manual_seed(seed)
+        nn.init.normal_(module[0].weight)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            nn.utils.weight_norm(module[0])
+        return module
+
+    first, other, used = normed(1), normed(2), normed(3)
+    other.load_state_dict(first.state_dict())
+    used.load_state_dict(first.state_dict())
+    used(torch.rand(2, 3, 16, 16))
+    assert weights_hash(first) == weights_hash(other) == weights_hash(used)
+
+
+def test_tensors_of_every_kind_are_hashed():
+    def holding(tensor):
+        module = plain()
+        module.held = tensor
+        return module
+
+    dense = torch.eye(3)
+    complex_ = torch.complex(dense, 2 * dense)
+    held = [dense, 2 * dense, dense.to_sparse(), complex_, complex_.conj(), complex_.conj().imag]
+    assert len({weights_hash(holding(one)) for one in held}) == len(held) - 1  # sparse or dense, the numbers are one
+    assert print_of(holding((2 * dense).to_sparse())) == print_of(holding(2 * dense))
+
+
+def test_a_preprocessing_for_short_texts_alone_is_taken():
+    def filled(text):
+        codes = torch.zeros(100)
+        codes[: len(text)] = torch.tensor([float(ord(letter)) for letter in text])
+        return codes
+
+    assert from_module(nn.Linear(100, 5), prepare=filled, kind="text").head == ""
 
 
 def test_how_examples_are_joined_counts():

@@ -165,6 +165,16 @@ def test_transformers_text_classifiers(kind, tmp_path):
     assert source.classes == ("bad", "good", "neither")
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_decoder_answers_by_its_last_real_token(seed, tmp_path):
+    torch.manual_seed(seed)
+    text_model("gpt2").save_pretrained(tmp_path)
+    tokenizer(eos_token="[EOS]").save_pretrained(tmp_path)
+    source = load(tmp_path)
+    features, logits = source.forward(source.collate([source.prepare(text) for text in TEXTS]))
+    torch.testing.assert_close(by_hand(source, features), logits)
+
+
 @pytest.mark.parametrize("width", [torch.float16, torch.bfloat16])
 def test_a_checkpoint_in_half_width_is_loaded_in_full(vit_folder, tmp_path, width):
     transformers.ViTForImageClassification.from_pretrained(vit_folder).to(width).save_pretrained(vit_folder)

@@ -357,7 +357,7 @@ class Cosine(nn.Module):
 
 
 def test_a_layer_that_does_not_order_the_classes_as_the_output_does_is_no_head():
-    with pytest.raises(ModelError, match=r"head of Cosine cannot be told.*`first`.*Name it with `head=`"):
+    with pytest.raises(ModelError, match=r"cannot be told: `first` alone has 16 outputs.*with `head=`"):
         from_module(Cosine(), prepare=resize_to(16))
 
 
@@ -388,3 +388,13 @@ def test_a_head_that_writes_over_its_input_leaves_the_features_as_they_came():
     net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
     features, _ = from_module(net, prepare=resize_to(16), head="3").forward(pictures(16))
     assert (features < 0).any()
+
+
+@pytest.mark.parametrize(
+    "tail", [nn.BatchNorm1d(5), nn.Tanh(), nn.Softmax(dim=1), nn.LayerNorm(5, elementwise_affine=False)]
+)
+def test_what_follows_a_head_class_by_class_or_in_order_hides_it_not(tail):
+    torch.manual_seed(1)
+    if isinstance(tail, nn.BatchNorm1d):
+        tail.running_mean, tail.weight.data = torch.randn(5), torch.randn(5)
+    assert from_module(plain(5, tail).eval(), prepare=resize_to(16)).head == "4"

@@ -209,3 +209,21 @@ def test_a_buffer_whose_entries_share_memory() -> None:
     of = source(Expanded())
     run = transfer(target(), of, method="fine-tune", **TRAINED)
     assert torch.equal(run.network.body.model.scale, torch.ones(8))
+
+
+class OnlyEvaluated(nn.Module):
+    """Refuses to be in training mode without labels; a low-rank update leaves it in evaluation mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.fc = plain()[:4], nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            raise ValueError("labels are needed")
+        return self.fc(self.body(x))
+
+
+def test_a_network_that_cannot_be_tried_out_in_training_mode_is_adapted_all_the_same() -> None:
+    of = source(OnlyEvaluated())
+    assert moved(of, transfer(target(), of, method="bitfit", **TRAINED))

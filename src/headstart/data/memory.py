@@ -84,14 +84,14 @@ def hold(examples: object, *, channels_first: bool = False) -> tuple[Kind, Examp
 
 def _pictures(arrays: list[np.ndarray], channels_first: bool) -> tuple[Kind, Examples, tuple[str, ...]]:
     """Whole images of 0 to 255; where they all have one shape it says on which axis the channels lie."""
-    if arrays[0].ndim == 3 and len({item.shape for item in arrays}) == 1:
+    if arrays[0].ndim == 3 and len({item.shape for item in arrays}) == 1 and arrays[0].shape[2] != 2:
         images, notes = image_array(np.stack(arrays), "the images given", channels_first=channels_first)
         return "image", images, notes
     turned = [np.moveaxis(item, 0, -1) if channels_first and item.ndim == 3 else item for item in arrays]
-    odd = next((item.shape for item in turned if item.ndim == 3 and item.shape[2] not in (1, 3, 4)), None)
+    odd = next((item.shape for item in turned if item.ndim == 3 and item.shape[2] not in (1, 2, 3, 4)), None)
     if odd is not None:
         raise TargetError(
-            f"an image array of shape {odd} came; (height, width), or (height, width, channels) with 1, 3 or 4 "
+            f"an image array of shape {odd} came; (height, width), or (height, width, channels) with 1 to 4 "
             "channels, was expected. Turn it with `np.moveaxis(image, 0, -1)` if its channels come first."
         )
     return "image", Pictures([Image.fromarray(item[..., 0] if item.shape[2:] == (1,) else item) for item in turned]), ()
@@ -105,7 +105,7 @@ def as_numpy(value: object) -> object:
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         return value.detach().cpu().numpy()
     if hasattr(value, "to_numpy"):
-        return value.to_numpy()
+        return np.asarray(value)
     return value
 
 

@@ -19,11 +19,8 @@ from headstart.records import Kind
 
 EXTRACTION_VERSION = 1  # raised when our own forward pass changes what it returns
 _NAMES = {"name_or_path", "training"}  # plain attributes that do not change the numbers
-TEXTS = (
-    "A short sentence.",
-    "A rather longer sentence, with a number (42) and UPPER case, to fill a few more tokens.",
-    " ".join(f"Sentence {number} of a text that is longer than any model reads." for number in range(1000)),
-)
+TEXTS = ("A short sentence.", "A rather longer sentence, with a number (42) and UPPER case, to fill a few more tokens.")
+LONG = " ".join(f"Sentence {number} of a text that is longer than any model reads." for number in range(1000))
 
 
 def fingerprint(module: nn.Module, preprocessing: str, layer: str) -> str:
@@ -53,17 +50,28 @@ def weights_hash(module: nn.Module) -> str:
 
 
 def _beside_the_state(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
-    """Tensors that decide the numbers and are in no state dict: buffers that are not persistent, plain attributes."""
+    """Tensors that decide the numbers and are in no state dict: buffers that are not persistent, plain attributes.
+
+    What a module computes itself is not among them: the weight that an old-style weight norm makes anew in every pass,
+    results that it keeps.
+    """
     found = []
     for name, part in module.named_modules():
-        unsaved = [key for key in sorted(part._non_persistent_buffers_set) if part._buffers.get(key) is not None]
-        plain = sorted(key for key, value in vars(part).items() if isinstance(value, torch.Tensor))
-        found += [(f"{name}.{key}", getattr(part, key)) for key in (*unsaved, *plain)]
+        made = {getattr(hook, "name", None) for hook in part._forward_pre_hooks.values()}
+        unsaved = {key: part._buffers.get(key) for key in part._non_persistent_buffers_set}
+        plain = {key: value for key, value in vars(part).items() if key not in made}
+        found += [
+            (f"{name}.{key}", value)
+            for key, value in (*sorted(unsaved.items()), *sorted(plain.items()))
+            if isinstance(value, torch.Tensor) and value.grad_fn is None and not value.is_meta
+        ]
     return found
 
 
 def _raw(tensor: torch.Tensor) -> bytes | memoryview:
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    plain = tensor.detach().cpu()
+    plain = plain if plain.layout == torch.strided else plain.to_dense()
+    flat = plain.resolve_conj().resolve_neg().contiguous().reshape(-1)
     return flat.view(torch.uint8).numpy().data if flat.numel() else b""
 
 
@@ -138,7 +146,17 @@ def behaviour(prepare: Callable[[object], object], kind: Kind) -> str:
                 "Take the random augmentation out of it."
             )
         digest.update(first)
+    if kind == "text":
+        digest.update(_of_a_long_text(prepare))
     return digest.hexdigest()
+
+
+def _of_a_long_text(prepare: Callable[[object], object]) -> bytes:
+    """Where texts are cut off is seen in none that are short; a preprocessing for short ones may refuse it."""
+    try:
+        return _bytes(prepare(LONG))
+    except Exception as error:  # the caller's own code may raise anything
+        return type(error).__name__.encode()
 
 
 @cache

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.errors import ModelError
-from headstart.sources.network import TOKENS, Token, call, of_tokens
+from headstart.sources.network import TOKENS, Token, answering, call, of_tokens
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def find_heads(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> HeadFo
     Candidates are the linear layers and convolutions that ran once and have as many outputs as the model. The head
     is the one whose result IS the output (pooled over space, of one token, or through a softmax), or all of them if
     the output is their mean. Only one candidate left is taken too if it orders the classes of every example as the
-    output does: something monotone follows it.
+    output does (a norm follows it), or each class of the output follows from that class alone (a prior, a scale).
 
     Raises:
         ModelError: No layer, or more than one, could be it; the text lists them.
@@ -49,9 +49,11 @@ def find_heads(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> HeadFo
         )
     probabilities = looks_like_probabilities(output)
     tokens = {name: _token(out, output, probabilities) for name, out in results.items()}
-    candidates = {name: of_tokens(out, tokens[name]) for name, out in results.items()}
+    candidates = {name: answering(out, model, batch, tokens[name]) for name, out in results.items()}
     candidates = {name: out for name, out in candidates.items() if out.shape == output.shape}
     heads = _matching(candidates, output, probabilities)
+    if not heads and len(candidates) == 1 and _class_by_class(model, batch, next(iter(candidates)), output):
+        heads = tuple(candidates)
     if not heads:
         raise ModelError(_not_found(model, output.shape[1], list(candidates), list(results)))
     return HeadFound(heads, probabilities, tokens[heads[0]])
@@ -108,6 +110,23 @@ def _orders_alike(result: Tensor, output: Tensor) -> bool:
     return bool((output.float().gather(1, result.argsort(dim=1)).diff(dim=1) >= -1e-6).all())
 
 
+def _class_by_class(model: nn.Module, batch: Tensor | Mapping[str, Tensor], name: str, output: Tensor) -> bool:
+    """Whether another value for the first class of the layer's result moves that class of the output and no other."""
+
+    def moved(layer: nn.Module, inputs: tuple, result: Tensor) -> Tensor:
+        other = result.clone()
+        other.select(1 if result.ndim == 4 else result.ndim - 1, 0).add_(1)
+        return other
+
+    handle = model.get_submodule(name).register_forward_hook(moved)
+    try:
+        with torch.inference_mode():
+            changed = ~torch.isclose(call(model, batch).float(), output.float(), rtol=1e-4, atol=1e-6)
+    finally:
+        handle.remove()
+    return bool(changed[:, 0].any() and not changed[:, 1:].any())
+
+
 def _token(result: Tensor, output: Tensor, probabilities: bool) -> Token:
     """Whose answer of a head that reads every token (b, t, z) the model returns."""
     if result.ndim != 3:
@@ -116,8 +135,10 @@ def _token(result: Tensor, output: Tensor, probabilities: bool) -> Token:
 
 
 def _not_found(model: nn.Module, classes: int, candidates: list[str], ran: list[str]) -> str:
-    if candidates:
-        names = ", ".join(f"`{name}`" for name in candidates)
+    names = ", ".join(f"`{name}`" for name in candidates)
+    if len(candidates) == 1:
+        what = f"{names} alone has {classes} outputs, and they are not the model's, class by class"
+    elif candidates:
         what = (
             f"{len(candidates)} layers have {classes} outputs and none of them alone gives the model's output: {names}"
         )

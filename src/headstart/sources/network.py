@@ -137,10 +137,7 @@ class TappedNetwork(nn.Module):
     def pool(self, inputs: list[Tensor], batch: Tensor | Mapping[str, Tensor]) -> Tensor:
         """What the heads saw, as one (b, d) matrix; an input that two heads share is taken once."""
         distinct = [x for i, x in enumerate(inputs) if not any(x is other for other in inputs[:i])]
-        config: Any = getattr(self.model, "config", None)
-        if isinstance(batch, Mapping) and distinct[0].ndim == 3 and hasattr(config, "pad_token_id"):
-            return last_token(distinct[0], batch, config.pad_token_id)  # a decoder: it classifies every token
-        parts = [of_tokens(x, self.token) for x in distinct]
+        parts = [answering(x, self.model, batch, self.token) for x in distinct]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
@@ -200,6 +197,17 @@ def of_tokens(x: Tensor, token: Token) -> Tensor:
     if x.ndim != 3 or token == "mean":
         return pooled(x)
     return x[:, 0] if token == "first" else x[:, -1]
+
+
+def answering(x: Tensor, model: nn.Module, batch: Tensor | Mapping[str, Tensor], token: Token) -> Tensor:
+    """(b, d) of what a head reads or returns: where it does so for every token, of the token that the model answers by.
+
+    A decoder of transformers answers by the last real token, whatever `token` says.
+    """
+    config: Any = getattr(model, "config", None)
+    if isinstance(batch, Mapping) and x.ndim == 3 and hasattr(config, "pad_token_id"):
+        return last_token(x, batch, config.pad_token_id)
+    return of_tokens(x, token)
 
 
 def last_token(x: Tensor, batch: Mapping[str, Tensor], pad: int) -> Tensor:

@@ -106,7 +106,8 @@ def transferable(source: Source, outputs: int, *, seed: int, scratch: bool = Fal
 def as_it_trains(source: Source, probe: Any) -> Source:
     """The source, its images in the usual order of memory where the network takes no other while it trains.
 
-    What only a training runs (auxiliary branches, backward passes of the caller's own) is tried out on a copy.
+    What only a training runs (auxiliary branches, backward passes of the caller's own) is tried out on a copy. A trial
+    that fails, for whatever reason, decides for the usual order: the training itself may never come to that place.
     """
     if not (source.channels_last and isinstance(probe, Tensor) and probe.ndim == 4):
         return source
@@ -114,7 +115,7 @@ def as_it_trains(source: Source, probe: Any) -> Source:
     try:
         with torch.random.fork_rng(devices=[]), torch.enable_grad():
             trial(source.laid_out(probe))[0].sum().backward()
-    except RuntimeError:
+    except Exception:  # the caller's own code may raise anything
         return replace(source, channels_last=False)
     return source
 
