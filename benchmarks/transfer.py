@@ -1,6 +1,6 @@
 """Speed of transfers: heads on cached features, the order of images in memory, our training loop beside a bare one.
 
-    python benchmarks/transfer.py            # about two minutes on 2 quiet cores; writes benchmarks/RESULTS.md
+    python benchmarks/transfer.py            # about four minutes on 2 quiet cores; writes benchmarks/RESULTS.md
 
 Rivals run side by side in one process and take turns, so that a busy machine slows both alike. Wall and processor time
 are both given: on a machine that is shared, the second says more.
@@ -162,13 +162,14 @@ def orders(repeats: int) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", type=int, default=200)
-    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--repeats", type=int, default=25)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--dry-run", action="store_true", help="print only; leave RESULTS.md alone")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     lines = [f"Command: `python benchmarks/transfer.py --tasks {args.tasks}`; {args.threads} threads.", ""]
-    lines += overhead(args.repeats) + orders(args.repeats) + against_scikit_learn(args.repeats) + heads(args.tasks)
+    lines += overhead(args.repeats) + orders(min(args.repeats, 9))
+    lines += against_scikit_learn(args.repeats) + heads(args.tasks)
     print("\n".join(lines))
     if not args.dry_run:
         write_section("Transfer", lines)
