@@ -7,12 +7,11 @@ import numpy as np
 from scipy import stats
 
 from headstart.errors import InputError, did_you_mean
-from headstart.evaluation.metrics import LOWER_IS_BETTER, METRICS
+from headstart.evaluation.metrics import LOWER_IS_BETTER, METRICS, SHARES
 from headstart.records import Predictions, Task
 from headstart.records.words import listing
 from headstart.stats import jackknife, jackknife_groups
 
-SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "calibration_error"})  # of examples, from 0 to 1
 ROUNDING = 1e-12  # differences of metrics that are apart by less are equal
 
 
