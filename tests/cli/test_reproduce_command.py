@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from tests.cli.conftest import Run
 
@@ -42,7 +44,7 @@ def test_a_run_is_kept_goes_on_where_it_stopped_and_becomes_a_table_and_a_figure
     again = run("reproduce", "table1", *options(network, out, rows, 5), "--markdown", page)
     assert "6 tasks done now, 10 in" in again.stderr
     assert "weights on Fashion-MNIST" in again.stdout
-    assert "waits for meta-transfer" in again.stdout
+    assert "CNAPs (meta-transfer)" in again.stdout
     assert "5 tasks for 200; 1 epoch for 100; drawn from 40 examples a class" in page.read_text()
     assert len(read_results(out).rows) == 10
     shown = run("reproduce", "figure6", "--show", "--out", out, "--figures", tmp_path / "figures")
@@ -155,6 +157,52 @@ def test_rescoring_refuses_a_row_that_is_not_of_this_model_or_whose_scores_do_no
     assert "give one of them" in run("reproduce", "table1", *given, "--show").stderr
 
 
+@pytest.fixture
+def shapes(tmp_path: Path) -> Path:
+    """A folder of pictures to learn from: three classes of stripes."""
+    rng = np.random.default_rng(0)
+    for place in range(3):
+        folder = tmp_path / "shapes" / f"stripe {place}"
+        folder.mkdir(parents=True)
+        for number in range(12):
+            pixels = rng.integers(0, 90, (32, 32, 3), dtype=np.uint8)
+            pixels[:, 8 * place : 8 * place + 8] += 120
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "shapes"
+
+
+def test_meta_transfer_learns_once_is_kept_and_becomes_a_row_and_figure_3(
+    run: Run, network: Path, shapes: Path, tmp_path: Path
+) -> None:
+    out, page = tmp_path / "meta.jsonl", tmp_path / "table.md"
+    given = ["--models", f"cifar10={network}", "--stand-in", "cifar100=clothes", "--data", f"clothes={DEMO}", shapes]
+    given += ["--pool", 60, "--test-each", 4, "--out", out, "--cache", tmp_path / "cache", "--rows", "*/cifar10/meta/*"]
+    learning = [*given, "--meta-data", "shapes", "--episodes", 4]
+    first = run("reproduce", "table1", *learning, "--tasks", 2, "--seeds", 2, "--markdown", page)
+    assert first.exit_code == 0, first.output
+    assert "learning to adapt from shapes" in first.stderr
+    assert "2 tasks done now, 2 in" in first.stderr  # one outcome a task: forward passes have no seed
+    assert "| CNAPs (meta-transfer) |" in page.read_text()
+    assert "adaptation networks trained on 4 episodes of shapes" in page.read_text()
+    again = run("reproduce", "table1", *learning, "--tasks", 3)
+    assert "1 task done now, 3 in" in again.stderr
+    assert "learning to adapt" not in again.stderr
+    rows = read_results(out).rows
+    assert [row["meta"] for row in rows] == [{"data": ["shapes"], "episodes": 4}] * 3
+    assert len({row["meta_hash"] for row in rows}) == 1
+    assert [(row["classes"], row["n"], row["test_n"]) for row in rows] == [(5, 250, 20)] * 3
+    drawn = run("reproduce", "figure3", "--show", "--out", out, "--figures", tmp_path / "figures")
+    assert drawn.exit_code == 0, drawn.output
+    assert (tmp_path / "figures" / "figure3.png").exists()
+    before = out.read_bytes()
+    other = run("reproduce", "table1", *given, "--meta-data", "shapes", "--episodes", 5, "--tasks", 3)
+    assert (other.exit_code, out.read_bytes()) == (2, before)
+    assert "made with another meta-training" in other.stderr
+    blind = run("reproduce", "table1", *given, "--meta-data", "shapes", "clothes", "--out", tmp_path / "other.jsonl")
+    assert blind.exit_code == 2
+    assert "`--meta-data` names fashion_mnist_1000, the target of cifar100/cifar10/meta/cnaps" in blind.stderr
+
+
 def task(number: int, **changes: object) -> dict[str, object]:
     """A row as a run writes it, made by hand."""
     name = "fashion-mnist/cifar10/small/head"
@@ -218,7 +266,7 @@ def test_what_is_wrong_with_a_file_that_is_shown_is_said(run: Run, tmp_path: Pat
 def test_what_cannot_be_run_is_named_with_its_reason(run: Run, network: Path, tmp_path: Path) -> None:
     result = run("reproduce", "table1", "--rows", "cifar100/*", "--root", tmp_path, "--out", tmp_path / "r.jsonl")
     assert result.exit_code == 2
-    assert "cifar100/imagenet/meta/cnaps: meta-transfer (CNAPs) is not part of headstart yet" in result.stderr
+    assert "cifar100/imagenet/meta/cnaps: CNAPs first learns to adapt, from tasks out of other data" in result.stderr
     assert "cifar100/cifar10/large/head: no CIFAR-10 network was named" in result.stderr
     assert "torchvision.datasets.CIFAR100('data', download=True)" in result.stderr
     assert not (tmp_path / "r.jsonl").exists()
@@ -257,7 +305,8 @@ def test_a_model_that_is_not_there_is_named_before_the_first_task(run: Run, netw
     ("arguments", "words"),
     [
         (["tabel1"], "Did you mean `table1`?"),
-        (["figure3"], "wait for it"),
+        (["figure3", "--episodes", "9"], "a run without `--meta-data` has no use for `--episodes`"),
+        (["figure6", "--meta-data", "mnist"], "`--meta-data` is for rows of meta-transfer, and none of them is asked"),
         (["table1", "--rows", "nothing"], "fits no row of table1"),
         (["table1", "--show", "--out", "none.jsonl"], "none.jsonl cannot be read"),
         (["table1", "--models", "here=zoo/x"], "the slots are imagenet and cifar10"),
@@ -278,6 +327,7 @@ USED_BY_A_RUN = [
     *(["--tasks", "3"], ["--epochs", "3"], ["--pool", "3"], ["--each", "3"], ["--test-each", "3"], ["--seed", "0"]),
     *(["--seeds", "1"], ["--seeded", "3"], ["--models", "m"], ["--data", "mnist=m"], ["--stand-in", "cifar100=mnist"]),
     *(["--root", "data"], ["--cache", "c"], ["--device", "cpu"], ["--jobs", "2"]),
+    *(["--meta-data", "mnist"], ["--episodes", "9"]),
 ]
 
 
@@ -318,10 +368,10 @@ def test_what_is_shown_of_the_table_can_be_chosen(run: Run, tmp_path: Path) -> N
         text = page.read_text()
         return {name for name in ("small", "tuned", "large", "beyond") if f"of-{name}" in text}, text.count("not run")
 
-    assert shown() == ({"small", "tuned", "large", "beyond"}, 17)
+    assert shown() == ({"small", "tuned", "large", "beyond"}, 18)
     assert shown("--rows", "fashion-mnist/cifar10/*/head") == ({"small", "large", "beyond"}, 0)
     assert shown("--rows", "fashion-mnist/*/small/*", "--paper-only") == ({"small", "tuned"}, 2)
-    assert shown("--paper-only") == ({"small", "tuned", "large"}, 17)
+    assert shown("--paper-only") == ({"small", "tuned", "large"}, 18)
 
 
 def test_the_list_names_the_table_the_nine_figures_and_what_brings_data(run: Run) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from typer.core import TyperCommand
 
-VARIADIC = ("--models", "-m", "--data", "--with")
+VARIADIC = ("--models", "-m", "--data", "--with", "--meta-data")
 
 
 def spread(args: Sequence[str], names: Sequence[str] = VARIADIC) -> list[str]:
@@ -36,7 +36,7 @@ def spread(args: Sequence[str], names: Sequence[str] = VARIADIC) -> list[str]:
 
 
 class VariadicCommand(TyperCommand):
-    """A command whose `--models` (and `--data`, `--with`) takes every word up to the next option."""
+    """A command whose `--models` (and `--data`, `--with`, `--meta-data`) takes every word up to the next option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, spread(args))

@@ -11,10 +11,10 @@ from headstart.errors import InputError
 from headstart.records import check_destination
 
 if TYPE_CHECKING:
+    from headstart.experiments.bench import Bench
     from headstart.experiments.paper import TableRow
     from headstart.experiments.reproduce import Request
     from headstart.experiments.results import Results
-    from headstart.experiments.run import Bench
     from headstart.experiments.table import Published
 
 SCALE, DATA, RESULT = "How much", "Data and models", "Result"
@@ -30,10 +30,19 @@ EPILOG = (
 
 
 OF_A_RUN = (
-    *("tasks", "epochs", "pool", "each", "test_each", "seed", "seeds", "seeded"),
-    *("models", "data", "stand_in", "root", "cache", "device", "jobs"),
+    *("tasks", "epochs", "pool", "each", "test_each", "seed", "seeds", "seeded", "episodes"),
+    *("models", "data", "stand_in", "meta_data", "root", "cache", "device", "jobs"),
 )
-OF_THE_TABLE = ("tasks", "each", "rows", "seeds", "seeded", "paper_only")  # what it means to choose tasks of its rows
+OF_THE_TABLE = (
+    "tasks",
+    "each",
+    "rows",
+    "seeds",
+    "seeded",
+    "paper_only",
+    "meta_data",
+    "episodes",
+)  # of its rows and tasks
 
 
 def reproduce(
@@ -69,6 +78,9 @@ def reproduce(
     seeded: Annotated[
         int, typer.Option(min=0, metavar="N", help="Tasks that get all the seeds.", rich_help_panel=SCALE)
     ] = 20,
+    episodes: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Tasks that CNAPs learns to adapt from.", rich_help_panel=SCALE)
+    ] = 2000,
     paper_only: Annotated[
         bool, typer.Option("--paper-only", help="Leave out rows that are not in the paper.", rich_help_panel=SCALE)
     ] = False,
@@ -85,6 +97,12 @@ def reproduce(
     stand_in: Annotated[
         list[str] | None,
         typer.Option("--stand-in", metavar="TARGET=NAME", help="Use NAME for a target; said so.", rich_help_panel=DATA),
+    ] = None,
+    meta_data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--meta-data", metavar="NAME...", help="Data sets that CNAPs learns to adapt from.", rich_help_panel=DATA
+        ),
     ] = None,
     root: Annotated[str, typer.Option(metavar="DIR", help="torchvision's data sets.", rich_help_panel=DATA)] = "data",
     cache: Annotated[
@@ -120,7 +138,7 @@ def reproduce(
 ) -> None:
     """Reproduce a table or figure of the LEEP paper; every finished task is kept, and the same command goes on."""
     from headstart.experiments import reproduce as room
-    from headstart.experiments.plan import Order, Scale
+    from headstart.experiments.plan import Meta, Order, Scale
 
     room.check_name(name)
     if name == room.LIST:
@@ -129,6 +147,8 @@ def reproduce(
     if show and rescore:
         raise InputError("`--show` computes nothing and `--rescore` computes scores; give one of them.")
     _refuse_unused(context, name, show=show, rescore=rescore)
+    if not meta_data:
+        refuse_given(context, ("episodes",), "a run without `--meta-data`", "learns from no episodes")
     check_places(markdown=markdown)
     for place, folder in ((out, False), (figures, True)):
         check_destination(place, folder=folder)
@@ -149,13 +169,13 @@ def reproduce(
         stand_ins=tuple(stand_in or ()),
         rows=rows,
         beyond=not paper_only,
+        meta=Meta(tuple(meta_data), episodes) if meta_data else None,
         root=root,
     )
     wanted = room.wanted_rows(request) if show and name == room.TABLE else None
     if not show:
-        from headstart.experiments.run import Bench
+        from headstart.experiments.bench import Bench
 
-        room.check_runs(name)
         bench = Bench(scale, tuple(request.places.items()), root, None if cache is None else str(cache), device)
         (_rescore if rescore else _run)(request, out, jobs, bench)
     _show(name, [out, *(also or [])], figures, markdown, told, wanted)
@@ -257,6 +277,7 @@ def _show(
     from headstart.cli._grids import present
     from headstart.experiments import reproduce as room
     from headstart.experiments import table
+    from headstart.experiments.claims import claims_grid
 
     stored = room.open_results(paths)
     for note in (note for file in stored for note in file.notes):
@@ -264,7 +285,8 @@ def _show(
     errors = on_stdout(markdown)
     if name == room.TABLE:
         found = [line for line in table.lines(stored) if wanted is None or line.row in wanted]
-        grids = [table.main_grid(found, told, wanted), table.beyond_grid(found), table.confound_grid(found)]
+        main = table.main_grid(found, told, wanted)
+        grids = [main, claims_grid(found), table.beyond_grid(found), table.confound_grid(found)]
         present(grids, markdown, errors=errors)
         return
     from headstart.experiments.figures import NUMBERED, draw, find_figure

@@ -42,13 +42,11 @@ def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> tuple[
     """Draw a figure into `folder`; returns the files written and what the drawing shows, in words.
 
     Raises:
-        InputError: The results files hold no rows for it, one holds rows of one name that were made with two models or
-            with two states of the data, or it waits for meta-transfer.
+        InputError: The results files hold no rows for it, or one holds rows of one name that were made with two models
+            or with two states of the data.
         MissingExtra: matplotlib is not installed.
     """
     stem = folder / figure.name
-    if figure.kind == "waiting":
-        raise InputError(paper.WAITS)
     for file in stored:
         check_unmixed(file)
     if figure.kind == "selection":

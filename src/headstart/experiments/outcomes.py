@@ -1,4 +1,4 @@
-"""What a transfer reached on a task: heads by SGD on cached features, whole networks by SGD, networks from scratch."""
+"""What a transfer reached on a task: heads by SGD on cached features, networks by SGD, networks adapted by CNAPs."""
 
 import time
 from collections.abc import Sequence
@@ -10,10 +10,11 @@ import torch
 from headstart.data import Target
 from headstart.evaluation.metrics import accuracy, macro_f1
 from headstart.experiments.tasks import ClassTask
+from headstart.meta import Cnaps
 from headstart.records import CurvePoint
 from headstart.sources import Source
 from headstart.strategies.network import transferable, whole_groups
-from headstart.strategies.run import batches_of
+from headstart.train.batches import batches_of
 from headstart.train.head_sgd import fit_heads_sgd
 from headstart.train.loop import fit
 from headstart.train.outputs import outputs_of
@@ -119,6 +120,19 @@ def network_outcome(
         points = [_quality(point) for point in fitted.curve]
         return TaskOutcome(points[-1], float("nan"), time.perf_counter() - started, tuple(points))
     outputs = outputs_of(model.network, tested, device=torch.device(device)).numpy()
+    return judged(task, outputs, time.perf_counter() - started)
+
+
+def adapted_outcome(
+    learner: Cnaps, train: Target, test: Target, task: ClassTask, *, device: str = "cpu"
+) -> TaskOutcome:
+    """A source that adaptation networks fit to the task's examples in forward passes, without training on them."""
+    started = time.perf_counter()
+    source = learner.source
+    examples = batches_of(part_of(train, task.train, task.train_labels, task), source)
+    adapted = learner.adapt_on(examples, len(task.classes), device=device)
+    tested = batches_of(part_of(test, task.test, task.test_labels, task), source)
+    outputs = outputs_of(adapted, tested, device=torch.device(device)).numpy()
     return judged(task, outputs, time.perf_counter() - started)
 
 

@@ -44,11 +44,12 @@ class Scale:
     def differences(self, method: str, setting: str) -> list[str]:
         """In words, where this is less than the paper's; empty for a run in full."""
         full, said = Scale(), []
-        mine, theirs = self.budget(setting, method).epochs, full.budget(setting, method).epochs
-        if mine != theirs:
-            said.append(f"{counted(mine, 'epoch')} for {theirs}")
-        if self.rate != full.rate or self.batch_size != full.batch_size:
-            said.append(f"rate {self.rate:g}, batch {self.batch_size}")
+        if method != "cnaps":  # which trains on no task
+            mine, theirs = self.budget(setting, method).epochs, full.budget(setting, method).epochs
+            if mine != theirs:
+                said.append(f"{counted(mine, 'epoch')} for {theirs}")
+            if self.rate != full.rate or self.batch_size != full.batch_size:
+                said.append(f"rate {self.rate:g}, batch {self.batch_size}")
         if self.pool is not None:
             said.append(f"drawn from {counted(self.pool, 'example')} a class")
         if self.large_each is not None and setting in ("large", "convergence"):
@@ -56,6 +57,14 @@ class Scale:
         if self.test_each is not None:
             said.append(f"{counted(self.test_each, 'test example')} a class")
         return said
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a meta-transfer learns to adapt from."""
+
+    data: tuple[str, ...]  # names of data sets, none of them the target's
+    episodes: int = 2000
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,7 @@ class Part:
     data: str  # name of the data set
     curve: bool = False
     methods: tuple[str, ...] = ()  # more to run on the same tasks (convergence: scratch)
+    meta: Meta | None = None  # of a meta-transfer
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,7 @@ def pieces(parts: Sequence[Part], order: Order) -> list[Piece]:
     found: list[Piece] = []
     for part in parts:
         for method in (part.row.method, *part.methods):
-            for seed in range(order.seeds):
+            for seed in range(1 if method == "cnaps" else order.seeds):  # forward passes have no seed
                 count = order.tasks if seed == 0 else min(order.seeded, order.tasks)
                 step = SIDE_BY_SIDE if method == "head" and part.row.setting != "large" else 1
                 for first in range(0, count, step):
@@ -130,4 +140,4 @@ def make_task(part: Part, number: int, data: DataSet, scale: Scale) -> ClassTask
     if row.setting == "imbalanced":
         return small_imbalanced(*labels, number, seed=scale.seed)
     classes, each = paper.SMALL[row.target]
-    return small_balanced(*labels, number, seed=scale.seed, classes=classes, each=each)
+    return small_balanced(*labels, number, seed=scale.seed, classes=classes, each=each, setting=row.setting)

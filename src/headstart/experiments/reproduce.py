@@ -10,7 +10,7 @@ from headstart.experiments import paper
 from headstart.experiments.data_sets import KNOWN, DataSet, open_data_set, parse_places
 from headstart.experiments.fields import check_fields
 from headstart.experiments.networks import candidate, candidates
-from headstart.experiments.plan import Order, Part, Scale, make_task
+from headstart.experiments.plan import Meta, Order, Part, Scale, make_task
 from headstart.experiments.results import Results, Stored, read_results
 from headstart.records import ModelCard
 
@@ -19,6 +19,12 @@ DEFAULT_SOURCE = {"imagenet": "zoo/efficientnet_lite0"}
 NO_CIFAR_SOURCE = (
     "no CIFAR-10 network was named: pass the weights of github.com/akamaster/pytorch_resnet_cifar10 as safetensors, "
     "`--models cifar10=resnet20.safetensors`"
+)
+
+
+NO_META_DATA = (
+    "CNAPs first learns to adapt, from tasks out of other data sets: name some, none of them the target's, "
+    "`--meta-data mnist trashnet`"
 )
 
 
@@ -34,6 +40,7 @@ class Request:
     stand_ins: tuple[str, ...] = ()  # "cifar100=grocery-store"
     rows: str = "*"
     beyond: bool = True
+    meta: Meta | None = None  # what meta-transfer learns from
     root: str = "data"
 
     @property
@@ -52,8 +59,7 @@ class Setup:
 def names() -> list[tuple[str, str]]:
     """What can be reproduced: name and title."""
     table = (TABLE, "Pearson correlation of LEEP, NCE and H-score with the outcome of a transfer: 21 rows")
-    kinds = {"waiting": "waits for meta-transfer"}
-    return [table, *((one.name, f"{one.title} ({kinds.get(one.kind, one.kind)})") for one in paper.FIGURES)]
+    return [table, *((one.name, f"{one.title} ({one.kind})") for one in paper.FIGURES)]
 
 
 def check_name(name: str) -> None:
@@ -61,12 +67,6 @@ def check_name(name: str) -> None:
     known = [LIST, *(known for known, _ in names())]
     if name not in known:
         raise InputError(f"`{name}` is no table or figure of the paper.{did_you_mean(name, known)}")
-
-
-def check_runs(name: str) -> None:
-    """Raises InputError for a figure that nothing here can make the rows of yet."""
-    if any(figure.name == name and figure.kind == "waiting" for figure in paper.FIGURES):
-        raise InputError(paper.WAITS)
 
 
 def is_selection(name: str) -> bool:
@@ -98,12 +98,14 @@ def prepare(request: Request) -> Setup:
     sources, targets = slots_of_models(request.models), slots_of_data(request)
     figure = next((figure for figure in paper.FIGURES if figure.name == request.name), None)
     parts, missing = [], []
+    wanted = wanted_rows(request)
+    if request.meta is not None and not any(row.method == "cnaps" for row in wanted):
+        raise InputError("`--meta-data` is for rows of meta-transfer, and none of them is asked for. Leave it out.")
     opened: dict[str, DataSet | str] = {}
-    for row in wanted_rows(request):
-        if row.method == "cnaps":
-            missing.append(f"{row.name}: meta-transfer (CNAPs) is not part of headstart yet; the row waits for it")
-            continue
+    for row in wanted:
         reason = None if row.source in sources else NO_CIFAR_SOURCE
+        if row.method == "cnaps" and request.meta is None:
+            reason = NO_META_DATA
         if row.target not in opened:  # seconds each
             opened[row.target] = _open(targets[row.target], request)
         data = opened[row.target]
@@ -112,7 +114,8 @@ def prepare(request: Request) -> Setup:
             continue
         curve = figure is not None and figure.kind == "convergence"
         extra = ("scratch",) if curve else ()
-        part = Part(row, sources[row.source], targets[row.target], curve, extra)
+        learnt = request.meta if row.method == "cnaps" else None
+        part = Part(row, sources[row.source], targets[row.target], curve, extra, learnt)
         unfit = _unfit(part, data, request.scale)
         if unfit:
             missing.append(f"{row.name}: {unfit}")

@@ -14,10 +14,11 @@ from multiprocessing import get_context
 from typing import Any
 
 from headstart.errors import InputError
+from headstart.experiments.bench import Announce, Bench, opened, outputs_of_source
 from headstart.experiments.measures import SCORES, as_stored, measure
 from headstart.experiments.plan import Part, make_task
 from headstart.experiments.results import KEY, Results, Row
-from headstart.experiments.run import Announce, Bench, check_same, forget, opened, outputs_of_source, set_threads
+from headstart.experiments.run import check_same, forget, set_threads
 from headstart.experiments.selection import key_of, whole_task
 
 BATCH = 16  # tasks whose rows are written at once: what a kill loses

@@ -2,65 +2,33 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from dataclasses import asdict
+from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
 import torch
 
-from headstart.cache import default_folder
-from headstart.data.provenance import target_hash
 from headstart.errors import InputError
-from headstart.experiments.data_sets import DataSet, open_data_set
+from headstart.experiments import meta
+from headstart.experiments.bench import Announce, Bench, Outputs, data_hash, loaded, opened, outputs_of_source
+from headstart.experiments.data_sets import DataSet
 from headstart.experiments.grid import counted
 from headstart.experiments.measures import as_stored, measure
-from headstart.experiments.networks import candidate, open_source
-from headstart.experiments.outcomes import TaskOutcome, head_outcomes, network_outcome
+from headstart.experiments.networks import candidate
+from headstart.experiments.outcomes import TaskOutcome, adapted_outcome, head_outcomes, network_outcome
 from headstart.experiments.plan import Order, Part, Piece, Scale, make_task, pieces
 from headstart.experiments.results import Results
 from headstart.experiments.tasks import ClassTask
 from headstart.experiments.unmixed import refuse_other
-from headstart.extract import extract
-from headstart.sources import Source
-
-Announce = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What a worker needs to open data and models for itself; it can be pickled."""
-
-    scale: Scale
-    places: tuple[tuple[str, str], ...] = ()
-    root: str = "data"
-    cache: str | None = None  # None: the library's own cache folder
-    device: str = "cpu"
-
-    @property
-    def folder(self) -> Path:
-        return default_folder() if self.cache is None else Path(self.cache)
 
 
 def settings_of(scale: Scale) -> dict[str, Any]:
     """The settings of a results file: what must be the same for all its rows."""
     return {"experiment": "reproduce", "format": 1, **asdict(scale)}
-
-
-@dataclass(frozen=True, eq=False)
-class Outputs:
-    """A source's one forward pass over both parts of a data set."""
-
-    features: np.ndarray
-    logits: np.ndarray
-    test_features: np.ndarray
-    fingerprint: str
-    seconds: float  # of forward passes that were not in the cache
 
 
 def run(
@@ -82,7 +50,8 @@ def run(
         announce: Told what is under way.
 
     Raises:
-        InputError: The results file holds rows of another model or of other data under the same names.
+        InputError: The results file holds rows of another model, of other data or of another meta-training under the
+            same names.
         ModelError: There is no such model, or none that can be read; said before the first task.
     """
     if jobs < 1:
@@ -98,6 +67,8 @@ def run(
     if todo:
         total = sum(len(piece.numbers) for piece in todo)
         tell(f"{counted(total, 'task')} in {counted(len(todo), 'piece')} to do")
+    for part in dict.fromkeys(piece.part for piece in todo if piece.part.meta):
+        meta.trained(part, bench, tell)  # once, before the workers ask for it
     return _alone(todo, bench, results, tell) if jobs == 1 else _spread(todo, bench, results, jobs, tell)
 
 
@@ -110,7 +81,7 @@ def work(piece: Piece, bench: Bench) -> list[tuple[str, dict[str, Any]]]:
     for key, task, outcome in zip(piece.keys, tasks, _outcomes(piece, tasks, data, outputs, bench), strict=True):
         started = time.perf_counter()
         scores = measure(outputs.features, outputs.logits, task, seed=scale.seed)
-        row = {
+        row: dict[str, Any] = {
             "row": part.row.name,
             "model": loaded(part.source).name,
             "fingerprint": outputs.fingerprint[:16],
@@ -128,13 +99,15 @@ def work(piece: Piece, bench: Bench) -> list[tuple[str, dict[str, Any]]]:
             "seconds": round(outcome.seconds, 3),
             "score_seconds": round(time.perf_counter() - started, 3),
         }
-        done.append((key, row | ({"curve": [round(value, 6) for value in outcome.curve]} if outcome.curve else {})))
+        if outcome.curve:
+            row["curve"] = [round(value, 6) for value in outcome.curve]
+        done.append((key, row | (meta.said(part, bench) if part.meta else {})))
     return done
 
 
 def forget() -> None:
     """Open data and models anew: a file may have changed since the last run of this process."""
-    for kept in (opened, loaded, outputs_of_source, data_hash):
+    for kept in (opened, loaded, outputs_of_source, data_hash, meta.learner, meta.identity):
         kept.cache_clear()
 
 
@@ -147,6 +120,9 @@ def _outcomes(
         yield from head_outcomes(outputs.features, outputs.test_features, tasks, budget, seed=seed)
         return
     for task in tasks:
+        if piece.method == "cnaps":
+            yield adapted_outcome(meta.learner(piece.part, bench), data.train, data.test, task, device=bench.device)
+            continue
         yield network_outcome(
             loaded(piece.part.source),
             data.train,
@@ -160,43 +136,10 @@ def _outcomes(
         )
 
 
-@lru_cache(maxsize=4)
-def opened(name: str, bench: Bench) -> DataSet:
-    """A data set, cut down as the scale says."""
-    scale = bench.scale
-    whole = open_data_set(name, places=dict(bench.places), root=bench.root)
-    return whole.limited(train_each=scale.pool, test_each=scale.test_each, seed=scale.seed)
-
-
 def look_at(models: Iterable[str]) -> None:
     """Raises ModelError where a model is not there or not known, without loading any: its turn may come hours later."""
     for model in dict.fromkeys(models):
         candidate(model)
-
-
-@lru_cache(maxsize=4)
-def loaded(spec: str) -> Source:
-    """A model by path or name."""
-    return open_source(spec)
-
-
-@lru_cache(maxsize=2)
-def outputs_of_source(spec: str, name: str, bench: Bench) -> Outputs:
-    """Features and logits of a data set, from the cache where they are there."""
-    source, data = loaded(spec), opened(name, bench)
-    options: dict[str, Any] = {"cache": bench.folder, "device": bench.device, "max_bad": 0.0}
-    train, test = extract(data.train, source, **options), extract(data.test, source, **options)
-    if train.features is None or test.features is None or train.logits is None:
-        raise InputError(f"{source.name} has no classifier, and LEEP stands on one. Name a classifier with `--models`.")
-    seconds = train.seconds + test.seconds
-    return Outputs(train.features, train.logits, test.features, source.fingerprint, seconds)
-
-
-@lru_cache(maxsize=4)
-def data_hash(name: str, bench: Bench) -> str:
-    """16 hex digits that stand for both parts of a data set, cut down as the scale says."""
-    data = opened(name, bench)
-    return target_hash(data.train)[:8] + target_hash(data.test)[:8]
 
 
 def check_same(results: Results, part: Part, bench: Bench) -> None:
@@ -208,6 +151,8 @@ def check_same(results: Results, part: Part, bench: Bench) -> None:
     if any(row.get("row") == part.row.name for row in results.rows):
         fingerprint, found = loaded(part.source).fingerprint[:16], data_hash(part.data, bench)
         now = {"row": part.row.name, "fingerprint": fingerprint, "data_hash": found}
+        if part.meta:
+            now["meta_hash"] = meta.identity(part, bench)[:16]
         refuse_other(results.rows, now, results.path)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from headstart.evaluation.forecast import regret, weighted_kendall
+from headstart.experiments.bench import Bench, data_hash, loaded, opened, outputs_of_source
 from headstart.experiments.correlate import pearson
 from headstart.experiments.grid import MISSING, Grid
 from headstart.experiments.measures import SCORES, as_stored, measure
@@ -16,7 +17,7 @@ from headstart.experiments.networks import candidate, candidates
 from headstart.experiments.outcomes import head_outcomes
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import KEY, Results, Stored
-from headstart.experiments.run import Bench, data_hash, forget, loaded, opened, outputs_of_source
+from headstart.experiments.run import forget
 from headstart.experiments.tasks import ClassTask
 from headstart.experiments.unmixed import KIND, asked_of, refuse_other
 

@@ -108,8 +108,7 @@ def main_grid(
         told = published.get(row.name, (None, None, None))
         beside = tuple(MISSING if value is None else f"{value:.3f}" for value in told)
         if not of_row and row.in_paper:
-            blank = "waits for meta-transfer" if row.method == "cnaps" else "not run"
-            cells.append((*_named(row), blank, *([MISSING] * 5), *beside))
+            cells.append((*_named(row), "not run", *([MISSING] * 5), *beside))
         for line in of_row:
             obtained = tuple(_with_p(line.coefficients[name]) for name in PAPER_SCORES)
             cells.append(
@@ -260,6 +259,9 @@ def _line(rows: Sequence[Mapping[str, Any]], scale: Scale) -> Line:
     less = scale.differences(spec.method, spec.setting)
     if len(first) < paper.TASKS:
         less = [f"{counted(len(first), 'task')} for {paper.TASKS}", *less]
+    if "meta" in rows[0]:
+        data, episodes = rows[0]["meta"]["data"], rows[0]["meta"]["episodes"]
+        less = [*less, f"adaptation networks trained on {counted(episodes, 'episode')} of {', '.join(data)}"]
     over_chance = relative_to_chance(y, classes)
     return Line(
         row=spec,

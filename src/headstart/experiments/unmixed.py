@@ -8,7 +8,11 @@ from headstart.errors import InputError
 from headstart.experiments.results import Row, Stored
 
 KIND = "selection"  # of rows that are pairs of a source and a target, not tasks of the table
-OTHER = {"fingerprint": "another model", "data_hash": "other data"}  # field of a row -> what a difference in it means
+OTHER = {  # field of a row -> what a difference in it means
+    "fingerprint": "another model",
+    "data_hash": "other data",
+    "meta_hash": "another meta-training",
+}
 
 
 def refuse_other(rows: Iterable[Row], now: Mapping[str, Any], path: Path) -> None:

@@ -19,9 +19,10 @@ from headstart.strategies.augment import augment
 from headstart.strategies.heads import solve_head
 from headstart.strategies.network import Transferable, as_it_trains, count, transferable
 from headstart.strategies.options import Options, described
-from headstart.strategies.run import Run, batches_of, probabilities
+from headstart.strategies.run import Run, probabilities
 from headstart.strategies.scale import Scale
 from headstart.strategies.setting import Setting, features_progress
+from headstart.train.batches import batches_of
 from headstart.train.groups import Group
 from headstart.train.head import LinearHead
 from headstart.train.loop import Fitted, fit

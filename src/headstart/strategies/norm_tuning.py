@@ -1,11 +1,10 @@
 """Norm tuning: only the scale and shift of the norms and the head train; batch-norm statistics stay as they are."""
 
-from torch import nn
-
 from headstart.errors import InputError
 from headstart.strategies.network import Transferable, part_groups
 from headstart.strategies.options import Options
 from headstart.train.groups import Group
+from headstart.train.norms import is_norm
 
 RATE = 1e-3
 
@@ -20,7 +19,7 @@ def plan(model: Transferable, options: Options) -> tuple[Group, ...]:
     found = [
         f"{name}.{part}"
         for name, module in model.network.body.named_modules(prefix="body")
-        if _is_norm(module)
+        if is_norm(module)
         for part, _ in module.named_parameters(recurse=False)
     ]
     names = [name for name in found if name in live]
@@ -28,11 +27,3 @@ def plan(model: Transferable, options: Options) -> tuple[Group, ...]:
         raise InputError("this network has no norms with weights, so `norm` would train the head alone; use `head`.")
     rate = options.rate or RATE
     return part_groups(model, names, rate=rate, head_rate=rate)
-
-
-def _is_norm(module: nn.Module) -> bool:
-    parameters = dict(module.named_parameters(recurse=False))
-    known = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
-    named = type(module).__name__.lower().find("norm") >= 0  # norms that libraries write themselves
-    flat = bool(parameters) and all(parameter.ndim == 1 for parameter in parameters.values())
-    return flat and (isinstance(module, known) or named)

@@ -16,7 +16,6 @@ from headstart.sources.fingerprint import weights_hash
 from headstart.sources.source import Source
 from headstart.strategies.network import TransferNetwork
 from headstart.strategies.options import Options
-from headstart.train.batches import ExampleBatches
 from headstart.train.outputs import outputs_of
 
 if TYPE_CHECKING:
@@ -116,8 +115,3 @@ def probabilities(outputs: np.ndarray, task: Task) -> np.ndarray:
     if task == "multi-label":
         return np.exp(-np.logaddexp(0, -outputs))
     return np.exp(outputs - np.logaddexp.reduce(outputs, axis=1, keepdims=True))
-
-
-def batches_of(target: object, source: Source, **options: object) -> ExampleBatches:
-    """A target's examples through the source's own preprocessing."""
-    return ExampleBatches(target, source.prepare, source.join, **options)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from headstart.data.target import Target
 from headstart.errors import ExampleError, InputError, TargetError
+from headstart.sources.source import Source
 
 Batch = Tensor | Mapping[str, Any]
 MEMORY = 512 * 2**20  # bytes of prepared examples that are kept between epochs
@@ -85,6 +86,11 @@ class ExampleBatches:
             self._room -= size
             self._kept[index] = value
         return value
+
+
+def batches_of(target: Target, source: Source, **options: Any) -> ExampleBatches:
+    """A target's examples through the source's own preprocessing."""
+    return ExampleBatches(target, source.prepare, source.join, **options)  # type: ignore[arg-type]  # a batch
 
 
 def readable(target: Target, *, max_bad: float = 0.01) -> tuple[Target, dict[str, str]]:

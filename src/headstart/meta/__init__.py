@@ -1,0 +1,8 @@
+"""Meta-transfer: networks that adapt a pretrained model to a new task from its examples, without training on it."""
+
+from headstart.meta.cnaps import Adapted, Cnaps
+from headstart.meta.episodes import MetaTraining
+from headstart.meta.stored import load, save
+from headstart.meta.training import meta_train
+
+__all__ = ["Adapted", "Cnaps", "MetaTraining", "load", "meta_train", "save"]

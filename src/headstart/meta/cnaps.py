@@ -1,0 +1,203 @@
+"""CNAPs: a pretrained network adapts to a task from the task's examples, in forward passes alone.
+
+Requeima, Gordon, Bronskill, Nowozin, Turner: Fast and Flexible Multi-Task Classification Using Conditional Neural
+Adaptive Processes, NeurIPS 2019, https://arxiv.org/abs/1906.07697. The source is frozen. From labelled examples one
+network makes FiLM parameters for the source, another a linear head for the features that the source then gives. What
+differs from the authors' code: the makers' last layers start at 0 beside the nearest class mean, features are
+standardised once, and the FiLM maker shares its first layers among the places where it acts.
+"""
+
+import copy
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from headstart.data import Target, open_target
+from headstart.errors import InputError, ModelError
+from headstart.meta.adaptation import FilmMaker, HeadMaker, SetEncoder
+from headstart.meta.film import features_with, film_points, filmed
+from headstart.sources import Source
+from headstart.sources.fingerprint import probe_examples
+from headstart.train.batches import Batches, batches_of, readable, to_device
+from headstart.train.outputs import outputs_of
+
+CHUNK = 64  # examples of a task that are looked at together where no gradient is wanted
+
+
+class Cnaps(nn.Module):
+    """A frozen copy of a source and the networks that adapt it.
+
+    Args:
+        source: An image model; it is not edited.
+        seed: Of the adaptation networks' first weights.
+
+    Raises:
+        ModelError: The source is for texts, or has no layers that FiLM could act on.
+
+    Example:
+        >>> from headstart import from_module
+        >>> body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        >>> def prepare(image):
+        ...     return torch.from_numpy(np.array(image.resize((8, 8)))).permute(2, 0, 1) / 255
+        >>> learner = Cnaps(from_module(nn.Sequential(*body, nn.Linear(4, 2)), prepare=prepare))
+        >>> adapted = learner.adapt_to(torch.rand(6, 3, 8, 8), torch.tensor([0, 0, 1, 1, 2, 2]), 3)
+        >>> adapted(torch.rand(5, 3, 8, 8)).shape
+        torch.Size([5, 3])
+    """
+
+    center: Tensor
+    spread: Tensor
+
+    def __init__(self, source: Source, *, seed: int = 0) -> None:
+        super().__init__()
+        if source.card.kind != "image":
+            raise ModelError(f"{source.name} reads texts; CNAPs encodes sets of images. Choose an image model.")
+        self.source = source
+        self.body = copy.deepcopy(source.network).eval()
+        probe: Any = source.join([source.prepare(example) for example in probe_examples("image")[:2]])
+        self.points = film_points(self.body, probe)
+        self.body.requires_grad_(False)
+        with torch.no_grad():
+            width = self.body(probe)[0].shape[1]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.encoder = SetEncoder()
+            self.film = FilmMaker([point.channels for point in self.points])
+            self.head = HeadMaker(width)
+        self.register_buffer("center", torch.zeros(width))
+        self.register_buffer("spread", torch.ones(width))
+
+    def train(self, mode: bool = True) -> "Cnaps":
+        """Nothing here behaves otherwise in training, and the source's statistics never move."""
+        return super().train(False)
+
+    def adaptation(self) -> dict[str, Tensor]:
+        """Every tensor that is not the source's, by name."""
+        return {name: value for name, value in self.state_dict().items() if not name.startswith("body.")}
+
+    def take(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put back what `adaptation` gave.
+
+        Raises:
+            InputError: The tensors are those of other networks.
+        """
+        own = self.adaptation()
+        shapes = {name: value.shape for name, value in own.items()}
+        if {name: value.shape for name, value in tensors.items()} != shapes:
+            raise InputError("these adaptation networks do not fit this source: they were trained for another one.")
+        with torch.no_grad():
+            for name, value in own.items():
+                value.copy_(tensors[name])
+
+    def fingerprint(self) -> str:
+        """Hex hash of the source and of the adaptation networks' weights."""
+        digest = blake2b(self.source.fingerprint.encode(), digest_size=16)
+        digest.update(save({name: value.cpu().contiguous() for name, value in self.adaptation().items()}))
+        return digest.hexdigest()
+
+    def standardise(self, images: Tensor) -> None:
+        """Take the centre and spread of the features from these images, through the source as it is."""
+        with torch.no_grad():
+            features = self.body(images)[0].float()
+        self.center.copy_(features.mean(dim=0))
+        spread = features.std(dim=0, correction=0)
+        self.spread.copy_(torch.where(spread > 1e-6 * spread.max(), spread, torch.ones_like(spread)))
+
+    def film_of(self, code: Tensor) -> dict[str, Tensor]:
+        """The source's tensors as a set's code (width,) changes them."""
+        own = {**dict(self.body.named_parameters()), **dict(self.body.named_buffers())}
+        return filmed(own, self.points, *self.film(code))
+
+    def features(self, images: Tensor, film: Mapping[str, Tensor]) -> Tensor:
+        """Standardised features (b, d)."""
+        return (features_with(self.body, film, images).float() - self.center) / self.spread
+
+    def adapt_to(self, images: Tensor, labels: Tensor, classes: int) -> "Adapted":
+        """Adapt to a task whose examples fit into memory at once; gradients flow where they are wanted.
+
+        Args:
+            images: (n, 3, h, w), as the source prepares them.
+            labels: (n,) 0..classes-1, each there.
+        """
+        film = self.film_of(self.encoder(images).mean(dim=0))
+        ones = torch.nn.functional.one_hot(labels, classes).to(images.dtype)  # (n, C)
+        means = ones.T @ self.features(images, film) / ones.sum(dim=0)[:, None]
+        return Adapted(self, film, *self.head(means))
+
+    def adapt(self, target: object, *, max_bad: float = 0.01, device: torch.device | str = "cpu") -> "Adapted":
+        """Adapt to labelled images: they pass through the set encoder and the adapted source once.
+
+        Args:
+            target: Whatever `open_target` reads.
+            max_bad: The largest share of images that may be unreadable; they are left out.
+
+        Raises:
+            InputError: The target holds no images, no classes, or a class without examples.
+            TargetError: It cannot be read, or too much of it.
+        """
+        opened = readable(open_target(target), max_bad=max_bad)[0]
+        _check(opened)
+        adapted = self.adapt_on(batches_of(opened, self.source), len(opened.classes), device=device)
+        adapted.classes = opened.classes
+        return adapted
+
+    def adapt_on(self, batches: Batches, classes: int, *, device: torch.device | str = "cpu") -> "Adapted":
+        """As `adapt_to`, in pieces and without gradients: a large task costs no more memory than a small one."""
+        place = torch.device(device)
+        self.to(place)
+        n = len(batches.labels)
+        pieces = [np.arange(start, min(n, start + CHUNK)) for start in range(0, n, CHUNK)]
+
+        def images(piece: np.ndarray) -> Tensor:
+            return to_device(batches.load(piece, None), place)  # type: ignore[return-value]  # checked: images
+
+        with torch.inference_mode():
+            code = sum(self.encoder(images(piece)).sum(dim=0) for piece in pieces) / n
+            film = self.film_of(code)
+            sums = torch.zeros(classes, len(self.center), device=place)
+            counts = torch.zeros(classes, device=place)
+            for piece in pieces:
+                labels = batches.labels[piece].to(place)
+                sums.index_add_(0, labels, self.features(images(piece), film))
+                counts += torch.bincount(labels, minlength=classes)
+            return Adapted(self, film, *self.head(sums / counts[:, None]))
+
+
+class Adapted(nn.Module):
+    """A source adapted to one task: images (b, 3, h, w) to outputs (b, C).
+
+    `classes` names the outputs, where the task came with names.
+    """
+
+    classes: tuple[str, ...] = ()
+
+    def __init__(self, learner: Cnaps, film: Mapping[str, Tensor], weights: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.learner, self.tensors, self.weights, self.bias = learner, dict(film), weights, bias
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(b, 3, h, w) to (b, C)."""
+        return self.learner.features(images, self.tensors) @ self.weights.T + self.bias
+
+    def outputs(self, target: object) -> np.ndarray:
+        """Outputs (n, C) on the images of whatever `open_target` reads; the largest is the class."""
+        batches = batches_of(open_target(target), self.learner.source)
+        return outputs_of(self, batches, device=self.bias.device).numpy()
+
+
+def _check(target: Target) -> None:
+    if target.kind != "image" or target.task != "classification":
+        raise InputError(
+            f"{target.name} is a {target.task} target of {target.kind}s; CNAPs adapts to images with one class each."
+        )
+    absent = np.setdiff1d(np.arange(len(target.classes)), target.labels)
+    if len(absent):
+        raise InputError(
+            f"class `{target.classes[absent[0]]}` of {target.name} has no examples, so no head can be made for it. "
+            "Leave the class out, or add an example."
+        )

@@ -1,0 +1,103 @@
+"""Episodes: small random tasks out of labelled data sets, each with examples to adapt to and queries to answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import numpy as np
+
+from headstart.errors import InputError
+
+
+@dataclass(frozen=True)
+class MetaTraining:
+    """How adaptation networks are trained.
+
+    Args:
+        episodes: Tasks in all.
+        ways: Fewest and most classes of a task; a data set with fewer classes gives what it has.
+        shots: Fewest and most examples of a class to adapt to.
+        queries: Examples of a class that the task is judged on.
+        per_step: Tasks whose gradients make one step.
+        rate: Peak rate of Adam; it rises over the first twentieth and falls to 0 as a cosine.
+        penalty: Holds FiLM back from departing far from the source as it is.
+        seed: Of the tasks and of the first weights.
+    """
+
+    episodes: int = 2000
+    ways: tuple[int, int] = (2, 6)
+    shots: tuple[int, int] = (3, 12)
+    queries: int = 6
+    per_step: int = 4
+    rate: float = 1e-3
+    penalty: float = 1e-3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises InputError where a setting is out of its range."""
+        for name, least in (("episodes", 1), ("queries", 1), ("per_step", 1), ("seed", 0), ("penalty", 0)):
+            value = getattr(self, name)
+            if not (value >= least and isfinite(value)):
+                raise InputError(f"`{name}` must be at least {least}; got {value}.")
+        if not (self.rate > 0 and isfinite(self.rate)):
+            raise InputError(f"`rate` must be positive; got {self.rate}.")
+        for name, least in (("ways", 2), ("shots", 1)):
+            low, high = getattr(self, name)
+            if not least <= low <= high:
+                raise InputError(f"`{name}` must be a range from {least} up; got {low} to {high}.")
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One task: places in a data set, and the classes renumbered."""
+
+    place: int  # which data set
+    support: np.ndarray  # (n,) examples to adapt to
+    support_labels: np.ndarray  # (n,) 0..classes-1
+    query: np.ndarray  # (m,)
+    query_labels: np.ndarray  # (m,)
+    classes: int
+
+
+def draw_episode(labels: Sequence[np.ndarray], number: int, settings: MetaTraining) -> Episode:
+    """Task `number`: a data set, some of its classes and some of their examples, all drawn evenly.
+
+    It follows from the seed and the number alone. A class with few examples keeps at least one for each role.
+
+    Args:
+        labels: (n,) class codes of each data set, two of them with two examples or more; classes with one example are
+            never drawn.
+
+    Example:
+        >>> episode = draw_episode([np.repeat(np.arange(5), 9)], 0, MetaTraining(ways=(3, 3), shots=(2, 2), queries=4))
+        >>> np.bincount(episode.support_labels).tolist(), np.bincount(episode.query_labels).tolist()
+        ([2, 2, 2], [4, 4, 4])
+    """
+    rng = np.random.default_rng([settings.seed, number])
+    place = int(rng.integers(len(labels)))
+    codes = drawable(labels[place])
+    low, high = (min(bound, len(codes)) for bound in settings.ways)
+    chosen = rng.choice(codes, size=int(rng.integers(low, high + 1)), replace=False)
+    shots = int(rng.integers(settings.shots[0], settings.shots[1] + 1))
+    support, query = [], []
+    for code in chosen:
+        members = rng.permutation(np.flatnonzero(labels[place] == code))
+        count = min(shots, max(1, len(members) - settings.queries))
+        support.append(members[:count])
+        query.append(members[count : count + settings.queries])
+    return Episode(place, *_numbered(support), *_numbered(query), len(chosen))
+
+
+def drawable(labels: np.ndarray) -> np.ndarray:
+    """Codes of the classes with an example to show and another to ask about.
+
+    Example:
+        >>> drawable(np.array([0, 0, 1, 2, 2])).tolist()
+        [0, 2]
+    """
+    codes, counts = np.unique(labels, return_counts=True)
+    return codes[counts >= 2]
+
+
+def _numbered(members: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    return np.concatenate(members), np.repeat(np.arange(len(members)), [len(part) for part in members])

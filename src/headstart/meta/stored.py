@@ -1,0 +1,69 @@
+"""Adaptation networks on disk: one safetensors file that says which source they belong to; no pickle."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as save_tensors
+
+from headstart.errors import InputError
+from headstart.meta.cnaps import Cnaps
+from headstart.records import check_destination, write_atomically
+from headstart.sources import Source, find
+
+KIND = "cnaps"
+
+
+def save(learner: Cnaps, path: str | os.PathLike, *, about: dict[str, Any] | None = None) -> Path:
+    """Write the adaptation networks; the source's own weights are not among them.
+
+    Args:
+        about: What else to keep beside them, as JSON: how they were trained.
+    """
+    path = Path(path)
+    check_destination(path, folder=False)
+    said = {
+        "format": 1,
+        "kind": KIND,
+        "source": learner.source.name,
+        "fingerprint": learner.source.fingerprint,
+        "about": about or {},
+    }
+    tensors = {name: value.detach().cpu().contiguous() for name, value in learner.adaptation().items()}
+    write_atomically(path, save_tensors(tensors, metadata={"headstart": json.dumps(said)}))
+    return path
+
+
+def load(path: str | os.PathLike, *, source: Source | None = None) -> Cnaps:
+    """Read them back.
+
+    Args:
+        source: The source they were trained for, where its name does not find it again.
+
+    Raises:
+        InputError: The file cannot be read, is damaged, holds something else, or was made for another source.
+        ModelError: The source cannot be found or loaded.
+    """
+    path = Path(path)
+    try:
+        with safe_open(os.fspath(path), framework="pt") as file:
+            said = json.loads((file.metadata() or {})["headstart"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
+        kind, name, fingerprint = said["kind"], said["source"], said["fingerprint"]
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        raise InputError(
+            f"{path} holds no adaptation networks, or damaged ones ({error}). Train them again."
+        ) from error
+    if kind != KIND:
+        raise InputError(f"{path} holds `{kind}`, not `{KIND}`. Name another file.")
+    found = source or find(name, kind="image")[0].load(False)
+    if found.fingerprint != fingerprint:
+        raise InputError(
+            f"{path} was trained for {name} with other weights or another preprocessing than {found.name} has here. "
+            "Pass the same source as `source=`."
+        )
+    learner = Cnaps(found)
+    learner.take(tensors)
+    return learner

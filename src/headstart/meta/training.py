@@ -1,0 +1,188 @@
+"""Meta-training: the adaptation networks learn from episodes of several data sets; the source stays as it is."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from headstart.data import open_target
+from headstart.data.provenance import target_hash
+from headstart.data.target import Target
+from headstart.errors import InputError, TrainingError
+from headstart.meta.cnaps import Cnaps
+from headstart.meta.episodes import MetaTraining, draw_episode, drawable
+from headstart.sources import Source, find
+from headstart.train.batches import MEMORY, batches_of, readable, to_device
+from headstart.train.checkpoint import (
+    Progress,
+    optimizer_tensors,
+    read_checkpoint,
+    restore_optimizer,
+    write_checkpoint,
+)
+from headstart.train.outputs import out_of_memory
+from headstart.train.schedule import multiplier
+
+FORMAT = 1  # raised when the same settings would train other networks
+WARMUP = 0.05
+MEASURED = 256  # images from which the features' centre and spread are taken
+EVERY = 100  # episodes between two reports
+Report = Callable[[int, int, str], None]  # episodes done, episodes in all, what to show beside them
+
+
+def identity_of(source: Source, targets: Sequence[Target], settings: MetaTraining) -> str:
+    """Hex hash of all that decides what comes of a meta-training: source, data and settings."""
+    about = [FORMAT, source.fingerprint, [target_hash(target) for target in targets], asdict(settings)]
+    return blake2b(json.dumps(about).encode(), digest_size=16).hexdigest()
+
+
+def meta_train(
+    source: str | nn.Module | Source,
+    targets: Sequence[object],
+    settings: MetaTraining | None = None,
+    *,
+    max_bad: float = 0.01,
+    device: torch.device | str = "cpu",
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    report: Report | None = None,
+) -> Cnaps:
+    """Train CNAPs' adaptation networks on tasks out of several data sets.
+
+    Args:
+        source: A pretrained image model, by name or itself. It is copied, and the copy is frozen.
+        targets: Data sets of labelled images, each whatever `open_target` reads: the more diverse the better, and none
+            of the data that will be adapted to.
+        settings: How long and on which tasks; None: the defaults.
+        max_bad: The largest share of a data set's images that may be unreadable; they are left out.
+        checkpoint: File that keeps the state; an unfinished training found there goes on to the same numbers.
+        checkpoint_seconds: How often it is written.
+        report: Told after every 100 episodes.
+
+    Raises:
+        InputError: There are no data sets, one is not of images with one class each or has too few of them, or the
+            checkpoint is another's.
+        TargetError: A data set cannot be read, or too much of it.
+        ModelError: The source cannot be found, is for texts, or has no layers that FiLM could act on.
+        TrainingError: The loss is not finite, or memory runs out.
+
+    Example:
+        >>> import numpy as np
+        >>> pixels = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+        >>> tasks, new = (pixels[:24], np.arange(24) % 4), (pixels[24:], np.arange(16) % 2)
+        >>> learner = meta_train("zoo/tiny_digits", [tasks], MetaTraining(episodes=2, ways=(2, 3), shots=(2, 3)))
+        >>> learner.adapt(new).outputs(new).shape
+        (16, 2)
+    """
+    settings = settings or MetaTraining()
+    if len(targets) == 0:
+        raise InputError("`targets` is empty: adaptation networks are trained on tasks out of labelled data sets.")
+    found = source if isinstance(source, Source) else find(source, kind="image")[0].load(False)
+    opened = [readable(open_target(target), max_bad=max_bad)[0] for target in targets]
+    for target in opened:
+        if target.kind != "image" or target.task != "classification":
+            raise InputError(
+                f"{target.name} is a {target.task} target of {target.kind}s; images with classes are wanted."
+            )
+        if len(drawable(target.labels)) < 2:
+            raise InputError(
+                f"{target.name} has fewer than two classes with two examples, so no task can be made of it."
+            )
+    training = _Training(Cnaps(found, seed=settings.seed), opened, settings, torch.device(device))
+    try:
+        training.run(checkpoint, checkpoint_seconds, report)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise TrainingError("memory ran out on one task. Lower `shots`, `ways` or `queries`.") from error
+    return training.learner
+
+
+class _Training:
+    """The state of one meta-training."""
+
+    def __init__(self, learner: Cnaps, targets: Sequence[Target], settings: MetaTraining, device: torch.device) -> None:
+        self.learner, self.settings, self.device = learner.to(device), settings, device
+        room = 4 * MEMORY // len(targets)  # each example comes up again and again
+        self.batches = [batches_of(target, learner.source, memory=room) for target in targets]
+        self.labels = [target.labels for target in targets]
+        self.identity = identity_of(learner.source, targets, settings)
+        self.parameters = [value for value in learner.parameters() if value.requires_grad]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.rate)
+        self.steps = math.ceil(settings.episodes / settings.per_step)
+        self.progress = Progress()
+
+    def run(self, checkpoint: Path | None, every: float, report: Report | None) -> None:
+        if not self._resume(checkpoint):
+            self._standardise()
+        saved = time.monotonic()
+        losses: list[float] = []
+        while self.progress.step < self.steps:
+            losses.append(self._step())
+            done = min(self.progress.step * self.settings.per_step, self.settings.episodes)
+            if report and (done // EVERY > (done - self.settings.per_step) // EVERY or done == self.settings.episodes):
+                report(done, self.settings.episodes, f"loss {np.mean(losses):.3f}")
+                losses.clear()
+            if checkpoint is not None and time.monotonic() - saved > every:
+                self._save(checkpoint)
+                saved = time.monotonic()
+
+    def _step(self) -> float:
+        """One step of the optimizer over the next tasks; returns their mean loss."""
+        settings, step = self.settings, self.progress.step
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.rate * multiplier("cosine", step, self.steps, warmup=WARMUP)
+        first = step * settings.per_step
+        numbers = range(first, min(first + settings.per_step, settings.episodes))
+        self.optimizer.zero_grad(set_to_none=True)
+        total = 0.0
+        for number in numbers:
+            loss = self._loss(number)
+            (loss / len(numbers)).backward()
+            total += loss.item()
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"the loss is not a finite number in episode {first + 1} of {settings.episodes}. Try a rate 10 times "
+                f"smaller (`rate={settings.rate / 10:.1g}`)."
+            )
+        (settings.penalty * self.learner.film.penalty()).backward()
+        self.optimizer.step()
+        self.progress.step += 1
+        return total / len(numbers)
+
+    def _loss(self, number: int) -> Tensor:
+        """Cross-entropy of the queries of one task, under the source adapted to its examples."""
+        episode = draw_episode(self.labels, number, self.settings)
+        images = [self._images(episode.place, part) for part in (episode.support, episode.query)]
+        labels = [torch.as_tensor(part, device=self.device) for part in (episode.support_labels, episode.query_labels)]
+        adapted = self.learner.adapt_to(images[0], labels[0], episode.classes)
+        return torch.nn.functional.cross_entropy(adapted(images[1]), labels[1])
+
+    def _images(self, place: int, indices: np.ndarray) -> Tensor:
+        return to_device(self.batches[place].load(indices, None), self.device)  # type: ignore[return-value]  # images
+
+    def _standardise(self) -> None:
+        rng = np.random.default_rng(self.settings.seed)
+        share = max(1, MEASURED // len(self.batches))
+        chosen = [rng.permutation(len(labels))[:share] for labels in self.labels]
+        self.learner.standardise(torch.cat([self._images(place, part) for place, part in enumerate(chosen)]))
+
+    def _save(self, path: Path) -> None:
+        tensors = {f"now/{name}": value for name, value in self.learner.adaptation().items()}
+        write_checkpoint(path, self.identity, self.progress, tensors | optimizer_tensors(self.optimizer))
+
+    def _resume(self, path: Path | None) -> bool:
+        found = None if path is None else read_checkpoint(path, self.identity)
+        if found is None:
+            return False
+        self.progress, tensors = found
+        self.learner.take({name[4:]: value for name, value in tensors.items() if name.startswith("now/")})
+        restore_optimizer(self.optimizer, tensors)
+        return True

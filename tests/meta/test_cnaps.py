@@ -1,0 +1,129 @@
+"""CNAPs: what it begins as, what it must not depend on, what it leaves alone, and how it is kept."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.neighbors import NearestCentroid
+from tests.strategies import tiny
+
+from headstart.data import open_target
+from headstart.errors import InputError, ModelError
+from headstart.meta import Cnaps, load, save
+from headstart.train.batches import TensorBatches, batches_of
+
+
+def drawn(seed: int = 1) -> Cnaps:
+    """Adaptation networks as if they had been trained: none of their weights is 0."""
+    learner = Cnaps(tiny.source())
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in (*learner.encoder.parameters(), *learner.film.parameters(), *learner.head.parameters()):
+            if parameter.ndim:
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+    return learner
+
+
+def task(n: int = 30, classes: int = 3, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(seed)
+    return torch.rand(n, 3, tiny.SIZE, tiny.SIZE) * 2 - 1, torch.arange(n) % classes
+
+
+def test_before_any_training_it_is_the_nearest_class_mean_on_the_sources_standardised_features() -> None:
+    learner, target = Cnaps(tiny.source()), tiny.target(60)
+    with torch.no_grad():
+        learner.film.strength.zero_()  # else FiLM departs a little from the source as it is
+    batch = batches_of(target, learner.source).load(np.arange(60), None)
+    learner.standardise(batch)  # type: ignore[arg-type]  # images
+    with torch.no_grad():
+        features = learner.source.network(batch)[0].numpy()
+    features = (features - features.mean(axis=0)) / features.std(axis=0)
+    centroids = NearestCentroid().fit(features[:40], target.labels[:40])
+    adapted = learner.adapt(target.subset(np.arange(40)))
+    assert adapted.classes == target.classes
+    said = adapted.outputs(target.subset(np.arange(40, 60))).argmax(axis=1)
+    assert said.tolist() == centroids.predict(features[40:]).tolist()
+    distances = ((features[40:, None] - centroids.centroids_) ** 2).sum(axis=2)
+    gaps = adapted.outputs(target.subset(np.arange(40, 60))) * np.sqrt(features.shape[1])
+    np.testing.assert_allclose(np.diff(gaps, axis=1), -np.diff(distances, axis=1) / 2, rtol=1e-3, atol=1e-3)
+
+
+def test_neither_the_order_of_examples_nor_the_names_of_classes_matter() -> None:
+    learner = drawn()
+    images, labels = task()
+    queries = task(7, seed=1)[0]
+    with torch.no_grad():
+        plain = learner.adapt_to(images, labels, 3)(queries)
+        order = torch.randperm(30)
+        torch.testing.assert_close(learner.adapt_to(images[order], labels[order], 3)(queries), plain)
+        renamed = learner.adapt_to(images, torch.tensor([2, 0, 1])[labels], 3)(queries)
+    torch.testing.assert_close(renamed[:, [2, 0, 1]], plain)
+
+
+def test_a_task_in_pieces_is_the_task_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = drawn()
+    images, labels = task(25)
+    queries = task(7, seed=1)[0]
+    monkeypatch.setattr("headstart.meta.cnaps.CHUNK", 4)
+    with torch.inference_mode():
+        pieces = learner.adapt_on(TensorBatches(images, labels), 3)(queries)
+        torch.testing.assert_close(pieces, learner.adapt_to(images, labels, 3)(queries))
+
+
+def test_it_depends_on_the_examples_through_film_and_head() -> None:
+    learner = drawn()
+    images = task()[0]
+    with torch.no_grad():
+        first = learner.film_of(learner.encoder(images).mean(dim=0))
+        other = learner.film_of(learner.encoder(images + 1).mean(dim=0))
+    assert first.keys() == other.keys()
+    assert all(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_the_source_and_its_module_stay_as_they_are() -> None:
+    source = tiny.source()
+    before = {name: value.clone() for name, value in source.module.state_dict().items()}
+    wanted = [parameter.requires_grad for parameter in source.module.parameters()]
+    learner = Cnaps(source)
+    images, labels = task()
+    learner.train()
+    learner.adapt_to(images, labels, 3)(images).sum().backward()
+    assert all(torch.equal(value, before[name]) for name, value in source.module.state_dict().items())
+    assert [parameter.requires_grad for parameter in source.module.parameters()] == wanted
+    assert all(parameter.grad is None for parameter in learner.body.parameters())
+    kept = learner.body.state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in source.network.state_dict().items())  # no statistics
+
+
+def test_kept_networks_answer_alike_and_only_for_their_source(tmp_path: Path) -> None:
+    learner, target = drawn(), tiny.target(30)
+    learner.standardise(task()[0])
+    path = save(learner, tmp_path / "cnaps.safetensors")
+    again = load(path, source=tiny.source())
+    assert np.array_equal(again.adapt(target).outputs(target), learner.adapt(target).outputs(target))
+    assert again.fingerprint() == learner.fingerprint()
+    assert again.fingerprint() != drawn(2).fingerprint()
+    with pytest.raises(InputError, match="trained for module/tiny with other weights"):
+        load(path, source=tiny.source(seed=1))
+
+
+def test_what_is_no_file_of_adaptation_networks_is_said(tmp_path: Path) -> None:
+    path = save(drawn(), tmp_path / "cnaps.safetensors")
+    path.write_bytes(path.read_bytes()[:-40])
+    for place in (path, tmp_path / "none.safetensors"):
+        with pytest.raises(InputError, match=r"holds no adaptation networks, or damaged ones \(.+\)\. Train"):
+            load(place, source=tiny.source())
+    with pytest.raises(InputError, match="do not fit this source"):
+        drawn().take({})
+
+
+def test_texts_and_targets_without_classes_are_refused() -> None:
+    learner = drawn()
+    with pytest.raises(ModelError, match="reads texts; CNAPs encodes sets of images"):
+        Cnaps(tiny.text_source())
+    with pytest.raises(InputError, match="is a regression target of images"):
+        learner.adapt(open_target((tiny.images(20)[0], np.linspace(0, 1, 20))))
+    lonely = tiny.target(30).subset(np.arange(0, 30, 3))  # of one class, and the others are in its list
+    with pytest.raises(InputError, match=r"class `class 1` of .* has no examples"):
+        learner.adapt(lonely)
