@@ -118,11 +118,13 @@ def test_layers_that_the_features_do_not_pass_through_are_no_points() -> None:
 
 def test_looking_for_points_leaves_the_network_as_it_was() -> None:
     body = Pair(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8)).eval()
+    body.layers[0].requires_grad_(False)
     before = copy.deepcopy(body.state_dict())
     film_points(body, torch.randn(2, 3, 4, 4))
     assert all(torch.equal(value, before[name]) for name, value in body.state_dict().items())
     assert not any(layer._forward_hooks or layer._forward_pre_hooks for layer in body.modules())
     assert all(parameter.grad is None for parameter in body.parameters())
+    assert [parameter.requires_grad for parameter in body.parameters()] == [False, False, True, True]
 
 
 def test_a_network_with_nothing_to_scale_and_shift_is_refused() -> None:

@@ -156,7 +156,7 @@ class Cnaps(nn.Module):
         def images(piece: np.ndarray) -> Tensor:
             return to_device(batches.load(piece, None), place)  # type: ignore[return-value]  # checked: images
 
-        with torch.inference_mode():
+        with torch.no_grad():
             code = sum(self.encoder(images(piece)).sum(dim=0) for piece in pieces) / n
             film = self.film_of(code)
             sums = torch.zeros(classes, len(self.center), device=place)

@@ -31,7 +31,7 @@ def film_points(network: nn.Module, probe: Any) -> tuple[FilmPoint, ...]:
     """The affine norms that the network's features pass through; in one without norms, its convolutions with a bias.
 
     Args:
-        network: batch -> (features, logits or None). It is not changed but for its gradients, which are cleared.
+        network: batch -> (features, logits or None). It is left as it is, but gradients it holds are cleared.
         probe: A small batch.
 
     Raises:
@@ -85,8 +85,8 @@ def features_with(network: nn.Module, film: Mapping[str, Tensor], batch: Any) ->
 
 def _live(network: nn.Module, probe: Any) -> set[str]:
     """Names of the parameters on which the features depend."""
-    for parameter in network.parameters():
-        parameter.requires_grad_(True)
+    wanted = [parameter.requires_grad for parameter in network.parameters()]
+    network.requires_grad_(True)
     try:
         with torch.enable_grad():
             network(probe)[0].sum().backward()
@@ -95,6 +95,8 @@ def _live(network: nn.Module, probe: Any) -> set[str]:
     finally:
         found = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
         network.zero_grad(set_to_none=True)
+        for parameter, wants in zip(network.parameters(), wanted, strict=True):
+            parameter.requires_grad_(wants)
     return found
 
 
