@@ -106,12 +106,72 @@ def test_a_folder_beside_splits_is_set_aside_and_said(folder: Make) -> None:
     assert any("no split, set aside: `unlabelled`" in note for note in target.notes)
 
 
+@pytest.mark.parametrize(
+    ("others", "note"),
+    [
+        (["test/8.png", "test/9.png"], "splits without class folders, set aside: `test`"),
+        (["test/9.png", "docs/1.png", "samples/1.png"], "folders that are no split, set aside: `docs`, `samples`"),
+        (["docs/figure.png"], "folders that are no split, set aside: `docs`"),
+        (["val/emu/1.png", "preview/1.png"], "folders that are no split, set aside: `preview`"),
+    ],
+)
+def test_a_training_split_is_no_class_whatever_lies_beside_it(folder: Make, others: list[str], note: str) -> None:
+    root = folder([f"train/{name}" for name in PETS] + others)
+    target = open_target(root)
+    assert (target.classes, target.split, len(target)) == (("cat", "dog"), "train", 4)
+    assert note in target.notes
+    if "test/9.png" in others:
+        with pytest.raises(TargetError, match=r"the split `test` of .* holds no class folders; put each image into"):
+            open_target(root, split="test")
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train_set", "test_set"),
+        ("training_set/training_set", "test_set/test_set"),
+        ("seg_train/seg_train", "seg_test/seg_test"),
+        ("Train Images", "test-images"),
+        ("train/train", "test/test"),
+    ],
+)
+def test_splits_of_longer_names_are_no_classes(folder: Make, train: str, test: str) -> None:
+    root = folder([f"{train}/{name}" for name in PETS] + [f"{test}/cat/1.png", f"{test}/emu/1.png"])
+    target = open_target(root)
+    assert (target.classes, target.split, len(target)) == (("cat", "dog"), train.split("/")[0], 4)
+    assert open_target(root, split=test.split("/")[0]).classes == ("cat", "emu")
+
+
+def test_a_class_with_a_split_in_its_name_is_a_class() -> None:
+    for one, other in (("test_tube", "train_station"), ("train", "trainer"), ("train_test", "valid_ticket")):
+        files = [(name, place, "1.jpg") for name in (one, other) for place in ("indoors", "outdoors")]
+        assert set(arrange(files, set(), split=None, where="x").labels) == {one, other}
+    lone = arrange([("test_data", "cat", "1.jpg"), ("test_data", "dog", "1.jpg")], set(), split=None, where="x")
+    assert (lone.labels, lone.split) == (("cat", "dog"), None)  # a folder that wraps everything
+
+
+def test_splits_inside_the_class_folders_are_not_merged(folder: Make) -> None:
+    root = folder([f"{name}/{part}/1.png" for name in ("cat", "dog") for part in ("train", "test")] + ["dog/9.png"])
+    target = open_target(root)
+    assert (labels_by_id(target), target.split) == ({"cat/train/1.png": "cat", "dog/train/1.png": "dog"}, "train")
+    assert "only the split `train` (2 examples) is used; set aside: `test` (2)" in target.notes
+    assert "images outside the splits of their class, set aside: `dog/9.png`" in target.notes
+    assert set(open_target(root, split="test").ids) == {"cat/test/1.png", "dog/test/1.png"}
+
+
+def test_one_folder_inside_every_class_is_no_choice_of_splits(folder: Make) -> None:
+    target = open_target(folder(["cat/test/1.png", "dog/test/1.png"]))
+    assert (target.classes, target.split, len(target)) == (("cat", "dog"), None, 2)
+
+
 def test_a_class_may_be_called_train(folder: Make) -> None:
     target = open_target(folder(["train/1.png", "bus/1.png", "car/1.png"]))
     assert (target.classes, target.split) == (("bus", "car", "train"), None)
     nested = arrange([("train", "steam", "1.png"), ("bus", "1.png")], set(), split=None, where="x")
     assert set(nested.labels) == {"train", "bus"}
     assert any("taken as classes because `bus`" in note for note in nested.notes)
+    kinds = [("train", "steam", "1.png"), ("train", "diesel", "1.png"), ("bus", "1.png"), ("car", "1.png")]
+    assert set(arrange(kinds, set(), split=None, where="x").labels) == {"train", "bus", "car"}
 
 
 def test_a_split_asked_of_data_without_splits_is_an_error(folder: Make) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from headstart.data.build import make_target
 from headstart.data.labels import natural_key
 from headstart.data.pixels import SUFFIXES
-from headstart.data.splits import choose_split, role_of
+from headstart.data.splits import choose_split, role_of, role_of_word
 from headstart.data.stored import ImageFiles, ZipImages
 from headstart.data.target import Target
 from headstart.errors import TargetError
@@ -154,15 +154,19 @@ def arrange(files: Sequence[Parts], folders: Collection[Parts], *, split: str | 
         if others
         else []
     )
-    root = _root_of_classes(images)
-    if root:
-        notes.append(f"the class folders are those under `{'/'.join(root)}`")
-    chosen, split_notes = _choose_split(images, root, split, where)
-    root = root if chosen is None else (*root, chosen)
-    inside = [parts for parts in images if parts[: len(root)] == root]
+    top = root = _root_of_classes(images, ())
+    chosen, split_notes = _choose_split(images, top, split, where)
+    if chosen is not None:
+        root = _root_of_classes(_under(images, (*top, chosen)), (*top, chosen))
+    wrapped = root if len(root) > len(top) + 1 else top
+    if wrapped:
+        notes.append(f"the class folders are those under `{'/'.join(wrapped)}`")
+    inside = _under(images, root)
     examples = [parts for parts in inside if len(parts) > len(root) + 1]
     if not examples:
         raise TargetError(_no_class_folders(where, len(inside), others))
+    if chosen is None:
+        chosen, examples, split_notes = _choose_below_classes(examples, len(root), split, where, split_notes)
     notes += split_notes + _set_aside(images, examples, folders, root)
     examples.sort(key=lambda parts: [natural_key(part) for part in parts])
     return Arranged(tuple(examples), tuple(parts[len(root)] for parts in examples), chosen, tuple(notes))
@@ -189,14 +193,21 @@ def _target(
     )
 
 
-def _root_of_classes(images: Sequence[Parts]) -> Parts:
-    """Step down through lone wrapper folders: a zip often holds one folder that holds everything."""
-    root: Parts = ()
+def _under(images: Sequence[Parts], root: Parts) -> list[Parts]:
+    return [parts for parts in images if parts[: len(root)] == root]
+
+
+def _root_of_classes(images: Sequence[Parts], root: Parts) -> Parts:
+    """Step down from `root` through lone wrapper folders: a zip often holds one folder that holds everything.
+
+    The folder of a split is no wrapper, but inside it one of the same name is (`train/train/cat`).
+    """
+    role = role_of(root[-1]) if root else None
     while True:
         below = [parts[len(root) :] for parts in images]
         first = {parts[0] for parts in below}
         lone = len(first) == 1 and all(len(parts) > 2 for parts in below)
-        if not lone or role_of(below[0][0]) is not None:
+        if not lone or role_of_word(below[0][0]) not in (None, role):
             return root
         root = (*root, below[0][0])
 
@@ -206,19 +217,43 @@ def _choose_split(images: Sequence[Parts], root: Parts, wanted: str | None, wher
     below = [parts[len(root) :] for parts in images]
     sizes = Counter(parts[0] for parts in below if len(parts) > 1)
     splits = {name: sizes[name] for name in sorted(sizes) if _looks_like_split(name, below, wanted)}
-    if not splits:
-        if len(sizes) > 1 and all(map(role_of, sizes)):
-            raise TargetError(f"the splits {_some(sorted(sizes))} of {where} hold no class folders; {_USE_FOLDERS}.")
-        if wanted is not None:
-            raise TargetError(f"{where} has no splits, so `split={wanted!r}` fits nothing; leave it out.")
-        return None, []
     strangers = sorted(set(sizes) - set(splits))
-    if strangers and wanted not in splits and not _share_classes(below, splits):
+    bare = [name for name in strangers if role_of(name)]
+    if not splits:
+        if len(sizes) > 1 and len(bare) == len(sizes):
+            raise TargetError(f"the splits {_some(bare)} of {where} hold no class folders; {_USE_FOLDERS}.")
+        return None, []
+    if wanted in bare:
+        raise TargetError(f"the split `{wanted}` of {where} holds no class folders; {_USE_FOLDERS}.")
+    if strangers and wanted is None and not _are_splits(below, splits, strangers):
         return None, [
             f"the folders {_some(sorted(splits))} are taken as classes because {_some(strangers)} lie beside them"
         ]
     chosen, note = choose_split(splits, wanted, where)
-    return chosen, [note] + ([f"folders that are no split, set aside: {_some(strangers)}"] if strangers else [])
+    notes = [note]
+    if bare:
+        notes.append(f"splits without class folders, set aside: {_some(bare)}")
+    if others := [name for name in strangers if name not in bare]:
+        notes.append(f"folders that are no split, set aside: {_some(others)}")
+    return chosen, notes
+
+
+def _choose_below_classes(
+    examples: list[Parts], depth: int, wanted: str | None, where: str, notes: list[str]
+) -> tuple[str | None, list[Parts], list[str]]:
+    """The split to score and its examples where each class folder holds splits (`cat/train/1.jpg`), else all."""
+    deep = [parts for parts in examples if len(parts) > depth + 2]
+    sizes = Counter(parts[depth + 1] for parts in deep)
+    everywhere = {parts[depth] for parts in examples} == {parts[depth] for parts in deep}
+    if not (len(sizes) > 1 and everywhere and all(map(role_of, sizes))):
+        if wanted is not None:
+            raise TargetError(f"{where} has no splits, so `split={wanted!r}` fits nothing; leave it out.")
+        return None, examples, notes
+    chosen, note = choose_split(dict(sorted(sizes.items())), wanted, where)
+    notes = [*notes, note]
+    if stray := ["/".join(parts) for parts in examples if len(parts) == depth + 2]:
+        notes.append(f"images outside the splits of their class, set aside: {_some(sorted(stray))}")
+    return chosen, [parts for parts in deep if parts[depth + 1] == chosen], notes
 
 
 def _looks_like_split(name: str, below: Sequence[Parts], wanted: str | None) -> bool:
@@ -226,7 +261,19 @@ def _looks_like_split(name: str, below: Sequence[Parts], wanted: str | None) -> 
     return (role_of(name) is not None or name == wanted) and any(len(parts) > 2 for parts in below if parts[0] == name)
 
 
-def _share_classes(below: Sequence[Parts], splits: dict[str, int]) -> bool:
+def _are_splits(below: Sequence[Parts], splits: Collection[str], strangers: Collection[str]) -> bool:
+    """Whether folders named like splits are splits although `strangers` lie beside them.
+
+    They are where two roles are there or two splits share a class. One alone may be a class called `train`, unless it
+    holds more class folders than there are strangers, and those hold images only (`docs`, `samples`).
+    """
+    if len({role_of(name) for name in (*splits, *strangers)} - {None}) > 1 or _share_classes(below, splits):
+        return True
+    folders = {parts[:2] for parts in below if len(parts) > 2}
+    return len(strangers) < len(folders) and not any(name in strangers for name, _ in folders)
+
+
+def _share_classes(below: Sequence[Parts], splits: Collection[str]) -> bool:
     inside = [{parts[1] for parts in below if parts[0] == name} for name in splits]
     return len(inside) > 1 and any(one & other for i, one in enumerate(inside) for other in inside[:i])
 

@@ -1,5 +1,6 @@
 """Splits: which one is scored. They are never merged."""
 
+import re
 from collections.abc import Mapping
 
 from headstart.errors import TargetError, did_you_mean
@@ -12,14 +13,28 @@ ROLES = {
 ROLE_OF = {name: role for role, names in ROLES.items() for name in names}
 
 
+BESIDE = {"data", "dataset", "image", "images", "img", "imgs", "seg", "set", "split"}  # words that change no role
+
+
 def role_of(name: str) -> str | None:
     """Which part a name stands for, "train", "val" or "test"; None where it is no name of a split.
 
     Example:
-        >>> role_of("Validation"), role_of("trousers")
-        ('val', None)
+        >>> role_of("Validation"), role_of("seg_train"), role_of("train_station"), role_of("trousers")
+        ('val', 'train', None, None)
     """
-    return ROLE_OF.get(name.strip().casefold())
+    words = [word for word in re.split(r"[-_. ]", name.strip().casefold()) if word not in BESIDE]
+    return role_of_word(words[0]) if len(words) == 1 else None
+
+
+def role_of_word(word: str) -> str | None:
+    """As `role_of`, for a name that is nothing but the role.
+
+    Example:
+        >>> role_of_word("Train"), role_of_word("train_set")
+        ('train', None)
+    """
+    return ROLE_OF.get(word.strip().casefold())
 
 
 def choose_split(sizes: Mapping[str, int], wanted: str | None, where: str) -> tuple[str, str]:
@@ -38,9 +53,12 @@ def choose_split(sizes: Mapping[str, int], wanted: str | None, where: str) -> tu
         ('train', 'only the split `train` (80 examples) is used; set aside: `test` (20)')
     """
     there = ", ".join(f"`{name}`" for name in sizes)
-    fitting = [name for name in sizes if name == wanted] or [
-        name for name in sizes if role_of(name) and role_of(name) == role_of(wanted or "train")
-    ]
+    role = role_of(wanted or "train")
+    fitting = (
+        [name for name in sizes if name == wanted]
+        or [name for name in sizes if role and role_of_word(name) == role]
+        or [name for name in sizes if role and role_of(name) == role]
+    )
     if not fitting and wanted is not None:
         raise TargetError(f"{where} has no split `{wanted}`; it has {there}.{did_you_mean(wanted, sizes)}")
     if len(fitting) != 1:
