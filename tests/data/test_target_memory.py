@@ -2,6 +2,7 @@
 
 import pickle
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -179,6 +180,40 @@ def test_labels_that_a_data_set_changes_on_the_way_are_read_from_its_items() -> 
     assert open_target(Flipped(["a", "b", "c"], [0, 1, 1])).labels.tolist() == [1, 0, 0]
 
 
+def test_labels_that_only_one_class_has_changed_are_read_from_the_items() -> None:
+    class Merged(WithTargets):
+        def __getitem__(self, index: int) -> tuple:
+            example, label = super().__getitem__(index)
+            return example, 1 if label == 5 else label
+
+    dataset = Merged(list("abcdefgh"), [0, 1, 2, 3, 4, 5, 5, 0])  # the first and last label are those that come
+    dataset.classes = list("uvwxyz")
+    assert open_target(dataset).labels.tolist() == [0, 1, 2, 3, 4, 1, 1, 0]
+
+
+class Transformed(WithTargets):
+    def __init__(self, transform: Callable, labels: list) -> None:
+        super().__init__([str(row) for row in range(len(labels))], labels)
+        self.target_transform = transform
+
+    def __getitem__(self, index: int) -> tuple:
+        example, label = super().__getitem__(index)
+        return example, self.target_transform(label)
+
+
+def test_a_transform_of_labels_is_kept_to_also_in_a_subset() -> None:
+    dataset = Transformed(lambda label: int(label != 33), [*range(40), *[0] * 60])
+    dataset.classes = [f"kind {number}" for number in range(40)]
+    target = open_target(dataset)
+    assert (target.labels.sum(), target.classes) == (99, ("0", "1"))
+    assert any("names of classes are left out" in note for note in target.notes)
+    assert open_target(Subset(dataset, [0, 1, 33, 4])).labels.tolist() == [1, 1, 0, 1]
+
+
+def test_a_transform_that_leaves_the_labels_leaves_their_names() -> None:
+    assert open_target(Transformed(torch.tensor, [0, 1, 1])).classes == ("cat", "dog")
+
+
 def test_a_random_transform_is_refused() -> None:
     class Noisy(Pairs):
         def __getitem__(self, index: int) -> tuple:
@@ -209,6 +244,9 @@ def test_a_file_that_a_data_set_cannot_load_is_an_example_error() -> None:
     dataset.targets = [0, 1, 2]  # type: ignore[attr-defined]
     with pytest.raises(ExampleError, match="the data set cannot load it: image file is truncated"):
         open_target(dataset).examples.load(1)
+    del dataset.targets  # type: ignore[attr-defined]
+    with pytest.raises(TargetError, match="cannot load its example 1, so the label is unknown: image file is trunc"):
+        open_target(dataset)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from headstart.records import Kind, Task
 
 LABEL_ATTRIBUTES = ("targets", "labels", "_labels", "y")  # where torchvision's data sets keep all labels
 LOOKS = 4  # how often the first example is loaded to see that it stays the same
+LABEL_LOOKS = 16  # how many labels that a data set keeps are compared with those it yields
 
 
 def target_of_pair(examples: object, labels: object, *, task: Task | None) -> Target:
@@ -130,8 +131,9 @@ def target_of_dataset(dataset: Any, *, name: str, task: Task | None, split: str 
             "score must belong to fixed data."
         )
     labels, notes = _all_labels(dataset, first[1])
-    names = getattr(dataset, "classes", None)
     whole = np.asarray(labels).dtype.kind in "iu" and np.asarray(labels).ndim == 1
+    coded = whole and task in (None, "classification")
+    names, name_notes = _class_names(dataset, labels) if coded else (None, ())
     return make_target(
         name=name,
         kind=kind,
@@ -141,9 +143,9 @@ def target_of_dataset(dataset: Any, *, name: str, task: Task | None, split: str 
         where=f"the data set {name}",
         label_where=f"the labels of {name}",
         task=task,
-        classes=[str(n) for n in names] if whole and names is not None and task in (None, "classification") else None,
+        classes=names,
         split=split,
-        notes=notes,
+        notes=(*notes, *name_notes),
     )
 
 
@@ -213,16 +215,43 @@ def _first_pair(dataset: Any) -> tuple[object, object]:
 
 
 def _all_labels(dataset: Any, first: object) -> tuple[Sequence[object] | np.ndarray, tuple[str, ...]]:
-    labels = _kept_labels(dataset)
+    kept = _kept_labels(dataset)
     if (
-        labels is not None
-        and len(labels) == len(dataset)
-        and _same(labels[0], first)
-        and _same(labels[-1], dataset[-1 % len(dataset)][1])
+        kept is not None
+        and not _transforms_labels(dataset)
+        and len(kept) == len(dataset)
+        and _same(kept[0], first)
+        and all(_yields(dataset, row, kept[row]) for row in _telling_rows(kept))
     ):
-        return labels, ()
-    labels = [as_numpy(dataset[row][1]) for row in range(len(dataset))]
+        return kept, ()
+    labels = [_label_of(dataset, row) for row in range(len(dataset))]
     return labels, ("all labels were read by going through the data set once",)
+
+
+def _label_of(dataset: Any, row: int) -> object:
+    try:
+        return as_numpy(dataset[row][1])
+    except OSError as error:
+        raise TargetError(
+            f"the data set cannot load its example {row}, so the label is unknown: {str(error).rstrip('.')}; leave it "
+            "out, for example with `torch.utils.data.Subset`."
+        ) from error
+
+
+def _class_names(dataset: Any, labels: Sequence[object] | np.ndarray) -> tuple[list[str] | None, tuple[str, ...]]:
+    """The names that labels index, unless a transform has made other labels of them."""
+    names, kept = getattr(dataset, "classes", None), _kept_labels(dataset)
+    if names is None:
+        return None, ()
+    if _transforms_labels(dataset) and kept is not None and not _same(kept, labels):
+        return None, ("`target_transform` changes the labels, so the data set's names of classes are left out",)
+    return [str(name) for name in names], ()
+
+
+def _transforms_labels(dataset: Any) -> bool:
+    if hasattr(dataset, "dataset") and hasattr(dataset, "indices"):  # torch.utils.data.Subset
+        return _transforms_labels(dataset.dataset)
+    return getattr(dataset, "target_transform", None) is not None
 
 
 def _kept_labels(dataset: Any) -> Any:
@@ -235,6 +264,23 @@ def _kept_labels(dataset: Any) -> Any:
         if isinstance(labels, np.ndarray | list | tuple):
             return labels
     return None
+
+
+def _telling_rows(labels: Sequence[object] | np.ndarray) -> set[int]:
+    """The last row and the first row of each label, or of some, because what changes labels goes by their value."""
+    first: dict[str, int] = {}
+    for row, label in enumerate(labels):
+        first.setdefault(str(label), row)
+    rows = list(first.values())
+    spread = np.linspace(0, len(rows) - 1, min(len(rows), LABEL_LOOKS)).astype(int)
+    return {len(labels) - 1, *(rows[i] for i in spread)} - {0}
+
+
+def _yields(dataset: Any, row: int, label: object) -> bool:
+    try:
+        return _same(dataset[row][1], label)
+    except OSError:  # a damaged file says nothing of its label
+        return True
 
 
 def _same(one: object, other: object) -> bool:
