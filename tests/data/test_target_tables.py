@@ -396,6 +396,63 @@ def test_a_folder_of_parquet_files_is_one_table_per_split(tmp_path: Path) -> Non
     assert texts(open_target(tmp_path / "reviews", split="test")) == ["e", "f"]
 
 
+def parquet_files(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_parquet(folder / name, {"text": [f"{name} 1", f"{name} 2"], "label": [0, 1]})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("train", "others"),
+    [
+        (["sst2_train.parquet"], ["sst2_test.parquet"]),
+        (["my-data-train-0.parquet", "my-data-train-1.parquet"], ["my-data-dev.parquet"]),
+        (["en/partial-train/0.parquet"], ["en/test/0.parquet"]),
+        (["year=1/train-0.parquet", "year=2/train-0.parquet"], ["year=1/test-0.parquet"]),
+        (["train/a/0.parquet", "train/b/0.parquet"], []),
+        (["train-a.parquet", "train_test_split.parquet"], ["test-eval.parquet"]),
+    ],
+)
+def test_the_split_is_found_in_the_names_of_parquet_files(tmp_path: Path, train: list[str], others: list[str]) -> None:
+    target = open_target(parquet_files(tmp_path / "x", *train, *others))
+    assert sorted(map(str, texts(target))) == [f"{name} {row}" for name in sorted(train) for row in (1, 2)]
+    assert target.split is not None
+
+
+@pytest.mark.parametrize(
+    "names", [["my_test_part.parquet", "my_test_rest.parquet"], ["test_data/0.parquet"], ["a/0.parquet", "b/0.parquet"]]
+)
+def test_one_role_within_names_of_parquet_files_is_no_split(tmp_path: Path, names: list[str]) -> None:
+    target = open_target(parquet_files(tmp_path / "x", *names))
+    assert (len(target), target.split) == (2 * len(names), None)
+
+
+@pytest.mark.parametrize(
+    ("names", "owners"),
+    [
+        (["en/train-00000.parquet", "de/train-00000.parquet"], "`de`, `en`"),
+        (["en/train-0-of-1.parquet", "train-0-of-2.parquet", "train-1-of-2.parquet"], "`x`, `en`"),
+        (["en/train/0.parquet", "de/train/0.parquet", "de/train/1.parquet"], "`de`, `en`"),
+        (["sst2_train.parquet", "mnli_train.parquet", "mnli_test.parquet"], "`mnli`, `sst2`"),
+    ],
+)
+def test_configurations_of_parquet_files_are_not_merged(tmp_path: Path, names: list[str], owners: str) -> None:
+    root = parquet_files(tmp_path / "x", *names)
+    with pytest.raises(TargetError, match=rf"x holds the split `train` of 2 data sets: {owners}; pass the folder or"):
+        open_target(root)
+    if (root / "en").is_dir():
+        assert open_target(root / "en").split == "train"
+
+
+def test_a_column_of_numbers_called_split_is_never_merged(tmp_path: Path) -> None:
+    columns = {"text": list("abcd"), "label": [0, 1, 0, 1], "split": [0, 0, 1, 1]}
+    for spec in (write_parquet(tmp_path / "t.parquet", columns), pandas.DataFrame(columns)):
+        with pytest.raises(TargetError, match=r"no training split among `0`, `1`; choose one with `split=`"):
+            open_target(spec)
+        assert texts(open_target(spec, split="1")) == ["c", "d"]
+
+
 def test_class_folders_with_a_table_beside_them_are_still_class_folders(folder: Callable) -> None:
     root = folder(["cat/1.png", "dog/1.png"])
     write_parquet(root / "metadata.parquet", {"file_name": ["cat/1.png", "dog/1.png"], "label": ["x", "y"]})

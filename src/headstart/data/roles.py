@@ -174,12 +174,12 @@ def _named_labels(table: Table, label: str | Sequence[str] | None) -> tuple[str,
 def _split_column(table: Table, taken: set[str]) -> str | None:
     """The column that says which split a row belongs to: by its name, and by holding only names of splits."""
     for name in table.kinds:
-        if name.casefold() in SPLIT_NAMES and name not in taken and table.kinds[name] == "text":
-            values = {str(value) for value in table.read(name)}
-            if all(role_of(value) for value in values):
-                return name
-            if name.casefold() == "split":  # whatever its values: splits are never merged
-                return name
+        if name.casefold() not in SPLIT_NAMES or name in taken or table.kinds[name] not in ("text", "number"):
+            continue
+        if name.casefold() == "split":  # whatever its values: splits are never merged
+            return name
+        if all(role_of(str(value)) for value in table.read(name)):
+            return name
     return None
 
 

@@ -11,9 +11,7 @@ ROLES = {
     "test": ("test", "testing", "testset", "t10k"),
 }
 ROLE_OF = {name: role for role, names in ROLES.items() for name in names}
-
-
-BESIDE = {"data", "dataset", "image", "images", "img", "imgs", "seg", "set", "split"}  # words that change no role
+BESIDE = {"data", "dataset", "image", "images", "img", "imgs", "partial", "seg", "set", "split"}  # they change no role
 
 
 def role_of(name: str) -> str | None:

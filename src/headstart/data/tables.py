@@ -5,7 +5,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from headstart.data.build import make_target
 from headstart.data.delimited import read_delimited
 from headstart.data.roles import Chosen, ColumnKind, Roles, Table, choose_columns, names_an_image
-from headstart.data.splits import choose_split, role_of
+from headstart.data.splits import choose_split, role_of, role_of_word
 from headstart.data.stored import ImageBytes, ImageFiles, Texts
 from headstart.data.target import Examples, Target
 from headstart.errors import MissingExtra, TargetError
@@ -136,20 +136,71 @@ def open_shards(folder: Path, roles: Roles, *, split: str | None, task: Task | N
     """A folder of Parquet files, as the Hugging Face hub keeps data sets: train-00000-of-00002.parquet and so on.
 
     Raises:
-        TargetError: As for one file; or which split is meant is not clear.
+        TargetError: As for one file; or which split is meant, or which of several data sets, is not clear.
         MissingExtra: `pyarrow` is not installed.
     """
-    by_split: dict[str, list[Path]] = {}
-    for file in sorted(folder.rglob("*.parquet")):
-        words = [re.split(r"[-_.]", file.stem)[0], *file.relative_to(folder).parts[:-1]]
-        by_split.setdefault(next(filter(role_of, words), ""), []).append(file)
-    tables = {name: parquet_table(folder, files) for name, files in by_split.items()}
+    by_split: dict[str, list[Shard]] = {}
+    for shard in _shards(folder):
+        by_split.setdefault(shard.split, []).append(shard)
+    tables = {name: parquet_table(folder, [shard.file for shard in shards]) for name, shards in by_split.items()}
     if list(tables) == [""]:
         return target_of_table(tables[""], roles, split=split, task=task)
-    sizes = {name: sum(_rows_in(file) for file in files) for name, files in by_split.items()}
+    sizes = {name: sum(_rows_in(shard.file) for shard in shards) for name, shards in by_split.items()}
     chosen, note = choose_split(sizes, split, str(folder))
+    _refuse_several(folder, by_split[chosen])
     target = target_of_table(tables[chosen], roles, split=None, task=task)
     return replace(target, split=chosen, notes=(*target.notes, note))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file that is part of a split, "" where its name says of none."""
+
+    file: Path
+    split: str
+    owner: str = ""  # what stands before the split in its path: a configuration of the data set
+    part: str = ""  # the rest
+
+
+def _shards(folder: Path) -> list[Shard]:
+    files = sorted(folder.rglob("*.parquet"))
+    shards = [_shard(file, folder, anywhere=True) for file in files]
+    if len({shard.split for shard in shards} - {""}) > 1:
+        return shards
+    return [_shard(file, folder, anywhere=False) for file in files]  # one role may be a word like any other
+
+
+def _shard(file: Path, folder: Path, *, anywhere: bool) -> Shard:
+    """The split that a file's name begins with or a folder above is called; else, `anywhere`, that either speaks of."""
+    *folders, name = file.relative_to(folder).with_suffix("").parts
+    words = re.split(r"[-_.]", name)
+    spoken = [at for at, word in enumerate(words) if role_of_word(word)] if anywhere else []
+    if role_of_word(words[0]) or (len(spoken) == 1 and not any(map(role_of_word, folders))):
+        at = 0 if role_of_word(words[0]) else spoken[0]
+        part = re.sub(r"-of-\d+$", "", "-".join(words[at:]))
+        return Shard(file, words[at], _path(*folders, "-".join(words[:at])), part)
+    for depth, above in enumerate(folders):
+        if role_of_word(above) or (anywhere and role_of(above)):
+            return Shard(file, above, _path(*folders[:depth]), "/".join([*folders[depth:], name]))
+    return Shard(file, "")
+
+
+def _path(*names: str) -> str:
+    """Names joined, without those that partition one table (`year=2020`)."""
+    return "/".join(name for name in names if name and "=" not in name)
+
+
+def _refuse_several(folder: Path, shards: Sequence[Shard]) -> None:
+    """Files of one place in different folders are configurations of a data set, as in en/train-0 and de/train-0."""
+    owners: dict[str, set[str]] = {}
+    for shard in shards:
+        owners.setdefault(shard.part, set()).add(shard.owner)
+    several = next((sorted(names) for names in owners.values() if len(names) > 1), None)
+    if several is not None:
+        raise TargetError(
+            f"{folder} holds the split `{shards[0].split}` of {len(several)} data sets: "
+            f"{', '.join(f'`{name or folder.name}`' for name in several)}; pass the folder or file of one of them."
+        )
 
 
 def _rows_in(file: Path) -> int:
