@@ -289,6 +289,36 @@ def test_columns_of_a_table_are_examples_and_labels():
         assert target.examples.load(2) == "three"
 
 
+@pytest.mark.parametrize("dtype", ["object", "str", "string", "category"])
+def test_a_label_that_is_missing_in_a_column_of_pandas_is_no_class(dtype: str):
+    labels = pandas.Series(["cat", "dog", None] * 2, dtype=dtype)
+    with pytest.raises(TargetError, match=r"2 of 6 examples have no label \(first: 2\); give them one or leave"):
+        open_target((list("abcdef"), labels))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["x", float("nan"), "y"],
+        ["x", np.float32("nan"), "y"],
+        ["x", pandas.NaT, "y"],
+        [1, pandas.NA, 2],
+        pandas.Series([True, None, False], dtype="boolean"),
+        [["x"], float("nan"), ["x", "y"]],
+        [["x"], ["x", None], ["y"]],
+    ],
+)
+def test_a_label_that_is_missing_in_a_list_is_no_class(labels: object):
+    with pytest.raises(TargetError, match=r"1 of 3 examples have no label \(first: 1\)"):
+        open_target((list("abc"), labels))
+
+
+def test_a_label_spelled_nan_is_a_label_and_a_missing_set_of_labels_is_empty():
+    assert open_target((list("ab"), ["nan", "<NA>"])).classes == ("<NA>", "nan")
+    target = open_target((list("abc"), pandas.Series(["x|y", None, "y"])), task="multi-label")
+    assert (target.classes, target.labels.tolist()) == (("x", "y"), [[1, 1], [0, 0], [0, 1]])
+
+
 @pytest.mark.parametrize("shape", [(3, 16, 16), (1, 16, 16), (16, 16, 1), (16, 16, 3), (16, 16)])
 @pytest.mark.parametrize("of", [np.asarray, torch.as_tensor])
 def test_a_list_of_whole_images_says_by_its_shape_where_the_channels_lie(shape, of):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headstart.data.missing import is_missing
 from headstart.errors import TargetError
 from headstart.records import Task
 
@@ -83,6 +84,7 @@ def _as_array(raw: Sequence[object] | np.ndarray, where: str) -> np.ndarray:
     if isinstance(raw, np.ndarray) and raw.dtype != object:
         return raw
     raw = [value.tolist() if isinstance(value, np.ndarray) else value for value in raw]
+    raw = [None if is_missing(value) else value for value in raw]
     kinds = {type(value) for value in raw}
     if kinds & {list, tuple, set, frozenset} and not _is_table(raw):
         return _as_sets(raw, where)
@@ -101,12 +103,12 @@ def _as_array(raw: Sequence[object] | np.ndarray, where: str) -> np.ndarray:
 
 
 def _as_sets(raw: Sequence[object], where: str) -> np.ndarray:
-    """Each example's labels as a tuple, None where they are missing."""
+    """Each example's labels as a tuple, None where they or one of them is missing."""
     column = np.empty(len(raw), dtype=object)
     for row, value in enumerate(raw):
         if value is not None and (isinstance(value, str) or not isinstance(value, Collection)):
             raise TargetError(f"{where}: some labels are lists and others are not ({value!r}); make each one a list.")
-        column[row] = value if value is None else tuple(value)
+        column[row] = None if value is None or any(map(is_missing, value)) else tuple(value)
     return column
 
 

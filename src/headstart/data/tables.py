@@ -13,6 +13,7 @@ import numpy as np
 
 from headstart.data.build import make_target
 from headstart.data.delimited import read_delimited
+from headstart.data.missing import is_missing
 from headstart.data.roles import Chosen, ColumnKind, Roles, Table, choose_columns, names_an_image
 from headstart.data.splits import choose_split, role_of, role_of_word
 from headstart.data.stored import ImageBytes, ImageFiles, Texts
@@ -276,7 +277,7 @@ def _kind(values: Sequence[object]) -> ColumnKind:
     dtype = getattr(values, "dtype", None)
     if getattr(dtype, "kind", "O") in "iufb":
         return "number"
-    first = next((value for value in values if not _is_missing(value)), None)
+    first = next((value for value in values if not is_missing(value)), None)
     if isinstance(first, bytes) or (isinstance(first, Mapping) and {"bytes", "path"} & set(first)):
         return "bytes"
     if isinstance(first, str | os.PathLike):
@@ -290,14 +291,7 @@ def _plain(values: Sequence[object]) -> Sequence[object] | np.ndarray:
     dtype = getattr(values, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "iufb":
         return np.asarray(values)
-    return [None if _is_missing(value) else value for value in values]
-
-
-def _is_missing(value: object) -> bool:
-    """What pandas puts where there is nothing: None, nan, NA or NaT."""
-    return (
-        value is None or (isinstance(value, float) and value != value) or type(value).__name__ in ("NAType", "NaTType")
-    )
+    return [None if is_missing(value) else value for value in values]
 
 
 def _hugging_face_classes(metadata: Mapping[bytes, bytes] | None) -> dict[str, Sequence[str]]:
