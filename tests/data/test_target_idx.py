@@ -51,6 +51,31 @@ def test_a_file_of_images_gives_its_own_split(tmp_path: Path) -> None:
         open_target(folder, split="test")
 
 
+def test_data_sets_in_one_folder_are_told_apart(tmp_path: Path) -> None:
+    for name, label in (("digits", 2), ("letters", 5)):
+        for kind, values in (("images", PIXELS), ("labels", np.array([0, 1, label, 1], dtype=np.uint8))):
+            (tmp_path / f"emnist-{name}-train-{kind}-idx{values.ndim}-ubyte").write_bytes(idx(0x08, values))
+    both = "emnist-digits-train-images-idx3-ubyte, emnist-letters-train-images-idx3-ubyte"
+    with pytest.raises(TargetError, match=f"holds several files of the split `train`: {both}; pass one of them by its"):
+        open_target(tmp_path)
+    lay_out(tmp_path / "digits", packed=False)
+    for file in (tmp_path / "digits").glob("t10k*"):
+        file.rename(tmp_path / file.name)
+    with pytest.raises(TargetError, match="all 1 examples are of the one class"):
+        open_target(tmp_path, split="test")  # of which there is one file
+    one = open_target(tmp_path / "emnist-digits-train-images-idx3-ubyte")
+    assert (one.split, one.classes) == ("train", ("0", "1", "2"))
+
+
+def test_a_file_that_lies_there_under_two_spellings_is_one(tmp_path: Path) -> None:
+    folder = lay_out(tmp_path / "digits", packed=True)
+    for file in list(folder.iterdir()):
+        (folder / file.stem).write_bytes(gzip.decompress(file.read_bytes()))
+    (folder / "train-images.idx3-ubyte").write_bytes((folder / "train-images-idx3-ubyte").read_bytes())
+    (folder / "train-labels.idx1-ubyte").write_bytes((folder / "train-labels-idx1-ubyte").read_bytes())
+    assert len(open_target(folder)) == 3
+
+
 @pytest.mark.parametrize(
     ("code", "dtype"), [(0x08, ">u1"), (0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")]
 )

@@ -38,10 +38,10 @@ def open_idx(path: Path, *, split: str | None, task: Task | None) -> Target:
     """
     notes: tuple[str, ...] = ()
     if path.is_dir():
-        by_split = {_split_name(file): file for file in sorted(path.iterdir()) if is_idx_images(file.name)}
-        sizes = {name: _header(file)[1][0] for name, file in by_split.items()}
+        by_split = _by_split(path)
+        sizes = {name: _header(files[-1])[1][0] for name, files in by_split.items()}
         split, note = choose_split(sizes, split, str(path))
-        images_path, notes = by_split[split], (note,)
+        images_path, notes = _only(path, split, by_split[split]), (note,)
     else:
         images_path, found = path, _split_name(path)
         if split is not None and role_of(split) != role_of(found):
@@ -60,6 +60,23 @@ def open_idx(path: Path, *, split: str | None, task: Task | None) -> Target:
         split=split or None,
         notes=(*notes, *scale_notes),
     )
+
+
+def _by_split(folder: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for file in sorted(path for path in folder.iterdir() if is_idx_images(path.name)):
+        found.setdefault(_split_name(file), []).append(file)
+    return found
+
+
+def _only(folder: Path, split: str, files: list[Path]) -> Path:
+    """The one file of a split, which may lie there packed and unpacked, with a dot and with a dash."""
+    if len({re.sub(r"[-_.]", "-", file.name.removesuffix(".gz")) for file in files}) > 1:
+        raise TargetError(
+            f"{folder} holds several files of the split `{split}`: {', '.join(file.name for file in files)}; pass one "
+            "of them by itself."
+        )
+    return files[-1]
 
 
 def read_idx(path: Path) -> np.ndarray:
