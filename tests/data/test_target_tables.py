@@ -223,8 +223,40 @@ def test_numbers_with_a_fraction_are_regression_and_it_is_said(write: Write) -> 
 
 
 def test_regression_on_words_names_the_row(write: Write) -> None:
-    with pytest.raises(TargetError, match=r"regression needs finite numbers; row 2 has 'many'"):
+    with pytest.raises(TargetError, match=r"regression needs finite numbers; row 2 has 'many'; correct it or leave it"):
         open_target(write("text,label\na,1\nb,many\n"), task="regression")
+
+
+@pytest.mark.parametrize("cells", [["1,5", "2", "3,25"], ["10%", "20 %", "5%"], ["1,000", "1,234,567.5", "500"]])
+def test_amounts_in_another_notation_are_classes_under_protest(write: Write, cells: list[str]) -> None:
+    path = write("text;label\n" + "".join(f"text;{cell}\n" for cell in cells))
+    target = open_target(path)
+    assert len(target.classes) == 3
+    assert any(
+        f"such as `{cells[0]}`, taken as names of classes; if they are amounts, write 1.5 for 1,5" in note
+        for note in target.notes
+    )
+    assert not any("amounts" in note for note in open_target(path, task="classification").notes)
+    with pytest.raises(TargetError, match=rf"row 1 has '{cells[0]}'; write 1.5 for 1,5, 1000 for 1,000 and 10 for 10%"):
+        open_target(path, task="regression")
+
+
+@pytest.mark.parametrize("mark", ["|", ";"])
+def test_labels_that_hold_separators_are_classes_under_protest(write: Write, mark: str) -> None:
+    target = open_target(write(f"text,label\na,sun{mark}sea\nb,sea\nc,sun\n"))
+    assert any(f"`sun{mark}sea`, each taken as one class; if `{mark}` separates" in note for note in target.notes)
+
+
+def test_classes_that_are_equal_as_numbers_are_said(write: Write) -> None:
+    target = open_target(write("text,label\na,1\nb,1.0\nc,x\n"))
+    assert target.classes == ("1", "1.0", "x")
+    assert "classes that are equal as numbers are kept apart: `1` and `1.0`" in target.notes
+
+
+@pytest.mark.parametrize("cells", [["a,b", "c, d"], ["1", "2"], ["100% wool", "silk"], ["sun|sea", "p", "q", "r", "s"]])
+def test_plain_names_of_classes_are_not_doubted(write: Write, cells: list[str]) -> None:
+    target = open_target(write("text\tlabel\n" + "".join(f"text\t{cell}\n" for cell in cells * 2), "plain.tsv"))
+    assert not any("taken as" in note or "equal" in note for note in target.notes)
 
 
 def test_several_labels_in_one_column(write: Write) -> None:

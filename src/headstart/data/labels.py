@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from headstart.data.amounts import float_of, is_amount_elsewhere, number_of
+from headstart.data.doubts import class_notes, lonely_note
 from headstart.data.missing import is_missing
 from headstart.errors import TargetError
 from headstart.records import Task
 
 SEPARATORS = ("|", ";", ",")  # between the labels of one example, tried in this order
 LONGEST = 1000  # characters of a label; longer ones are texts taken for labels
-MANY_NUMBERS = 50  # whole numbers with more distinct values than this are classes only under protest
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,7 @@ def natural_key(text: str) -> tuple:
         >>> sorted(["10", "9", "b2", "b10", "-1"], key=natural_key)
         ['-1', '9', '10', 'b2', 'b10']
     """
-    number = _number_or_none(text)
+    number = number_of(text)
     if number is not None:
         return (0, number, text)
     parts = re.split(r"(\d+)", text.casefold())
@@ -154,34 +155,8 @@ def _classification(values: np.ndarray, where: str, task: Task | None, classes: 
     order = sorted(range(len(names)), key=lambda i: natural_key(names[i]))
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
-    notes = _class_notes(names, place[codes], where, order, task)
+    notes = class_notes(names, place[codes], where, order, task)
     return Labels("classification", place[codes], tuple(names[i] for i in order), notes)
-
-
-def _class_notes(
-    names: list[str], codes: np.ndarray, where: str, order: list[int], task: Task | None
-) -> tuple[str, ...]:
-    notes = []
-    if task is None and len(names) > MANY_NUMBERS and all(_number_or_none(name) is not None for name in names):
-        notes.append(
-            f"{where} holds {len(names)} distinct whole numbers, taken as classes; if they are amounts, "
-            "pass task='regression'"
-        )
-    folded: dict[str, str] = {}
-    for name in names:
-        other = folded.setdefault(name.casefold(), name)
-        if other != name:
-            notes.append(f"the classes `{other}` and `{name}` differ only in case and are kept apart")
-    lonely = [names[order[code]] for code in np.flatnonzero(np.bincount(codes) == 1)]
-    return (*notes, *_lonely_note(lonely))
-
-
-def _lonely_note(lonely: list[str]) -> tuple[str, ...]:
-    if not lonely:
-        return ()
-    named = ", ".join(f"`{name}`" for name in lonely[:5]) + (", ..." if len(lonely) > 5 else "")
-    few = "one class has a single example" if len(lonely) == 1 else f"{len(lonely)} classes have a single example each"
-    return (f"{few} ({named}): what is learnt of it cannot be checked on another",)
 
 
 def _coded_by_name(values: np.ndarray, where: str, classes: Sequence[str]) -> Labels:
@@ -202,7 +177,7 @@ def _coded_by_name(values: np.ndarray, where: str, classes: Sequence[str]) -> La
     lonely = [names[code] for code in np.flatnonzero(np.bincount(codes) == 1)]
     unused = len(classes) - len(used)
     notes = (f"{unused} of {len(classes)} classes have no example and are left out",) if unused else ()
-    return Labels("classification", codes.astype(np.int64), tuple(names), (*notes, *_lonely_note(lonely)))
+    return Labels("classification", codes.astype(np.int64), tuple(names), (*notes, *lonely_note(lonely)))
 
 
 def _from_rows(values: np.ndarray, where: str, task: Task | None, classes: Sequence[str] | None) -> Labels:
@@ -258,13 +233,13 @@ def _label_sets(values: np.ndarray, where: str) -> tuple[list[set[str]], tuple[s
 def _numbers(values: np.ndarray, where: str, ids: Sequence[str]) -> np.ndarray:
     if values.dtype.kind in "iufb":
         return values.astype(np.float64)
-    numbers = [_number_or_none(str(value)) for value in values.ravel()]
+    numbers = [number_of(str(value)) for value in values.ravel()]
     if None in numbers:
         first = numbers.index(None)
-        raise TargetError(
-            f"{where}: regression needs finite numbers; {ids[first * len(values) // len(numbers)]} has "
-            f"{str(values.ravel()[first])!r}."
-        )
+        text, row = str(values.ravel()[first]), ids[first * len(values) // len(numbers)]
+        elsewhere = is_amount_elsewhere(text)
+        step = "write 1.5 for 1,5, 1000 for 1,000 and 10 for 10%" if elsewhere else "correct it or leave it out"
+        raise TargetError(f"{where}: regression needs finite numbers; {row} has {text!r}; {step}.")
     return np.array(numbers, dtype=np.float64).reshape(values.shape)
 
 
@@ -274,7 +249,7 @@ def _is_real(values: np.ndarray) -> bool:
         return not _is_whole(values)
     if values.dtype.kind != "U":
         return False
-    numbers = [_float_or_none(str(value)) for value in values.ravel()]
+    numbers = [float_of(str(value)) for value in values.ravel()]
     # one that is not finite is no class among amounts; `_numbers` names it
     finite = [number for number in numbers if number is not None and math.isfinite(number)]
     return None not in numbers and not all(number == int(number) for number in finite)
@@ -290,19 +265,6 @@ def _is_whole(values: np.ndarray) -> bool:
 
 def _is_binary(values: np.ndarray) -> bool:
     return values.dtype.kind in "iufb" and bool(np.isin(values, (0, 1)).all())
-
-
-def _number_or_none(text: str) -> float | None:
-    number = _float_or_none(text)
-    return number if number is not None and math.isfinite(number) else None
-
-
-def _float_or_none(text: str) -> float | None:
-    """Any number, infinity and nan too."""
-    try:
-        return float(text) if "_" not in text else None
-    except ValueError:
-        return None
 
 
 def _span(values: np.ndarray) -> str:
