@@ -83,6 +83,16 @@ def test_floats_of_another_range_are_refused(values: list[list[float]]) -> None:
         upright_rgb(Image.fromarray(np.array(values, dtype=np.float32)))
 
 
+def test_32_bits_of_0_to_255_are_refused_and_not_turned_black() -> None:
+    grey = np.array([[0, 128, 255]], dtype=np.int32)
+    with pytest.raises(ExampleError, match=r"run from 0 to 255, where .* mode I has 0 to 65535; save it with 8 or 16"):
+        decode(saved(Image.fromarray(grey), "TIFF"))
+    assert np.asarray(decode(saved(Image.fromarray(grey * 257), "TIFF")))[0, :, 0].tolist() == [0, 128, 255]
+    assert np.asarray(decode(saved(Image.fromarray(grey * 0), "TIFF"))).max() == 0  # a black picture is black
+    dark = b"P5\n3 1\n65535\n" + np.array([0, 120, 250], dtype=">u2").tobytes()  # a PGM says what white is
+    assert np.asarray(decode(dark))[0, :, 0].tolist() == [0, 0, 1]
+
+
 def test_grey_palette_and_bilevel_keep_their_colours() -> None:
     palette = Image.new("P", (2, 1))
     palette.putpalette([0, 0, 0, 200, 100, 50])

@@ -94,8 +94,9 @@ def decode(content: bytes) -> Image.Image:
 def upright_rgb(image: Image.Image) -> Image.Image:
     """A picture in any of Pillow's modes as upright RGB of 8 bits; the given image is not edited.
 
-    Sixteen bits are scaled by 255/65535 (never clipped), floats are taken as 0 to 1, transparent parts are laid over
-    white, and the turn or mirror image that the EXIF orientation asks for is carried out.
+    Sixteen bits are scaled by 255/65535 (never clipped), also where they come as 32 bits and go beyond 255, floats are
+    taken as 0 to 1, transparent parts are laid over white, and the turn or mirror image that the EXIF orientation asks
+    for is carried out.
 
     Raises:
         ExampleError: The values are outside the range of the mode.
@@ -129,7 +130,9 @@ def _from_wide(image: Image.Image) -> Image.Image:
     """A grey image of 16 bits (modes I;16 and I) or of floats (F) as 8 bits."""
     values = np.asarray(image)
     top = 1.0 if image.mode == "F" else 65535
-    if not (values.min() >= 0 and values.max() <= top):  # written so that nan fails too
+    # 32 bits do not say what white is, and a picture of 0 to 255 would turn black; Pillow scales PGM to 65535 itself
+    unclear = image.mode == "I" and image.format != "PPM" and 0 < values.max() <= 255
+    if unclear or not (values.min() >= 0 and values.max() <= top):  # written so that nan fails too
         raise ExampleError(
             f"its grey values run from {values.min():g} to {values.max():g}, where a picture of mode {image.mode} has "
             f"0 to {top:g}; save it with 8 or 16 bits."
