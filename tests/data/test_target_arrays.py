@@ -75,6 +75,18 @@ def test_labels_of_words_and_of_amounts(tmp_path: Path) -> None:
     assert several.labels.tolist() == [[1, 1], [0, 1], [0, 0]] * 2
 
 
+def test_byte_strings_are_text_in_utf8(tmp_path: Path) -> None:
+    words = np.char.encode(np.array(["käse", "brot", "käse"] * 2))
+    path = save(tmp_path, features=FEATURES, labels=words, ids=np.array(list("abcdef"), dtype="S"))
+    target = open_target(path)
+    assert (target.classes, target.labels.tolist(), target.ids[1]) == (("brot", "käse"), [1, 0, 1] * 2, "b")
+    coded = open_target(save(tmp_path, texts=words, labels=[0, 1, 0] * 2, classes=np.array([b"x", b"y"])))
+    assert (coded.classes, coded.examples.load(0)) == (("x", "y"), "käse")
+    latin = save(tmp_path, features=FEATURES, labels=np.array(["käse".encode("latin-1"), b"brot", b"brot"] * 2))
+    with pytest.raises(TargetError, match=r"`labels` of .*: b'k\\xe4se' is not UTF-8; if it is text, decode it, for"):
+        open_target(latin)
+
+
 def test_splits_are_never_merged(tmp_path: Path) -> None:
     path = save(
         tmp_path,

@@ -313,6 +313,12 @@ def test_a_label_that_is_missing_in_a_list_is_no_class(labels: object):
         open_target((list("abc"), labels))
 
 
+@pytest.mark.parametrize("of", [list, np.array, lambda labels: np.array(labels, dtype=object)])
+def test_labels_of_bytes_are_text(of: Callable):
+    assert open_target((list("abc"), of([b"x", b"y", b"x"]))).classes == ("x", "y")
+    assert open_target((list("abc"), of([[b"x"], [b"y"], [b"x"]]))).classes == ("x", "y")
+
+
 def test_a_label_spelled_nan_is_a_label_and_a_missing_set_of_labels_is_empty():
     assert open_target((list("ab"), ["nan", "<NA>"])).classes == ("<NA>", "nan")
     target = open_target((list("abc"), pandas.Series(["x|y", None, "y"])), task="multi-label")

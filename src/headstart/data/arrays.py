@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.data.build import make_target
+from headstart.data.encoded import text_array
 from headstart.data.scaling import image_array
 from headstart.data.splits import choose_split, role_of
 from headstart.data.stored import ArrayRows, Texts, array_digest
@@ -187,7 +188,8 @@ def _choose(file: np.lib.npyio.NpzFile, path: Path, wanted: str | None) -> Array
             f"{path} holds {', '.join(f'`{key}`' for key in file.files) or 'no arrays'}; expected `labels` with "
             f"`features`, `logits`, `probs`, `images` or `texts`.{hint}"
         )
-    return Arrays({meaning: file[key] for meaning, key in shared.items()}, str(path), chosen, notes)
+    found = {meaning: text_array(file[key], f"`{key}` of {path}") for meaning, key in shared.items()}
+    return Arrays(found, str(path), chosen, notes)
 
 
 def _meaning(key: str) -> tuple[str | None, str | None]:

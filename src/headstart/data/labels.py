@@ -9,6 +9,7 @@ import numpy as np
 
 from headstart.data.amounts import float_of, is_amount_elsewhere, number_of
 from headstart.data.doubts import class_notes, lonely_note
+from headstart.data.encoded import decoded, text_array
 from headstart.data.missing import is_missing
 from headstart.errors import TargetError
 from headstart.records import Task
@@ -83,9 +84,9 @@ def natural_key(text: str) -> tuple:
 def _as_array(raw: Sequence[object] | np.ndarray, where: str) -> np.ndarray:
     """Numbers or text as a plain array; sets of labels of one example (lists) as an object array."""
     if isinstance(raw, np.ndarray) and raw.dtype != object:
-        return raw
+        return text_array(raw, where)
     raw = [value.tolist() if isinstance(value, np.ndarray) else value for value in raw]
-    raw = [None if is_missing(value) else value for value in raw]
+    raw = [None if is_missing(value) else decoded(value, where) for value in raw]
     kinds = {type(value) for value in raw}
     if kinds & {list, tuple, set, frozenset} and not _is_table(raw):
         return _as_sets(raw, where)
@@ -109,7 +110,8 @@ def _as_sets(raw: Sequence[object], where: str) -> np.ndarray:
     for row, value in enumerate(raw):
         if value is not None and (isinstance(value, str) or not isinstance(value, Collection)):
             raise TargetError(f"{where}: some labels are lists and others are not ({value!r}); make each one a list.")
-        column[row] = None if value is None or any(map(is_missing, value)) else tuple(value)
+        if value is not None and not any(map(is_missing, value)):
+            column[row] = tuple(decoded(name, where) for name in value)
     return column
 
 
