@@ -194,6 +194,15 @@ def test_meta_transfer_learns_once_is_kept_and_becomes_a_row_and_figure_3(
     drawn = run("reproduce", "figure3", "--show", "--out", out, "--figures", tmp_path / "figures")
     assert drawn.exit_code == 0, drawn.output
     assert (tmp_path / "figures" / "figure3.png").exists()
+    assert (
+        "3 tasks for 200; drawn from 60 examples a class; 4 test examples a class; adaptation networks" in drawn.stdout
+    )
+    kept = next((tmp_path / "cache" / "meta").glob("*.safetensors"))
+    kept.write_bytes(kept.read_bytes()[:5000])
+    mended = run("reproduce", "table1", *learning, "--tasks", 1, "--device", "auto", "--out", tmp_path / "mended.jsonl")
+    assert mended.exit_code == 0, mended.output
+    assert f"{kept} holds no adaptation networks, or damaged ones" in mended.stderr
+    assert read_results(tmp_path / "mended.jsonl").rows[0]["accuracy"] == rows[0]["accuracy"]
     before = out.read_bytes()
     other = run("reproduce", "table1", *given, "--meta-data", "shapes", "--episodes", 5, "--tasks", 3)
     assert (other.exit_code, out.read_bytes()) == (2, before)
@@ -305,6 +314,11 @@ def test_a_model_that_is_not_there_is_named_before_the_first_task(run: Run, netw
     ("arguments", "words"),
     [
         (["tabel1"], "Did you mean `table1`?"),
+        (
+            ["figure3", "--epochs", "3", "--seeds", "3"],
+            "figure3 has no use for `--epochs` and `--seeds`: it trains on none",
+        ),
+        (["table1", "--device", "abacus"], "`device` must be one of auto, cpu, cuda, mps; got 'abacus'"),
         (["figure3", "--episodes", "9"], "a run without `--meta-data` has no use for `--episodes`"),
         (["figure6", "--meta-data", "mnist"], "`--meta-data` is for rows of meta-transfer, and none of them is asked"),
         (["table1", "--rows", "nothing"], "fits no row of table1"),

@@ -39,13 +39,17 @@ def test_it_follows_from_seed_and_number_alone() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"episodes": 0}, "`episodes` must be at least 1; got 0"),
-        ({"queries": 0}, "`queries` must be at least 1"),
-        ({"ways": (1, 3)}, "`ways` must be a range from 2 up; got 1 to 3"),
-        ({"shots": (4, 2)}, "`shots` must be a range from 1 up; got 4 to 2"),
+        ({"episodes": 0}, "`episodes` must be a whole number from 1 up; got 0"),
+        ({"queries": 0}, "`queries` must be a whole number from 1 up"),
+        ({"ways": (1, 3)}, r"`ways` must be two whole numbers from 2 up, as in \(2, 6\); got \(1, 3\)"),
+        ({"shots": (4, 2)}, r"`shots` must be two whole numbers from 1 up, .* got \(4, 2\)"),
+        ({"ways": 5}, "`ways` must be two whole numbers"),
+        ({"ways": (2.0, 2.5)}, "`ways` must be two whole numbers"),
+        ({"episodes": 2.5}, "`episodes` must be a whole number"),
+        ({"seed": "a"}, "`seed` must be a whole number"),
         ({"rate": float("nan")}, "`rate` must be positive"),
         ({"rate": float("inf")}, "`rate` must be positive"),
-        ({"penalty": float("nan")}, "`penalty` must be at least 0"),
+        ({"penalty": float("nan")}, "`penalty` must be 0 or positive and finite"),
     ],
 )
 def test_settings_out_of_range_are_named(changes: dict, words: str) -> None:

@@ -106,6 +106,65 @@ def test_without_norms_it_acts_on_convolutions_with_a_bias_of_their_own_or_folde
     torch.testing.assert_close(found, inserted.eval()(x)[0])
 
 
+def norm_of_responses() -> tuple[nn.Module, ...]:
+    class GlobalResponseNorm(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight, self.bias = nn.Parameter(torch.rand(8)), nn.Parameter(torch.rand(8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            size = x.norm(dim=(1, 2), keepdim=True)
+            return x + self.bias[:, None, None] + self.weight[:, None, None] * x * size
+
+    return nn.Conv2d(3, 8, 1), GlobalResponseNorm()
+
+
+def standardised() -> tuple[nn.Module, ...]:
+    class Standardised(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            weight = self.weight / self.weight.std(dim=(1, 2, 3), keepdim=True)
+            return nn.functional.conv2d(x, weight, self.bias)
+
+    return (Standardised(3, 8, 3),)
+
+
+def tied() -> tuple[nn.Module, ...]:
+    one, other = nn.BatchNorm2d(8), nn.BatchNorm2d(8)
+    other.weight = one.weight
+    return nn.Conv2d(3, 8, 1), one, nn.Conv2d(8, 8, 1), other
+
+
+def written_over() -> tuple[nn.Module, ...]:
+    return nn.Conv2d(3, 8, 1, bias=False), nn.ReLU6(inplace=True), Bias(torch.rand(8), nn.Identity())
+
+
+def scaling() -> tuple[nn.Module, ...]:
+    class Times(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.rand(8))  # a bias by name only
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * self.bias[:, None, None]
+
+    return nn.Conv2d(3, 8, 1, bias=False), Times()
+
+
+@pytest.mark.parametrize("layers", [norm_of_responses, standardised, tied, written_over, scaling])
+def test_where_other_weights_are_not_what_an_inserted_layer_does_there_is_no_point(
+    layers: Callable[[], tuple[nn.Module, ...]],
+) -> None:
+    torch.manual_seed(0)
+    plain = nn.Conv2d(8, 4, 1)
+    found = film_points(Pair(*layers(), plain).eval(), torch.randn(2, 3, 4, 4))
+    last = len(layers())
+    own = [(f"layers.{last}.weight", f"layers.{last}.bias")]
+    tied_besides = [("layers.0.weight", "layers.0.bias"), ("layers.2.weight", "layers.2.bias"), *own]
+    of_responses = [("layers.0.weight", "layers.0.bias"), *own]
+    expected = {tied: tied_besides, norm_of_responses: of_responses}.get(layers, own)
+    assert [(point.weight, point.bias) for point in found] == expected
+
+
 def test_layers_that_the_features_do_not_pass_through_are_no_points() -> None:
     class Beside(Pair):
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
@@ -128,7 +187,7 @@ def test_looking_for_points_leaves_the_network_as_it_was() -> None:
 
 
 def test_a_network_with_nothing_to_scale_and_shift_is_refused() -> None:
-    with pytest.raises(ModelError, match="neither norms nor convolutions with a bias"):
+    with pytest.raises(ModelError, match="no norms, and no convolutions with a bias"):
         film_points(Pair(nn.Conv2d(3, 8, 1, bias=False)), torch.randn(2, 3, 4, 4))
 
     class Frozen(Pair):
@@ -136,5 +195,5 @@ def test_a_network_with_nothing_to_scale_and_shift_is_refused() -> None:
             with torch.inference_mode():
                 return super().forward(x)
 
-    with pytest.raises(ModelError, match="nothing that FiLM could scale"):
+    with pytest.raises(ModelError, match="whose channels FiLM could scale and shift"):
         film_points(Frozen(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8)).eval(), torch.randn(2, 3, 4, 4))

@@ -14,6 +14,12 @@ from headstart.meta import training as room
 SHORT = MetaTraining(episodes=12, ways=(2, 3), shots=(2, 4), queries=3, per_step=2)
 
 
+def same(one: Cnaps, other: Cnaps) -> bool:
+    """Bit for bit."""
+    theirs = other.adaptation()
+    return all(torch.equal(value, theirs[name]) for name, value in one.adaptation().items())
+
+
 def loss_of(learner: Cnaps, seed: int) -> float:
     """Mean loss on tasks that no training here has drawn."""
     settings = MetaTraining(ways=(2, 3), shots=(3, 3), queries=6, seed=seed)
@@ -33,7 +39,8 @@ def test_training_lowers_the_loss_on_tasks_it_has_not_seen() -> None:
 def test_the_same_seed_gives_the_same_networks_and_another_gives_others() -> None:
     one, again = (meta_train(tiny.source(), [tiny.target()], SHORT) for _ in range(2))
     other = meta_train(tiny.source(), [tiny.target()], MetaTraining(**{**vars(SHORT), "seed": 1}))
-    assert one.fingerprint() == again.fingerprint() != other.fingerprint()
+    assert same(one, again)
+    assert not same(one, other)
 
 
 def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,9 +58,9 @@ def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path: Path, monkeypat
             meta_train(tiny.source(), [tiny.target()], SHORT, checkpoint=path, checkpoint_seconds=0)
     steps = []
     monkeypatch.setattr(room._Training, "_step", lambda training: steps.append(1) or step(training))
-    resumed = meta_train(tiny.source(), [tiny.target()], SHORT, checkpoint=path)
+    resumed = meta_train(tiny.source(), [tiny.target()], SHORT, checkpoint=str(path))
     assert len(steps) == 2
-    assert resumed.fingerprint() == whole.fingerprint()
+    assert same(resumed, whole)
     with pytest.raises(InputError, match="belongs to a training with other data"):
         meta_train(tiny.source(), [tiny.target(seed=3)], SHORT, checkpoint=path)
 
@@ -67,8 +74,10 @@ def test_progress_is_told_and_the_last_word_is_all_of_it() -> None:
 
 
 def test_what_cannot_be_learnt_from_is_refused() -> None:
-    with pytest.raises(InputError, match="`targets` is empty"):
+    with pytest.raises(InputError, match="`targets` must be a list of labelled data sets"):
         meta_train(tiny.source(), [])
+    with pytest.raises(InputError, match="`targets` must be a list of labelled data sets"):
+        meta_train(tiny.source(), "photos.zip")
     one_class = tiny.target(30).subset(np.arange(0, 30, 3))
     with pytest.raises(InputError, match="fewer than two classes with two examples"):
         meta_train(tiny.source(), [tiny.target(), one_class], SHORT)

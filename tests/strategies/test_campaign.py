@@ -18,7 +18,7 @@ from headstart.strategies.answers import as_text, write_answers
 from headstart.strategies.campaign import campaign
 from headstart.strategies.export import export_onnx
 from headstart.strategies.run import Answers
-from headstart.strategies.unlabelled import open_inputs
+from headstart.train.unlabelled import open_inputs
 
 SHORT = {"epochs": 2, "batch_size": 16, "cache": False}
 

@@ -32,7 +32,7 @@ def predict(
     """Predict with a saved transfer: class and probabilities, or values, of every input."""
     from headstart.strategies import load
     from headstart.strategies.answers import as_text, form_of, write_answers
-    from headstart.strategies.unlabelled import open_inputs
+    from headstart.train.unlabelled import open_inputs
 
     check_places(out=out)
     form = None if out is None or on_stdout(out) else form_of(out)  # before the work, not after

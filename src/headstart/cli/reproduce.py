@@ -108,9 +108,7 @@ def reproduce(
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where forward passes are kept.", rich_help_panel=DATA)
     ] = None,
-    device: Annotated[
-        str, typer.Option(metavar="NAME", help="cpu, cuda, mps: for fine-tuning.", rich_help_panel=DATA)
-    ] = "cpu",
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, mps.", rich_help_panel=DATA)] = "cpu",
     jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes.", rich_help_panel=RESULT)] = 1,
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="One row a task; the same command resumes.", rich_help_panel=RESULT)
@@ -175,8 +173,10 @@ def reproduce(
     wanted = room.wanted_rows(request) if show and name == room.TABLE else None
     if not show:
         from headstart.experiments.bench import Bench
+        from headstart.extract.device import pick_device
 
-        bench = Bench(scale, tuple(request.places.items()), root, None if cache is None else str(cache), device)
+        chosen = str(pick_device(device))
+        bench = Bench(scale, tuple(request.places.items()), root, None if cache is None else str(cache), chosen)
         (_rescore if rescore else _run)(request, out, jobs, bench)
     _show(name, [out, *(also or [])], figures, markdown, told, wanted)
 
@@ -188,6 +188,8 @@ def _refuse_unused(context: typer.Context, name: str, *, show: bool, rescore: bo
         refuse_given(context, OF_A_RUN, "`--show`", "runs nothing")
         if name != room.TABLE:
             refuse_given(context, ("rows", "paper_only"), f"{name} with `--show`", "draws all its rows")
+    elif room.is_meta(name):
+        refuse_given(context, ("epochs", "each", "seeds", "seeded"), name, "trains on none of its tasks")
     elif room.is_selection(name):
         unused = (*OF_THE_TABLE, *(() if rescore else ("jobs",)))
         refuse_given(context, unused, name, "has every source on every target, one after the other")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from headstart.experiments.correlate import Coefficient
 from headstart.experiments.grid import MISSING, Grid, counted
 from headstart.experiments.table import PAPER_SCORES, Line
 
@@ -10,8 +11,9 @@ CLAIMED_GAIN = "up to +30 %"  # "up to 30% improvement compared to the best comp
 
 
 def claims_grid(lines: Sequence[Line]) -> Grid | None:
-    """Each claim of the abstract with what was obtained on it; None where no row has tasks enough."""
-    found = [line for line in lines if line.tasks >= LEAST and line.coefficients["leep"] is not None]
+    """Each claim of the abstract with what was obtained on it; None where no line has tasks enough."""
+    of_paper = [line for line in lines if line.row.in_paper and line.tasks >= LEAST]
+    found = [line for line in of_paper if line.coefficients["leep"] is not None]
     if not found:
         return None
     small = [line for line in found if line.row.setting != "large"]
@@ -23,10 +25,11 @@ def claims_grid(lines: Sequence[Line]) -> Grid | None:
         ("its gain over the better of the two, ImageNet to CIFAR-100", CLAIMED_GAIN, _largest_gain(rivals)),
     )
     notes = (
-        f"of the rows with {LEAST} tasks or more; predicts: the 95 % interval of Pearson's coefficient lies above 0",
+        f"of the lines above with {LEAST} tasks or more, but for those marked *; predicts: the 95 % interval of "
+        "Pearson's coefficient lies above 0",
         "claims: the abstract of arXiv:2002.12462; `in every row` is how its words read, not a number of the paper",
         "gain: LEEP's coefficient over that of the better of NCE and H-score (an H-score that does not vary is left "
-        "out), minus 1; stand-ins count as what they stand for",
+        "out), minus 1, where the interval of the latter lies above 0; stand-ins count as what they stand for",
     )
     return Grid("What the abstract claims", ("claim", "expected", "obtained"), cells, notes, text_columns=3)
 
@@ -36,33 +39,30 @@ def _positive(line: Line) -> bool:
     return leep is not None and leep.low > 0
 
 
-def _best_other(line: Line) -> float | None:
-    """The higher coefficient of NCE and H-score, where there is one."""
+def _best_other(line: Line) -> Coefficient | None:
+    """The higher of the coefficients of NCE and H-score, where there is one."""
     others = [line.coefficients[name] for name in PAPER_SCORES if name != "leep"]
-    values = [other.value for other in others if other is not None]
-    return max(values) if values else None
+    return max((other for other in others if other is not None), key=lambda other: other.value, default=None)
 
 
 def _gain(line: Line) -> float:
     leep, other = line.coefficients["leep"], _best_other(line)
     assert leep is not None
     assert other is not None
-    return leep.value - other
+    return leep.value - other.value
 
 
 def _largest_gain(rivals: Sequence[Line]) -> str:
-    """In words, where LEEP gains most on the row that the claim is about; coefficients below 0 have no ratio."""
+    """In words, where LEEP gains most on the rows that the claim is about; what may be 0 or less has no ratio."""
     of_claim = [line for line in rivals if line.row.source == "imagenet" and line.row.target == "cifar100"]
-    ratios = [
-        (_gain(line) / other, line) for line in of_claim if (other := _best_other(line)) is not None and other > 0
-    ]
-    if not ratios:
+    others = [(line, other) for line in of_claim if (other := _best_other(line)) is not None and other.low > 0]
+    if not others:
         return MISSING
-    gain, line = max(ratios, key=lambda pair: pair[0])
+    gain, line = max(((_gain(line) / other.value, line) for line, other in others), key=lambda pair: pair[0])
     return f"up to {100 * gain:+.0f} % ({line.used}, {line.row.setting}, {line.row.method})"
 
 
 def _share(lines: Sequence[Line], holds: Callable[[Line], bool]) -> str:
     if not lines:
         return MISSING
-    return f"in {sum(map(holds, lines))} of {counted(len(lines), 'row')}"
+    return f"in {sum(map(holds, lines))} of {counted(len(lines), 'line')}"

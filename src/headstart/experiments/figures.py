@@ -13,7 +13,7 @@ from headstart.experiments.grid import counted
 from headstart.experiments.plan import Scale
 from headstart.experiments.results import Stored
 from headstart.experiments.selection import Choice, choices
-from headstart.experiments.table import outcome_of, scale_of, used
+from headstart.experiments.table import differences, outcome_of, scale_of, used
 from headstart.experiments.unmixed import check_unmixed
 from headstart.plots import (
     Candidates,
@@ -111,7 +111,7 @@ def _clouds(figure: paper.Figure, groups: Groups) -> tuple[dict[str, list[Cloud]
         scores = np.array([row["scores"]["leep"] for row in rows])
         outcomes = np.array([outcome_of(row) for row in rows])
         panels.setdefault(panel, []).append(Cloud(f"{paper.METHODS[method]} ({len(rows)})", scores, outcomes))
-        words.append(_said(panel, method, len(rows), scale, figure.setting))
+        words.append(_said(panel, method, rows, scale, figure.setting))
     return panels, words
 
 
@@ -155,7 +155,7 @@ def _convergence(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> 
             np.array([row["curve"] for row in paired]),
             np.array([reference[row["number"]] for row in paired]),
         )
-        words.append(_said(panel, method, len(paired), scale, "convergence"))
+        words.append(_said(panel, method, paired, scale, "convergence"))
     if not panels:
         raise InputError(f"{figure.name} needs the training from scratch of the same tasks, and the results hold none.")
     return draw_convergence(panels, stem, title=_title(figure, _data_of(groups))), words
@@ -226,7 +226,6 @@ def _panels(choice: Choice) -> dict[str, Candidates]:
     return panels
 
 
-def _said(panel: str, method: str, tasks: int, scale: Scale, setting: str) -> str:
-    less = [f"{counted(tasks, 'task')} for {paper.TASKS}"] if tasks < paper.TASKS else []
-    less += scale.differences(method, setting)
-    return f"{panel}, {paper.METHODS[method]}: " + ("; ".join(less) or f"{tasks} tasks, in full")
+def _said(panel: str, method: str, rows: Sequence[Mapping[str, Any]], scale: Scale, setting: str) -> str:
+    less = differences(rows, scale, setting)
+    return f"{panel}, {paper.METHODS[method]}: " + ("; ".join(less) or f"{len(rows)} tasks, in full")

@@ -13,6 +13,7 @@ from headstart.experiments.grid import counted
 from headstart.experiments.plan import Meta, Part
 from headstart.meta import Cnaps, MetaTraining, load, meta_train, save
 from headstart.meta.training import identity_of
+from headstart.records import writing
 
 FOLDER = "meta"  # within that of the forward passes
 
@@ -30,9 +31,10 @@ def trained(part: Part, bench: Bench, announce: Announce) -> Path:
             "must not have seen its classes. Leave it out."
         )
     path = _path(part, bench)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if not path.exists():
+        if not _is_kept(path, part, announce):
             titles = [opened(name, bench).title for name in meta.data]
             announce(f"{part.row.name}: learning to adapt from {', '.join(titles)}")
             checkpoint = path.with_suffix(".unfinished")
@@ -47,6 +49,19 @@ def trained(part: Part, bench: Bench, announce: Announce) -> Path:
             save(learnt, path)
             checkpoint.unlink(missing_ok=True)
     return path
+
+
+def _is_kept(path: Path, part: Part, announce: Announce) -> bool:
+    """Whether the file is there and whole; a damaged one makes room for another."""
+    if not path.exists():
+        return False
+    try:
+        load(path, source=loaded(part.source))
+    except InputError as error:
+        announce(f"{error} Here that is done at once.")
+        path.unlink()
+        return False
+    return True
 
 
 @lru_cache(maxsize=2)

@@ -74,6 +74,11 @@ def is_selection(name: str) -> bool:
     return any(figure.name == name and figure.kind == "selection" for figure in paper.FIGURES)
 
 
+def is_meta(name: str) -> bool:
+    """Whether all its rows are of meta-transfer."""
+    return any(figure.name == name and figure.setting == "meta" for figure in paper.FIGURES)
+
+
 def wanted_rows(request: Request) -> list[paper.TableRow]:
     """The rows of the table that a name is about and that the glob lets through.
 

@@ -247,6 +247,20 @@ def setting_of(row: Mapping[str, Any]) -> str:
     return str(row["row"]).split("/")[2]
 
 
+def differences(rows: Sequence[Mapping[str, Any]], scale: Scale, setting: str) -> list[str]:
+    """In words, where rows of one method, one a task, are less than the paper's or were made otherwise.
+
+    Args:
+        setting: Whose settings of the scale they followed: that of their row, or "convergence".
+    """
+    said = [f"{counted(len(rows), 'task')} for {paper.TASKS}"] if len(rows) < paper.TASKS else []
+    said += scale.differences(rows[0]["method"], setting)
+    if "meta" in rows[0]:
+        data, episodes = rows[0]["meta"]["data"], rows[0]["meta"]["episodes"]
+        said.append(f"adaptation networks trained on {counted(episodes, 'episode')} of {', '.join(data)}")
+    return said
+
+
 def _line(rows: Sequence[Mapping[str, Any]], scale: Scale) -> Line:
     first = [row for row in rows if row["outcome_seed"] == 0]
     spec = next(row for row in (*paper.ROWS, *paper.BEYOND) if row.name == rows[0]["row"])
@@ -256,12 +270,6 @@ def _line(rows: Sequence[Mapping[str, Any]], scale: Scale) -> Line:
     for row in sorted(rows, key=lambda row: row["outcome_seed"]):
         repeated.setdefault(row["number"], []).append(outcome_of(row))
     columns = {name: _column(first, name) for name in (*PAPER_SCORES, *BEYOND_SCORES)}
-    less = scale.differences(spec.method, spec.setting)
-    if len(first) < paper.TASKS:
-        less = [f"{counted(len(first), 'task')} for {paper.TASKS}", *less]
-    if "meta" in rows[0]:
-        data, episodes = rows[0]["meta"]["data"], rows[0]["meta"]["episodes"]
-        less = [*less, f"adaptation networks trained on {counted(episodes, 'episode')} of {', '.join(data)}"]
     over_chance = relative_to_chance(y, classes)
     return Line(
         row=spec,
@@ -269,7 +277,7 @@ def _line(rows: Sequence[Mapping[str, Any]], scale: Scale) -> Line:
         data=rows[0]["data"],
         used=used(rows[0]),
         tasks=len(first),
-        scaled=tuple(less),
+        scaled=tuple(differences(first, scale, spec.setting)),
         coefficients={name: pearson(x, y) for name, x in columns.items()},
         partial={name: pearson(x, y, given=np.log(classes)) for name, x in columns.items()},
         chance={name: pearson(x, over_chance) for name, x in columns.items()},

@@ -24,6 +24,7 @@ class SetEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """(b, 3, h, w) to (b, width)."""
+        images = images.float()  # whatever the source computes in
         if max(images.shape[-2:]) > SIDE:
             images = nn.functional.adaptive_avg_pool2d(images, SIDE)
         return self.layers(images).mean(dim=(2, 3))

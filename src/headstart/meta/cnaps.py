@@ -2,30 +2,41 @@
 
 Requeima, Gordon, Bronskill, Nowozin, Turner: Fast and Flexible Multi-Task Classification Using Conditional Neural
 Adaptive Processes, NeurIPS 2019, https://arxiv.org/abs/1906.07697. The source is frozen. From labelled examples one
-network makes FiLM parameters for the source, another a linear head for the features that the source then gives. What
-differs from the authors' code: the makers' last layers start at 0 beside the nearest class mean, features are
-standardised once, and the FiLM maker shares its first layers among the places where it acts.
+network makes FiLM parameters for the source, another a linear head for the features that the source then gives.
+
+What differs from the authors' networks:
+
+- FiLM follows from the code of the whole set alone. Theirs also encode what each level of the adapted network makes of
+  the set ("auto-regressive").
+- FiLM acts at every affine norm on the way to the features, theirs inside the residual blocks of a ResNet18; one maker
+  shares its first layers among all those places.
+- The set encoder looks at 32 pixels, has four stages, and norms that know no batch.
+- Features are standardised once. The head has a learnt scale and begins as that of the nearest class mean: the network
+  that makes it begins at 0, beside the mean as weight and -|mean|^2 / 2 as bias.
+- Thousands of tasks, four a step, with a rate that rises and falls.
 """
 
 import copy
+import os
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from headstart.data import Target, open_target
 from headstart.errors import InputError, ModelError
+from headstart.extract.device import pick_device
 from headstart.meta.adaptation import FilmMaker, HeadMaker, SetEncoder
 from headstart.meta.film import features_with, film_points, filmed
 from headstart.sources import Source
 from headstart.sources.fingerprint import probe_examples
 from headstart.train.batches import Batches, batches_of, readable, to_device
 from headstart.train.outputs import outputs_of
+from headstart.train.unlabelled import open_inputs
 
+CHANNELS = 3
 CHUNK = 64  # examples of a task that are looked at together where no gradient is wanted
 
 
@@ -60,6 +71,11 @@ class Cnaps(nn.Module):
         self.source = source
         self.body = copy.deepcopy(source.network).eval()
         probe: Any = source.join([source.prepare(example) for example in probe_examples("image")[:2]])
+        if probe.ndim != 4 or probe.shape[1] != CHANNELS:
+            raise ModelError(
+                f"{source.name} takes batches of shape {tuple(probe.shape)}; CNAPs encodes images (b, 3, h, w). Choose "
+                "a source that takes such."
+            )
         self.points = film_points(self.body, probe)
         self.body.requires_grad_(False)
         with torch.no_grad():
@@ -94,12 +110,6 @@ class Cnaps(nn.Module):
             for name, value in own.items():
                 value.copy_(tensors[name])
 
-    def fingerprint(self) -> str:
-        """Hex hash of the source and of the adaptation networks' weights."""
-        digest = blake2b(self.source.fingerprint.encode(), digest_size=16)
-        digest.update(save({name: value.cpu().contiguous() for name, value in self.adaptation().items()}))
-        return digest.hexdigest()
-
     def standardise(self, images: Tensor) -> None:
         """Take the centre and spread of the features from these images, through the source as it is."""
         with torch.no_grad():
@@ -122,22 +132,29 @@ class Cnaps(nn.Module):
 
         Args:
             images: (n, 3, h, w), as the source prepares them.
-            labels: (n,) 0..classes-1, each there.
+            labels: (n,) 0..classes-1.
+
+        Raises:
+            InputError: A class has no examples, or a label is none of the classes.
         """
+        if set(labels.tolist()) != set(range(classes)):
+            raise InputError(f"`labels` must be 0 to {classes - 1}, each there; got {sorted(set(labels.tolist()))}.")
         film = self.film_of(self.encoder(images).mean(dim=0))
-        ones = torch.nn.functional.one_hot(labels, classes).to(images.dtype)  # (n, C)
-        means = ones.T @ self.features(images, film) / ones.sum(dim=0)[:, None]
+        features = self.features(images, film)
+        ones = torch.nn.functional.one_hot(labels, classes).to(features.dtype)  # (n, C)
+        means = ones.T @ features / ones.sum(dim=0)[:, None]
         return Adapted(self, film, *self.head(means))
 
-    def adapt(self, target: object, *, max_bad: float = 0.01, device: torch.device | str = "cpu") -> "Adapted":
+    def adapt(self, target: object, *, max_bad: float = 0.01, device: str = "auto") -> "Adapted":
         """Adapt to labelled images: they pass through the set encoder and the adapted source once.
 
         Args:
             target: Whatever `open_target` reads.
             max_bad: The largest share of images that may be unreadable; they are left out.
+            device: "auto", "cpu", "cuda" or "mps".
 
         Raises:
-            InputError: The target holds no images, no classes, or a class without examples.
+            InputError: The target holds no images, no classes, or a class without examples; or there is no such device.
             TargetError: It cannot be read, or too much of it.
         """
         opened = readable(open_target(target), max_bad=max_bad)[0]
@@ -146,9 +163,9 @@ class Cnaps(nn.Module):
         adapted.classes = opened.classes
         return adapted
 
-    def adapt_on(self, batches: Batches, classes: int, *, device: torch.device | str = "cpu") -> "Adapted":
+    def adapt_on(self, batches: Batches, classes: int, *, device: str = "auto") -> "Adapted":
         """As `adapt_to`, in pieces and without gradients: a large task costs no more memory than a small one."""
-        place = torch.device(device)
+        place = pick_device(device)
         self.to(place)
         n = len(batches.labels)
         pieces = [np.arange(start, min(n, start + CHUNK)) for start in range(0, n, CHUNK)]
@@ -168,26 +185,46 @@ class Cnaps(nn.Module):
             return Adapted(self, film, *self.head(sums / counts[:, None]))
 
 
-class Adapted(nn.Module):
-    """A source adapted to one task: images (b, 3, h, w) to outputs (b, C).
+class Adapted:
+    """A source adapted to one task, called with images (b, 3, h, w) for outputs (b, C).
 
-    `classes` names the outputs, where the task came with names.
+    It lives on its learner, which must stay where it is.
     """
 
-    classes: tuple[str, ...] = ()
-
     def __init__(self, learner: Cnaps, film: Mapping[str, Tensor], weights: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.learner, self.tensors, self.weights, self.bias = learner, dict(film), weights, bias
+        self.learner, self.film, self.weights, self.bias = learner, film, weights, bias
+        self.classes: tuple[str, ...] = ()  # names of the outputs, where the task came with names
 
-    def forward(self, images: Tensor) -> Tensor:
+    def __call__(self, images: Tensor) -> Tensor:
         """(b, 3, h, w) to (b, C)."""
-        return self.learner.features(images, self.tensors) @ self.weights.T + self.bias
+        return self.learner.features(images, self.film) @ self.weights.T + self.bias
 
     def outputs(self, target: object) -> np.ndarray:
-        """Outputs (n, C) on the images of whatever `open_target` reads; the largest is the class."""
-        batches = batches_of(open_target(target), self.learner.source)
-        return outputs_of(self, batches, device=self.bias.device).numpy()
+        """Outputs (n, C) on whatever labelled images `open_target` reads; the largest is the class.
+
+        Raises:
+            TargetError: The target cannot be read, or one of its images.
+            InputError: It holds no images.
+        """
+        opened = open_target(target)
+        if opened.kind != "image":
+            raise InputError(f"{opened.name} holds {opened.kind}s; images are wanted.")
+        return self._of(readable(opened, max_bad=0)[0])
+
+    def predict(self, images: str | os.PathLike) -> dict[str, str]:
+        """The class of each image that can be read, by its name: of a folder, zip, table or `.npz`, or of one image.
+
+        Raises:
+            InputError: There are no images, or none can be read.
+        """
+        found = open_inputs(images, "image")
+        nothing = np.zeros(len(found.ids), dtype=np.int64)
+        target = Target(str(images), "image", "classification", found.examples, nothing, self.classes, found.ids)
+        codes = self._of(target).argmax(axis=1)
+        return {name: self.classes[code] for name, code in zip(found.ids, codes, strict=True)}
+
+    def _of(self, target: Target) -> np.ndarray:
+        return outputs_of(self, batches_of(target, self.learner.source), device=self.bias.device).numpy()
 
 
 def _check(target: Target) -> None:

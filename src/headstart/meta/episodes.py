@@ -35,16 +35,19 @@ class MetaTraining:
 
     def __post_init__(self) -> None:
         """Raises InputError where a setting is out of its range."""
-        for name, least in (("episodes", 1), ("queries", 1), ("per_step", 1), ("seed", 0), ("penalty", 0)):
+        for name, least in (("episodes", 1), ("queries", 1), ("per_step", 1), ("seed", 0)):
             value = getattr(self, name)
-            if not (value >= least and isfinite(value)):
-                raise InputError(f"`{name}` must be at least {least}; got {value}.")
-        if not (self.rate > 0 and isfinite(self.rate)):
-            raise InputError(f"`rate` must be positive; got {self.rate}.")
+            if not (isinstance(value, int) and value >= least):
+                raise InputError(f"`{name}` must be a whole number from {least} up; got {value!r}.")
+        for name, fits in (("rate", self.rate > 0), ("penalty", self.penalty >= 0)):
+            if not (fits and isfinite(getattr(self, name))):
+                wanted = "positive" if name == "rate" else "0 or positive"
+                raise InputError(f"`{name}` must be {wanted} and finite; got {getattr(self, name)}.")
         for name, least in (("ways", 2), ("shots", 1)):
-            low, high = getattr(self, name)
-            if not least <= low <= high:
-                raise InputError(f"`{name}` must be a range from {least} up; got {low} to {high}.")
+            value = getattr(self, name)
+            pair = isinstance(value, tuple) and len(value) == 2 and all(isinstance(bound, int) for bound in value)
+            if not (pair and least <= value[0] <= value[1]):
+                raise InputError(f"`{name}` must be two whole numbers from {least} up, as in (2, 6); got {value!r}.")
 
 
 @dataclass(frozen=True, eq=False)

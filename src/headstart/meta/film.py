@@ -1,7 +1,7 @@
 """FiLM: a scale and a shift for every channel of a frozen network, given at each call (Perez et al., AAAI 2018).
 
 gamma * norm(x) + beta is the norm itself with weight gamma * w and bias gamma * b + beta. So nothing is inserted: the
-network is called with those tensors in the place of its own (`torch.func.functional_call`), whatever its architecture.
+network is called with those tensors in the place of its own (`torch.func.functional_call`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.hooks import RemovableHandle
 
 from headstart.errors import ModelError
 from headstart.train.norms import is_norm
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_AFFINE = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)  # with an activation of their own perhaps
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,15 @@ class FilmPoint:
 def film_points(network: nn.Module, probe: Any) -> tuple[FilmPoint, ...]:
     """The affine norms that the network's features pass through; in one without norms, its convolutions with a bias.
 
+    Only places where other weights do what an inserted layer would do count: not norms of a library's own that use
+    theirs otherwise, not convolutions that rescale their weight, not tensors that two layers share.
+
     Args:
         network: batch -> (features, logits or None). It is left as it is, but gradients it holds are cleared.
         probe: A small batch.
 
     Raises:
-        ModelError: There is none, or the network computes without gradients.
+        ModelError: There is none.
 
     Example:
         >>> class Body(nn.Sequential):
@@ -45,17 +50,20 @@ def film_points(network: nn.Module, probe: Any) -> tuple[FilmPoint, ...]:
         >>> film_points(body, torch.zeros(1, 3, 2, 2))
         (FilmPoint(weight='1.weight', bias='1.bias', channels=4),)
     """
-    live = _live(network, probe)
+    usable = _live(network, probe) - _shared(network)
+    norms = {name: layer for name, layer in network.named_modules() if is_norm(layer)}
+    norms = {name: layer for name, layer in norms.items() if {f"{name}.weight", f"{name}.bias"} <= usable}
+    seen = _inputs(network, probe, norms)
     found = [
         FilmPoint(f"{name}.weight", f"{name}.bias", layer.bias.numel())
-        for name, layer in network.named_modules()
-        if is_norm(layer) and {f"{name}.weight", f"{name}.bias"} <= live
+        for name, layer in norms.items()
+        if isinstance(layer, _AFFINE) or _is_affine(layer, seen[name])
     ]
-    points = found or _of_convolutions(network, probe, live)
+    points = found or _of_convolutions(network, probe, usable)
     if not points:
         raise ModelError(
-            f"{type(network).__name__} has neither norms nor convolutions with a bias on the way to its features, so "
-            "there is nothing that FiLM could scale and shift. Choose another source."
+            f"{type(network).__name__} has no norms, and no convolutions with a bias, that its features pass through "
+            "with gradients and whose channels FiLM could scale and shift. Choose another source."
         )
     return tuple(points)
 
@@ -72,9 +80,9 @@ def filmed(
     """
     found = {}
     for point, gamma, beta in zip(points, gammas, betas, strict=True):
-        weight = tensors[point.weight]
-        found[point.weight] = weight * gamma.view(-1, *[1] * (weight.ndim - 1))
-        found[point.bias] = tensors[point.bias] * gamma + beta
+        weight, bias = tensors[point.weight], tensors[point.bias]
+        found[point.weight] = (weight * gamma.view(-1, *[1] * (weight.ndim - 1))).to(weight.dtype)
+        found[point.bias] = (bias * gamma + beta).to(bias.dtype)
     return found
 
 
@@ -84,53 +92,118 @@ def features_with(network: nn.Module, film: Mapping[str, Tensor], batch: Any) ->
 
 
 def _live(network: nn.Module, probe: Any) -> set[str]:
-    """Names of the parameters on which the features depend."""
-    wanted = [parameter.requires_grad for parameter in network.parameters()]
-    network.requires_grad_(True)
+    """Names of the parameters on which the features depend: none in a network that computes without gradients."""
+    wanted = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
+    for parameter in network.parameters():
+        parameter.requires_grad_(parameter.is_floating_point())
     try:
         with torch.enable_grad():
-            network(probe)[0].sum().backward()
-    except RuntimeError:  # nothing there has a backward pass: the network computes without gradients
-        return set()
+            features = network(probe)[0]
+            if features.requires_grad:
+                features.sum().backward()
+        return {name for name, parameter in network.named_parameters() if parameter.grad is not None}
     finally:
-        found = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
         network.zero_grad(set_to_none=True)
-        for parameter, wants in zip(network.parameters(), wanted, strict=True):
-            parameter.requires_grad_(wants)
-    return found
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(wanted[name])
 
 
-def _of_convolutions(network: nn.Module, probe: Any, live: set[str]) -> list[FilmPoint]:
-    """Convolutions whose bias is their own, or that of a lone-bias layer which their result goes straight into.
+def _shared(network: nn.Module) -> set[str]:
+    """Names of the parameters that several layers have: FiLM at one of them would act at all."""
+    owners: dict[int, int] = {}
+    for layer in network.modules():
+        for parameter in layer.parameters(recurse=False):
+            owners[id(parameter)] = owners.get(id(parameter), 0) + 1
+    return {name for name, parameter in network.named_parameters() if owners[id(parameter)] > 1}
 
-    The latter is what a batch norm leaves that was folded into the convolution before it.
-    """
-    results: dict[int, tuple[str, Tensor]] = {}  # the tensors are kept, or their ids would go round
-    fed: dict[str, str] = {}  # convolution -> the layer that its result goes into
 
-    def note_result(name: str, result: Tensor) -> None:
-        results[id(result)] = (name, result)
+def _inputs(network: nn.Module, probe: Any, layers: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """What goes into each layer on the probe, the first time it is called."""
+    seen: dict[str, Tensor] = {}
 
-    def note_input(name: str, given: Tensor) -> None:
-        if id(given) in results:
-            fed[results[id(given)][0]] = name
+    def note(name: str, given: tuple) -> None:
+        seen.setdefault(name, given[0].clone())
 
-    hooks = []
-    for name, layer in network.named_modules():
-        if isinstance(layer, _CONVOLUTIONS):
-            hooks.append(layer.register_forward_hook(lambda _, __, result, name=name: note_result(name, result)))
-        elif [key for key, _ in layer.named_parameters(recurse=False)] == ["bias"]:
-            hooks.append(layer.register_forward_pre_hook(lambda _, given, name=name: note_input(name, given[0])))
+    hooks = [
+        layer.register_forward_pre_hook(lambda _, given, name=name: note(name, given)) for name, layer in layers.items()
+    ]
+    _run(network, probe, hooks)
+    return seen
+
+
+def _run(network: nn.Module, probe: Any, hooks: Sequence[RemovableHandle]) -> None:
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             network(probe)
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _is_affine(layer: Any, x: Tensor) -> bool:
+    """Whether the layer, its weight and bias scaled and its bias shifted, gives its result scaled and shifted.
+
+    The channels of the result are its second axis or its last.
+    """
+    generator = torch.Generator().manual_seed(0)
+    gamma, beta = (torch.rand(len(layer.weight), generator=generator).to(x) + 0.5 for _ in range(2))
+    scaled = layer.weight * gamma.view(-1, *[1] * (layer.weight.ndim - 1))
+    bias = {} if layer.bias is None else {"bias": layer.bias * gamma + beta}
+    with torch.no_grad():
+        plain, filmed = layer(x.clone()), functional_call(layer, {"weight": scaled, **bias}, (x.clone(),))
+    shift = beta if bias else torch.zeros_like(beta)
+    shapes = ([1, -1, *[1] * (plain.ndim - 2)], [-1])
+    return any(
+        plain.shape[axis] == len(gamma) and _close(filmed, gamma.view(shape) * plain + shift.view(shape))
+        for axis, shape in zip((1, -1), shapes, strict=True)
+    )
+
+
+def _is_shift(layer: Any, x: Tensor) -> bool:
+    """Whether a layer with a lone bias does to x what it does, without its bias, to x plus that bias."""
+    bias = layer.bias.view(-1, *[1] * (x.ndim - 2))
+    with torch.no_grad():
+        without = functional_call(layer, {"bias": torch.zeros_like(layer.bias)}, (x + bias,))
+        return _close(layer(x.clone()), without)
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    size = float(other.abs().max())
+    return bool(torch.allclose(one, other, rtol=0, atol=size * (1e-4 if one.dtype.itemsize >= 4 else 2e-2)))
+
+
+def _of_convolutions(network: nn.Module, probe: Any, usable: set[str]) -> list[FilmPoint]:
+    """Convolutions whose bias is their own, or that of a lone-bias layer which their result goes straight into.
+
+    The latter is what a batch norm leaves that was folded into the convolution before it.
+    """
+    layers = dict(network.named_modules())
+    convolutions = {name: layer for name, layer in layers.items() if isinstance(layer, _CONVOLUTIONS)}
+    lone = {name: layer for name, layer in layers.items() if [k for k, _ in layer.named_parameters()] == ["bias"]}
+    results: dict[int, tuple[str, Tensor, int]] = {}  # the tensors are kept, or their ids would go round
+    fed: dict[str, str] = {}  # convolution -> the layer that its result goes into, as it is
+
+    def note_result(name: str, result: Tensor) -> None:
+        if not result.is_inference():  # which has no version, and no gradient either
+            results[id(result)] = (name, result, result._version)
+
+    def note_input(name: str, given: Tensor) -> None:
+        if id(given) in results and results[id(given)][2] == given._version:  # no activation has written over it
+            fed[results[id(given)][0]] = name
+
+    hooks = [
+        layer.register_forward_hook(lambda _, __, result, name=name: note_result(name, result))
+        for name, layer in convolutions.items()
+    ] + [
+        layer.register_forward_pre_hook(lambda _, given, name=name: note_input(name, given[0]))
+        for name, layer in lone.items()
+    ]
+    _run(network, probe, hooks)
+    seen = _inputs(network, probe, {**convolutions, **lone})
     found = []
-    for name, layer in network.named_modules():
-        if isinstance(layer, _CONVOLUTIONS):
-            bias = f"{name if layer.bias is not None else fed.get(name)}.bias"
-            if {f"{name}.weight", bias} <= live:
-                found.append(FilmPoint(f"{name}.weight", bias, layer.out_channels))
+    for name, layer in convolutions.items():
+        home = name if layer.bias is not None else fed.get(name, "")
+        there = {f"{name}.weight", f"{home}.bias"} <= usable and _is_affine(layer, seen[name])
+        if there and (home == name or _is_shift(lone[home], seen[home])):
+            found.append(FilmPoint(f"{name}.weight", f"{home}.bias", layer.out_channels))
     return found

@@ -3,7 +3,6 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
@@ -16,21 +15,11 @@ from headstart.sources import Source, find
 KIND = "cnaps"
 
 
-def save(learner: Cnaps, path: str | os.PathLike, *, about: dict[str, Any] | None = None) -> Path:
-    """Write the adaptation networks; the source's own weights are not among them.
-
-    Args:
-        about: What else to keep beside them, as JSON: how they were trained.
-    """
+def save(learner: Cnaps, path: str | os.PathLike) -> Path:
+    """Write the adaptation networks; the source's own weights are not among them."""
     path = Path(path)
     check_destination(path, folder=False)
-    said = {
-        "format": 1,
-        "kind": KIND,
-        "source": learner.source.name,
-        "fingerprint": learner.source.fingerprint,
-        "about": about or {},
-    }
+    said = {"kind": KIND, "source": learner.source.name, "fingerprint": learner.source.fingerprint}
     tensors = {name: value.detach().cpu().contiguous() for name, value in learner.adaptation().items()}
     write_atomically(path, save_tensors(tensors, metadata={"headstart": json.dumps(said)}))
     return path
@@ -54,7 +43,7 @@ def load(path: str | os.PathLike, *, source: Source | None = None) -> Cnaps:
         kind, name, fingerprint = said["kind"], said["source"], said["fingerprint"]
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(
-            f"{path} holds no adaptation networks, or damaged ones ({error}). Train them again."
+            f"{path} holds no adaptation networks, or damaged ones ({error}). Delete it, and train them again."
         ) from error
     if kind != KIND:
         raise InputError(f"{path} holds `{kind}`, not `{KIND}`. Name another file.")

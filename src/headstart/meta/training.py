@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -16,6 +17,7 @@ from headstart.data import open_target
 from headstart.data.provenance import target_hash
 from headstart.data.target import Target
 from headstart.errors import InputError, TrainingError
+from headstart.extract.device import pick_device
 from headstart.meta.cnaps import Cnaps
 from headstart.meta.episodes import MetaTraining, draw_episode, drawable
 from headstart.sources import Source, find
@@ -49,8 +51,8 @@ def meta_train(
     settings: MetaTraining | None = None,
     *,
     max_bad: float = 0.01,
-    device: torch.device | str = "cpu",
-    checkpoint: Path | None = None,
+    device: str = "auto",
+    checkpoint: str | os.PathLike | None = None,
     checkpoint_seconds: float = 60.0,
     report: Report | None = None,
 ) -> Cnaps:
@@ -62,6 +64,7 @@ def meta_train(
             of the data that will be adapted to.
         settings: How long and on which tasks; None: the defaults.
         max_bad: The largest share of a data set's images that may be unreadable; they are left out.
+        device: "auto", "cpu", "cuda" or "mps".
         checkpoint: File that keeps the state; an unfinished training found there goes on to the same numbers.
         checkpoint_seconds: How often it is written.
         report: Told after every 100 episodes.
@@ -81,9 +84,9 @@ def meta_train(
         >>> learner.adapt(new).outputs(new).shape
         (16, 2)
     """
-    settings = settings or MetaTraining()
-    if len(targets) == 0:
-        raise InputError("`targets` is empty: adaptation networks are trained on tasks out of labelled data sets.")
+    settings, place = settings or MetaTraining(), pick_device(device)
+    if isinstance(targets, str | os.PathLike) or len(targets) == 0:
+        raise InputError("`targets` must be a list of labelled data sets, one or more; tasks are drawn from them.")
     found = source if isinstance(source, Source) else find(source, kind="image")[0].load(False)
     opened = [readable(open_target(target), max_bad=max_bad)[0] for target in targets]
     for target in opened:
@@ -95,9 +98,10 @@ def meta_train(
             raise InputError(
                 f"{target.name} has fewer than two classes with two examples, so no task can be made of it."
             )
-    training = _Training(Cnaps(found, seed=settings.seed), opened, settings, torch.device(device))
+    training = _Training(Cnaps(found, seed=settings.seed), opened, settings, place)
     try:
-        training.run(checkpoint, checkpoint_seconds, report)
+        with torch.enable_grad():
+            training.run(None if checkpoint is None else Path(checkpoint), checkpoint_seconds, report)
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise

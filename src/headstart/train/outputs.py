@@ -1,5 +1,8 @@
 """A network's outputs on labelled examples, in evaluation mode and as large a batch as memory allows."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,18 +16,20 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "not enough memory" in text)
+    words = ("out of memory", "not enough memory", "can't allocate memory")  # the last is Linux
+    return isinstance(error, RuntimeError) and any(said in text for said in words)
 
 
 def outputs_of(
-    network: nn.Module, batches: Batches, *, batch_size: int = 64, device: torch.device | str = "cpu"
+    network: Callable[[Any], Tensor], batches: Batches, *, batch_size: int = 64, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """Outputs (n, C) in float32 on the CPU; the network is left in evaluation mode.
+    """Outputs (n, C) in float32 on the CPU; a module is left in evaluation mode.
 
     Raises:
         TrainingError: Memory runs out even for one example.
     """
-    network.eval()
+    if isinstance(network, nn.Module):
+        network.eval()
     parts: list[Tensor] = []
     n, start = len(batches.labels), 0
     while start < n:
@@ -42,6 +47,6 @@ def outputs_of(
     return torch.cat(parts)
 
 
-def _forward(network: nn.Module, batch: Batch, device: torch.device) -> Tensor:
+def _forward(network: Callable[[Any], Tensor], batch: Batch, device: torch.device) -> Tensor:
     with torch.inference_mode():
         return network(to_device(batch, device)).float().cpu()
