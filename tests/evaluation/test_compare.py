@@ -175,6 +175,19 @@ def test_transfers_without_a_training_from_scratch_of_their_seed_are_named() -> 
     assert more.notes[1] == "seeds 1, 2, 3 left out: no training from scratch has them"
 
 
+@pytest.mark.parametrize("n", [1, 6])
+def test_a_gain_in_r2_on_values_that_are_all_alike_is_said_to_mean_nothing(n: int) -> None:
+    labels, ids = np.full(n, 0.1), tuple(map(str, range(n)))
+    runs = [
+        run(strategy, 0, Predictions(ids, labels, np.full((n, 1), said)), task="regression", metric="r2")
+        for strategy, said in (("head", 3.0), ("scratch", 500.0))
+    ]
+    (found,) = evaluate(runs)
+    assert (found.transfer, found.scratch, found.gain, found.low) == (0, 0, 0, None)
+    assert "r2 has no meaning where all test values are alike; go by mae" in found.notes
+    assert not any("r2" in note for note in evaluate(runs, metric="mae")[0].notes)
+
+
 def test_runs_that_do_not_belong_together_are_refused() -> None:
     transfer, scratch = draw(np.random.default_rng(5), 20, 1, 0.1)
     head, none = run("head", 0, transfer[0]), run("scratch", 0, scratch[0])

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as theirs
 
 from headstart.errors import InputError
-from headstart.evaluation.metrics import METRICS, metrics
+from headstart.evaluation.metrics import METRICS, metrics, r2_note
 
 
 def answers(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -52,6 +52,26 @@ def test_regression_equals_scikit_learn(width: int) -> None:
     found = metrics(values, outputs, "regression")
     assert found["r2"] == pytest.approx(theirs.r2_score(values, outputs))
     assert found["mae"] == pytest.approx(theirs.mean_absolute_error(values, outputs))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6 + 0.3])  # the mean of seven 0.1 is a rounding beside it
+@pytest.mark.parametrize("error", [0.0, 0.5])
+def test_r2_of_values_that_are_all_alike_is_a_convention_and_no_metric(value: float, error: float) -> None:
+    values = np.full(7, value)
+    found = METRICS["regression"]["r2"](values, values + error)
+    assert found == theirs.r2_score([0.0, 0.0], [error, error]) == (error == 0)
+    assert metrics(values, values + error, "regression") == {"mae": pytest.approx(error)}
+    assert metrics(values[:1], values[:1] + error, "regression").keys() == {"mae"}
+
+
+def test_r2_leaves_out_a_target_whose_values_are_all_alike() -> None:
+    rng = np.random.default_rng(4)
+    values, outputs = rng.normal(size=(50, 3)), rng.normal(size=(50, 3))
+    values[:, 1] = 0.1
+    found = metrics(values, outputs, "regression")["r2"]
+    assert found == pytest.approx(theirs.r2_score(values[:, [0, 2]], outputs[:, [0, 2]]))
+    assert r2_note(values) == ["r2 leaves out 1 of 3 targets: all test values of such a target are alike"]
+    assert r2_note(values[:, [0, 2]]) == []
 
 
 def test_a_class_that_is_missing_in_the_test_part_is_not_counted() -> None:

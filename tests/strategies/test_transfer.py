@@ -188,6 +188,15 @@ def test_regression_answers_in_the_unit_of_its_values() -> None:
         assert 4000 < run.predict(pictures[:1]).outputs[0, 0] < 8000
 
 
+def test_a_test_part_of_one_value_has_no_r2_and_says_so() -> None:
+    data = open_target((images(5)[0], np.linspace(0, 1, 5)), task="regression")
+    run = transfer(data, source(), method="fine-tune", **SHORT)
+    assert run.outcome.n_test == run.outcome.n_valid == 1
+    assert run.outcome.metrics.keys() == {"mae"}
+    assert "r2 has no meaning where all test values are alike; go by mae" in run.outcome.notes
+    assert all(-1e3 < point.valid_quality <= 0 for point in run.outcome.curve)
+
+
 def test_several_labels() -> None:
     pictures, labels = images(60)
     many = np.array([[name == "class 0", name != "class 2"] for name in labels]).astype(int)

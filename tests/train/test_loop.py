@@ -14,6 +14,7 @@ from headstart.errors import InputError, TrainingError
 from headstart.train.batches import TensorBatches, epoch_order
 from headstart.train.groups import Group, set_trainable
 from headstart.train.loop import Fitted, fit
+from headstart.train.objective import quality
 from headstart.train.training import Training
 
 
@@ -349,6 +350,15 @@ def test_regression_and_several_labels_train() -> None:
     many = (x[:, :2] > 0).long()
     fitted = fit(nn.Linear(4, 2), [group], TensorBatches(x, many), TensorBatches(x, many), training, task="multi-label")
     assert fitted.curve[-1].valid_quality > 0.95
+
+
+def test_epochs_are_ordered_by_their_error_where_validation_labels_do_not_vary() -> None:
+    labels = torch.full((7, 1), 0.1, dtype=torch.float64)  # their mean is a rounding beside it
+    perfect, near, far = (quality(labels + error, labels, "regression") for error in (0.0, 0.5, 2.0))
+    assert (perfect, near, far) == pytest.approx((0.0, -0.25, -4.0))
+    assert quality(labels[:1] + 2, labels[:1], "regression") == pytest.approx(-4.0)
+    two = torch.tensor([[0.5, 1.0], [0.5, 3.0]])  # one of two targets varies: R2 of both together
+    assert quality(two + torch.tensor([1.0, 0.0]), two, "regression") == pytest.approx(0.0)
 
 
 def test_the_checkpoint_holds_no_pickle(tmp_path: Path) -> None:

@@ -73,10 +73,34 @@ def calibration_error(labels: np.ndarray, probs: np.ndarray, bins: int = 15) -> 
 
 
 def r2(values: np.ndarray, outputs: np.ndarray) -> float:
-    """Share of the variance explained, at most 1; mean over the targets (n, t) of a regression on several."""
-    values, outputs = values.reshape(len(values), -1), outputs.reshape(len(outputs), -1)
-    spread = np.maximum(((values - values.mean(axis=0)) ** 2).sum(axis=0), np.finfo(float).tiny)
-    return float((1 - ((values - outputs) ** 2).sum(axis=0) / spread).mean())
+    """Share of the variance explained, at most 1; mean over the targets (n, t) of a regression on several.
+
+    A target whose values are all alike has no variance to explain and is left out. Where every target is like that, it
+    is 1 for outputs without error, else 0: a convention of scikit-learn, not a measure (`r2_note` says so).
+    """
+    spread = _spread(values)
+    error = ((values.reshape(len(values), -1) - outputs.reshape(len(outputs), -1)) ** 2).sum(axis=0)
+    varies = spread > 0
+    if not varies.any():
+        return float(not error.any())
+    return float((1 - error[varies] / spread[varies]).mean())
+
+
+def r2_note(values: np.ndarray) -> list[str]:
+    """What to say beside an R2 on these values; nothing where every target varies."""
+    alike = _spread(values) == 0
+    if alike.all():
+        return ["r2 has no meaning where all test values are alike; go by mae"]
+    if alike.any():
+        return [f"r2 leaves out {alike.sum()} of {len(alike)} targets: all test values of such a target are alike"]
+    return []
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """(t,) sums of squares about the mean."""
+    rows = values.reshape(len(values), -1)
+    moved = rows - rows[0]  # 0 for equal values, whose mean may be a rounding away
+    return ((moved - moved.mean(axis=0)) ** 2).sum(axis=0)
 
 
 def mae(values: np.ndarray, outputs: np.ndarray) -> float:
@@ -106,7 +130,7 @@ SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "calibration_er
 
 
 def metrics(labels: np.ndarray, outputs: np.ndarray, task: Task) -> dict[str, float]:
-    """Every metric of the task.
+    """Every metric of the task; for a regression without R2 where no value of any target differs from another.
 
     Args:
         labels: (n,) codes; (n, C) of 0/1 for multi-label; (n,) or (n, t) values for regression.
@@ -124,4 +148,7 @@ def metrics(labels: np.ndarray, outputs: np.ndarray, task: Task) -> dict[str, fl
         raise InputError(f"`outputs` must have one row per label; there are {len(labels)} and {len(outputs)} rows.")
     if not np.isfinite(outputs).all():
         raise InputError(f"`outputs` must be finite; {int((~np.isfinite(outputs)).sum())} numbers are not.")
-    return {name: function(labels, outputs) for name, function in METRICS[task].items()}
+    found = {name: function(labels, outputs) for name, function in METRICS[task].items()}
+    if task == "regression" and not _spread(labels).any():
+        del found["r2"]
+    return found

@@ -13,6 +13,7 @@ from headstart.data.provenance import provenance
 from headstart.data.target import Target
 from headstart.errors import ModelError
 from headstart.evaluation import MAIN, bounds, metrics
+from headstart.evaluation.metrics import r2_note
 from headstart.extract import extract
 from headstart.records import Bound, Extraction, Outcome, PlanRow, Predictions
 from headstart.strategies.augment import augment
@@ -91,6 +92,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
     network = model.network.to("cpu").eval()
     seconds = fitted.seconds or time.perf_counter() - started
     predictions = _tested(setting, model)
+    notes += r2_note(predictions.labels) if predictions is not None and task == "regression" else []
     outcome = Outcome(
         strategy=setting.strategy.name,
         source=setting.source.name,

@@ -1,6 +1,5 @@
 """What is minimised for each task, and the one number by which epochs are compared."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,11 +22,16 @@ def loss(outputs: Tensor, labels: Tensor, task: Task, *, smoothing: float = 0.0)
 
 
 def quality(outputs: Tensor, labels: Tensor, task: Task) -> float:
-    """Accuracy (for multi-label: share of right labels; for regression: R2). Higher is better."""
+    """Accuracy (for multi-label: share of right labels; for regression: R2). Higher is better.
+
+    Labels of a regression that are all alike have no variance to explain: then it is minus the mean squared error.
+    """
     if task == "classification":
         return (outputs.argmax(1) == labels).double().mean().item()
     if task == "multi-label":
         return ((outputs > 0) == (labels > 0)).double().mean().item()
     labels = labels.reshape(outputs.shape).double()
-    spread = ((labels - labels.mean(0)) ** 2).sum().clamp_min(torch.finfo(torch.float64).tiny)
-    return 1 - (((outputs.double() - labels) ** 2).sum() / spread).item()
+    error = (outputs.double() - labels) ** 2
+    moved = labels - labels[0]  # 0 for equal labels, whose mean may be a rounding away
+    spread = ((moved - moved.mean(0)) ** 2).sum()
+    return (1 - error.sum() / spread if spread > 0 else -error.mean()).item()
