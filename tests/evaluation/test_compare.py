@@ -7,6 +7,7 @@ import pytest
 
 from headstart.errors import InputError
 from headstart.evaluation import bounds, convergence, evaluate, gain
+from headstart.evaluation.gain import possible_mean
 from headstart.evaluation.verdict import judge
 from headstart.records import CurvePoint, Outcome, Predictions, Provenance
 from headstart.scores import leep
@@ -88,6 +89,47 @@ def test_test_examples_that_do_not_tell_the_runs_apart_leave_a_share_open(
     else:
         assert (found.value - found.low, found.high - found.value) == (pytest.approx(reach, abs=5e-4),) * 2
     assert judge(found.value, found.low, found.high)[0] == verdict
+
+
+def unequal(rng: np.random.Generator, rare: int, level: float, noise: float) -> list[Predictions]:
+    """Two runs with recall 0.9 and `level` on the rare class 0; on the other they differ in a share of the examples."""
+    labels = np.repeat([0, 1], [rare, 500 - rare])
+    u = rng.uniform(size=500)
+    other = np.where((labels == 1) & (rng.uniform(size=500) < noise), rng.uniform(size=500), u)
+    return [predictions(u < 0.9, labels), predictions(other < np.where(labels == 0, level, 0.9), labels)]
+
+
+@pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1"])
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_the_interval_holds_for_a_class_of_few_examples(metric: str, noise: float) -> None:
+    rng = np.random.default_rng(7)
+    worlds = [unequal(rng, 5, 0.8, noise) for _ in range(60)]
+    found = [gain([one], [other], metric=metric) for one, other in worlds]
+    assert sum(each.low <= (0.05 if metric == "balanced_accuracy" else 0.005) <= each.high for each in found) >= 56
+    assert sum(judge(each.value, each.low, each.high)[0] in ("neutral", "negative") for each in found) <= 3
+
+
+def test_what_classes_without_a_difference_leave_possible_is_the_largest_mean_so_likely() -> None:
+    def likely(few: np.ndarray, more: np.ndarray) -> np.ndarray:
+        """4 and 10 examples without a difference."""
+        return (1 - few) ** 4 * (1 - more) ** 10 >= 0.05
+
+    few, more = np.meshgrid(np.linspace(0, 1, 1001), np.linspace(0, 1, 1001))
+    best = ((few + more) / 3)[likely(few, more)].max()
+    sizes, silent = np.array([10, 30, 4]), np.array([True, False, True])
+    assert possible_mean(sizes, silent, 0.95) == pytest.approx(best, abs=1e-3)
+    assert possible_mean(np.full(5, 6), np.ones(5, bool), 0.95) == pytest.approx(1 - 0.05 ** (1 / 30))
+    assert possible_mean(sizes, np.zeros(3, bool), 0.95) == 0
+
+
+def test_of_several_labels_the_rarest_leaves_most_open() -> None:
+    labels = np.zeros((60, 3), dtype=int)
+    labels[:30, 0] = labels[:4, 1] = 1  # the third occurs nowhere
+    same = Predictions(tuple(map(str, range(60))), labels, labels * 0.8 + 0.1)
+    found = gain([same], [same], metric="macro_f1", task="multi-label")
+    assert found.high == pytest.approx((1 - 0.05 ** (1 / 4)) / 2)
+    none = replace(same, labels=labels * 0)
+    assert gain([none], [none], metric="macro_f1", task="multi-label").high == pytest.approx(1 - 0.05 ** (1 / 60))
 
 
 def test_a_metric_where_lower_is_better_gains_by_falling() -> None:

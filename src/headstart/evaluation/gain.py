@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from headstart.errors import InputError, did_you_mean
-from headstart.evaluation.metrics import LOWER_IS_BETTER, METRICS, SHARES
+from headstart.evaluation.metrics import CLASS_MEANS, LOWER_IS_BETTER, METRICS, SHARES
 from headstart.records import Predictions, Task
 from headstart.records.words import listing
 from headstart.stats import jackknife, jackknife_groups
@@ -44,7 +44,9 @@ def gain(
     Where no test example tells the runs apart (every group is like the others), the jackknife sees no chance at all,
     though the next example may differ. For a metric that is a share (`SHARES`) the test part then reaches at least as
     far as the share of differing examples that n examples without one leave possible, 1 - (1 - level) ** (1 / n): about
-    3 / n at 95 % ("rule of three"). Any other metric has no interval then.
+    3 / n at 95 % ("rule of three"). In a mean over classes (`CLASS_MEANS`) an example weighs more the fewer its class
+    has, so there it is done class by class: those in which no example tells the runs apart add what their own numbers
+    leave possible (`possible_mean`). Any other metric has no interval then.
 
     Args:
         transfer: One run per seed.
@@ -78,7 +80,11 @@ def gain(
         groups = jackknife_groups(labels, seed=0)
         deleted = np.array([differences(everything[groups != g]).mean() for g in range(groups.max() + 1)])
         of_test = jackknife(value, deleted, level).high - value
-        if np.ptp(deleted) < ROUNDING:
+        silent = bool(np.ptp(deleted) < ROUNDING)
+        if metric in CLASS_MEANS:
+            sizes, alike = _classes(labels, pairs)
+            of_test = float(np.hypot(of_test, possible_mean(sizes, alike | silent, level)))
+        if silent:
             of_test = max(of_test, 1 - (1 - level) ** (1 / len(labels))) if metric in SHARES else None
     of_seeds = 0.0
     if len(pairs) > 1:
@@ -93,6 +99,46 @@ def gain(
         None if reach is None else value + reach,
         level,
     )
+
+
+def possible_mean(sizes: np.ndarray, silent: np.ndarray, level: float) -> float:
+    """The largest mean over the classes of their shares of differing examples, if those of some show none.
+
+    Largest among all shares p_c under which so many examples without a difference, prod (1 - p_c) ** size_c, are still
+    as likely as 1 - level; the other classes count with 0. For classes of one size, all silent, it is that of n
+    examples without classes, 1 - (1 - level) ** (1 / n); else the smallest classes have the most of it.
+
+    Args:
+        sizes: (C,) how many test examples each class has.
+        silent: (C,) which classes show no difference.
+
+    Example:
+        >>> round(possible_mean(np.array([4, 996]), np.array([True, True]), 0.95), 4)  # (1 - 0.05 ** (1 / 4)) / 2
+        0.2636
+    """
+    few = np.sort(sizes[silent])
+    if few.size == 0:
+        return 0.0
+    # at the largest mean 1 - p_c = scale * size_c, in the smallest classes; p_c = 0 in those where that exceeds 1
+    scales = np.exp((np.log(1 - level) - np.cumsum(few * np.log(few))) / np.cumsum(few))
+    last = np.flatnonzero(scales * few <= 1)[-1]
+    return float((1 - scales[last] * few[: last + 1]).sum() / len(sizes))
+
+
+def _classes(labels: np.ndarray, pairs: Sequence[tuple[Predictions, Predictions]]) -> tuple[np.ndarray, np.ndarray]:
+    """(C,) each: how many examples a class has, and whether all of them tell the runs apart alike."""
+    members = labels[:, None] == np.unique(labels) if labels.ndim == 1 else labels > 0
+    right = [[_right(labels, run.outputs) * 1.0 for run in pair] for pair in pairs]
+    differs = np.broadcast_to(np.mean([one - other for one, other in right], axis=0), members.shape)
+    found = [differs[members[:, c], c] for c in np.flatnonzero(members.any(axis=0))]
+    return np.array([len(each) for each in found]), np.array([np.ptp(each) < ROUNDING for each in found], dtype=bool)
+
+
+def _right(labels: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """(n, 1) whether each answer is right, (n, C) for multi-label."""
+    if labels.ndim == 2:
+        return (outputs > 0.5) == (labels > 0)
+    return (outputs.argmax(axis=1) == labels)[:, None]
 
 
 def _check(transfer: Sequence[Predictions], scratch: Sequence[Predictions]) -> None:

@@ -127,6 +127,7 @@ METRICS: dict[Task, dict[str, Metric]] = {
 MAIN: dict[Task, str] = {task: next(iter(named)) for task, named in METRICS.items()}  # outcomes are compared by it
 LOWER_IS_BETTER = frozenset({"calibration_error", "mae"})
 SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "calibration_error"})  # of examples, from 0 to 1
+CLASS_MEANS = frozenset({"balanced_accuracy", "macro_f1"})  # shares too, but an example weighs by the size of its class
 
 
 def metrics(labels: np.ndarray, outputs: np.ndarray, task: Task) -> dict[str, float]:
