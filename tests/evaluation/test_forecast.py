@@ -49,6 +49,16 @@ def test_each_weighted_kendall_is_its_definition(weights: str) -> None:
     assert weighted_kendall(x, y, weights) == pytest.approx(expected[weights], abs=1e-12)
 
 
+@pytest.mark.parametrize("weights", ["outcome", "score", "both"])
+def test_weighted_kendall_is_blind_to_the_order_of_sources_that_tie(weights: str) -> None:
+    score, outcome = np.array([3.0, 3.0, 1.0, 1.0, 2.0]), np.array([0.2, 0.9, 0.5, 0.5, 0.9])
+    found = {weighted_kendall(score[list(order)], outcome[list(order)], weights) for order in permutations(range(5))}
+    by_y, by_x = np.array([4, 0, 2, 3, 1]), np.array([1, 0, 3, 4, 2])  # ties by the other's order
+    expected = {"outcome": slow_weighted_tau(score, outcome, by_y), "score": slow_weighted_tau(score, outcome, by_x)}
+    expected["both"] = (expected["outcome"] + expected["score"]) / 2
+    assert sorted(found) == pytest.approx([expected[weights]] * len(found), abs=1e-12)
+
+
 def test_the_three_variants_differ_and_are_named() -> None:
     scores, outcomes = world()
     named = [forecast(scores, outcomes, weights=w).correlations[3] for w in ("outcome", "score", "both")]

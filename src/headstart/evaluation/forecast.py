@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from headstart.errors import InputError
+from headstart.scores import weighted_taus
 
 Weights = Literal["outcome", "score", "both"]
 
@@ -115,16 +116,14 @@ def regret(score: np.ndarray, outcome: np.ndarray) -> float:
 def weighted_kendall(score: np.ndarray, outcome: np.ndarray, weights: Weights = "both") -> float:
     """Kendall's tau with hyperbolic weights 1 / (rank + 1), so that the top counts most (Vigna 2015).
 
+    What ties in the one whose ranks weigh is ranked by the other, so the order of the sources does not matter.
+
     Args:
         weights: Whose ranks: the outcome's, the score's, or the mean of the two taus.
     """
     if weights not in ("outcome", "score", "both"):
         raise InputError(f"`weights` must be outcome, score or both; got {weights!r}.")
-    if weights == "both":
-        return float(stats.weightedtau(score, outcome, rank=True).statistic)
-    ranking = outcome if weights == "outcome" else score
-    rank = np.argsort(np.argsort(-ranking, kind="stable"), kind="stable")  # 0 is the best
-    return float(stats.weightedtau(score, outcome, rank=rank).statistic)
+    return weighted_taus(score, outcome)["truth" if weights == "outcome" else weights]
 
 
 def levels(scores: np.ndarray, outcomes: np.ndarray, count: int = 5) -> tuple[Level, ...]:
