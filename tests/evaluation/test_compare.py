@@ -151,6 +151,10 @@ def test_verdicts_change_with_the_margin() -> None:
     assert judge(0.005, 0.001, 0.009, margin=0.001)[0] == "positive"
     assert "Negative transfer" in judge(-0.2, -0.3, -0.1)[1]
     assert "add seeds" in judge(0.2, -0.1, 0.5)[1]
+    assert judge(0.2, -0.1, 0.5)[1].startswith("The gain leans up, but")
+    assert judge(-0.2, -0.5, 0.1)[1].startswith("The gain leans down, but")
+    for value in (0.0, -1e-17, 1e-17):
+        assert judge(value, -0.3, 0.3)[1].startswith("No gain shows, but chance could hide one: add seeds")
     assert judge(0.5, None, None)[0] == "inconclusive"
 
 

@@ -1,5 +1,6 @@
 """A verdict on a gain, and what to try next."""
 
+from headstart.evaluation.gain import ROUNDING
 from headstart.records import Verdict
 
 
@@ -30,5 +31,8 @@ def judge(value: float, low: float | None, high: float | None, *, margin: float 
             "Negative transfer: the source hurts. Try a source closer to the target (`headstart rank`), earlier layers "
             "(`--method head --layer`), a smaller rate, or train from scratch."
         )
-    leaning = "up" if value > 0 else "down"
-    return "inconclusive", f"The gain leans {leaning}, but chance could do it: add seeds (`--seeds`) or test examples."
+    if abs(value) <= ROUNDING:
+        found = "No gain shows, but chance could hide one"
+    else:
+        found = f"The gain leans {'up' if value > 0 else 'down'}, but chance could do it"
+    return "inconclusive", f"{found}: add seeds (`--seeds`) or test examples."
