@@ -156,6 +156,14 @@ def test_a_score_of_the_table_that_is_not_stored_is_computed(folder: Path) -> No
     assert found.kendall == row(benchmark(own, results=folder).of("head"), "mine").kendall
 
 
+def test_blank_names_are_skipped(folder: Path) -> None:
+    assert benchmark("knn, ,", results=folder) == benchmark(["knn"], results=folder)
+    assert benchmark("all,", results=folder) == benchmark(results=folder)
+    for blank in ("", " , ", [""]):
+        with pytest.raises(InputError, match='`scores` must name at least one score, or be "all"; got'):
+            benchmark(blank, results=folder)
+
+
 def test_bad_scores_are_refused(folder: Path) -> None:
     with pytest.raises(InputError, match=r"no score is called `leap`. Did you mean `leep`"):
         benchmark("leap", results=folder)

@@ -142,7 +142,9 @@ def _scored(
     names = list(given) if isinstance(given, Iterable) else [given]
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"`scores` must be names, or functions by name; got {scores!r}.")
-    names = [name.strip() for name in names]
+    names = [name.strip() for name in names if name.strip()]
+    if given and not names:
+        raise InputError(f'`scores` must name at least one score, or be "all"; got {scores!r}.')
     if names == ["all"]:
         names = [*stored.scores, *(name for name in SCORES if name not in stored.scores)]
     values, left_out = {}, {}
