@@ -138,3 +138,16 @@ def test_many_float32_features_are_multiplied_in_float32(monkeypatch):
     assert h_score(features, labels) == pytest.approx(reference.h_score(features, labels), rel=1e-10)
     close = np.hstack([narrow, narrow[:, :1] + np.float32(1e-3) * narrow[::-1, :1]])
     assert h_score(close, labels) == pytest.approx(reference.h_score(close.astype(float), labels), rel=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0, 1e-3, 0.1])
+def test_one_feature_is_not_shrunk_whatever_the_rounding(scale):
+    for seed in range(20):
+        features, labels = features_and_labels(25, 1, seed=seed)
+        features = features * scale
+        expected = reference.h_score(features, labels)
+        assert ledoit_wolf_shrinkage(features) == 0
+        assert regularized_h_score(features, labels) == pytest.approx(expected, rel=1e-9)
+        assert evaluate(["regularized_h_score"], labels=labels, features=features)[0][
+            "regularized_h_score"
+        ].value == pytest.approx(expected, rel=1e-9)

@@ -61,8 +61,11 @@ def _shrinkage(
 ) -> Float[np.ndarray, " g"]:
     """From sums over examples: squared squared lengths; squares of the scatter matrix's entries; its trace.
 
-    Ledoit and Wolf, Journal of Multivariate Analysis 2004, section 3.3, with covariances divided by n.
+    Ledoit and Wolf, Journal of Multivariate Analysis 2004, section 3.3, with covariances divided by n. 0 for one
+    feature, whose variance is its own target.
     """
+    if d == 1:
+        return np.zeros(len(fourth))  # not by the formula: rounding would make of 0 / 0 anything up to 1
     spread = np.maximum((second / n**2 - (trace / n) ** 2 / d) / d, 0.0)  # of the eigenvalues
     noise = np.minimum((fourth / n - second / n**2) / (d * n), spread)
     with np.errstate(divide="ignore", invalid="ignore"):
