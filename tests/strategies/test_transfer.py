@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from headstart.data import open_target
 from headstart.errors import InputError, ModelError, TargetError
 from headstart.sources import from_module
-from headstart.strategies import STRATEGIES, load, preview, transfer
+from headstart.strategies import STRATEGIES, carry_out, load, preview, transfer
 from headstart.strategies.run import Run
 
 SHORT = {"epochs": 2, "batch_size": 16, "cache": False}
@@ -152,6 +152,36 @@ def test_the_outcome_says_what_was_done() -> None:
     assert (outcome.epochs, len(outcome.curve), outcome.options["top"]) == (2, 2, 1)
     assert outcome.bounds[1].holds
     assert outcome.provenance.source_hashes == {"module/tiny": source().fingerprint}
+
+
+@pytest.mark.parametrize("method", ["head", "fine-tune"])
+def test_the_bounds_of_large_data_in_order_of_class_stand_on_examples_of_every_class(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(carry_out, "FOR_BOUNDS", 12)
+    data = target()
+    run = transfer(data.subset(np.argsort(data.labels)), source(), method=method, **options(method))
+    assert [bound.holds for bound in run.outcome.bounds][1:] == [True]
+
+
+def test_a_bound_that_cannot_be_checked_is_said_and_loses_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carry_out, "FOR_BOUNDS", 1)
+    outcome = transfer(target(), source(), method="fine-tune", **SHORT).outcome
+    assert outcome.bounds == ()
+    assert "bounds of LEEP are not checked: a head needs examples of at least two classes" in outcome.notes[-1]
+
+
+@pytest.mark.parametrize("method", ["head", "probe-fine-tune"])
+def test_a_head_and_the_bounds_stand_on_one_forward_pass(method: str) -> None:
+    passes = []
+    transfer(
+        target(),
+        source(),
+        method=method,
+        progress=lambda done, total, what: passes.append((done, total)) if what == "features" else None,
+        **options(method),
+    )
+    assert [total for done, total in passes if done == 0] == [45]
 
 
 def test_it_learns() -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from headstart.data import stratified_order
 from headstart.data.provenance import provenance
 from headstart.data.target import Target
-from headstart.errors import ModelError
+from headstart.errors import HeadstartError, ModelError
 from headstart.evaluation import MAIN, bounds, metrics
 from headstart.evaluation.metrics import r2_note
 from headstart.extract import extract
@@ -83,16 +84,20 @@ def carry_out(setting: Setting, identity: str) -> Run:
     rows = plan_rows(model, groups)
     parts, task = setting.parts, setting.parts.train.task
     notes = [*parts.notes, *([f"method chosen: {setting.reason}"] if setting.reason else [])]
+    solves = setting.strategy.plan is None or setting.strategy.probe_first
+    seen = _extraction(setting, parts.together) if solves else None
     if setting.strategy.plan is None:
-        fitted, train = _solved(setting, model), parts.together
-        notes += fitted.notes
+        assert seen is not None, "a head is solved on what the source saw"
+        fitted, train = _solved(setting, model, seen), parts.together
     else:
-        fitted, train = _trained(setting, model, groups, identity), parts.train
-        notes += [note for note in (parts.valid_note, *fitted.notes) if note]
+        fitted, train = _trained(setting, model, groups, identity, seen), parts.train
+        notes += [parts.valid_note] if parts.valid_note else []
+    notes += fitted.notes
     network = model.network.to("cpu").eval()
     seconds = fitted.seconds or time.perf_counter() - started
     predictions = _tested(setting, model)
     notes += r2_note(predictions.labels) if predictions is not None and task == "regression" else []
+    checked, unchecked = _bounds_or_why_not(setting, seen)
     outcome = Outcome(
         strategy=setting.strategy.name,
         source=setting.source.name,
@@ -123,8 +128,8 @@ def carry_out(setting: Setting, identity: str) -> Run:
             precision=setting.training.precision if setting.strategy.plan is not None else "fp32",
         ),
         options=described(setting.options) | {"augment": setting.augment} | _training_record(setting),
-        bounds=_bounds(setting),
-        notes=tuple(notes),
+        bounds=checked,
+        notes=(*notes, *unchecked),
     )
     trained = tuple(name for group in groups if group.rate > 0 for name in group.parameters)
     return Run(outcome, predictions, network, setting.source, setting.options, identity, trained)
@@ -136,10 +141,12 @@ def _training_record(setting: Setting) -> dict[str, Any]:
     return {name: getattr(setting.training, name) for name in SETTINGS}
 
 
-def _trained(setting: Setting, model: Transferable, groups: Sequence[Group], identity: str) -> Fitted:
+def _trained(
+    setting: Setting, model: Transferable, groups: Sequence[Group], identity: str, seen: Extraction | None
+) -> Fitted:
     parts, scale = setting.parts, Scale(setting.parts.train)
-    if setting.strategy.probe_first:
-        head = solve_head(_extraction(setting, parts.together), parts.train, replace(setting.options, layer=None), 0)
+    if seen is not None:
+        head = solve_head(seen, parts.train, replace(setting.options, layer=None), 0)
         _put_head(model.network.head, scale.shrink(head))
     changed = None
     if setting.augment != "none":
@@ -163,15 +170,11 @@ def _trained(setting: Setting, model: Transferable, groups: Sequence[Group], ide
     return fitted
 
 
-def _solved(setting: Setting, model: Transferable) -> Fitted:
-    started = time.perf_counter()
-    extraction = _extraction(setting, setting.parts.together)
-    head = solve_head(extraction, setting.parts.train, setting.options, setting.seed)
+def _solved(setting: Setting, model: Transferable, seen: Extraction) -> Fitted:
+    head = solve_head(seen, setting.parts.train, setting.options, setting.seed)
     _put_head(model.network.head, head)
     how = f"penalty {head.penalty:.3g} ({head.chosen_by})" if head.chosen_by != "SGD" else "SGD"
-    return Fitted(
-        (), None, f"head solved: {how}", time.perf_counter() - started, 0, head.weight.size + head.bias.size, ()
-    )
+    return Fitted((), None, f"head solved: {how}", 0.0, 0, head.weight.size + head.bias.size, ())
 
 
 def _put_head(layer: nn.Linear, head: LinearHead) -> None:
@@ -196,20 +199,37 @@ def _tested(setting: Setting, model: Transferable) -> Predictions | None:
     return Predictions(test.ids, test.labels, probabilities(outputs, test.task))
 
 
-def _bounds(setting: Setting) -> tuple[Bound, ...]:
-    """LEEP's bounds on the training part, where the source has a classifier and the task has classes."""
+def _bounds_or_why_not(setting: Setting, seen: Extraction | None) -> tuple[tuple[Bound, ...], list[str]]:
+    """`_bounds` and no note; or, because a finished run is not lost to a bound, none and the note that says why."""
+    try:
+        return _bounds(setting, seen), []
+    except HeadstartError as error:
+        return (), [f"the bounds of LEEP are not checked: {error}"]
+
+
+def _bounds(setting: Setting, seen: Extraction | None) -> tuple[Bound, ...]:
+    """LEEP's bounds on the training part, where the source has a classifier and the task has classes.
+
+    Args:
+        seen: Of training and validation part, in this order; None where the source has not been through them.
+    """
     train, source = setting.parts.train, setting.source
     if train.task != "classification" or source.card.num_classes is None:
         return ()
-    target = train.subset(np.arange(len(train))[:FOR_BOUNDS]) if len(train) > FOR_BOUNDS else train
-    extraction = _extraction(setting, target)
-    assert extraction.logits is not None, "the source has a classifier"
-    head = solve_head(extraction, target, Options(), 0)
-    return bounds(
-        probabilities(extraction.logits, "classification"),
-        extraction.labels,
-        probabilities(head.outputs(np.asarray(extraction.features, dtype=np.float64)), "classification"),
-    )
+    if seen is None:
+        seen = _extraction(setting, train.subset(_for_bounds(train.labels)))
+    rows = _for_bounds(seen.labels[: len(train)])
+    assert seen.features is not None, "a source has features"
+    assert seen.logits is not None, "the source has a classifier"
+    part = replace(seen, labels=seen.labels[rows], features=seen.features[rows])
+    head = solve_head(part, train, Options(), 0)
+    outputs = head.outputs(np.asarray(part.features, dtype=np.float64))
+    probs = probabilities(seen.logits[rows], "classification")
+    return bounds(probs, part.labels, probabilities(outputs, "classification"))
+
+
+def _for_bounds(labels: np.ndarray) -> np.ndarray:
+    return np.sort(stratified_order(labels, 0)[:FOR_BOUNDS])
 
 
 def _outputs(target: Target) -> int:
