@@ -338,6 +338,17 @@ def test_a_test_part_from_elsewhere(tmp_path: Path) -> None:
     assert (run.outcome.n_train, run.outcome.n_test) == (20, 6)
 
 
+def test_a_test_part_of_the_same_names_and_labels_with_other_pictures_is_another_run(tmp_path: Path) -> None:
+    tests = [folder(tmp_path / "a", x=["a", "b"] * 3) / "x", folder(tmp_path / "b", x=["a", "b"] * 3) / "x"]
+    images(1, seed=7)[0][0].save(tests[1] / "a" / "0.png")
+    data, out = folder(tmp_path / "c", train=["a", "b", "c"] * 8), tmp_path / "out"
+    runs = [transfer(data, source(), method="head", test=part, out=out / part.parent.name, **HEAD) for part in tests]
+    assert runs[0].predictions.ids == runs[1].predictions.ids
+    assert runs[0].outcome.split != runs[1].outcome.split
+    with pytest.raises(InputError, match="holds another run"):
+        transfer(data, source(), method="head", test=tests[1], out=out / "a", **HEAD)
+
+
 def test_a_test_part_without_a_class_of_the_training_part_is_an_error_and_nothing_else_is_tested(
     tmp_path: Path,
 ) -> None:

@@ -1,6 +1,7 @@
 """Enough to make the same numbers again."""
 
 import platform
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib import metadata
@@ -17,14 +18,20 @@ PACKAGES = ("headstart", "numpy", "scipy", "torch", "torchvision", "timm", "tran
 def target_hash(target: Target) -> str:
     """Hex hash of the examples' contents and labels, in order; names do not count."""
     whole = blake2b(digest_size=16)
-    for index in range(len(target)):
-        try:
-            whole.update(target.examples.digest(index))
-        except ExampleError:
-            whole.update(b"unreadable")
+    for digest in digests(target):
+        whole.update(digest)
     whole.update(np.ascontiguousarray(target.labels).tobytes())
     whole.update("\0".join(target.classes).encode())
     return whole.hexdigest()
+
+
+def digests(target: Target) -> Iterator[bytes]:
+    """What stands for each example's content, in order."""
+    for index in range(len(target)):
+        try:
+            yield target.examples.digest(index)
+        except ExampleError:
+            yield b"unreadable"
 
 
 def versions() -> dict[str, str]:

@@ -104,7 +104,10 @@ def _compare(
             "pairs need equal seeds."
         )
     if len({other.outcome.split for pair in pairs for other in pair}) > 1:
-        raise InputError("the runs split the data differently, so they cannot be compared. Use one `split_seed`.")
+        raise InputError(
+            "the runs split the data differently or hold other data, so they cannot be compared. Run them on the same "
+            "data with one `split_seed` and one version of headstart."
+        )
     answers = [(one.predictions, other.predictions) for one, other in pairs]
     tested = [(a, b) for a, b in answers if a is not None and b is not None]
     if len(tested) < len(pairs):

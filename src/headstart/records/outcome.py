@@ -69,7 +69,7 @@ class Outcome(JsonRecord):
     curve: tuple[CurvePoint, ...]
     plan: tuple[PlanRow, ...]
     classes: tuple[str, ...]
-    split: str  # hash of the three parts: equal hashes may be compared
+    split: str  # hash of the three parts, contents included: equal hashes may be compared
     provenance: Provenance
     options: dict[str, str | int | float | bool | None] = field(default_factory=dict)
     bounds: tuple[Bound, ...] = ()

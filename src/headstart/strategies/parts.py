@@ -7,6 +7,7 @@ from hashlib import blake2b
 import numpy as np
 
 from headstart.data import limit, open_target, stratified_order
+from headstart.data.provenance import target_hash
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
 from headstart.records.words import listing
@@ -22,7 +23,7 @@ class Parts:
     train: Target
     valid: Target | None
     test: Target | None
-    split: str  # hash of who is in which part
+    split: str  # hash of who is in which part, by name and content
     notes: tuple[str, ...]
     valid_note: str = ""  # where the validation part comes from; methods that use none leave it out
 
@@ -198,5 +199,5 @@ def _hash(*parts: Target | None) -> str:
     for part in parts:
         ids: Sequence[str] = part.ids if part is not None else ()
         whole.update("\0".join((*ids, "\1")).encode())
-        whole.update(np.ascontiguousarray(part.labels).tobytes() if part is not None else b"")
+        whole.update(target_hash(part).encode() if part is not None else b"")
     return whole.hexdigest()
