@@ -285,6 +285,15 @@ def test_another_target_first_changes_the_source_and_is_named(tmp_path: Path) ->
         transfer(target(), source(), method="head", via=first, via_method="lora", **HEAD)
 
 
+@pytest.mark.parametrize("method", ["auto", "head"])
+def test_a_transfer_after_another_training_is_repeated_from_its_folder(tmp_path: Path, method: str) -> None:
+    for name in ("via", "source_data"):
+        given = {name: target(40, seed=5), "method": method, "epochs": 1, "out": tmp_path / name, "cache": False}
+        first = transfer(target(), source(), **given)
+        assert first.as_source("x").network.eval()(torch.zeros(1, 3, 8, 8))[1] is None  # the classifier is the old one
+        assert transfer(target(), source(), **given).outcome == first.outcome
+
+
 @pytest.mark.parametrize(
     ("given", "used"), [({}, "slanted"), ({"schedule": None}, "slanted"), ({"schedule": "cosine"}, "cosine")]
 )

@@ -147,6 +147,12 @@ def test_results_of_two_sources_are_shown_each_under_its_name(runs: Path, data: 
     assert "another network" not in second
 
 
+def test_what_would_be_replaced_is_said_with_the_option_once(runs: Path, data: Path) -> None:
+    done = call("transfer", data, "--model", MODEL, "--method", "head", "--no-cache", "--out", runs / "lora-seed0")
+    assert done.exit_code == 2
+    assert " ".join(done.output.split()).endswith("Choose another folder, or pass `--overwrite`.")
+
+
 def test_exports(runs: Path, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     done = call(

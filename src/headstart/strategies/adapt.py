@@ -119,7 +119,7 @@ def transfer(
         if there is not None and not overwrite:
             raise InputError(
                 f"{setting.out} holds another run (other data, model, method or options). Choose another folder, or "
-                "pass `overwrite=True` (`--overwrite`)."
+                "pass `overwrite=True`."
             )
     run = carry_out(setting, identity)
     if setting.out is not None:

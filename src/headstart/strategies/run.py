@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from headstart.records import Outcome, Predictions, Task
-from headstart.sources.fingerprint import weights_hash
+from headstart.sources.network import TappedNetwork
 from headstart.sources.source import Source
 from headstart.strategies.network import TransferNetwork
 from headstart.strategies.options import Options
@@ -76,9 +77,18 @@ class Run:
         return save(self, Path(folder), weights=weights)
 
     def as_source(self, name: str) -> Source:
-        """The adapted body as a source for a further transfer: what intermediate-task transfer stands on."""
+        """The adapted body as a source for a further transfer: what intermediate-task transfer stands on.
+
+        It has no classifier: that of the source was not adapted, is not saved and so does not count in the fingerprint.
+        """
+        from headstart.strategies.saved import state_of
+
         body = copy.deepcopy(self.network.body)
-        digest = blake2b(f"{self.source.fingerprint} {weights_hash(body)}".encode(), digest_size=16).hexdigest()
+        if isinstance(body, TappedNetwork):
+            body.classifies = False
+        kept = state_of(self.network, self, "whole")
+        content = save_tensors({name: value for name, value in kept.items() if name.startswith("body.")})
+        digest = blake2b(self.source.fingerprint.encode() + content, digest_size=16).hexdigest()
         card = replace(self.source.card, name=name, num_classes=None, imagenet_top1=None)
         return replace(self.source, network=body, fingerprint=digest, card=card, classes=None)
 
