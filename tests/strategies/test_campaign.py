@@ -56,6 +56,16 @@ def test_a_method_that_is_named_and_chosen_too_is_compared_as_both() -> None:
     assert [(c.strategy, c.seeds) for c in done.comparisons] == [("head", (0,)), ("head", (0,))]
 
 
+def test_scratch_is_not_pulled_to_its_random_start() -> None:
+    kept = {"momentum": 0.5, "optimizer": "sgd", "keep_statistics": True, **SHORT}
+    done = campaign(target(), source(), ["fine-tune", "gradual"], scratch=True, l2_sp=0.5, warmup=0.2, **kept)
+    assert [(run.outcome.options["l2_sp"], run.outcome.options["warmup"]) for run in done.runs] == [
+        (0.5, 0.2),
+        (0.5, 0.1),  # its schedule has a rise of its own
+        (0.0, 0.2),
+    ]
+
+
 def test_one_run_lies_in_the_folder_itself(tmp_path: Path) -> None:
     done = campaign(target(), source(), ["head"], out=tmp_path, cache=False)
     assert done.folders == (tmp_path,)

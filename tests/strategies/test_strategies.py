@@ -15,7 +15,7 @@ from headstart.strategies.options import Options, refuse_unused
 from headstart.strategies.table import find
 from headstart.strategies.taps import at_layer, output_modules
 from headstart.train.batches import TensorBatches
-from headstart.train.groups import Group
+from headstart.train.groups import Group, has_batch_statistics
 from headstart.train.loop import fit
 from headstart.train.training import Training
 
@@ -44,6 +44,16 @@ def test_every_live_parameter_is_in_exactly_one_group(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "of"), [(n, IMAGE) for n in LOOPED] + [(n, TEXT) for n in ON_TEXTS if STRATEGIES[n].plan is not None]
+)
+def test_the_table_says_which_weights_and_statistics_of_the_source_move(name: str, of: Source) -> None:
+    model, groups = planned(name, of)
+    assert any(group.rate > 0 and not group.new for group in groups) == STRATEGIES[name].tunes
+    if of is IMAGE:
+        assert has_batch_statistics(model.network, groups) != STRATEGIES[name].inserts
+
+
+@pytest.mark.parametrize(
     ("name", "of"),
     [(n, IMAGE) for n in LOOPED if n not in ANEW]
     + [(n, TEXT) for n in ON_TEXTS if n not in ANEW and STRATEGIES[n].plan is not None],
@@ -63,7 +73,7 @@ def test_what_is_frozen_stays_bit_for_bit_and_what_trains_moves(name: str) -> No
     data = TensorBatches(torch.tensor(rng.normal(size=(48, 3, 8, 8)), dtype=torch.float32), np.arange(48) % 3)
     fit(model.network, groups, data, None, Training(epochs=6, batch_size=16, warmup=0.0))
     after = model.network.state_dict()
-    whole = {group.block for group in groups if group.rate > 0 and not group.new}
+    whole = {group.block for group in groups if group.rate > 0}
     parts = STRATEGIES[name].inserts
     for key, value in before.items():
         same = torch.equal(value, after[key])

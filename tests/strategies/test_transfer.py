@@ -227,6 +227,12 @@ def test_a_test_part_of_one_value_has_no_r2_and_says_so() -> None:
     assert all(-1e3 < point.valid_quality <= 0 for point in run.outcome.curve)
 
 
+def test_smoothing_is_of_class_labels() -> None:
+    values = open_target((images(60)[0], np.linspace(0, 1, 60)))
+    with pytest.raises(InputError, match="`smoothing` is of class labels, and the task of images is regression"):
+        transfer(values, source(), method="fine-tune", smoothing=0.1, **SHORT)
+
+
 def test_several_labels() -> None:
     pictures, labels = images(60)
     many = np.array([[name == "class 0", name != "class 2"] for name in labels]).astype(int)
@@ -423,6 +429,12 @@ def test_unreadable_images_are_left_out_or_refused(tmp_path: Path) -> None:
         ({"method": "fine-tune", "rate": np.inf}, "`rate` must be greater than 0, and finite; got inf"),
         ({"method": "head", "augment": "wild"}, "`augment` must be one of none, light, strong"),
         ({"method": "head", "device": "tpu"}, "`device` must be one of"),
+        ({"method": "gradual", "warmup": 0.2}, "`warmup` changes nothing with this `schedule` for method gradual"),
+        ({"method": "fine-tune", "schedule": "slanted", "warmup": 0.2}, "`warmup` changes nothing with this"),
+        ({"method": "fine-tune", "momentum": 0.5}, "`momentum` changes nothing with this `optimizer` for method fine"),
+        ({"method": "bitfit", "keep_statistics": True}, "`keep_statistics` changes nothing for method bitfit"),
+        ({"method": "lora", "l2_sp": 0.1}, "`l2_sp` changes nothing for method lora"),
+        ({"method": "scratch", "l2_sp": 0.1}, "`l2_sp` changes nothing for method scratch"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused_before_any_work(change: dict, message: str) -> None:

@@ -116,4 +116,5 @@ def arguments_of(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _taken(name: str, arguments: Mapping[str, Any]) -> frozenset[str]:
-    return find(name).takes(after_another=any(arguments.get(data) is not None for data in ("via", "source_data")))
+    after_another = any(arguments.get(data) is not None for data in ("via", "source_data"))
+    return find(name).takes(arguments, after_another=after_another)

@@ -67,12 +67,17 @@ def open_setting(
     options, training = read_settings(settings, seed)
     check_augment(augment)
     given = settings_given({**settings, "augment": augment})
+    after_another = via is not None or source_data is not None
     if method != "auto":
-        refuse_unused(given, find(method).takes(after_another=via is not None or source_data is not None), method)
+        refuse_unused(given, find(method).takes(settings, after_another=after_another), method)
     training = replace(training, precision=precision_on(place, training.precision))
     parts = split_target(target, test=test, most=limit, split_seed=split_seed, max_bad=max_bad, **dict(reading or {}))
     if augment != "none" and parts.train.kind != "image":
         raise InputError(f"`augment` is for images, and {parts.train.name} holds {parts.train.kind} examples.")
+    if "smoothing" in given and parts.train.task != "classification" and not after_another:
+        raise InputError(
+            f"`smoothing` is of class labels, and the task of {parts.train.name} is {parts.train.task}; leave it out."
+        )
     loaded = find_sources(source, kind=parts.train.kind)[0].load(trust_pickle)
     shared = {"seed": seed, "device": device, "cache": cache, "max_bad": max_bad, "progress": progress}
     for data, how in ((source_data, "scratch"), (via, via_method)):
@@ -119,7 +124,7 @@ def _through(
     strategy = find(how)
     if strategy.plan is None or strategy.inserts:
         raise InputError(f"`via_method` must train the network itself, as fine-tune does; {how} does not.")
-    training = {name: value for name, value in settings.items() if name in SETTINGS}
+    training = {name: settings[name] for name in strategy.takes(settings).intersection(settings, SETTINGS)}
     place = None if out is None else out / f"first-{how}"
     run = again(data, source, method=how, out=place, **shared, **training)
     return run.as_source(f"{source.name} via {run.outcome.target}")

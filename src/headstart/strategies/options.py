@@ -61,6 +61,7 @@ class Options:
 
 
 NAMES = tuple(field.name for field in fields(Options))
+DECIDES = {"warmup": "schedule", "momentum": "optimizer"}  # setting -> the one by whose value it may be of no use
 
 
 def refuse_unused(given: Iterable[str], used: Iterable[str], method: str) -> None:
@@ -72,8 +73,9 @@ def refuse_unused(given: Iterable[str], used: Iterable[str], method: str) -> Non
     allowed = sorted(used)
     for name in given:
         if name not in allowed:
+            so = f" with this `{DECIDES[name]}`" if DECIDES.get(name) in allowed else ""
             raise InputError(
-                f"`{name}` changes nothing for method {method}, which takes {', '.join(allowed) or 'no options'}."
+                f"`{name}` changes nothing{so} for method {method}, which takes {', '.join(allowed) or 'no options'}."
                 f"{did_you_mean(name, allowed)}"
             )
 

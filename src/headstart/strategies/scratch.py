@@ -1,5 +1,7 @@
 """Training from scratch: the same network and budget from random weights, the reference of every gain."""
 
+from dataclasses import replace
+
 from headstart.strategies.fine_tune import RATE
 from headstart.strategies.network import Transferable, whole_groups
 from headstart.strategies.options import Options
@@ -7,5 +9,6 @@ from headstart.train.groups import Group
 
 
 def plan(model: Transferable, options: Options) -> tuple[Group, ...]:
-    """Every block at one rate: nothing in it is worth protecting."""
-    return whole_groups(model, [options.rate or RATE] * len(model.blocks))
+    """Every block at one rate, and new: nothing in it is worth protecting."""
+    groups = whole_groups(model, [options.rate or RATE] * len(model.blocks))
+    return tuple(replace(group, new=True) for group in groups)

@@ -24,7 +24,7 @@ from headstart.strategies import (
 from headstart.strategies.network import Transferable
 from headstart.strategies.options import Options
 from headstart.train.groups import Group
-from headstart.train.training import SETTINGS
+from headstart.train.training import SETTINGS, Training
 
 Plan = Callable[[Transferable, Options, int], tuple[Group, ...]]  # (model, options, epochs)
 
@@ -46,15 +46,30 @@ class Strategy:
     defaults: Mapping[str, Any] = field(default_factory=dict)  # settings of the training that differ from its own
     scratch: bool = False
     probe_first: bool = False  # the head starts from its optimum on the fixed features
-    inserts: bool = False  # adds parts: its trained part can be saved alone
+    inserts: bool = False  # its trained part can be saved alone: all else stays as it is, statistics too
+    tunes: bool = True  # trains weights that the source brought along
 
-    def takes(self, *, after_another: bool = False) -> frozenset[str]:
+    def takes(self, settings: Mapping[str, Any], *, after_another: bool = False) -> frozenset[str]:
         """Names of all that changes something: the options, and where a network trains, how.
 
-        `after_another`: Training on other data comes first, and takes the settings of a training in any case.
+        Args:
+            settings: What was given, by which more may be of no use.
+            after_another: Training on other data comes first, and takes the settings of a training in any case.
         """
-        trains = self.plan is not None
-        return self.uses | {*(SETTINGS if trains or after_another else ()), *(("augment",) if trains else ())}
+        trained = set() if self.plan is None else {*SETTINGS, "augment"} - self._idle(settings)
+        return self.uses | trained | set(SETTINGS if after_another else ())
+
+    def _idle(self, settings: Mapping[str, Any]) -> set[str]:
+        """Settings of a training that change nothing in this one."""
+        used = {"schedule": Training.schedule, "optimizer": Training.optimizer, **self.defaults}
+        used |= {name: value for name, value in settings.items() if value is not None}
+        idle = {
+            "l2_sp": not self.tunes,
+            "keep_statistics": self.inserts,
+            "warmup": used["schedule"] == "slanted",
+            "momentum": used["optimizer"] != "sgd",
+        }
+        return {name for name, of_no_use in idle.items() if of_no_use}
 
 
 TUNED = frozenset({"rate", "ratio"})
@@ -110,6 +125,7 @@ ROWS = (
         frozenset({"rate", "rank", "alpha", "dropout"}),
         _at_once(lora.plan),
         inserts=True,
+        tunes=False,
     ),
     Strategy(
         "dora",
@@ -118,6 +134,7 @@ ROWS = (
         frozenset({"rate", "rank", "alpha", "dropout"}),
         _at_once(lora.plan_dora),
         inserts=True,
+        tunes=False,
     ),
     Strategy(
         "qlora",
@@ -126,6 +143,7 @@ ROWS = (
         frozenset({"rate", "rank", "alpha", "dropout"}),
         _at_once(qlora.plan),
         inserts=True,
+        tunes=False,
     ),
     Strategy(
         "adapters",
@@ -134,6 +152,7 @@ ROWS = (
         frozenset({"rate", "bottleneck", "dropout"}),
         _at_once(adapters.plan),
         inserts=True,
+        tunes=False,
     ),
     Strategy(
         "bitfit",
@@ -159,6 +178,7 @@ ROWS = (
         _at_once(visual_prompt.plan),
         kinds=frozenset({"image"}),
         inserts=True,
+        tunes=False,
     ),
     Strategy(
         "prefix",
@@ -168,6 +188,7 @@ ROWS = (
         _at_once(prefix.plan),
         kinds=frozenset({"text"}),
         inserts=True,
+        tunes=False,
     ),
     Strategy(
         "prompt",
@@ -177,6 +198,7 @@ ROWS = (
         _at_once(prompt.plan),
         kinds=frozenset({"text"}),
         inserts=True,
+        tunes=False,
     ),
     Strategy(
         "scratch",
@@ -185,6 +207,7 @@ ROWS = (
         frozenset({"rate"}),
         _at_once(scratch.plan),
         scratch=True,
+        tunes=False,
     ),
 )
 STRATEGIES: dict[str, Strategy] = {row.name: row for row in ROWS}
