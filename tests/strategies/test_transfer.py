@@ -116,6 +116,31 @@ def test_a_finished_run_is_returned_and_another_one_is_not_overwritten(tmp_path:
     assert load(tmp_path, source=source()).outcome.seed == other.outcome.seed == 1
 
 
+def test_an_unfinished_run_is_replaced_only_where_that_is_asked_for_and_goes_on_where_it_is_the_same(
+    tmp_path: Path,
+) -> None:
+    given = {"method": "fine-tune", "out": tmp_path, **SHORT}
+    with pytest.raises(KilledError):
+        transfer(target(), source(), progress=killer(5), **given)
+    with pytest.raises(InputError, match="belongs to a training with other data"):
+        transfer(target(), source(), seed=1, **given)
+    steps: list[str] = []
+    again = transfer(target(), source(), overwrite=True, progress=lambda a, b, what: steps.append(what), **given)
+    assert same(again, transfer(target(), source(), method="fine-tune", **SHORT))
+    assert not [what for what in steps if "epoch 1" in what]
+    with pytest.raises(KilledError):
+        transfer(target(), source(), seed=2, overwrite=True, progress=killer(5), **given)
+    assert transfer(target(), source(), seed=1, overwrite=True, **given).outcome.seed == 1
+
+
+def test_the_training_on_other_data_before_a_replaced_run_is_replaced_too(tmp_path: Path) -> None:
+    given = {"method": "head", "out": tmp_path, "epochs": 1, "cache": False}
+    transfer(target(), source(), via=target(40, seed=5), **given)
+    with pytest.raises(InputError, match="first-fine-tune holds another run"):
+        transfer(target(), source(), via=target(40, seed=6), **given)
+    transfer(target(), source(), via=target(40, seed=6), overwrite=True, **given)
+
+
 def test_a_run_without_test_part_leaves_no_answers_of_the_one_it_replaces(tmp_path: Path) -> None:
     assert transfer(target(), source(), method="head", out=tmp_path, **HEAD).predictions is not None
     transfer(target(3), source(), method="head", out=tmp_path, overwrite=True, **HEAD)
@@ -434,6 +459,7 @@ def test_unreadable_images_are_left_out_or_refused(tmp_path: Path) -> None:
         ({"method": "fine-tune", "momentum": 0.5}, "`momentum` changes nothing with this `optimizer` for method fine"),
         ({"method": "bitfit", "keep_statistics": True}, "`keep_statistics` changes nothing for method bitfit"),
         ({"method": "lora", "l2_sp": 0.1}, "`l2_sp` changes nothing for method lora"),
+        ({"method": "head", "via_method": "scratch"}, "`via_method` says how to adapt to the data of `via=...`"),
         ({"method": "scratch", "l2_sp": 0.1}, "`l2_sp` changes nothing for method scratch"),
     ],
 )

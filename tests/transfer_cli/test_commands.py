@@ -68,6 +68,7 @@ def test_plans_of_several_methods_take_what_the_transfers_would(data: Path) -> N
     assert "epochs` changes nothing for method head" in refused.output
     assert call(*words, "head", "--via", data).exit_code == 0  # they are the first training's
     assert call(*words, "head", "--scratch").output.count("trainable") == 2
+    assert "`--via-method` says how to adapt" in call(*words, "lora", "--via-method", "fine-tune").output
 
 
 def test_the_help_names_every_method() -> None:

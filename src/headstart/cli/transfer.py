@@ -47,8 +47,11 @@ def transfer(
         str | None, typer.Option(metavar="DATA", help="Adapt to these data first.", rich_help_panel=HOW)
     ] = None,
     via_method: Annotated[
-        str, typer.Option(metavar="NAME", help="How to adapt to the data of `--via`.", rich_help_panel=HOW)
-    ] = "fine-tune",
+        str | None,
+        typer.Option(
+            metavar="NAME", help="How to adapt to the data of `--via`; by default fine-tune.", rich_help_panel=HOW
+        ),
+    ] = None,
     source_data: Annotated[
         str | None,
         typer.Option(
@@ -157,7 +160,8 @@ def transfer(
         typer.Option(metavar="DIR", help="Keep the result here; the same command resumes.", rich_help_panel=RESULT),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace another run in `--out`.", rich_help_panel=RESULT)
+        bool,
+        typer.Option("--overwrite", help="Replace another run in `--out`, finished or not.", rich_help_panel=RESULT),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the plan and train nothing.", rich_help_panel=RESULT)
@@ -198,7 +202,7 @@ def transfer(
         from headstart.strategies import preview
         from headstart.strategies.campaign import arguments_of, methods_of
 
-        beside = {"via": via, "source_data": source_data}
+        beside = {"via": via, "via_method": via_method, "source_data": source_data}
         for name in methods_of(methods, scratch, {**shared, **beside}):
             print_preview(preview(target, source, method=name, seed=seed, **arguments_of(name, shared)))
         return

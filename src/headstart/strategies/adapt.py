@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -15,6 +16,7 @@ from headstart.strategies.carry_out import CHECKPOINT, carry_out, plan_rows, pla
 from headstart.strategies.opening import open_setting
 from headstart.strategies.run import Run
 from headstart.strategies.setting import Progress, identity_of
+from headstart.train.checkpoint import read_checkpoint
 from headstart.train.training import Training
 
 
@@ -42,7 +44,7 @@ def transfer(
     seed: int = 0,
     test: object = None,
     via: object = None,
-    via_method: str = "fine-tune",
+    via_method: str | None = None,
     source_data: object = None,
     limit: int | None = None,
     split_seed: int = 0,
@@ -67,7 +69,7 @@ def transfer(
         seed: For the head's first weights, the order of examples, dropout and augmentation.
         test: A test part that lies elsewhere.
         via: Labelled data on which the source is adapted first (intermediate-task transfer).
-        via_method: How; a method that trains the whole network.
+        via_method: How; a method that trains the whole network, by default fine-tune.
         source_data: Labelled data on which the source's network is trained from random weights first: a source data set
             in place of a source model.
         limit: Train on so many examples, stratified.
@@ -75,7 +77,7 @@ def transfer(
         augment: "none", "light" or "strong", for images.
         out: Folder for the result and the checkpoint. The same call with the same folder goes on where it was
             interrupted, and returns the finished run if there is one.
-        overwrite: Replace another run in `out`.
+        overwrite: Replace another run in `out`, finished or not.
         device: "auto", "cpu", "cuda" or "mps".
         cache: True keeps forward passes in the usual place, False nowhere, a path there.
         max_bad: The largest share of unreadable examples that is skipped.
@@ -102,6 +104,7 @@ def transfer(
         split_seed=split_seed,
         augment=augment,
         out=out,
+        overwrite=overwrite,
         device=device,
         cache=cache,
         max_bad=max_bad,
@@ -121,11 +124,21 @@ def transfer(
                 f"{setting.out} holds another run (other data, model, method or options). Choose another folder, or "
                 "pass `overwrite=True`."
             )
+        if overwrite:
+            _make_room(setting.out / CHECKPOINT, identity)
     run = carry_out(setting, identity)
     if setting.out is not None:
         run.save(setting.out)
         (setting.out / CHECKPOINT).unlink(missing_ok=True)
     return run
+
+
+def _make_room(checkpoint: Path, identity: str) -> None:
+    """Remove an unfinished training that is damaged or another run's; this run's own goes on."""
+    try:
+        read_checkpoint(checkpoint, identity)
+    except InputError:
+        checkpoint.unlink()
 
 
 def preview(

@@ -16,7 +16,7 @@ from headstart.strategies.adapt import transfer
 from headstart.strategies.augment import check_augment
 from headstart.strategies.options import NAMES, refuse_unused
 from headstart.strategies.run import Run
-from headstart.strategies.setting import Progress, read_settings, settings_given
+from headstart.strategies.setting import Progress, check_via, read_settings, settings_given
 from headstart.strategies.table import find
 from headstart.train.training import SETTINGS
 
@@ -93,11 +93,12 @@ def methods_of(methods: Sequence[str], scratch: bool, arguments: Mapping[str, An
     """The methods, each once, training from scratch among them where it is wanted.
 
     Raises:
-        InputError: There is none, or a setting is out of its range or belongs to none of them.
+        InputError: There is none, or a setting is out of its range or of no use to any of them.
     """
     names = list(dict.fromkeys([*methods, *(["scratch"] if scratch else [])]))
     if not names:
         raise InputError("name at least one method.")
+    check_via(arguments.get("via"), arguments.get("via_method"))
     given = settings_given({name: arguments.get(name) for name in OWN})
     check_augment(given.get("augment", "none"))
     read_settings({name: value for name, value in given.items() if name != "augment"}, seed=0)

@@ -20,7 +20,15 @@ from headstart.strategies.network import transferable
 from headstart.strategies.options import refuse_unused
 from headstart.strategies.parts import Parts, split_target
 from headstart.strategies.recommend import Advice, recommend
-from headstart.strategies.setting import Progress, Setting, features_progress, read_settings, settings_given, silent
+from headstart.strategies.setting import (
+    Progress,
+    Setting,
+    check_via,
+    features_progress,
+    read_settings,
+    settings_given,
+    silent,
+)
 from headstart.strategies.table import find, methods_for
 from headstart.strategies.taps import at_layer, output_modules
 from headstart.train.training import SETTINGS, precision_on
@@ -41,12 +49,13 @@ def open_setting(
     settings: Mapping[str, Any],
     test: object = None,
     via: object = None,
-    via_method: str = "fine-tune",
+    via_method: str | None = None,
     source_data: object = None,
     limit: int | None = None,
     split_seed: int = 0,
     augment: str = "none",
     out: str | os.PathLike | None = None,
+    overwrite: bool = False,
     device: str = "auto",
     cache: str | os.PathLike | bool = True,
     max_bad: float = 0.01,
@@ -64,6 +73,7 @@ def open_setting(
     folder = None if out is None else Path(out)
     check_destination(folder, folder=True)
     tell = progress or silent
+    check_via(via, via_method)
     options, training = read_settings(settings, seed)
     check_augment(augment)
     given = settings_given({**settings, "augment": augment})
@@ -80,7 +90,8 @@ def open_setting(
         )
     loaded = find_sources(source, kind=parts.train.kind)[0].load(trust_pickle)
     shared = {"seed": seed, "device": device, "cache": cache, "max_bad": max_bad, "progress": progress}
-    for data, how in ((source_data, "scratch"), (via, via_method)):
+    shared["overwrite"] = overwrite
+    for data, how in ((source_data, "scratch"), (via, via_method or "fine-tune")):
         if data is not None:
             loaded = _through(again, loaded, data, how, folder, shared, settings)
     kept = _cache_folder(cache)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from headstart.errors import InputError
 from headstart.sources.source import Source
 from headstart.strategies.options import NAMES, Options, described, refuse_unused
 from headstart.strategies.parts import Parts
@@ -48,6 +49,15 @@ def settings_given(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Those that say something: None and no augmentation do not."""
     nothing = {"augment": "none"}
     return {name: value for name, value in settings.items() if value is not None and value != nothing.get(name)}
+
+
+def check_via(via: object, via_method: str | None) -> None:
+    """Raises InputError where it is said how to adapt to other data first, and there are none."""
+    if via is None and via_method is not None:
+        raise InputError(
+            "`via_method` says how to adapt to the data of `via=...` first, and none are given. Give them, or leave "
+            "`via_method` out."
+        )
 
 
 def identity_of(setting: Setting) -> str:

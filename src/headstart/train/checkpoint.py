@@ -60,7 +60,8 @@ def read_checkpoint(path: Path, identity: str) -> tuple[Progress, dict[str, Tens
     if state["identity"] != identity:
         raise InputError(
             f"{path} belongs to a training with other data, another model or other options. "
-            "Repeat the command that began it, delete the file, or choose another output folder."
+            "Repeat the command that began it, choose another output folder, or delete the file (`transfer` does with "
+            "`overwrite=True`)."
         )
     fields = state["progress"]
     fields["curve"] = [CurvePoint(**point) for point in fields["curve"]]
