@@ -378,6 +378,19 @@ def test_a_test_part_from_elsewhere(tmp_path: Path) -> None:
     assert (run.outcome.n_train, run.outcome.n_test) == (20, 6)
 
 
+def test_test_examples_that_are_trained_on_too_are_counted_by_content(tmp_path: Path) -> None:
+    data, other = folder(tmp_path / "a", train=["a", "b"] * 10), tmp_path / "b"
+    for name, seed in (("0", 0), ("1", 7), ("2", 8)):
+        for label in ("a", "b"):
+            (other / label).mkdir(parents=True, exist_ok=True)
+            images(2, seed=seed)[0][label == "b"].save(other / label / f"other {name}.png")
+    run = transfer(data, source(), method="head", test=other, **HEAD)
+    said = "{} test examples have the content of examples that are trained on"
+    assert any(note.startswith(said.format("2 of 6")) for note in run.outcome.notes)
+    alone = transfer(target(), source(), method="head", **HEAD)
+    assert not any("have the content" in note for note in alone.outcome.notes)
+
+
 def test_a_test_part_of_the_same_names_and_labels_with_other_pictures_is_another_run(tmp_path: Path) -> None:
     tests = [folder(tmp_path / "a", x=["a", "b"] * 3) / "x", folder(tmp_path / "b", x=["a", "b"] * 3) / "x"]
     images(1, seed=7)[0][0].save(tests[1] / "a" / "0.png")

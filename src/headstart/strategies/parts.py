@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 
 from headstart.data import limit, open_target, stratified_order
-from headstart.data.provenance import target_hash
+from headstart.data.provenance import digests, target_hash
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
 from headstart.records.words import listing
@@ -106,6 +106,7 @@ def split_target(
         raise InputError(f"{train.name} leaves {len(train)} examples to train on; at least 2 are needed.")
     notes += [f"{len(skipped)} unreadable examples were left out"] if skipped else []
     notes += _missing(train, found)
+    notes += _trained_on_too(found, (train, valid))
     return Parts(train, valid, found, _hash(train, valid, found), (*train.notes, *notes), valid_note)
 
 
@@ -186,6 +187,20 @@ def _missing(train: Target, test: Target | None) -> list[str]:
         return []
     absent = [train.classes[c] for c in np.setdiff1d(np.unique(train.labels), np.unique(test.labels))]
     return [f"the test part has no example of {', '.join(absent)}: metrics say nothing about them"] if absent else []
+
+
+def _trained_on_too(test: Target | None, trained: Sequence[Target | None]) -> list[str]:
+    """The note on test examples that are among the trained ones by their content, whatever their names."""
+    if test is None:
+        return []
+    known = {digest for part in trained if part is not None for digest in digests(part)}
+    count = sum(digest in known for digest in digests(test))
+    if not count:
+        return []
+    return [
+        f"{count} of {len(test)} test examples have the content of examples that are trained on: answers to those may "
+        "be learnt by heart"
+    ]
 
 
 def _held_out(name: str, part: Target | None, seed: int) -> str:
