@@ -1,6 +1,12 @@
 """What changes a fingerprint, and what must not."""
 
 import copy
+import functools
+import os
+import re
+import subprocess
+import sys
+import types
 import warnings
 
 import numpy as np
@@ -9,10 +15,13 @@ import timm
 import torch
 from tests.sources.tiny_models import plain, resize_to
 from torch import nn
+from torch.nn import functional
+from torchvision import transforms
 
 from headstart.errors import InputError
 from headstart.sources import from_module
-from headstart.sources.fingerprint import architecture, weights_hash
+from headstart.sources.fingerprint import architecture, behaviour, fingerprint, weights_hash
+from headstart.sources.own_code import holds_own
 
 
 def print_of(module, **options):
@@ -169,3 +178,209 @@ def test_how_examples_are_joined_counts():
 def test_preprocessing_in_half_width_is_hashed():
     prepares = [lambda image, by=by: (resize_to(16)(image) * by).bfloat16() for by in (1, 2)]
     assert len({print_of(plain().bfloat16(), prepare=prepare) for prepare in prepares}) == 2
+
+
+def codes(text):
+    return torch.tensor([ord(letter) % 50 for letter in text[:80].ljust(80)])
+
+
+@pytest.mark.parametrize(
+    "clean",
+    [
+        lambda text: re.sub(r"<[^>]+>", " ", text),
+        lambda text: re.sub(r"https?://\S+", "", text),
+        lambda text: re.sub(r"\s+", " ", text),
+        lambda text: text.encode("ascii", "ignore").decode(),
+        str.lstrip,
+    ],
+)
+def test_how_texts_are_cleaned_counts(clean):
+    module = nn.Sequential(nn.EmbeddingBag(50, 8), nn.Linear(8, 5))
+    seen = {
+        from_module(module, prepare=prepare, kind="text", head="1").fingerprint
+        for prepare in (codes, lambda text: codes(clean(text)))
+    }
+    behaves = {behaviour(prepare, "text", own=True) for prepare in (codes, lambda text: codes(clean(text)))}
+    assert len(seen) == len(behaves) == 2
+
+
+def thumbnail(side, image):
+    image = image.copy()
+    image.thumbnail((side, side))
+    return resize_to(16)(image)
+
+
+def test_what_is_done_to_large_images_alone_counts():
+    prepares = [functools.partial(thumbnail, side) for side in (400, 1000)]
+    assert len({print_of(plain(), prepare=prepare) for prepare in prepares}) == 2
+    assert len({behaviour(prepare, "image", own=True) for prepare in prepares}) == 2
+
+
+def test_a_preprocessing_that_a_library_wrote_is_known_by_what_it_does():
+    prepare = transforms.Compose([transforms.Resize((16, 16)), transforms.ToTensor()])
+    again = transforms.Compose([transforms.Resize((16, 16)), transforms.ToTensor()])
+    own = transforms.Compose([transforms.Lambda(lambda image: image.resize((16, 16))), transforms.ToTensor()])
+    assert print_of(plain(), prepare=prepare) == print_of(plain(), prepare=again)
+    assert (holds_own(prepare), holds_own(own)) == (False, True)
+
+
+def by(factor):
+    return lambda x: x * factor
+
+
+class Times:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, x):
+        return x * self.factor
+
+
+def helped(pool):
+    """A class of one name whose helper method is `pool`, as after a change in a notebook."""
+
+    def forward(self, x):
+        return self.fc(self.encode(x))
+
+    body = {"forward": forward, "encode": lambda self, x: pool(x), "__module__": __name__, "__qualname__": "Helped"}
+    return type("Helped", (Acting,), body)()
+
+
+def named_globally(pool):
+    """A module whose `forward` names a function of its file."""
+    home = {**globals(), "pool": pool}
+    forward = types.FunctionType(CallsPool.forward.__code__, home, "forward")
+    forward.__qualname__ = forward.__module__ = "edited"
+    return type("CallsPool", (Acting,), {"forward": forward, "__module__": __name__})()
+
+
+class CallsPool(Acting):
+    def forward(self, x):
+        return self.fc(pool(x))
+
+
+def holding(key, value):
+    module = Acting()
+    setattr(module, key, value)
+    return module
+
+
+def hooked(factor):
+    module = plain()
+    module[0].register_forward_hook(lambda part, inputs, output: output * factor)
+    return module
+
+
+def patched(factor):
+    module = plain()
+    before = module[0].forward
+    module[0].forward = lambda x: before(x) * factor
+    return module
+
+
+def listed(bias):
+    inner = nn.Linear(3, 3)
+    nn.init.eye_(inner.weight)
+    nn.init.constant_(inner.bias, bias)
+    return holding("steps", [inner])
+
+
+def mean(x):
+    return x.mean(dim=(2, 3))
+
+
+def largest(x):
+    return x.amax(dim=(2, 3))
+
+
+OF_ONE_S_OWN = {
+    "helper method": (helped, mean, largest),
+    "function of the file": (named_globally, mean, largest),
+    "dict": (lambda scale: holding("cfg", {"scale": {"by": scale}}), 1.0, 2.0),
+    "private number": (lambda scale: holding("_scale", scale), 1.0, 2.0),
+    "array": (lambda scale: holding("mean", np.array([scale])), 1.0, 2.0),
+    "set": (lambda scale: holding("names", {"one", "two", scale}), 1.0, 2.0),
+    "namespace": (lambda scale: holding("cfg", types.SimpleNamespace(scale=[scale])), 1.0, 2.0),
+    "partial": (lambda slope: Acting(functools.partial(functional.leaky_relu, negative_slope=slope)), 0.1, 0.9),
+    "closure": (lambda factor: Acting(by(factor)), 1.0, 5.0),
+    "object that is called": (lambda factor: Acting(Times(factor)), 1.0, 5.0),
+    "method": (lambda factor: Acting(Times(factor).__call__), 1.0, 5.0),
+    "default": (lambda factor: Acting(types.FunctionType(tied.__code__, globals(), "f", (factor,))), 1.0, 5.0),
+    "hook": (hooked, 1.0, 7.0),
+    "forward of an instance": (patched, 1.0, 7.0),
+    "module in a list": (listed, 0.0, 1.0),
+    "function in a layer of a library": (lambda factor: plain(5, layer(by(factor))), 1.0, 5.0),
+}
+
+
+def tied(x, factor):
+    return x * factor
+
+
+def layer(act):
+    module = nn.Identity()
+    module.act = act
+    return module
+
+
+@pytest.mark.parametrize("what", OF_ONE_S_OWN)
+def test_what_one_s_own_code_does_counts(what):
+    make, one, other = OF_ONE_S_OWN[what]
+    prints = []
+    for value in (one, other, one):
+        torch.manual_seed(0)
+        prints.append(fingerprint(make(value), "", ""))
+    assert prints[0] == prints[2] != prints[1]
+
+
+def test_code_that_leads_to_itself_is_described():
+    module = helped(mean)
+    module.steps = [module]
+    module.steps.append(module.steps)
+    module.far = functools.reduce(lambda inner, _: lambda x: inner(x), range(2000), mean)
+    assert fingerprint(module, "", "") == fingerprint(module, "", "")
+
+
+SCRIPT = """
+import re
+import numpy as np, torch
+from torch import nn
+from headstart.sources import from_module
+
+WORDS = {"alpha", "beta", "gamma", "delta", "epsilon"}
+TAGS = re.compile("<[^>]+>")
+class Acts:
+    def __init__(self): self.held = {"one": object(), frozenset(WORDS): {by(2), by(3)}}
+    def __call__(self, x): return x if "alpha" in {"alpha", "beta", "gamma"} and WORDS else -x
+def by(factor): return lambda x: x * factor
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act, self._cfg, self.fc = Acts(), {"b": 1, "a": [np.ones(2), Acts]}, nn.Linear(3, 5)
+        self.fc.register_forward_hook(lambda part, inputs, output: output * len(WORDS))
+    @torch.no_grad()
+    def encode(self, x): return self.act(x).mean(dim=(2, 3))
+    def forward(self, x): return self.fc(self.encode(x))
+torch.manual_seed(0)
+def prepare(image):
+    TAGS.sub("", "")
+    return torch.from_numpy(np.array(image.resize((8, 8)))).permute(2, 0, 1) / 255
+print(from_module(Net(), prepare=prepare, collate=lambda rows: torch.stack(rows)).fingerprint)
+"""
+
+
+def test_every_process_gives_the_same_fingerprint(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    prints = {
+        subprocess.run(
+            [sys.executable, "-X", f"frozen_modules={frozen}", str(script)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed, frozen in (("1", "on"), ("2", "off"), ("3", "on"))
+    }
+    assert len(prints) == 1
+    assert len(prints.pop().strip()) == 32

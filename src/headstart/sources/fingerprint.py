@@ -2,12 +2,9 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from pathlib import Path
-from types import BuiltinFunctionType, CodeType, FunctionType
-from typing import Any
+from types import BuiltinFunctionType, FunctionType
 
 import numpy as np
 import torch
@@ -16,10 +13,15 @@ from torch import nn
 
 from headstart.errors import InputError, ModelError
 from headstart.records import Kind
+from headstart.sources.own_code import NAMES, Words, is_made_anew, named, raw
 
 EXTRACTION_VERSION = 1  # raised when our own forward pass changes what it returns
-_NAMES = {"name_or_path", "training"}  # plain attributes that do not change the numbers
 TEXTS = ("A short sentence.", "A rather longer sentence, with a number (42) and UPPER case, to fill a few more tokens.")
+ODD_TEXTS = (
+    "<p class='lead'>Read <b>this</b> &amp; that<br/>at https://example.org/a?b=1&c=2 or www.example.org</p>",
+    "  Na\u00efve caf\u00e9,\tco-op \U0001f600 \u2603\ufe0f\r\n\n #tag me@x.org: $1,234 \u201cdon\u2019t\u201d!!  ",
+    "\u5317\u4eac \u041c\u043e\u0441\u043a\u0432\u0430   \u0645\u0631\u062d\u0628\u0627 e\u0301",
+)
 LONG = " ".join(f"Sentence {number} of a text that is longer than any model reads." for number in range(1000))
 
 
@@ -43,7 +45,7 @@ def weights_hash(module: nn.Module) -> str:
     for name, value in (*sorted(module.state_dict().items()), *_beside_the_state(module)):
         if isinstance(value, torch.Tensor):
             digest.update(f"{name} {tuple(value.shape)} {value.dtype} ".encode())
-            digest.update(_raw(value))
+            digest.update(raw(value))
         else:  # `get_extra_state` may hold anything
             digest.update(f"{name} {value!r}".encode())
     return digest.hexdigest()
@@ -63,60 +65,34 @@ def _beside_the_state(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
         found += [
             (f"{name}.{key}", value)
             for key, value in (*sorted(unsaved.items()), *sorted(plain.items()))
-            if isinstance(value, torch.Tensor) and value.grad_fn is None and not value.is_meta
+            if isinstance(value, torch.Tensor) and not is_made_anew(value)
         ]
     return found
 
 
-def _raw(tensor: torch.Tensor) -> bytes | memoryview:
-    plain = tensor.detach().cpu()
-    plain = plain if plain.layout == torch.strided else plain.to_dense()
-    flat = plain.resolve_conj().resolve_neg().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy().data if flat.numel() else b""
-
-
 def architecture(module: nn.Module) -> str:
-    """The module's structure in words: classes, their options, and the plain settings `repr` does not show."""
+    """The module's structure in words: classes, their options, and the plain settings `repr` does not show.
+
+    Of parts that no library wrote, everything that `own_code` tells.
+    """
+    words = Words(module)
     lines = [repr(module)]
     for name, part in module.named_modules():
         kind = f"{type(part).__module__}.{type(part).__qualname__}"
         settings = {key: value for key, value in sorted(vars(part).items()) if _is_setting(key, value)}
         lines.append(f"{name}: {kind} {settings!r}")
         functions = {key: value for key, value in sorted(vars(part).items()) if _is_function(key, value)}
-        lines += [f"{name}.{key}: {_named(value)}" for key, value in functions.items()]
-        if not _is_of_a_library(type(part).__module__):
-            lines.append(f"{name}.forward: {_named(type(part).forward)}")
-    return "\n".join(lines)
+        lines += [f"{name}.{key}: {named(value)}" for key, value in functions.items()]
+        lines += [f"{name}: {line}" for line in words.part(part)]
+    return "\n".join([*lines, *words.told()])
 
 
 def _is_function(key: str, value: object) -> bool:
     return not key.startswith("_") and isinstance(value, FunctionType | BuiltinFunctionType)
 
 
-def _is_of_a_library(module: str) -> bool:
-    """Not so are scripts and notebooks, which change from run to run while their names stay."""
-    if module.partition(".")[0] == "headstart":
-        return True
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return file is not None and bool({"site-packages", "dist-packages"} & set(Path(file).parts))
-
-
-def _named(function: Any) -> str:
-    """A function's name, and of one that no library wrote what it does: all lambdas have one name."""
-    home, code = getattr(function, "__module__", None) or "", getattr(function, "__code__", None)
-    name = f"{home}.{getattr(function, '__qualname__', type(function).__name__)}"
-    return name if code is None or _is_of_a_library(home) else f"{name} {_does(code)}"
-
-
-def _does(code: CodeType) -> str:
-    """Steps, names and constants; the order of a set of texts changes from run to run."""
-    constants = [value for value in code.co_consts if not isinstance(value, frozenset)]
-    inside = [_does(value) if isinstance(value, CodeType) else repr(value) for value in constants]
-    return f"{code.co_code.hex()} {code.co_names} {inside}"
-
-
 def _is_setting(key: str, value: object) -> bool:
-    if key.startswith("_") or key in _NAMES:
+    if key.startswith("_") or key in NAMES:
         return False
     values = value if isinstance(value, tuple | list) else (value,)
     return all(item is None or isinstance(item, bool | int | float | str) for item in values)
@@ -127,8 +103,13 @@ def canonical(description: object) -> str:
     return json.dumps(description, sort_keys=True, default=str)
 
 
-def behaviour(prepare: Callable[[object], object], kind: Kind) -> str:
+def behaviour(prepare: Callable[[object], object], kind: Kind, *, own: bool = False) -> str:
     """A hash of what a preprocessing DOES to fixed examples: closures and lambdas hide nothing from it.
+
+    Args:
+        prepare: From one example to what is hashed.
+        kind: Of the examples.
+        own: Whether code that no library wrote runs in it; it is shown examples on which such code differs.
 
     Raises:
         InputError: Two runs on the same example differ, so the preprocessing is random.
@@ -146,15 +127,15 @@ def behaviour(prepare: Callable[[object], object], kind: Kind) -> str:
                 "Take the random augmentation out of it."
             )
         digest.update(first)
-    if kind == "text":
-        digest.update(_of_a_long_text(prepare))
+    for example in ((LONG,) if kind == "text" else ()) + (odd_examples(kind) if own else ()):
+        digest.update(_of_an_odd_one(prepare, example))
     return digest.hexdigest()
 
 
-def _of_a_long_text(prepare: Callable[[object], object]) -> bytes:
-    """Where texts are cut off is seen in none that are short; a preprocessing for short ones may refuse it."""
+def _of_an_odd_one(prepare: Callable[[object], object], example: object) -> bytes:
+    """A preprocessing may refuse what is longer, larger or stranger than its own examples."""
     try:
-        return _bytes(prepare(LONG))
+        return _bytes(prepare(example))
     except Exception as error:  # the caller's own code may raise anything
         return type(error).__name__.encode()
 
@@ -171,9 +152,18 @@ def probe_examples(kind: Kind) -> tuple[object, ...]:
     return tuple(Image.fromarray(pixels) for pixels in (*noise, gradient))
 
 
+@cache
+def odd_examples(kind: Kind) -> tuple[object, ...]:
+    """Fixed examples that cleaning changes: texts of the web and of other languages; a large image."""
+    if kind == "text":
+        return ODD_TEXTS
+    pixels = np.random.default_rng(1).integers(0, 256, (1100, 1500, 3), dtype=np.uint8)
+    return (Image.fromarray(pixels),)
+
+
 def _bytes(value: object) -> bytes:
     if isinstance(value, torch.Tensor):
-        return f"{tuple(value.shape)} {value.dtype}".encode() + bytes(_raw(value))
+        return f"{tuple(value.shape)} {value.dtype}".encode() + bytes(raw(value))
     if isinstance(value, np.ndarray):
         return f"{value.shape} {value.dtype}".encode() + np.ascontiguousarray(value).tobytes()
     if isinstance(value, Mapping):  # a tokenizer's answer is no dict

@@ -9,6 +9,7 @@ from headstart.records import Kind, ModelCard
 from headstart.sources.build import Head, Preparation, build, stack
 from headstart.sources.candidate import Candidate
 from headstart.sources.fingerprint import behaviour
+from headstart.sources.own_code import described, holds_own
 from headstart.sources.preparation import module_preparation
 from headstart.sources.source import Source
 
@@ -75,10 +76,11 @@ def from_module(
 
 
 def _described(prepare: Callable[[object], object], collate: Callable[[list], object] | None, kind: Kind) -> str:
-    does = "does " + behaviour(prepare, kind)
-    if collate is None:
-        return does
-    return f"{does} joined {behaviour(lambda example: collate([prepare(example)]), kind)}"
+    own = holds_own(prepare) or holds_own(collate)
+    does = "does " + behaviour(prepare, kind, own=own)
+    if collate is not None:
+        does += f" joined {behaviour(lambda example: collate([prepare(example)]), kind, own=own)}"
+    return f"{does} {described((prepare, collate))}" if own else does
 
 
 def candidate(module: nn.Module, name: str) -> Candidate:
