@@ -1,5 +1,6 @@
 """The forward pass: right rows in the right order, whatever the cache held, the batches were or the files are."""
 
+import copy
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from headstart.data.target import Target
 from headstart.errors import CacheError, InputError, ModelError, TargetError
 from headstart.extract import extract, feed
 from headstart.extract.skips import allowed
+from headstart.sources import from_module
 
 
 @pytest.fixture(params=["cached", "not cached"])
@@ -436,3 +438,52 @@ def test_a_text_source_is_not_given_pictures():
 def test_a_target_without_examples_is_an_error():
     with pytest.raises(InputError, match="`target` pictures has no examples"):
         extract(pictures([]), source(Net()))
+
+
+def trained(module):
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            with torch.no_grad():
+                part.bias.add_(1.0)
+
+
+def replaced(module):
+    module.load_state_dict({name: value + 1 for name, value in module.state_dict().items()})
+
+
+def moved(module):
+    module.double()
+    module.float()
+
+
+def through_a_pass(module):
+    module.train()(torch.rand(2, 3, 16, 16))  # moves the statistics of the norm
+
+
+def small(image):
+    return to_tensor(image.resize((16, 16)))
+
+
+def a_source_of_its_own():
+    torch.manual_seed(0)
+    body = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return from_module(nn.Sequential(*body, nn.Linear(6, 5)), prepare=small)
+
+
+@pytest.mark.parametrize("change", [trained, replaced, through_a_pass])
+def test_a_module_that_was_trained_since_is_no_source_any_more(change, tmp_path):
+    one, target = a_source_of_its_own(), pictures(range(12))
+    extract(target, one, cache=tmp_path)
+    change(one.module)
+    with pytest.raises(ModelError, match=r"weights of module/Sequential have changed .* anew: `headstart.sources"):
+        extract(target, one, cache=tmp_path)
+    again = from_module(one.module.eval(), prepare=small)
+    assert extract(target, again, cache=tmp_path).computed == 12
+
+
+def test_weights_that_were_only_moved_have_not_changed(tmp_path):
+    one, target = a_source_of_its_own(), pictures(range(12))
+    extract(target, one, cache=tmp_path)
+    moved(one.module)
+    assert extract(target, one, cache=tmp_path).computed == 0
+    assert extract(target, copy.deepcopy(one), cache=tmp_path).computed == 0

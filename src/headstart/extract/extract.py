@@ -57,7 +57,7 @@ def extract(
     Raises:
         InputError: An option does not fit, or target and source are of different kinds.
         TargetError: More examples are unreadable than `max_bad` allows, or all are.
-        ModelError: The source fails, or gives NaN or infinity.
+        ModelError: The source fails, gives NaN or infinity, or was trained since it was made.
         CacheError: The cache cannot be written.
     """
     _check(target, source, batch_size, threads)
@@ -178,6 +178,7 @@ def _check(target: Target, source: Source, batch_size: int | None, threads: int 
             f"{source.name} takes {source.card.kind} examples and {target.name} holds {target.kind} ones. "
             f"Choose a source for {target.kind}: `headstart models` lists them."
         )
+    source.check_unchanged()
     for name, value in (("batch_size", batch_size), ("threads", threads)):
         if value is not None and value < 1:
             raise InputError(f"`{name}` must be at least 1, got {value}.")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from headstart.errors import InputError, ModelError
 from headstart.records import ModelCard
-from headstart.sources.fingerprint import fingerprint, probe_examples
+from headstart.sources.fingerprint import Snapshot, fingerprint, probe_examples
 from headstart.sources.head import HeadFound, find_heads, heads_named
 from headstart.sources.network import TappedNetwork, channels_last, placed, share_weights
 from headstart.sources.source import Source
@@ -112,6 +112,7 @@ def finish(
     size = card.input_size
     if isinstance(batch, Tensor) and batch.ndim == 4:
         size = (batch.shape[1], batch.shape[2], batch.shape[3])
+    snapshot = Snapshot.of(module)
     parameters = sum(p.numel() for p in module.parameters())
     return Source(
         card=replace(card, parameters=parameters, num_classes=width, input_size=size),
@@ -121,8 +122,9 @@ def finish(
         collate=preparation.collate,
         head=heads[0] if heads else None,
         layer=layer,
-        fingerprint=fingerprint(module, preparation.description, layer),
+        fingerprint=fingerprint(module, preparation.description, layer, snapshot.weights),
         classes=tuple(classes) if classes is not None and width is not None else None,
+        snapshot=snapshot,
     )
 
 

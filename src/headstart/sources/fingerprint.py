@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from types import BuiltinFunctionType, FunctionType
 
@@ -25,16 +26,17 @@ ODD_TEXTS = (
 LONG = " ".join(f"Sentence {number} of a text that is longer than any model reads." for number in range(1000))
 
 
-def fingerprint(module: nn.Module, preprocessing: str, layer: str) -> str:
+def fingerprint(module: nn.Module, preprocessing: str, layer: str, weights: str | None = None) -> str:
     """Hex blake2b (128 bit) of weights, architecture, preprocessing and layer.
 
     Args:
         module: The model; its `state_dict` and its structure count, the names it goes by do not.
         preprocessing: A canonical description, or a hash of what it does (`behaviour`).
         layer: What the features are.
+        weights: The module's `weights_hash`, where it is known.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for part in (weights_hash(module), architecture(module), preprocessing, layer, str(EXTRACTION_VERSION)):
+    for part in (weights or weights_hash(module), architecture(module), preprocessing, layer, str(EXTRACTION_VERSION)):
         digest.update(hashlib.blake2b(part.encode()).digest())
     return digest.hexdigest()
 
@@ -49,6 +51,33 @@ def weights_hash(module: nn.Module) -> str:
         else:  # `get_extra_state` may hold anything
             digest.update(f"{name} {value!r}".encode())
     return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a module's weights were, to tell whether they are the same still."""
+
+    weights: str  # their hash
+    marks: tuple[tuple[int, int], ...]  # where each tensor lies, and how often it was written to
+
+    @classmethod
+    def of(cls, module: nn.Module) -> "Snapshot":
+        """The weights as they are now."""
+        return cls(weights_hash(module), _marks(module))
+
+    def holds_for(self, module: nn.Module) -> bool:
+        """Whether the weights are those; read again only where a tensor was written to, replaced or moved."""
+        return _marks(module) == self.marks or weights_hash(module) == self.weights
+
+
+def _marks(module: nn.Module) -> tuple[tuple[int, int], ...]:
+    return tuple(
+        (
+            tensor.data_ptr() if tensor.layout == torch.strided else id(tensor),
+            0 if tensor.is_inference() else tensor._version,
+        )
+        for tensor in (*module.parameters(), *module.buffers())
+    )
 
 
 def _beside_the_state(module: nn.Module) -> list[tuple[str, torch.Tensor]]:

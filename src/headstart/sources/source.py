@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from headstart.errors import ModelError
 from headstart.records import ModelCard
+from headstart.sources.fingerprint import Snapshot
 from headstart.sources.network import channels_last
 
 
@@ -30,10 +32,23 @@ class Source:
     fingerprint: str  # hex hash of weights, architecture, preprocessing and layer; never of names
     classes: tuple[str, ...] | None = None  # names of the source's classes, where known
     channels_last: bool = True  # the network takes images whose channels lie last in memory
+    snapshot: Snapshot | None = None  # of the module's weights when the fingerprint was made
 
     @property
     def name(self) -> str:
         return self.card.name
+
+    def check_unchanged(self) -> None:
+        """The fingerprint stands for the weights as they were: those of a module that was trained since have no rows.
+
+        Raises:
+            ModelError: The module's weights have changed since this source was made of it.
+        """
+        if self.snapshot is not None and not self.snapshot.holds_for(self.module):
+            raise ModelError(
+                f"the weights of {self.name} have changed since a source was made of it, and what is kept of it "
+                "belongs to the old ones. Make a source of the module anew: `headstart.sources.from_module`."
+            )
 
     def join(self, examples: list) -> object:
         """Prepared examples as one batch, laid out as the network runs fastest."""
