@@ -190,6 +190,13 @@ def test_a_race_says_who_may_have_rank_one() -> None:
     assert staged_ranks(stages[:1], rounds=2, out=np.array([False, True, True])).high.tolist() == [1, 3, 3]
 
 
+def test_where_a_race_leaves_two_neither_is_surely_the_first() -> None:
+    stages = [stage([0, 1, 2], [0.5, 0.4, -9.0], 0.1), stage([0, 1], [0.5, 0.4], 0.001)]
+    assert staged_ranks(stages, rounds=2).high.tolist() == [1, 2, 3]  # the pairwise tests part them
+    ranks = staged_ranks(stages, rounds=2, out=np.array([False, False, True]))
+    assert (ranks.low.tolist(), ranks.high.tolist(), ranks.tied) == ([1, 1, 3], [2, 2, 3], 2)
+
+
 def test_more_rounds_planned_widen_the_rank_intervals() -> None:
     contested = [stage([0, 1], [0.5, -0.5], 1.0, seed=4)]
     assert staged_ranks(contested, rounds=1).tied == 1

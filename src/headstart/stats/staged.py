@@ -75,7 +75,8 @@ def staged_ranks(
     if out is not None:
         behind_one = out | _beaten(stages[-1], count, final, seed)
         low = np.where(behind_one, np.maximum(low, 2), 1)
-        high = np.where(~behind_one & (behind_one.sum() == count - 1), 1, high)  # the only one left is the best
+        ahead = int(count - behind_one.sum())  # so many may be the best, and one of them alone is it
+        high = np.where(behind_one, high, ahead if ahead == 1 else np.maximum(high, ahead))
     low, high = np.minimum(low, rank), np.maximum(high, rank)
     behind = low[np.argsort(rank)] > 1
     return PairedRanks(rank, low, high, best, int(np.argmax(behind)) if behind.any() else count)
