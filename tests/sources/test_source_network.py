@@ -110,6 +110,40 @@ def test_a_named_head_in_front_of_a_softmax_gives_the_same_logits():
     assert all(torch.equal(a, b) for a, b in zip(found, named, strict=True))
 
 
+class Tagger(nn.Module):
+    """Says of each class by itself whether it is there: a sigmoid of what its head returns."""
+
+    def __init__(self, head):
+        super().__init__()
+        torch.manual_seed(0)
+        self.patches, self.head = nn.Conv2d(3, 6, 4, stride=4), head
+
+    def forward(self, x):
+        x = self.patches(x)
+        return torch.sigmoid(self.head(x).mean(dim=(2, 3)) if isinstance(self.head, nn.Conv2d) else self.tokens(x))
+
+    def tokens(self, x):
+        return self.head(x.flatten(2).transpose(1, 2))[:, 0]
+
+
+@pytest.mark.parametrize("named", ["auto", "head"])
+@pytest.mark.parametrize("head", [nn.Conv2d(6, 5, 1), nn.Linear(6, 5)])
+def test_a_model_that_ends_in_a_sigmoid_gives_the_logits_before_it(head, named):
+    module = Tagger(head)
+    with torch.no_grad():
+        head.weight.mul_(100)  # far out the sigmoid of two classes is one number
+    source = from_module(module, prepare=resize_to(16), head=named)
+    _, logits = source.forward(pictures(16))
+    assert source.head == "head"
+    torch.testing.assert_close(logits.sigmoid(), module(pictures(16)).detach())
+    assert len(set(logits.flatten().tolist())) == 15
+    assert not source.network.results.seen
+    with torch.inference_mode():
+        torch.testing.assert_close(copy.deepcopy(source.network)(pictures(16))[1], logits)
+        assert source.network.train()(pictures(16))[1] is None
+    assert not source.network.results.seen
+
+
 def test_an_embedding_has_no_logits():
     source = from_module(plain(), prepare=resize_to(16), head=None)
     features, logits = source.forward(pictures(16))

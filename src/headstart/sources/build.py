@@ -58,7 +58,14 @@ def build(
     batch = probe_batch(preparation, card)
     found = _heads(clone, batch, head, card.name)
     heads = found.heads
-    tapped = TappedNetwork(clone, heads, probabilities=found.probabilities, classifies=classifies, token=found.token)
+    tapped = TappedNetwork(
+        clone,
+        heads,
+        probabilities=found.probabilities,
+        classifies=classifies,
+        token=found.token,
+        sigmoid=found.sigmoid,
+    )
     turned, (features, logits) = _first_pass(tapped, batch)
     if features.ndim != 2 or (logits is not None and logits.ndim != 2):
         shapes = [tuple(x.shape) for x in (features, logits) if x is not None]
@@ -113,6 +120,8 @@ def finish(
     if isinstance(batch, Tensor) and batch.ndim == 4:
         size = (batch.shape[1], batch.shape[2], batch.shape[3])
     snapshot = Snapshot.of(module)
+    before_sigmoid = width is not None and getattr(network, "results", None) is not None
+    rows = f"{layer}, logits before the sigmoid" if before_sigmoid else layer
     parameters = sum(p.numel() for p in module.parameters())
     return Source(
         card=replace(card, parameters=parameters, num_classes=width, input_size=size),
@@ -122,7 +131,7 @@ def finish(
         collate=preparation.collate,
         head=heads[0] if heads else None,
         layer=layer,
-        fingerprint=fingerprint(module, preparation.description, layer, snapshot.weights),
+        fingerprint=fingerprint(module, preparation.description, rows, snapshot.weights),
         classes=tuple(classes) if classes is not None and width is not None else None,
         snapshot=snapshot,
     )

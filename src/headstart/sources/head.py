@@ -17,6 +17,7 @@ class HeadFound:
     heads: tuple[str, ...]
     probabilities: bool  # the output is a softmax already
     token: Token = "mean"  # of a head that reads every token: whose answer the model returns
+    sigmoid: bool = False  # the output is a sigmoid of the head's result, as of a model that gives several labels
 
 
 class _Watch:
@@ -56,7 +57,7 @@ def find_heads(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> HeadFo
         heads = tuple(candidates)
     if not heads:
         raise ModelError(_not_found(model, output.shape[1], list(candidates), list(results)))
-    return HeadFound(heads, probabilities, tokens[heads[0]])
+    return HeadFound(heads, probabilities, tokens[heads[0]], _is_sigmoid(candidates[heads[0]], output))
 
 
 def heads_named(model: nn.Module, batch: Tensor | Mapping[str, Tensor], heads: tuple[str, ...]) -> HeadFound:
@@ -65,7 +66,8 @@ def heads_named(model: nn.Module, batch: Tensor | Mapping[str, Tensor], heads: t
     probabilities = output.ndim == 2 and looks_like_probabilities(output)
     result = results.get(heads[0]) if heads else None
     token = _token(result, output, probabilities) if isinstance(result, Tensor) else "mean"
-    return HeadFound(heads, probabilities, token)
+    sigmoid = isinstance(result, Tensor) and _is_sigmoid(answering(result, model, batch, token), output)
+    return HeadFound(heads, probabilities, token, sigmoid)
 
 
 def looks_like_probabilities(output: Tensor) -> bool:
@@ -100,10 +102,15 @@ def _matching(candidates: dict[str, Tensor], output: Tensor, probabilities: bool
 
 
 def _same(result: Tensor, output: Tensor, probabilities: bool) -> bool:
-    """Whether a layer's result is the model's output, as it is or through a softmax or its logarithm."""
+    """Whether a layer's result is the model's output, as it is or through a softmax, its logarithm or a sigmoid."""
     x, y = result.float(), output.float()
-    forms = [x.softmax(dim=-1)] if probabilities else [x, x.log_softmax(dim=-1)]
+    forms = [x.softmax(dim=-1)] if probabilities else [x, x.log_softmax(dim=-1), x.sigmoid()]
     return x.shape == y.shape and any(torch.allclose(form, y, rtol=1e-4, atol=1e-6) for form in forms)
+
+
+def _is_sigmoid(result: Tensor, output: Tensor) -> bool:
+    x, y = result.float(), output.float()
+    return x.shape == y.shape and torch.allclose(x.sigmoid(), y, rtol=1e-4, atol=1e-6)
 
 
 def _orders_alike(result: Tensor, output: Tensor) -> bool:

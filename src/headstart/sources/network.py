@@ -84,6 +84,16 @@ class Recorder:
         self.seen.append(inputs[0].clone() if overwrites else inputs[0])
 
 
+class Results:
+    """A forward hook that notes what a module returned."""
+
+    def __init__(self) -> None:
+        self.seen: list[Tensor] = []
+
+    def __call__(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+        self.seen.append(output)
+
+
 class TappedNetwork(nn.Module):
     """batch -> (features, logits): features are the input of `heads`, logits the output of the whole model.
 
@@ -95,6 +105,7 @@ class TappedNetwork(nn.Module):
         probabilities: The model ends in a softmax; its logarithm is returned, so that softmax(logits) is its output.
         classifies: False for a regression head: features only.
         token: Of heads that read every token (b, t, d): which one the model goes by.
+        sigmoid: The model ends in a sigmoid of the head's result, which is returned as the logits.
     """
 
     def __init__(
@@ -105,6 +116,7 @@ class TappedNetwork(nn.Module):
         probabilities: bool = False,
         classifies: bool = True,
         token: Token = "mean",
+        sigmoid: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -115,10 +127,15 @@ class TappedNetwork(nn.Module):
         self.recorders = [Recorder() for _ in heads]
         for name, recorder in zip(heads, self.recorders, strict=True):
             model.get_submodule(name).register_forward_pre_hook(recorder)
+        self.results = Results() if sigmoid else None
+        if self.results is not None:
+            model.get_submodule(heads[0]).register_forward_hook(self.results)
         self.eval()
 
     def forward(self, batch: Tensor | Mapping[str, Tensor]) -> tuple[Tensor, Tensor | None]:
         """Features (b, d) and logits (b, z), or None where there is no classifier, and while the model trains."""
+        if self.results is not None:
+            self.results.seen.clear()
         for recorder in self.recorders:
             recorder.seen.clear()  # a forward pass that failed half-way leaves nothing behind
         output = run(self.model, batch)  # a model may answer otherwise while it trains, e.g. with an auxiliary head's
@@ -129,6 +146,8 @@ class TappedNetwork(nn.Module):
             inputs.append(_the_one(recorder.seen, name))
             recorder.seen.clear()
         features = self.pool(inputs, batch)
+        if self.results is not None:
+            output = answering(self.results.seen.pop(), self.model, batch, self.token)
         if self.training or not self.classifies:
             return features, None
         logits = one_tensor(output, self.model)
