@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.search.toys import Blind, Broken, Eye, clear, dazzled, folder_of_classes, pixels, source, to_tensor
 
 import headstart as hs
@@ -234,6 +235,33 @@ def test_a_torch_data_set_is_a_target() -> None:
             return images[index], int(labels[index])
 
     assert hs.rank(Data(), clear(), scores=SCORES, cache=False).target.n == 60
+
+
+@pytest.mark.parametrize("search", ["all", "race"])
+def test_examples_are_hashed_once_however_many_sources_there_are(tmp_path: Path, search: str) -> None:
+    images, names = pixels(60)
+    codes = np.unique(names, return_inverse=True)[1]
+    asked: list[int] = []
+
+    class Data(torch.utils.data.Dataset):
+        targets = codes.tolist()
+
+        def __len__(self) -> int:
+            return 60
+
+        def __getitem__(self, row: int) -> tuple[Image.Image, int]:
+            asked.append(row)
+            return Image.fromarray(images[row]), int(codes[row])
+
+    sources = [clear(), dazzled()]
+    options = {"scores": "leep,knn", "cache": tmp_path, "search": search}
+    first = hs.rank(Data(), sources, limit=30, **options)
+    assert len(asked) < 4 * 30  # once for the digest, once a source, a few looks at the first
+    asked.clear()
+    again = hs.rank(Data(), sources, limit=30, **options)
+    assert len(asked) < 2 * 30
+    assert [row.scores["leep"].value for row in again.rows] == [row.scores["leep"].value for row in first.rows]
+    assert again.provenance.target_hash == hs.rank(Data(), sources[:1], limit=30, cache=False).provenance.target_hash
 
 
 def test_a_bare_module_without_preprocessing_fails_with_the_next_step() -> None:

@@ -13,6 +13,7 @@ from headstart.data.order import stratified_order
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
 from headstart.records import Extraction, Task
+from headstart.search.remembered import Remembered
 
 ARRAY_NAMES = ("features", "logits", "probs")
 
@@ -53,6 +54,8 @@ def open_inputs(spec: object, reading: Reading, *, most: int | None, seed: int) 
         InputError: Files of arrays have different labels, or `most` is not positive.
     """
     inputs = _open(spec, reading)
+    if not inputs.extractions:
+        inputs = Inputs(replace(inputs.target, examples=Remembered(inputs.target.examples)))
     if most is None:
         return inputs
     limited = limit(inputs.target, most, seed)
