@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import headstart as hs
 from headstart.errors import InputError, TargetError
@@ -150,3 +151,17 @@ def test_a_class_that_a_left_out_group_empties_is_told_in_one_sentence() -> None
     text = str(hs.rank({"features": features, "labels": labels}, scores="gbc"))
     assert "at least two classes" in text
     assert ".." not in text
+
+
+def test_tensors_of_every_width_and_with_gradients_are_arrays() -> None:
+    held = arrays(0.5)
+    features = torch.from_numpy(held["features"]).bfloat16()
+    as_float = features.float().numpy()
+    expected = hs.scores.knn(as_float, held["labels"])
+    for given in (
+        {"features": features, "labels": held["labels"]},
+        {"features": features.float().requires_grad_(), "labels": held["labels"]},
+        (features, held["labels"]),
+        (features.float().requires_grad_(), held["labels"]),
+    ):
+        assert hs.rank(given, scores="knn").rows[0].scores["knn"].value == pytest.approx(expected, abs=1e-9)

@@ -136,6 +136,18 @@ def test_the_usual_cache_follows_the_environment(tmp_path: Path, monkeypatch: py
     assert list((tmp_path / "cache").rglob("*"))
 
 
+@pytest.mark.parametrize("cache", [None, False])
+def test_no_cache_leaves_no_rows(cache: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
+    assert hs.rank(pixels(), clear(), cache=cache).rows[0].computed == 60
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_cache_that_is_no_folder_is_refused() -> None:
+    with pytest.raises(InputError, match="`cache` must be True, False or a folder; got 5"):
+        hs.rank(pixels(), clear(), cache=5)  # type: ignore[arg-type]
+
+
 def test_limit_keeps_a_stratified_part_and_says_so() -> None:
     ranking = hs.rank(pixels(), clear(), scores=SCORES, limit=30, cache=False)
     assert (ranking.target.n, ranking.target.counts) == (30, (10, 10, 10))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from headstart.errors import CacheError
+from headstart.errors import CacheError, InputError
 
 ROWS = "rows"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -25,6 +25,21 @@ def default_folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "headstart"
+
+
+def folder_of(cache: object) -> Path | None:
+    """The folder that an option `cache` means: True the usual one, False or None none, a path that one.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if cache is None or cache is False:
+        return None
+    if cache is True:
+        return default_folder()
+    if not isinstance(cache, str | os.PathLike):
+        raise InputError(f"`cache` must be True, False or a folder; got {cache!r}.")
+    return Path(cache)
 
 
 def cache_size(root: Path) -> int:

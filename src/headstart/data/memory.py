@@ -101,10 +101,12 @@ def _pictures(arrays: list[np.ndarray], channels_first: bool) -> tuple[Kind, Exa
 def as_numpy(value: object) -> object:
     """A torch tensor or a column of a table as an array; anything else as it is.
 
-    (Seen by their methods, so that neither torch nor pandas need be loaded.)
+    numpy has no bfloat16 and no float8; such numbers become float32, which holds them all. (Tensors and columns are
+    seen by their methods, so that neither torch nor pandas need be loaded.)
     """
     if hasattr(value, "detach") and hasattr(value, "cpu"):
-        return value.detach().cpu().numpy()
+        held: Any = value.detach().cpu()
+        return (held.float() if "float8" in str(held.dtype) or "bfloat16" in str(held.dtype) else held).numpy()
     if hasattr(value, "to_numpy"):
         return np.asarray(value)
     return value

@@ -9,6 +9,7 @@ import numpy as np
 
 from headstart.data import limit, open_target, read_arrays
 from headstart.data.arrays import Arrays, extraction_of, target_of
+from headstart.data.memory import as_numpy
 from headstart.data.order import stratified_order
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
@@ -146,7 +147,7 @@ def _label_names(target: Target) -> list[object]:
 
 
 def _from_memory(spec: Mapping[object, object], reading: Reading) -> Inputs:
-    found = {str(name): np.asarray(array) for name, array in spec.items()}
+    found = {str(name): np.asarray(as_numpy(array)) for name, array in spec.items()}
     arrays = Arrays(found, "the arrays given", reading.split)
     target = target_of(arrays, name="arrays", task=reading.task)
     return Inputs(target, (extraction_of(arrays, target),))

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from headstart.cache import folder_of
 from headstart.data import summarize
 from headstart.data.provenance import provenance
 from headstart.errors import InputError
@@ -42,7 +43,7 @@ def rank(
     time_budget: float | str | None = None,
     device: str = "auto",
     batch_size: int | None = None,
-    cache: Path_ | bool = True,
+    cache: Path_ | bool | None = True,
     max_bad: float = 0.01,
     trust_pickle: bool = False,
     out: Path_ | None = None,
@@ -77,7 +78,7 @@ def rank(
             examples then grow, with every search; sources that the time did not suffice for are listed.
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; what fits the memory if None.
-        cache: True keeps forward passes in the usual place, False nowhere, a path there.
+        cache: True keeps forward passes in the usual place, False or None nowhere, a path there.
         max_bad: The largest share of unreadable examples that is skipped rather than refused.
         trust_pickle: Load checkpoints that can run code.
         out: Write the records into this folder.
@@ -127,7 +128,7 @@ def rank(
         seed=seed,
         device=device if inputs.extractions else _device(device),
         batch_size=batch_size,
-        cache=None if inputs.extractions else _cache_folder(cache),
+        cache=None if inputs.extractions else folder_of(cache),
         max_bad=max_bad,
         trust_pickle=trust_pickle,
     )
@@ -188,16 +189,6 @@ def _check_numbers(limit: int | None, batch_size: int | None, seed: int, max_bad
             raise InputError(f"`{name}` must be at least {low}{unit}; got {value}.")
     if not 0 <= max_bad <= 1:
         raise InputError(f"`max_bad` is a share from 0 to 1; got {max_bad}.")
-
-
-def _cache_folder(cache: Path_ | bool) -> Path | None:
-    if cache is False:
-        return None
-    if cache is True:
-        from headstart.cache import default_folder
-
-        return default_folder()
-    return Path(cache)
 
 
 def _device(name: str) -> str:

@@ -52,7 +52,7 @@ def transfer(
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
     device: str = "auto",
-    cache: str | os.PathLike | bool = True,
+    cache: str | os.PathLike | bool | None = True,
     max_bad: float = 0.01,
     trust_pickle: bool = False,
     reading: Mapping[str, Any] | None = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from headstart.cache import folder_of
 from headstart.errors import InputError
 from headstart.extract import extract
 from headstart.extract.device import pick_device
@@ -57,7 +58,7 @@ def open_setting(
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
     device: str = "auto",
-    cache: str | os.PathLike | bool = True,
+    cache: str | os.PathLike | bool | None = True,
     max_bad: float = 0.01,
     trust_pickle: bool = False,
     reading: Mapping[str, Any] | None = None,
@@ -94,7 +95,7 @@ def open_setting(
     for data, how in ((source_data, "scratch"), (via, via_method or "fine-tune")):
         if data is not None:
             loaded = _through(again, loaded, data, how, folder, shared, settings)
-    kept = _cache_folder(cache)
+    kept = folder_of(cache)
     reason = ""
     if method == "auto":
         advice = _advice(parts, loaded, kept, place, tell)
@@ -145,13 +146,3 @@ def _advice(parts: Parts, source: Source, cache: Path | None, device: torch.devi
     extraction = extract(parts.train, source, cache=cache, device=str(device), progress=features_progress(tell))
     model = transferable(source, 2, seed=0)
     return recommend(extraction, parts.train.task, tuple(output_modules(model)))
-
-
-def _cache_folder(cache: str | os.PathLike | bool) -> Path | None:
-    if cache is False:
-        return None
-    if cache is True:
-        from headstart.cache import default_folder
-
-        return default_folder()
-    return Path(cache)
