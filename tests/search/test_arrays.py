@@ -10,7 +10,7 @@ import torch
 
 import headstart as hs
 from headstart.errors import InputError, TargetError
-from headstart.search.inputs import array_files
+from headstart.search.inputs import Reading, array_files, open_inputs
 
 SCORES = "leep,knn"
 
@@ -151,6 +151,20 @@ def test_a_class_that_a_left_out_group_empties_is_told_in_one_sentence() -> None
     text = str(hs.rank({"features": features, "labels": labels}, scores="gbc"))
     assert "at least two classes" in text
     assert ".." not in text
+
+
+def test_a_file_is_read_once_and_held_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = saved(tmp_path, a=0.5, b=0.6)
+    opened: list[object] = []
+    load = np.load
+    monkeypatch.setattr(np, "load", lambda file, **options: opened.append(file) or load(file, **options))
+    for files in (paths[:1], paths):
+        inputs = open_inputs(files, Reading(), most=None, seed=0)
+        assert len(opened) == len(files)
+        assert inputs.target.examples.rows is inputs.extractions[0].features  # type: ignore[attr-defined]
+        opened.clear()
+    with pytest.raises(TargetError, match="label_column"):
+        hs.rank(paths, label_column="labels")
 
 
 def test_tensors_of_every_width_and_with_gradients_are_arrays() -> None:

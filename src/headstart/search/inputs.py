@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.data import limit, open_target, read_arrays
-from headstart.data.arrays import Arrays, extraction_of, target_of
+from headstart.data import limit, open_target
+from headstart.data.arrays import Arrays, extraction_of, read_npz, target_of
 from headstart.data.memory import as_numpy
+from headstart.data.open import TASKS
 from headstart.data.order import stratified_order
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
@@ -70,14 +71,24 @@ def _open(spec: object, reading: Reading) -> Inputs:
     files = array_files(spec)
     if len(files) > 1:
         return _from_files(files, reading)
-    target = open_target(files[0] if files else spec, **vars(reading))
+    if files:
+        arrays, target = _read(files[0], reading)
+        return Inputs(target, (extraction_of(arrays, target),) if target.kind == "arrays" else ())
+    target = open_target(spec, **vars(reading))
     if target.kind != "arrays":
         return Inputs(target)
-    if files:
-        return Inputs(target, (read_arrays(files[0], split=reading.split, task=reading.task),))
     return Inputs(
         replace(target, notes=(*target.notes, "the numbers given are taken as features")), (_as_features(target),)
     )
+
+
+def _read(path: Path, reading: Reading) -> tuple[Arrays, Target]:
+    """One reading of a `.npz`, which may be larger than half of the memory, for its target and its source."""
+    columns = (reading.text_column, reading.image_column, reading.label_column)
+    if not path.is_file() or reading.task not in (None, *TASKS) or any(column is not None for column in columns):
+        open_target(path, **vars(reading))  # says what is wrong
+    arrays = read_npz(path, reading.split)
+    return arrays, target_of(arrays, name=path.stem, task=reading.task)
 
 
 def _as_features(target: Target) -> Extraction:
@@ -112,8 +123,9 @@ def array_files(spec: object) -> list[Path]:
 
 def _from_files(files: Sequence[Path], reading: Reading) -> Inputs:
     """Several files as several sources on one target."""
-    targets = [open_target(path, split=reading.split, task=reading.task) for path in files]
-    extractions = [read_arrays(path, split=reading.split, task=reading.task) for path in files]
+    read = [_read(path, reading) for path in files]
+    targets = [target for _, target in read]
+    extractions = [extraction_of(arrays, target) for arrays, target in read]
     for path, target in zip(files[1:], targets[1:], strict=True):
         _check_same_labels(targets[0], target, files[0], path)
     stems = [path.stem for path in files]
