@@ -341,6 +341,23 @@ def test_code_that_leads_to_itself_is_described():
     assert fingerprint(module, "", "") == fingerprint(module, "", "")
 
 
+def test_what_moves_while_a_network_runs_is_no_setting_of_it():
+    count = types.SimpleNamespace(passes=0, images=0)
+
+    class Counting(Acting):
+        def forward(self, x):
+            count.passes += 1
+            return super().forward(x)
+
+    def prepare(image):
+        count.images += 1
+        return resize_to(16)(image)
+
+    assert print_of(Counting(), prepare=prepare) == print_of(Counting(), prepare=prepare)
+    assert count.passes
+    assert count.images
+
+
 SCRIPT = """
 import re
 import numpy as np, torch

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from headstart.errors import InputError, ModelError
 from headstart.records import ModelCard
-from headstart.sources.fingerprint import Snapshot, fingerprint, probe_examples
+from headstart.sources.fingerprint import Snapshot, architecture, fingerprint, probe_examples
 from headstart.sources.head import HeadFound, find_heads, heads_named
 from headstart.sources.network import TappedNetwork, channels_last, placed, share_weights
 from headstart.sources.source import Source
@@ -54,6 +54,7 @@ def build(
     Raises:
         ModelError: The module does not run on its own preprocessing, or the head is not what it is said to be.
     """
+    before = architecture(module)
     clone = on_cpu(share_weights(module)).eval()
     batch = probe_batch(preparation, card)
     found = _heads(clone, batch, head, card.name)
@@ -73,7 +74,7 @@ def build(
     width = None if logits is None else logits.shape[1]
     if width == 1:  # one output is a regression, or a yes/no without a second class: no distribution over classes
         tapped.classifies, width = False, None
-    source = finish(module, card, preparation, tapped, heads, width, classes, batch)
+    source = finish(module, card, preparation, tapped, heads, width, classes, batch, before)
     return replace(source, channels_last=turned)
 
 
@@ -111,6 +112,7 @@ def finish(
     width: int | None,
     classes: Sequence[str] | None,
     batch: object,
+    before: str | None = None,
 ) -> Source:
     """Put the record together: fill the card from the module and hash what decides the numbers."""
     if classes is not None and width is not None and len(classes) != width:
@@ -131,7 +133,7 @@ def finish(
         collate=preparation.collate,
         head=heads[0] if heads else None,
         layer=layer,
-        fingerprint=fingerprint(module, preparation.description, rows, snapshot.weights),
+        fingerprint=fingerprint(module, preparation.description, rows, snapshot.weights, before),
         classes=tuple(classes) if classes is not None and width is not None else None,
         snapshot=snapshot,
     )

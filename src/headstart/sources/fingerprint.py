@@ -14,7 +14,7 @@ from torch import nn
 
 from headstart.errors import InputError, ModelError
 from headstart.records import Kind
-from headstart.sources.own_code import NAMES, Words, is_made_anew, named, raw
+from headstart.sources.own_code import NAMES, Words, is_made_anew, named, raw, steady
 
 EXTRACTION_VERSION = 1  # raised when our own forward pass changes what it returns
 TEXTS = ("A short sentence.", "A rather longer sentence, with a number (42) and UPPER case, to fill a few more tokens.")
@@ -26,7 +26,9 @@ ODD_TEXTS = (
 LONG = " ".join(f"Sentence {number} of a text that is longer than any model reads." for number in range(1000))
 
 
-def fingerprint(module: nn.Module, preprocessing: str, layer: str, weights: str | None = None) -> str:
+def fingerprint(
+    module: nn.Module, preprocessing: str, layer: str, weights: str | None = None, before: str | None = None
+) -> str:
     """Hex blake2b (128 bit) of weights, architecture, preprocessing and layer.
 
     Args:
@@ -34,9 +36,12 @@ def fingerprint(module: nn.Module, preprocessing: str, layer: str, weights: str 
         preprocessing: A canonical description, or a hash of what it does (`behaviour`).
         layer: What the features are.
         weights: The module's `weights_hash`, where it is known.
+        before: Its `architecture` before it ran, if it did: what moved since does not count.
     """
     digest = hashlib.blake2b(digest_size=16)
-    for part in (weights or weights_hash(module), architecture(module), preprocessing, layer, str(EXTRACTION_VERSION)):
+    structure = architecture(module)
+    structure = structure if before is None else steady(before, structure)
+    for part in (weights or weights_hash(module), structure, preprocessing, layer, str(EXTRACTION_VERSION)):
         digest.update(hashlib.blake2b(part.encode()).digest())
     return digest.hexdigest()
 

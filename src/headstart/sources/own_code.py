@@ -96,6 +96,12 @@ def described(value: object) -> str:
     return "\n".join([words.of(value), *words.told()])
 
 
+def steady(before: str, after: str) -> str:
+    """The lines that two descriptions share: what moves while code runs, a counter or a clock, is no setting of it."""
+    kept = set(before.split("\n"))
+    return "\n".join(line for line in after.split("\n") if line in kept)
+
+
 class Words:
     """Puts values in words: plain ones at once, others by a number, whose words `told` gives in the end.
 
