@@ -51,7 +51,8 @@ def otce(
         labels: Their classes.
         coefficients: (of the distance, of the conditional entropy, constant), from `fit_otce`.
         coupling: "exact" as in the released code: an assignment where both sets have one size, else a linear programme
-            for up to 400,000 pairs; "entropic" by Sinkhorn's iteration, as in the paper.
+            for up to 400,000 pairs (of several plans that cost the same, as repeated or rounded features have them, one
+            is taken, and the conditional entropy is that one's); "entropic" by Sinkhorn's iteration, as in the paper.
         epsilon: Weight of the entropy in "entropic", as a share of the mean squared distance.
 
     Returns:

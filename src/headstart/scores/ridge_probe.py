@@ -27,10 +27,10 @@ def ridge_probe(
     """Leave-one-out quality of ridge regression on the features (higher is better).
 
     A linear model with a free intercept is fitted to every target column (the classes one against the rest, as 0/1).
-    One penalty serves all columns: the one with the least leave-one-out squared error. Both come in closed form from
-    one decomposition, the left-out error being the residual over one minus the leverage. Classification is judged by
-    accuracy, which is what a linear probe reports and compares with `knn`; squared error chooses the penalty, being
-    smooth. Other tasks are judged by R^2 against the leave-one-out mean, averaged over columns.
+    One penalty serves all columns: of a grid, the one with the least leave-one-out squared error. Both come in closed
+    form from one decomposition, the left-out error being the residual over one minus the leverage. Classification is
+    judged by accuracy, which is what a linear probe reports and compares with `knn`; squared error chooses the penalty,
+    being smooth. Other tasks are judged by R^2 against the leave-one-out mean, averaged over columns.
 
     Args:
         features: What goes into the source's head.

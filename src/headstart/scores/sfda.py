@@ -29,7 +29,8 @@ def sfda(
         features: One row per example.
         labels: Target classes; integers or strings.
         shrinkage: Weight of the scaled identity in the covariance, in (0, 1]; None takes the paper's
-            exp(-5 largest eigenvalue), which depends on the scale of the features.
+            exp(-5 largest eigenvalue), which depends on the scale of the features. The scale is the trace over the
+            directions that n examples can span, min(d, n - 1).
         challenge: False scores the first discriminant.
         log: True takes the mean of the log probabilities, as the paper's equation; False, as its released code.
 
