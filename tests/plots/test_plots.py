@@ -74,3 +74,12 @@ def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pyte
 def test_many_candidates_have_a_sign_each() -> None:
     signs = [(COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place in range(40)]
     assert len(set(signs)) == 40
+
+
+def test_a_long_title_over_a_single_panel_is_not_cut_off(tmp_path: Path) -> None:
+    title = "Five levels of LEEP, meta-transfer to CIFAR-100; here CIFAR-10, or still other data, in its place"
+    png, _ = draw_levels(CLOUDS, BINNED, tmp_path / "figure", title=title, y_label="F1")
+    with Image.open(png) as image:
+        over = np.asarray(image.convert("L"))[: image.height // 8]  # the title alone
+    assert (over < 255).any()
+    assert (over[:, [0, 1, 2, -3, -2, -1]] == 255).all()

@@ -29,6 +29,7 @@ STYLE = {
 INCH = (3.6, 3.2)  # of a panel
 NARROWEST = 5.0  # room for the title over a single panel
 WIDEST = 40  # letters in a line of a panel's title
+LETTERS = 12  # of the whole title, in an inch
 
 
 def style() -> AbstractContextManager[Any]:
@@ -52,7 +53,7 @@ def panels(count: int, title: str) -> tuple["Figure", list["Axes"]]:
     rows = -(-count // columns)
     width = max(INCH[0] * columns, NARROWEST)
     figure = Figure(figsize=(width, INCH[1] * rows + 0.4), layout="constrained")
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(textwrap.fill(title, int(LETTERS * width)), fontsize=10)
     axes = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
     return figure, axes
 
