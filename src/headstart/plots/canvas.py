@@ -53,9 +53,16 @@ def panels(count: int, title: str) -> tuple["Figure", list["Axes"]]:
     rows = -(-count // columns)
     width = max(INCH[0] * columns, NARROWEST)
     figure = Figure(figsize=(width, INCH[1] * rows + 0.4), layout="constrained")
-    figure.suptitle(textwrap.fill(title, int(LETTERS * width)), fontsize=10)
+    figure.suptitle(_broken(title, int(LETTERS * width)), fontsize=10)
     axes = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
     return figure, axes
+
+
+def _broken(title: str, letters: int) -> str:
+    """A title that is wider than so many letters in lines: its clauses first, then their words."""
+    if len(title) <= letters:
+        return title
+    return "\n".join(textwrap.fill(clause, letters) for clause in title.replace("; ", ";\n").splitlines())
 
 
 def in_lines(name: str) -> str:
