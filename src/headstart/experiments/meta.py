@@ -18,8 +18,8 @@ from headstart.records import writing
 FOLDER = "meta"  # within that of the forward passes
 
 
-def trained(part: Part, bench: Bench, announce: Announce) -> Path:
-    """The file of a row's adaptation networks; where it is not there they are trained, or a killed training goes on.
+def trained(part: Part, bench: Bench, announce: Announce) -> Cnaps:
+    """A row's adaptation networks; where they are not kept they are trained, or a killed training goes on.
 
     Raises:
         InputError: The data to learn from are the target's own.
@@ -34,7 +34,8 @@ def trained(part: Part, bench: Bench, announce: Announce) -> Path:
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        if not _is_kept(path, part, announce):
+        learnt = _kept(path, part, announce)
+        if learnt is None:
             titles = [opened(name, bench).title for name in meta.data]
             announce(f"{part.row.name}: learning to adapt from {', '.join(titles)}")
             checkpoint = path.with_suffix(".unfinished")
@@ -48,26 +49,25 @@ def trained(part: Part, bench: Bench, announce: Announce) -> Path:
             )
             save(learnt, path)
             checkpoint.unlink(missing_ok=True)
-    return path
+    return learnt
 
 
-def _is_kept(path: Path, part: Part, announce: Announce) -> bool:
-    """Whether the file is there and whole; a damaged one makes room for another."""
+def _kept(path: Path, part: Part, announce: Announce) -> Cnaps | None:
+    """What the file holds, if it is there and whole; a damaged one makes room for another."""
     if not path.exists():
-        return False
+        return None
     try:
-        load(path, source=loaded(part.source))
+        return load(path, source=loaded(part.source))
     except InputError as error:
         announce(f"{error} Here that is done at once.")
         path.unlink()
-        return False
-    return True
+        return None
 
 
 @lru_cache(maxsize=2)
 def learner(part: Part, bench: Bench) -> Cnaps:
     """A row's source with its trained adaptation networks."""
-    return load(trained(part, bench, lambda text: None), source=loaded(part.source))
+    return trained(part, bench, lambda text: None)
 
 
 @lru_cache(maxsize=8)

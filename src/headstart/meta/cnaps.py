@@ -120,8 +120,7 @@ class Cnaps(nn.Module):
 
     def film_of(self, code: Tensor) -> dict[str, Tensor]:
         """The source's tensors as a set's code (width,) changes them."""
-        own = {**dict(self.body.named_parameters()), **dict(self.body.named_buffers())}
-        return filmed(own, self.points, *self.film(code))
+        return filmed(dict(self.body.named_parameters()), self.points, *self.film(code))
 
     def features(self, images: Tensor, film: Mapping[str, Tensor]) -> Tensor:
         """Standardised features (b, d)."""
