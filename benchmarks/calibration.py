@@ -17,8 +17,11 @@ import numpy as np
 from _results import write_section
 from scipy import stats
 
-from headstart.ranking import Measurement, Plan, build, estimate, plan, verdict
-from headstart.ranking.plan import separation
+from headstart.ranking.build import build
+from headstart.ranking.interval import estimate
+from headstart.ranking.measure import Measurement
+from headstart.ranking.sample_size import Plan, plan, separation
+from headstart.ranking.verdicts import verdict
 from headstart.records import ModelCard, Provenance, TargetSummary
 from headstart.scores import Evaluation, evaluate
 from headstart.stats import Estimate, jackknife_groups

@@ -8,8 +8,7 @@ from foresight_cases import Case, kendall, mean_interval, regimes, regret, weigh
 from foresight_measure import CENTRED, GAUSSIAN, POOLED
 from foresight_report import FEWEST, OUTCOMES, group_of
 
-from headstart.ranking import auto_sort
-from headstart.ranking.auto import FEW
+from headstart.ranking.auto import FEW, auto_sort
 
 SINGLES = (
     "leep",

@@ -24,15 +24,15 @@ from _results import write_section
 import headstart as hs
 from headstart.data.memory import target_of_pair
 from headstart.data.order import stratified_order
-from headstart.ranking import choose_sort
+from headstart.ranking.attempt import Course
+from headstart.ranking.budget import Deadline
+from headstart.ranking.entrants import from_arrays
+from headstart.ranking.inputs import rows_of
+from headstart.ranking.methods import All, Halving, Race
+from headstart.ranking.order import choose_sort
+from headstart.ranking.progress import silent
+from headstart.ranking.rounds import Found, Rounds
 from headstart.records import Extraction
-from headstart.search.attempt import Course
-from headstart.search.budget import Deadline
-from headstart.search.entrants import from_arrays
-from headstart.search.inputs import rows_of
-from headstart.search.methods import All, Halving, Race
-from headstart.search.progress import silent
-from headstart.search.rounds import Found, Rounds
 from headstart.stats import jackknife_groups
 
 SCORE = "leep_calibrated"

@@ -21,13 +21,13 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from headstart.experiments.networks import open_source
-from headstart.strategies.network import transferable
 from headstart.train.batches import TensorBatches, epoch_order
 from headstart.train.groups import Group
 from headstart.train.head import fit_head, fit_heads
 from headstart.train.head_sgd import fit_heads_sgd
 from headstart.train.loop import fit
 from headstart.train.training import Training
+from headstart.transfers.network import transferable
 
 N, D, CLASSES = 250, 512, 5
 Result = TypeVar("Result")

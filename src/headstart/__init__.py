@@ -24,11 +24,10 @@ if TYPE_CHECKING:
         records,
         report,
         scores,
-        search,
         sources,
         stats,
-        strategies,
         train,
+        transfers,
     )
     from headstart.data import open_target
     from headstart.errors import (
@@ -46,13 +45,12 @@ if TYPE_CHECKING:
     )
     from headstart.evaluation import evaluate
     from headstart.experiments.benchmark import benchmark
-    from headstart.ranking import plan
+    from headstart.ranking import plan, rank
     from headstart.records import Extraction, Failure, ModelCard, RankedSource, Ranking, ScoreRow
     from headstart.report import write_report
     from headstart.scores import audit
-    from headstart.search import rank
     from headstart.sources import from_module
-    from headstart.strategies import load, transfer
+    from headstart.transfers import load, transfer
 
 __all__ = [
     "CacheError",
@@ -90,17 +88,16 @@ __all__ = [
     "records",
     "report",
     "scores",
-    "search",
     "sources",
     "stats",
-    "strategies",
     "train",
     "transfer",
+    "transfers",
     "write_report",
 ]
 
 _HOMES = {
-    "rank": "search",
+    "rank": "ranking",
     "from_module": "sources",
     "open_target": "data",
     "plan": "ranking",
@@ -108,8 +105,8 @@ _HOMES = {
     "audit": "scores",
     "benchmark": "experiments.benchmark",
     "evaluate": "evaluation",
-    "load": "strategies",
-    "transfer": "strategies",
+    "load": "transfers",
+    "transfer": "transfers",
     **dict.fromkeys(("Extraction", "Failure", "ModelCard", "RankedSource", "Ranking", "ScoreRow"), "records"),
 }  # where a public name lives; errors live in `errors`, all other names are rooms
 

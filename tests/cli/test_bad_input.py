@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.cli.conftest import Run
-from tests.search.test_arrays import arrays, saved
-from tests.search.toys import folder_of_classes, pixels, png
+from tests.ranking.test_arrays import arrays, saved
+from tests.ranking.toys import folder_of_classes, pixels, png
 
 TINY = "zoo/tiny_digits"
 
@@ -306,12 +306,12 @@ def test_ctrl_c_leaves_with_130_and_says_that_the_work_is_kept(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "called", "kept"),
     [
-        ("rank x", "headstart.search.rank", "in the cache"),
-        ("rank x --no-cache --out run", "headstart.search.rank", ""),
-        ("transfer x --model y", "headstart.strategies.campaign.campaign", "in the cache"),
-        ("transfer x --model y --no-cache", "headstart.strategies.campaign.campaign", ""),
-        ("transfer x --model y --no-cache --out run", "headstart.strategies.campaign.campaign", "in run"),
-        ("predict run x", "headstart.strategies.load", ""),
+        ("rank x", "headstart.ranking.rank", "in the cache"),
+        ("rank x --no-cache --out run", "headstart.ranking.rank", ""),
+        ("transfer x --model y", "headstart.transfers.campaign.campaign", "in the cache"),
+        ("transfer x --model y --no-cache", "headstart.transfers.campaign.campaign", ""),
+        ("transfer x --model y --no-cache --out run", "headstart.transfers.campaign.campaign", "in run"),
+        ("predict run x", "headstart.transfers.load", ""),
         ("reproduce table1 --out t.jsonl", "headstart.experiments.reproduce.prepare", "in t.jsonl"),
         ("benchmark", "headstart.experiments.benchmark.benchmark", ""),
         ("benchmark --build --out b", "headstart.experiments.benchmark.build.build", "in b"),
@@ -335,7 +335,7 @@ def test_an_unexpected_error_is_called_a_defect(run: Run, tmp_path: Path, monkey
         raise ZeroDivisionError("somewhere deep")
 
     paths = saved(tmp_path / "scans", a=0.5)
-    monkeypatch.setattr("headstart.search.rank", defect)
+    monkeypatch.setattr("headstart.ranking.rank", defect)
     result = run("rank", *paths)
     assert result.exit_code == 70
     assert "This is a defect of headstart" in result.stderr

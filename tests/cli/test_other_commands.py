@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-from tests.search.test_arrays import saved
+from tests.ranking.test_arrays import saved
 
 import headstart as hs
 from headstart.cli._variadic import spread

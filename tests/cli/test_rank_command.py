@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Run
-from tests.search.test_arrays import saved
-from tests.search.toys import folder_of_classes
+from tests.ranking.test_arrays import saved
+from tests.ranking.toys import folder_of_classes
 
 from headstart.records import Ranking
 

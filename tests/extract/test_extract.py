@@ -169,7 +169,7 @@ def test_a_model_that_returns_something_else_is_refused(outputs, message: str):
 
 
 def test_a_full_disk_ends_the_pass_and_a_later_one_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headstart.cache.writer.FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr("headstart.store.writer.FLUSH_SECONDS", 0.0)
     target, one = pictures(range(40)), source(Net())
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", Full(after=1))

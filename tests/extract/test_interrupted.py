@@ -16,7 +16,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tests.extract.toys import Net, pictures, source
-from headstart.cache import writer
+from headstart.store import writer
 from headstart.extract import extract
 
 writer.FLUSH_SECONDS = 0.0

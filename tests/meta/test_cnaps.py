@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.neighbors import NearestCentroid
-from tests.strategies import tiny
+from tests.transfers import tiny
 
 from headstart import from_module
 from headstart.data import open_target

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.strategies import tiny
+from tests.transfers import tiny
 
 from headstart.errors import InputError, TrainingError
 from headstart.meta import Cnaps, MetaTraining, meta_train

@@ -3,7 +3,8 @@
 import pytest
 
 from headstart.errors import InputError
-from headstart.ranking import AUTO, auto_scores, auto_sort, check_name, choose_scores, choose_sort
+from headstart.ranking.auto import AUTO, auto_scores, auto_sort
+from headstart.ranking.order import check_name, choose_scores, choose_sort
 from headstart.scores import SCORES
 
 BOTH = {"logme", "leep_gaussian", "ridge_probe"}

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 from tests.ranking.worlds import CLASSES, PROVENANCE, extraction, labels_of, summary
 
-from headstart.ranking import Measurement, build, measure
+from headstart.ranking.build import build
+from headstart.ranking.measure import Measurement, measure
 from headstart.records import Extraction, Failure, Ranking
 from headstart.scores import Evaluation, knn
 from headstart.stats import jackknife, jackknife_groups

@@ -3,7 +3,7 @@
 import numpy as np
 from tests.ranking.worlds import CLASSES, extraction
 
-from headstart.ranking import head_view
+from headstart.ranking.heads import head_view
 
 
 def test_the_view_is_the_table_that_plain_leep_counts() -> None:

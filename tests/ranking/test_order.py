@@ -3,7 +3,7 @@
 import pytest
 
 from headstart.errors import InputError
-from headstart.ranking import PREFERENCE, choose_scores, choose_sort
+from headstart.ranking.order import PREFERENCE, choose_scores, choose_sort
 from headstart.scores import SCORES
 
 DEFAULTS = [score.name for score in SCORES.values() if score.default]

@@ -12,7 +12,7 @@ from rich.text import Text
 from headstart.records.words import duration, plural, rate
 
 if TYPE_CHECKING:
-    from headstart.search import Event
+    from headstart.ranking import Event
 
 
 class RateColumn(ProgressColumn):
@@ -24,7 +24,7 @@ class RateColumn(ProgressColumn):
 
 @contextmanager
 def shown(console: Console) -> "Iterator[Callable[[Event], None]]":
-    """A listener for `headstart.search.rank` that shows where it stands; nothing stays on a terminal afterwards."""
+    """A listener for `headstart.ranking.rank` that shows where it stands; nothing stays on a terminal afterwards."""
     if not console.is_terminal:
         yield _Lines(console)
         return

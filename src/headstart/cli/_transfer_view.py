@@ -14,7 +14,7 @@ from headstart.records import Comparison, Outcome
 from headstart.records.words import duration, magnitude, plural
 
 if TYPE_CHECKING:
-    from headstart.strategies import Preview
+    from headstart.transfers import Preview
 
 TITLES = {
     "balanced_accuracy": "balanced",

@@ -22,9 +22,9 @@ def export(
     ] = False,
 ) -> None:
     """Export a saved transfer: as ONNX, as its added part alone, or with that part folded in."""
-    from headstart.strategies import load
-    from headstart.strategies.export import export_onnx
-    from headstart.strategies.saved import check_copy, check_weights
+    from headstart.transfers import load
+    from headstart.transfers.export import export_onnx
+    from headstart.transfers.saved import check_copy, check_weights
 
     if onnx is None and weights is None:
         raise InputError("say what to export: `--onnx FILE`, or `--weights whole|adapter|merged --out DIR`.")

@@ -30,9 +30,9 @@ def predict(
     ] = False,
 ) -> None:
     """Predict with a saved transfer: class and probabilities, or values, of every input."""
-    from headstart.strategies import load
-    from headstart.strategies.answers import as_text, form_of, write_answers
     from headstart.train.unlabelled import open_inputs
+    from headstart.transfers import load
+    from headstart.transfers.answers import as_text, form_of, write_answers
 
     check_places(out=out)
     form = None if out is None or on_stdout(out) else form_of(out)  # before the work, not after

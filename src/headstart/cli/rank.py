@@ -173,7 +173,7 @@ def rank(
     if cache and no_cache:
         raise InputError("`--cache` and `--no-cache` exclude each other; give one of them.")
     output = Output(json=json, csv=csv)
-    from headstart.search import rank as rank_sources
+    from headstart.ranking import rank as rank_sources
 
     with shown(output.errors) as progress:
         ranking = rank_sources(

@@ -199,15 +199,15 @@ def transfer(
         "reading": reading, **settings,
     }  # fmt: skip
     if dry_run:
-        from headstart.strategies import preview
-        from headstart.strategies.campaign import arguments_of, methods_of
+        from headstart.transfers import preview
+        from headstart.transfers.campaign import arguments_of, methods_of
 
         beside = {"via": via, "via_method": via_method, "source_data": source_data}
         for name in methods_of(methods, scratch, {**shared, **beside}):
             print_preview(preview(target, source, method=name, seed=seed, **arguments_of(name, shared)))
         return
     from headstart.records.outcome import campaign_json
-    from headstart.strategies.campaign import campaign
+    from headstart.transfers.campaign import campaign
 
     with progress_shown() as (tell, announce):
         done = campaign(

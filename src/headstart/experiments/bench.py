@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from headstart.cache import default_folder
 from headstart.data.provenance import target_hash
 from headstart.errors import InputError
 from headstart.experiments.data_sets import DataSet, open_data_set
@@ -16,6 +15,7 @@ from headstart.experiments.networks import open_source
 from headstart.experiments.plan import Scale
 from headstart.extract import extract
 from headstart.sources import Source
+from headstart.store import default_folder
 
 Announce = Callable[[str], None]
 

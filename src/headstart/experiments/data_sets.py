@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.data import Target, open_target
 from headstart.errors import InputError, TargetError, did_you_mean
-from headstart.strategies.parts import hold_out
+from headstart.transfers.parts import hold_out
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")  # where the package dataset-fashion-mnist puts its files
 TEST_SHARE, SPLIT_SEED = 0.25, 0

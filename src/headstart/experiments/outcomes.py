@@ -13,12 +13,12 @@ from headstart.experiments.tasks import ClassTask
 from headstart.meta import Cnaps
 from headstart.records import CurvePoint
 from headstart.sources import Source
-from headstart.strategies.network import transferable, whole_groups
 from headstart.train.batches import batches_of
 from headstart.train.head_sgd import fit_heads_sgd
 from headstart.train.loop import fit
 from headstart.train.outputs import outputs_of
 from headstart.train.training import Training
+from headstart.transfers.network import transferable, whole_groups
 
 
 @dataclass(frozen=True)

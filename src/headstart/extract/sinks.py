@@ -8,9 +8,9 @@ from types import TracebackType
 
 import numpy as np
 
-from headstart.cache import RowStore, RowWriter
 from headstart.data.target import Target
 from headstart.errors import ExampleError
+from headstart.store import RowStore, RowWriter
 
 Fields = dict[str, np.ndarray]  # field -> (k, width)
 

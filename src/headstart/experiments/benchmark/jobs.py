@@ -15,7 +15,7 @@ from headstart.experiments.benchmark.collect import collection
 from headstart.experiments.benchmark.recipes import UNTRAINED, Plan, Recipe
 from headstart.experiments.benchmark.samples import Labelled, draw, halves, held_out, pictures_of
 from headstart.experiments.benchmark.stored import Pair, quantised
-from headstart.ranking import estimate
+from headstart.ranking.interval import estimate
 from headstart.records import write_atomically
 from headstart.scores import SCORES, evaluate
 from headstart.sources.tiny_resnet import TinyResNet

@@ -1,0 +1,176 @@
+"""What to rank on: a labelled data set that sources must read, or arrays that are the sources' work already."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from headstart.data import limit, open_target
+from headstart.data.arrays import Arrays, extraction_of, read_npz, target_of
+from headstart.data.memory import as_numpy
+from headstart.data.open import TASKS
+from headstart.data.order import stratified_order
+from headstart.data.target import Target
+from headstart.errors import InputError, TargetError
+from headstart.ranking.remembered import Remembered
+from headstart.records import Extraction, Task
+
+ARRAY_NAMES = ("features", "logits", "probs")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the target is to be read; None leaves it to the data."""
+
+    text_column: str | None = None
+    image_column: str | None = None
+    label_column: str | Sequence[str] | None = None
+    split: str | None = None
+    task: Task | None = None
+    root: str | os.PathLike = "data"  # where torchvision keeps its data sets
+    download: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The labelled data, and where the sources' arrays came with it, those."""
+
+    target: Target
+    extractions: tuple[Extraction, ...] = ()
+
+
+def open_inputs(spec: object, reading: Reading, *, most: int | None, seed: int) -> Inputs:
+    """Open the target, and the arrays in it if it is made of arrays; keep a stratified `most` examples.
+
+    Args:
+        spec: Whatever `open_target` reads, a `Target`, or arrays: a `.npz` file, several of them, a folder of them, or
+            a mapping of `features` and/or `logits` or `probs`, and `labels`.
+        reading: Columns, split and task.
+        most: Keep so many examples; None keeps all.
+        seed: Which ones.
+
+    Raises:
+        TargetError: The data cannot be read.
+        InputError: Files of arrays have different labels, or `most` is not positive.
+    """
+    inputs = _open(spec, reading)
+    if not inputs.extractions:
+        inputs = Inputs(replace(inputs.target, examples=Remembered(inputs.target.examples)))
+    if most is None:
+        return inputs
+    limited = limit(inputs.target, most, seed)
+    kept = stratified_order(inputs.target.labels, seed)[:most]
+    return Inputs(limited, tuple(rows_of(extraction, kept) for extraction in inputs.extractions))
+
+
+def _open(spec: object, reading: Reading) -> Inputs:
+    if isinstance(spec, Mapping) and any(name in spec for name in ARRAY_NAMES):
+        return _from_memory(spec, reading)
+    files = array_files(spec)
+    if len(files) > 1:
+        return _from_files(files, reading)
+    if files:
+        arrays, target = _read(files[0], reading)
+        return Inputs(target, (extraction_of(arrays, target),) if target.kind == "arrays" else ())
+    target = open_target(spec, **vars(reading))
+    if target.kind != "arrays":
+        return Inputs(target)
+    return Inputs(
+        replace(target, notes=(*target.notes, "the numbers given are taken as features")), (_as_features(target),)
+    )
+
+
+def _read(path: Path, reading: Reading) -> tuple[Arrays, Target]:
+    """One reading of a `.npz`, which may be larger than half of the memory, for its target and its source."""
+    columns = (reading.text_column, reading.image_column, reading.label_column)
+    if not path.is_file() or reading.task not in (None, *TASKS) or any(column is not None for column in columns):
+        open_target(path, **vars(reading))  # says what is wrong
+    arrays = read_npz(path, reading.split)
+    return arrays, target_of(arrays, name=path.stem, task=reading.task)
+
+
+def _as_features(target: Target) -> Extraction:
+    """Rows of numbers in memory as a source's features."""
+    features = np.stack([np.asarray(target.examples.load(row)) for row in range(len(target))])
+    return Extraction(target.name, target.labels, target.ids, features=features, layer="given")
+
+
+def array_files(spec: object) -> list[Path]:
+    """The `.npz` files that `spec` names: one, several, or all those in a folder that holds nothing else.
+
+    Raises:
+        TargetError: Several targets are named, and one of them is no `.npz`.
+    """
+    if isinstance(spec, list | tuple) and spec and all(isinstance(part, str | os.PathLike) for part in spec):
+        paths = [Path(part) for part in spec]
+        others = [path for path in paths if path.suffix.casefold() != ".npz"]
+        if others and len(paths) > 1:
+            raise TargetError(
+                f"several targets are named, and {others[0]} is no .npz. Name one data set, or several .npz files of "
+                "the same examples; models come after `--models`."
+            )
+        return [] if others else paths
+    if not isinstance(spec, str | os.PathLike):
+        return []
+    path = Path(spec)
+    if path.is_dir():
+        held = sorted(part for part in path.iterdir() if not part.name.startswith("."))
+        return held if held and all(part.suffix.casefold() == ".npz" for part in held) else []
+    return [path] if path.suffix.casefold() == ".npz" else []
+
+
+def _from_files(files: Sequence[Path], reading: Reading) -> Inputs:
+    """Several files as several sources on one target."""
+    read = [_read(path, reading) for path in files]
+    targets = [target for _, target in read]
+    extractions = [extraction_of(arrays, target) for arrays, target in read]
+    for path, target in zip(files[1:], targets[1:], strict=True):
+        _check_same_labels(targets[0], target, files[0], path)
+    stems = [path.stem for path in files]
+    names = stems if len(set(stems)) == len(stems) else [str(path) for path in files]
+    folder = files[0].resolve().parent.name or "arrays"
+    named = tuple(replace(extraction, source=name) for name, extraction in zip(names, extractions, strict=True))
+    return Inputs(replace(targets[0], name=folder), named)
+
+
+def _check_same_labels(first: Target, other: Target, first_path: Path, other_path: Path) -> None:
+    if len(first) != len(other):
+        raise InputError(
+            f"{first_path} has {len(first)} labels and {other_path} has {len(other)}. Files of arrays are compared on "
+            "the same examples, in the same order."
+        )
+    names, others = _label_names(first), _label_names(other)
+    differ = np.flatnonzero([one != two for one, two in zip(names, others, strict=True)])
+    if differ.size or first.task != other.task:
+        row = int(differ[0]) if differ.size else 0
+        raise InputError(
+            f"{other_path} has other labels than {first_path}: row {row} is {others[row]!r} and {names[row]!r} "
+            f"({differ.size} of {len(names)} differ). Files of arrays are compared on the same examples, in the same "
+            "order."
+        )
+
+
+def _label_names(target: Target) -> list[object]:
+    if target.task == "classification":
+        return [target.classes[code] for code in target.labels]
+    return [tuple(np.atleast_1d(row).tolist()) for row in target.labels]
+
+
+def _from_memory(spec: Mapping[object, object], reading: Reading) -> Inputs:
+    found = {str(name): np.asarray(as_numpy(array)) for name, array in spec.items()}
+    arrays = Arrays(found, "the arrays given", reading.split)
+    target = target_of(arrays, name="arrays", task=reading.task)
+    return Inputs(target, (extraction_of(arrays, target),))
+
+
+def rows_of(extraction: Extraction, kept: np.ndarray) -> Extraction:
+    """Some rows of an extraction, in the order given."""
+    return replace(
+        extraction,
+        labels=extraction.labels[kept],
+        ids=tuple(extraction.ids[i] for i in kept),
+        features=None if extraction.features is None else extraction.features[kept],
+        logits=None if extraction.logits is None else extraction.logits[kept],
+    )

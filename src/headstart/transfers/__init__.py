@@ -1,0 +1,8 @@
+"""Ways to transfer: one file each, one table of them all, and `transfer`, which carries one out."""
+
+from headstart.transfers.adapt import Preview, preview, transfer
+from headstart.transfers.run import Answers, Run
+from headstart.transfers.saved import load
+from headstart.transfers.table import STRATEGIES, Strategy
+
+__all__ = ["STRATEGIES", "Answers", "Preview", "Run", "Strategy", "load", "preview", "transfer"]

@@ -1,0 +1,163 @@
+"""`transfer`: adapt a source to a target by one strategy, measure it once on the test part, and keep the result."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from headstart.errors import InputError
+from headstart.records import PlanRow
+from headstart.sources.source import Source
+from headstart.train.checkpoint import read_checkpoint
+from headstart.train.training import Training
+from headstart.transfers import saved
+from headstart.transfers.carry_out import CHECKPOINT, carry_out, plan_rows, planned
+from headstart.transfers.opening import open_setting
+from headstart.transfers.run import Run
+from headstart.transfers.setting import Progress, identity_of
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a transfer would do: the plan of `--dry-run`."""
+
+    method: str
+    reason: str
+    source: str
+    target: str
+    n_train: int
+    n_valid: int
+    n_test: int
+    rows: tuple[PlanRow, ...]
+    training: Training | None  # None: the head is solved, nothing is trained by epochs
+    notes: tuple[str, ...]
+
+
+def transfer(
+    target: object,
+    source: str | nn.Module | Source,
+    *,
+    method: str = "auto",
+    seed: int = 0,
+    test: object = None,
+    via: object = None,
+    via_method: str | None = None,
+    source_data: object = None,
+    limit: int | None = None,
+    split_seed: int = 0,
+    augment: str = "none",
+    out: str | os.PathLike | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    cache: str | os.PathLike | bool | None = True,
+    max_bad: float = 0.01,
+    trust_pickle: bool = False,
+    reading: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    command: str | None = None,
+    **settings: Any,
+) -> Run:
+    """Adapt `source` to `target`.
+
+    Args:
+        target: Whatever `open_target` reads; its own train, validation and test parts, else stratified hold-outs.
+        source: A model's name, a module or a source. It is never edited.
+        method: A name in `STRATEGIES`, or "auto": chosen by size and similarity, with the reason in the notes.
+        seed: For the head's first weights, the order of examples, dropout and augmentation.
+        test: A test part that lies elsewhere.
+        via: Labelled data on which the source is adapted first (intermediate-task transfer).
+        via_method: How; a method that trains the whole network, by default fine-tune.
+        source_data: Labelled data on which the source's network is trained from random weights first: a source data set
+            in place of a source model.
+        limit: Train on so many examples, stratified.
+        split_seed: Who is held out. Runs with one split seed may be compared.
+        augment: "none", "light" or "strong", for images.
+        out: Folder for the result and the checkpoint. The same call with the same folder goes on where it was
+            interrupted, and returns the finished run if there is one.
+        overwrite: Replace another run in `out`, finished or not.
+        device: "auto", "cpu", "cuda" or "mps".
+        cache: True keeps forward passes in the usual place, False nowhere, a path there.
+        max_bad: The largest share of unreadable examples that is skipped.
+        trust_pickle: Load checkpoints that can run code.
+        reading: Columns, split and task, for `open_target`.
+        progress: Called with (done, in all, what).
+        command: What to record as the command.
+        settings: Fields of `Options` (rate, ratio, top, ...) and `Training` (epochs, batch_size, ...).
+
+    Raises:
+        InputError: Something does not fit; TargetError: the data; ModelError: the source; TrainingError: the training.
+    """
+    setting = open_setting(
+        target,
+        source,
+        again=transfer,
+        method=method,
+        seed=seed,
+        test=test,
+        via=via,
+        via_method=via_method,
+        source_data=source_data,
+        limit=limit,
+        split_seed=split_seed,
+        augment=augment,
+        out=out,
+        overwrite=overwrite,
+        device=device,
+        cache=cache,
+        max_bad=max_bad,
+        trust_pickle=trust_pickle,
+        reading=reading,
+        progress=progress,
+        command=command,
+        settings=settings,
+    )
+    identity = identity_of(setting)
+    if setting.out is not None:
+        there = saved.identity_of(setting.out)
+        if there == identity:
+            return saved.load(setting.out, source=source if not isinstance(source, str) else None)
+        if there is not None and not overwrite:
+            raise InputError(
+                f"{setting.out} holds another run (other data, model, method or options). Choose another folder, or "
+                "pass `overwrite=True`."
+            )
+        if overwrite:
+            _make_room(setting.out / CHECKPOINT, identity)
+    run = carry_out(setting, identity)
+    if setting.out is not None:
+        run.save(setting.out)
+        (setting.out / CHECKPOINT).unlink(missing_ok=True)
+    return run
+
+
+def _make_room(checkpoint: Path, identity: str) -> None:
+    """Remove an unfinished training that is damaged or another run's; this run's own goes on."""
+    try:
+        read_checkpoint(checkpoint, identity)
+    except InputError:
+        checkpoint.unlink()
+
+
+def preview(
+    target: object, source: str | nn.Module | Source, *, method: str = "auto", seed: int = 0, **options: Any
+) -> Preview:
+    """The plan of `transfer` with the same arguments, without training: which blocks train, at which rates."""
+    known = {"test", "limit", "split_seed", "augment", "device", "cache", "max_bad", "trust_pickle", "reading"}
+    opening = {name: options.pop(name) for name in list(options) if name in known}
+    setting = open_setting(target, source, again=transfer, method=method, seed=seed, settings=options, **opening)
+    model, groups = planned(setting)
+    return Preview(
+        setting.strategy.name,
+        setting.reason,
+        setting.source.name,
+        setting.parts.train.name,
+        len(setting.parts.train),
+        0 if setting.parts.valid is None else len(setting.parts.valid),
+        0 if setting.parts.test is None else len(setting.parts.test),
+        plan_rows(model, groups),
+        setting.training if setting.strategy.plan is not None else None,
+        setting.parts.notes,
+    )

@@ -1,0 +1,238 @@
+"""Carry out one transfer that is opened and checked."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from headstart.data import stratified_order
+from headstart.data.provenance import provenance
+from headstart.data.target import Target
+from headstart.errors import HeadstartError, ModelError
+from headstart.evaluation import MAIN, bounds, metrics
+from headstart.evaluation.metrics import r2_note
+from headstart.extract import extract
+from headstart.records import Bound, Extraction, Outcome, PlanRow, Predictions
+from headstart.train.batches import batches_of
+from headstart.train.groups import Group
+from headstart.train.head import LinearHead
+from headstart.train.loop import Fitted, fit
+from headstart.train.outputs import outputs_of
+from headstart.train.training import SETTINGS
+from headstart.transfers.augment import augment
+from headstart.transfers.heads import solve_head
+from headstart.transfers.network import Transferable, as_it_trains, count, transferable
+from headstart.transfers.options import Options, described
+from headstart.transfers.run import Run, probabilities
+from headstart.transfers.scale import Scale
+from headstart.transfers.setting import Setting, features_progress
+
+CHECKPOINT = "training.safetensors"
+FOR_BOUNDS = 2000  # examples on which the bounds are checked
+
+
+def planned(setting: Setting) -> tuple[Transferable, tuple[Group, ...]]:
+    """The network, with whatever the strategy inserts, and what of it trains.
+
+    Raises:
+        ModelError: A training has nothing to train: no layer with parameters lies before the features.
+    """
+    strategy = setting.strategy
+    model = transferable(setting.source, _outputs(setting.parts.train), seed=setting.seed, scratch=strategy.scratch)
+    if strategy.plan is None:
+        frozen = [Group(block.name, block.parameters, block.modules, 0.0) for block in model.body]
+        head = model.blocks[-1]
+        rate = (setting.options.rate or 0.01) if setting.options.solver == "sgd" else 1.0
+        return model, (*frozen, Group(head.name, head.parameters, head.modules, rate, new=True))
+    if not model.body:
+        raise ModelError(
+            f"no layer of {setting.source.name} before its features trains: they have no parameters, or run without "
+            "gradients. Use `--method head`."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(setting.seed)  # inserted parts start at random
+        return model, strategy.plan(model, setting.options, setting.training.epochs)
+
+
+def plan_rows(model: Transferable, groups: Sequence[Group]) -> tuple[PlanRow, ...]:
+    """The groups as a table, one row per block, from input to output."""
+    rows = []
+    for block in model.blocks:
+        mine = [group for group in groups if group.block == block.name]
+        trained = [group for group in mine if group.rate > 0]
+        rows.append(
+            PlanRow(
+                block.name,
+                bool(trained),
+                max((group.rate for group in trained), default=0.0),
+                sum(count(model.network, group.parameters) for group in mine),
+                sum(count(model.network, group.parameters) for group in trained),
+                min((group.thaw for group in trained), default=0),
+            )
+        )
+    return tuple(rows)
+
+
+def carry_out(setting: Setting, identity: str) -> Run:
+    """Train, test once, and put the record together."""
+    started = time.perf_counter()
+    model, groups = planned(setting)
+    rows = plan_rows(model, groups)
+    parts, task = setting.parts, setting.parts.train.task
+    notes = [*parts.notes, *([f"method chosen: {setting.reason}"] if setting.reason else [])]
+    solves = setting.strategy.plan is None or setting.strategy.probe_first
+    seen = _extraction(setting, parts.together) if solves else None
+    if setting.strategy.plan is None:
+        assert seen is not None, "a head is solved on what the source saw"
+        fitted, train = _solved(setting, model, seen), parts.together
+    else:
+        fitted, train = _trained(setting, model, groups, identity, seen), parts.train
+        notes += [parts.valid_note] if parts.valid_note else []
+    notes += fitted.notes
+    network = model.network.to("cpu").eval()
+    seconds = fitted.seconds or time.perf_counter() - started
+    predictions = _tested(setting, model)
+    notes += r2_note(predictions.labels) if predictions is not None and task == "regression" else []
+    checked, unchecked = _bounds_or_why_not(setting, seen)
+    outcome = Outcome(
+        strategy=setting.strategy.name,
+        source=setting.source.name,
+        target=parts.train.name,
+        task=task,
+        seed=setting.seed,
+        metric=MAIN[task],
+        metrics={} if predictions is None else metrics(predictions.labels, predictions.outputs, task),
+        n_train=len(train),
+        n_valid=0 if parts.valid is None or setting.strategy.plan is None else len(parts.valid),
+        n_test=0 if parts.test is None else len(parts.test),
+        parameters=sum(row.parameters for row in rows),
+        trained=sum(row.trained for row in rows),
+        epochs=len(fitted.curve),
+        best_epoch=fitted.best_epoch,
+        stopped=fitted.stopped,
+        seconds=seconds,
+        curve=fitted.curve,
+        plan=rows,
+        classes=parts.train.classes,
+        split=parts.split,
+        provenance=provenance(
+            parts.train,
+            command=setting.command,
+            seed=setting.seed,
+            source_hashes={setting.source.name: setting.source.fingerprint},
+            device=str(setting.device),
+            precision=setting.training.precision if setting.strategy.plan is not None else "fp32",
+        ),
+        options=described(setting.options) | {"augment": setting.augment} | _training_record(setting),
+        bounds=checked,
+        notes=(*notes, *unchecked),
+    )
+    trained = tuple(name for group in groups if group.rate > 0 for name in group.parameters)
+    return Run(outcome, predictions, network, setting.source, setting.options, identity, trained)
+
+
+def _training_record(setting: Setting) -> dict[str, Any]:
+    if setting.strategy.plan is None:
+        return {}
+    return {name: getattr(setting.training, name) for name in SETTINGS}
+
+
+def _trained(
+    setting: Setting, model: Transferable, groups: Sequence[Group], identity: str, seen: Extraction | None
+) -> Fitted:
+    parts, scale = setting.parts, Scale(setting.parts.train)
+    if seen is not None:
+        head = solve_head(seen, parts.train, replace(setting.options, layer=None), 0)
+        _put_head(model.network.head, scale.shrink(head))
+    changed = None
+    if setting.augment != "none":
+        changed = lambda image, rng: augment(image, rng, setting.augment)  # type: ignore[arg-type] # noqa: E731
+    source = as_it_trains(setting.source, model.probe)
+    train = batches_of(scale.of(parts.train), source, augment=changed, seed=setting.seed)
+    valid = None if parts.valid is None else batches_of(scale.of(parts.valid), source)
+    fitted = fit(
+        model.network,
+        groups,
+        train,
+        valid,
+        setting.training,
+        task=parts.train.task,
+        device=setting.device,
+        checkpoint=None if setting.out is None else setting.out / CHECKPOINT,
+        identity=identity,
+        report=setting.progress,
+    )
+    scale.unfold(model.network.head)
+    return fitted
+
+
+def _solved(setting: Setting, model: Transferable, seen: Extraction) -> Fitted:
+    head = solve_head(seen, setting.parts.train, setting.options, setting.seed)
+    _put_head(model.network.head, head)
+    how = f"penalty {head.penalty:.3g} ({head.chosen_by})" if head.chosen_by != "SGD" else "SGD"
+    return Fitted((), None, f"head solved: {how}", 0.0, 0, head.weight.size + head.bias.size, ())
+
+
+def _put_head(layer: nn.Linear, head: LinearHead) -> None:
+    with torch.no_grad():
+        layer.weight.copy_(torch.as_tensor(head.weight))
+        layer.bias.copy_(torch.as_tensor(head.bias))
+
+
+def _extraction(setting: Setting, target: Target) -> Extraction:
+    tell = features_progress(setting.progress)
+    return extract(target, setting.source, cache=setting.cache, device=str(setting.device), progress=tell)
+
+
+def _tested(setting: Setting, model: Transferable) -> Predictions | None:
+    """Touch the test part, once."""
+    test = setting.parts.test
+    if test is None:
+        return None
+    model.network.to(setting.device)
+    outputs = outputs_of(model.network, batches_of(test, setting.source, memory=0), device=setting.device).numpy()
+    model.network.to("cpu")
+    return Predictions(test.ids, test.labels, probabilities(outputs, test.task))
+
+
+def _bounds_or_why_not(setting: Setting, seen: Extraction | None) -> tuple[tuple[Bound, ...], list[str]]:
+    """`_bounds` and no note; or, because a finished run is not lost to a bound, none and the note that says why."""
+    try:
+        return _bounds(setting, seen), []
+    except HeadstartError as error:
+        return (), [f"the bounds of LEEP are not checked: {error}"]
+
+
+def _bounds(setting: Setting, seen: Extraction | None) -> tuple[Bound, ...]:
+    """LEEP's bounds on the training part, where the source has a classifier and the task has classes.
+
+    Args:
+        seen: Of training and validation part, in this order; None where the source has not been through them.
+    """
+    train, source = setting.parts.train, setting.source
+    if train.task != "classification" or source.card.num_classes is None:
+        return ()
+    if seen is None:
+        seen = _extraction(setting, train.subset(_for_bounds(train.labels)))
+    rows = _for_bounds(seen.labels[: len(train)])
+    assert seen.features is not None, "a source has features"
+    assert seen.logits is not None, "the source has a classifier"
+    part = replace(seen, labels=seen.labels[rows], features=seen.features[rows])
+    head = solve_head(part, train, Options(), 0)
+    outputs = head.outputs(np.asarray(part.features, dtype=np.float64))
+    probs = probabilities(seen.logits[rows], "classification")
+    return bounds(probs, part.labels, probabilities(outputs, "classification"))
+
+
+def _for_bounds(labels: np.ndarray) -> np.ndarray:
+    return np.sort(stratified_order(labels, 0)[:FOR_BOUNDS])
+
+
+def _outputs(target: Target) -> int:
+    if target.task == "classification":
+        return len(target.classes)
+    return int(np.prod(target.labels.shape[1:], dtype=int)) if target.labels.ndim > 1 else 1

@@ -1,0 +1,264 @@
+"""The network that is trained: a copy of the source up to its features, and a new head."""
+
+import copy
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from headstart.errors import ModelError
+from headstart.sources.fingerprint import probe_examples
+from headstart.sources.source import Source
+from headstart.train.blocks import Block, ordered_blocks
+from headstart.train.groups import Group
+from headstart.transfers.four_bit import size
+
+HEAD = "head"
+
+
+class TransferNetwork(nn.Module):
+    """batch -> outputs (b, C): a source's body, its features, a linear head."""
+
+    def __init__(self, body: nn.Module, width: int, outputs: int) -> None:
+        super().__init__()
+        self.body = body
+        self.head = nn.Linear(width, outputs)
+
+    def forward(self, batch: Tensor | Mapping[str, Any] | None = None, **named: Tensor) -> Tensor:
+        """Outputs of a batch, given as a tensor, as a mapping, or by name."""
+        features = self.features(named if batch is None else batch)
+        return self.head(features.to(self.head.weight.dtype))  # a body may compute in another width
+
+    def features(self, batch: Tensor | Mapping[str, Any]) -> Tensor:
+        return self.body(batch)[0]
+
+
+@dataclass(eq=False)
+class Transferable:
+    """A network with its ordered blocks, the head last. Strategies edit the network: it is a copy already."""
+
+    network: TransferNetwork
+    blocks: tuple[Block, ...]  # names within `network`
+    probe: Any  # a small batch as the source wants it
+
+    @property
+    def body(self) -> tuple[Block, ...]:
+        return self.blocks[:-1]
+
+    def observe(self, hooks: Iterable[RemovableHandle]) -> None:
+        """Run the probe through the network once, for what the hooks note, and take them off."""
+        try:
+            with torch.inference_mode():
+                self.network(self.probe)
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def transferable(source: Source, outputs: int, *, seed: int, scratch: bool = False) -> Transferable:
+    """Copy the source, put a fresh head on its features and list the blocks that lead to them.
+
+    Layers that the features do not pass through (the source's own classifier, auxiliary heads) belong to no block:
+    they are neither trained nor counted nor saved.
+
+    Args:
+        outputs: Width of the head.
+        seed: For the head's weights, and for all of them where `scratch` is true.
+        scratch: Draw every weight anew.
+
+    Raises:
+        ModelError: The network is a script, which cannot be taken apart.
+    """
+    if any(isinstance(part, torch.jit.ScriptModule) for part in source.network.modules()):
+        raise ModelError(
+            f"{source.name} is scripted or traced, so its layers cannot be told apart: it can be ranked, not trained. "
+            "Give the module that it was made from."
+        )
+    probe = source.collate([source.prepare(example) for example in probe_examples(source.card.kind)[:2]])
+    body = copy.deepcopy(source.network)
+    for part in body.modules():
+        for name, buffer in part.named_buffers(recurse=False):
+            if 0 in buffer.stride():  # expanded: its entries share memory, so none could be written
+                setattr(part, name, buffer.clone())
+    inner = getattr(body, "model", body)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if scratch:
+            draw_anew(inner)
+        network = TransferNetwork(body, _width(body, probe), outputs)
+        draw_head(network.head)
+    network.eval()
+    prefix = "body.model." if inner is not body else "body."
+    heads = getattr(body, "heads", ()) or ((source.head,) if source.head else ())
+    found = ordered_blocks(inner, head=heads, run=lambda: body(probe))
+    reached = _reached(network, probe)
+    blocks = [_prefixed(block, prefix) for block in found if not block.head]
+    blocks = [replace(block, parameters=tuple(n for n in block.parameters if n in reached)) for block in blocks]
+    blocks = [block for block in blocks if block.parameters]
+    head = Block(HEAD, ("head.weight", "head.bias"), (HEAD,), True)
+    return Transferable(network, (*blocks, head), probe)
+
+
+def as_it_trains(source: Source, probe: Any) -> Source:
+    """The source, its images in the usual order of memory where the network takes no other while it trains.
+
+    What only a training runs (auxiliary branches, backward passes of the caller's own) is tried out on a copy. A trial
+    that fails, for whatever reason, decides for the usual order: the training itself may never come to that place.
+    """
+    if not (source.channels_last and isinstance(probe, Tensor) and probe.ndim == 4):
+        return source
+    trial = copy.deepcopy(source.network).train().requires_grad_(True)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            trial(source.laid_out(probe))[0].sum().backward()
+    except Exception:  # the caller's own code may raise anything
+        return replace(source, channels_last=False)
+    return source
+
+
+def draw_head(head: nn.Linear) -> None:
+    """Small random weights and no bias: a start that favours no class."""
+    nn.init.normal_(head.weight, std=0.01)
+    nn.init.zeros_(head.bias)
+
+
+def draw_anew(module: nn.Module) -> None:
+    """Random weights for every parameter and fresh statistics for every norm, from torch's generator.
+
+    Each layer's own `reset_parameters` is used; parameters of layers without one (position embeddings, class tokens,
+    layer scales) get small normal values, or 1 and 0 where they scale and shift.
+    """
+    for layer in module.modules():
+        for hook in layer._forward_pre_hooks.values():  # weight and spectral norm of old make the weight from these
+            parts = [f"{getattr(hook, 'name', None)}_{end}" for end in ("g", "v", "orig")]
+            for name, parameter in layer.named_parameters(recurse=False):
+                if name in parts:
+                    _draw_lone(name, parameter)
+        reset = getattr(layer, "reset_parameters", None) or getattr(layer, "_reset_parameters", None)
+        if isinstance(layer, nn.Embedding):
+            nn.init.normal_(layer.weight, std=0.02)
+        elif isinstance(layer, nn.modules.conv._ConvNd):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif callable(reset):
+            reset()
+        else:
+            for name, parameter in layer.named_parameters(recurse=False):
+                _draw_lone(name, parameter)
+
+
+def _draw_lone(name: str, parameter: nn.Parameter) -> None:
+    if parameter.ndim >= 2:
+        nn.init.trunc_normal_(parameter, std=0.02)
+    elif "bias" in name or "beta" in name:
+        nn.init.zeros_(parameter)
+    else:
+        nn.init.ones_(parameter)
+
+
+def count(network: nn.Module, names: Sequence[str]) -> int:
+    """How many numbers the named parameters hold."""
+    parameters = dict(network.named_parameters())
+    return sum(size(parameters[name]) for name in names)
+
+
+def whole_groups(model: Transferable, rates: Sequence[float], thaws: Sequence[int] | None = None) -> tuple[Group, ...]:
+    """One group per block, all of whose parameters train at the block's rate (0: frozen)."""
+    thaws = thaws or [0] * len(model.blocks)
+    return tuple(
+        Group(block.name, block.parameters, block.modules, rate, thaw, new=block.head)
+        for block, rate, thaw in zip(model.blocks, rates, thaws, strict=True)
+    )
+
+
+def part_groups(
+    model: Transferable,
+    trained: Sequence[str],
+    *,
+    rate: float,
+    head_rate: float,
+    modules: Sequence[str] = (),
+    owners: Mapping[str, str] | None = None,
+) -> tuple[Group, ...]:
+    """Groups in which only the parameters `trained`, old or added, and the head train.
+
+    Args:
+        trained: Dotted names in the network; each is counted to the block whose module it lies in.
+        modules: Added modules that are in train mode (dropout of an adapter); all others stay in eval mode, so that
+            batch-norm statistics do not move and a saved adapter is complete.
+        owners: Added module -> block, for modules that do not lie inside the block they serve.
+    """
+    chosen = set(trained)
+    homes = {module: block.name for block in model.body for module in block.modules} | dict(owners or {})
+    old = {name: block.name for block in model.body for name in block.parameters}
+    names = [name for name, _ in model.network.named_parameters()]
+    first = model.body[0].name
+
+    def owner(name: str) -> str:
+        parts = name.split(".")
+        prefixes = (".".join(parts[:depth]) for depth in range(len(parts), 0, -1))
+        return next((homes[prefix] for prefix in prefixes if prefix in homes), first)
+
+    groups = []
+    for block in model.body:
+        mine = tuple(n for n in names if n in chosen and old.get(n, owner(n)) == block.name)
+        rest = tuple(n for n in names if n not in chosen and _is_of(n, block, old))
+        active = tuple(name for name in modules if owner(name) == block.name)
+        if mine:
+            groups.append(Group(block.name, mine, active, rate, new=not set(mine) <= set(old)))
+        if rest:
+            groups.append(Group(block.name, rest, (), 0.0))
+    head = model.blocks[-1]
+    return (*groups, Group(head.name, head.parameters, head.modules, head_rate, new=True))
+
+
+def _is_of(name: str, block: Block, old: Mapping[str, str]) -> bool:
+    """Whether a parameter is one of the block's, also after peft moved it into a wrapper (`base_layer`)."""
+    return old.get(name.replace(".base_layer", "")) == block.name
+
+
+def _width(body: nn.Module, probe: Any) -> int:
+    with torch.inference_mode():
+        return int(body.eval()(probe)[0].shape[1])
+
+
+def _prefixed(block: Block, prefix: str) -> Block:
+    return replace(
+        block,
+        parameters=tuple(prefix + name for name in block.parameters),
+        modules=tuple((prefix + name).rstrip(".") for name in block.modules),
+    )
+
+
+def _reached(network: TransferNetwork, probe: Any) -> set[str]:
+    """Names of the parameters on which the outputs depend: those that a backward pass reaches.
+
+    None is reached in a body that runs its layers without gradients.
+    """
+    for parameter in network.parameters():
+        parameter.requires_grad_(True)
+    try:
+        with torch.enable_grad():
+            network(probe).sum().backward()
+    except RuntimeError:  # under `torch.inference_mode` even the head has no backward pass
+        return set()
+    reached = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
+    network.zero_grad(set_to_none=True)
+    return reached
+
+
+def deepest_first(blocks: int, factor: float, top: float) -> list[float]:
+    """Rates that shrink by `factor` from the top block down; the first is that of the deepest block.
+
+    Example:
+        >>> deepest_first(3, 2.0, 1.0)
+        [0.25, 0.5, 1.0]
+    """
+    if not math.isfinite(factor) or factor <= 0:
+        raise ValueError("the factor is checked where options are read")
+    return [top / factor ** (blocks - 1 - i) for i in range(blocks)]

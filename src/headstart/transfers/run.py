@@ -1,0 +1,127 @@
+"""A finished transfer: its record, its answers on the test part, and the network, ready to predict and to be saved."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from headstart.records import Outcome, Predictions, Task
+from headstart.sources.network import TappedNetwork
+from headstart.sources.source import Source
+from headstart.train.outputs import outputs_of
+from headstart.transfers.network import TransferNetwork
+from headstart.transfers.options import Options
+
+if TYPE_CHECKING:
+    from headstart.data.target import Examples
+    from headstart.transfers.saved import Weights
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Predictions for new inputs: probabilities of the classes, or values of a regression."""
+
+    ids: tuple[str, ...]
+    classes: tuple[str, ...]  # empty for regression
+    outputs: np.ndarray  # (n, C) or (n, t)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The most probable class of each input."""
+        return tuple(self.classes[i] for i in self.outputs.argmax(axis=1)) if self.classes else ()
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What `transfer` returns. The network is in evaluation mode, on the CPU."""
+
+    outcome: Outcome
+    predictions: Predictions | None  # on the test part; None without one
+    network: TransferNetwork
+    source: Source  # its preprocessing is the run's
+    options: Options
+    identity: str  # hash of everything that decided the numbers
+    trained: tuple[str, ...]  # names of the parameters that trained
+
+    def logits(self, examples: Sequence[object], *, batch_size: int = 64) -> np.ndarray:
+        """Outputs of the network (n, C) in float32 for PIL images or texts."""
+        batches = _Listed(examples, self.source.prepare, self.source.join)
+        return outputs_of(self.network, batches, batch_size=batch_size).numpy()
+
+    def predict(
+        self, examples: "Sequence[object] | Examples", ids: Sequence[str] | None = None, *, batch_size: int = 64
+    ) -> Answers:
+        """Probabilities (or values) for new inputs.
+
+        Args:
+            examples: PIL images or texts, or `Examples` that are loaded one by one.
+            ids: Their names; numbers from 0 by default.
+        """
+        listed = examples if hasattr(examples, "load") else list(examples)
+        raw = self.logits(listed, batch_size=batch_size)  # type: ignore[arg-type]
+        names = tuple(ids) if ids is not None else tuple(str(i) for i in range(len(raw)))
+        classes = () if self.outcome.task == "regression" else self.outcome.classes
+        return Answers(names, classes, probabilities(raw, self.outcome.task))
+
+    def save(self, folder: str | Path, *, weights: "Weights" = "whole") -> Path:
+        """Write weights, preprocessing, plan, curves, provenance and a model card into `folder`; see `saved.py`."""
+        from headstart.transfers.saved import save
+
+        return save(self, Path(folder), weights=weights)
+
+    def as_source(self, name: str) -> Source:
+        """The adapted body as a source for a further transfer: what intermediate-task transfer stands on.
+
+        It has no classifier: that of the source was not adapted, is not saved and so does not count in the fingerprint.
+        """
+        from headstart.transfers.saved import state_of
+
+        body = copy.deepcopy(self.network.body)
+        if isinstance(body, TappedNetwork):
+            body.classifies = False
+        kept = state_of(self.network, self, "whole")
+        content = save_tensors({name: value for name, value in kept.items() if name.startswith("body.")})
+        digest = blake2b(self.source.fingerprint.encode() + content, digest_size=16).hexdigest()
+        card = replace(self.source.card, name=name, num_classes=None, imagenet_top1=None)
+        return replace(self.source, network=body, fingerprint=digest, card=card, classes=None)
+
+
+class _Listed:
+    """Examples without labels, as batches."""
+
+    in_memory = False
+
+    def __init__(
+        self, examples: Sequence[object], prepare: Callable[[object], object], collate: Callable[[list], object]
+    ) -> None:
+        self.examples, self.prepare, self.collate = examples, prepare, collate
+        self.labels = torch.zeros(len(examples))
+
+    def load(self, indices: np.ndarray, epoch: int | None) -> Tensor:
+        load = getattr(self.examples, "load", None) or self.examples.__getitem__
+        return self.collate([self.prepare(load(int(i))) for i in indices])  # type: ignore[return-value]
+
+
+def live_parameters(network: TransferNetwork) -> tuple[str, ...]:
+    """All parameters but those of the source's own classifier, which the features do not pass through."""
+    inner = getattr(network.body, "model", network.body)
+    prefix = "body.model." if inner is not network.body else "body."
+    dead = tuple(f"{prefix}{head}." for head in getattr(network.body, "heads", ()))
+    return tuple(name for name, _ in network.named_parameters() if not name.startswith(dead or ("\0",)))
+
+
+def probabilities(outputs: np.ndarray, task: Task) -> np.ndarray:
+    """Softmax or sigmoid of outputs in float64; values of a regression as they are."""
+    outputs = np.asarray(outputs, dtype=np.float64)
+    if task == "regression":
+        return outputs
+    if task == "multi-label":
+        return np.exp(-np.logaddexp(0, -outputs))
+    return np.exp(outputs - np.logaddexp.reduce(outputs, axis=1, keepdims=True))

@@ -1,0 +1,52 @@
+"""`sort="auto"` from end to end, on arrays."""
+
+import numpy as np
+import pytest
+
+import headstart as hs
+from headstart.ranking.auto import auto_scores
+
+
+def arrays(seed: int, spread: float, *, features: bool = True) -> dict[str, np.ndarray]:
+    """Sixty examples of three classes; their features hold the classes, their probabilities say nothing of them."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(60) % 3
+    probs = rng.dirichlet(np.ones(4), size=60)
+    held = {"labels": labels, "probs": probs}
+    return held | ({"features": np.eye(3)[labels] + spread * rng.standard_normal((60, 3))} if features else {})
+
+
+def saved(folder, **sources: dict[str, np.ndarray]) -> list[str]:
+    for name, held in sources.items():
+        np.savez(folder / f"{name}.npz", **held)
+    return [str(folder / f"{name}.npz") for name in sources]
+
+
+def test_the_ranking_is_ordered_by_the_rule_and_says_why(tmp_path) -> None:
+    files = saved(tmp_path, blurred=arrays(1, 3.0), clear=arrays(2, 0.2))
+    ranking = hs.rank(files, sort="auto")
+    assert (ranking.sort, ranking.best) == ("logme", "clear")
+    assert "every source gives features" in ranking.sort_reason
+    assert ranking.sort != hs.rank(files).sort
+
+
+def test_auto_among_the_scores_shows_what_it_chooses_among(tmp_path) -> None:
+    ranking = hs.rank(saved(tmp_path, one=arrays(1, 0.5), two=arrays(2, 0.5)), scores="nce,auto")
+    assert ranking.scores == ("nce", *auto_scores("classification"))
+    assert ranking.sort == "logme"
+
+
+def test_a_source_without_features_moves_the_order(tmp_path) -> None:
+    files = saved(tmp_path, one=arrays(1, 0.5), two=arrays(2, 0.5, features=False))
+    assert hs.rank(files, sort="auto").sort == "leep_gaussian"
+
+
+def test_with_few_examples_a_class_another_score_decides(tmp_path) -> None:
+    few = {name: values[:24] for name, values in arrays(1, 0.5).items()}
+    assert hs.rank(saved(tmp_path, one=few, two=few), sort="auto").sort == "ridge_probe"
+
+
+@pytest.mark.parametrize("search", ["race", "halving"])
+def test_a_search_in_rounds_goes_by_it_too(tmp_path, search: str) -> None:
+    files = saved(tmp_path, blurred=arrays(1, 3.0), clear=arrays(2, 0.2))
+    assert hs.rank(files, sort="auto", search=search).sort == "logme"

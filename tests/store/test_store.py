@@ -1,0 +1,241 @@
+"""The row store: what was added is found by content, in any order, and nothing damaged is believed."""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headstart.errors import CacheError, InputError
+from headstart.store import RowStore, RowWriter, cache_size, clear_cache, default_folder
+from headstart.store.rows import as_keys
+
+PRINT = "0123456789abcdef"
+
+
+def digest(number: int) -> bytes:
+    return hashlib.blake2b(str(number).encode(), digest_size=16).digest()
+
+
+def row(number: int) -> np.ndarray:
+    return np.array([number, number / 3, -number], np.float32)
+
+
+def add(rows: RowStore, numbers: list[int]) -> None:
+    fields = {"features": np.array([row(n) for n in numbers]), "logits": np.array([[n] for n in numbers], np.float32)}
+    rows.add(as_keys(digest(n) for n in numbers), fields)
+
+
+def read(rows: RowStore, numbers: list[int]) -> dict[str, np.ndarray]:
+    return rows.read(digest(n) for n in numbers)
+
+
+def expected(numbers: list[int]) -> np.ndarray:
+    return np.array([row(n) for n in numbers])
+
+
+def shards_in(rows: RowStore) -> list[Path]:
+    return sorted(rows.folder.iterdir())
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    batches=st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=8, unique=True), min_size=1, max_size=6),
+    picks=st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=12), max_size=4),
+)
+def test_the_store_behaves_like_a_dictionary(tmp_path_factory, batches: list[list[int]], picks: list[list[int]]):
+    folder = tmp_path_factory.mktemp("cache")
+    known: set[int] = set()
+    for batch in batches:
+        add(RowStore(folder, PRINT), batch)  # a store opened anew sees what the others wrote
+        known |= set(batch)
+        rows = RowStore(folder, PRINT)
+        for pick in picks:
+            assert rows.has(digest(n) for n in pick).tolist() == [n in known for n in pick]
+            present = [n for n in pick if n in known]
+            if present:
+                found = read(rows, present)
+                assert np.array_equal(found["features"], expected(present))
+                assert found["logits"][:, 0].tolist() == present
+
+
+def test_rows_in_one_piece_are_mapped_and_not_copied(tmp_path: Path):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, list(range(10)))
+    part = read(rows, [3, 4, 5])["features"]
+    assert isinstance(part, np.memmap)
+    assert np.shares_memory(part, rows.shards()[0].fields["features"])
+    assert np.array_equal(part, expected([3, 4, 5]))
+
+
+def test_scattered_rows_become_one_shard_in_the_order_asked_for(tmp_path: Path):
+    rows = RowStore(tmp_path, PRINT)
+    for start in (0, 10, 20):
+        add(rows, list(range(start, start + 10)))
+    order = list(np.random.default_rng(0).permutation(30))
+    assert np.array_equal(read(rows, order)["features"], expected(order))
+    assert len(shards_in(rows)) == 1
+    again = read(RowStore(tmp_path, PRINT), order)["features"]
+    assert isinstance(again, np.memmap)
+    assert np.array_equal(again, expected(order))
+
+
+def test_equal_examples_share_a_row(tmp_path: Path):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, [1, 2])
+    add(rows, [3])
+    numbers = [3, 1, 1, 2, 3]
+    assert np.array_equal(read(rows, numbers)["features"], expected(numbers))
+    assert np.array_equal(read(rows, numbers)["features"], expected(numbers))
+
+
+def test_a_small_request_does_not_rewrite_a_large_shard(tmp_path: Path):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, list(range(100)))
+    add(rows, [100])
+    before = shards_in(rows)
+    assert np.array_equal(read(rows, [100, 7, 50])["features"], expected([100, 7, 50]))
+    assert [path.stat().st_mtime_ns for path in shards_in(rows)] == [path.stat().st_mtime_ns for path in before]
+
+
+def test_many_scattered_rows_come_from_a_file_not_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, list(range(100)))
+    order = list(range(0, 100, 2))
+    assert not isinstance(read(rows, order)["features"], np.memmap)
+    monkeypatch.setattr("headstart.store.rows.IN_MEMORY", 0)
+    found = read(rows, order)["features"]
+    assert isinstance(found, np.memmap)
+    assert np.array_equal(found, expected(order))
+    assert len(shards_in(rows)) == 1  # the file has no name: it vanishes with the array
+
+
+def test_nothing_that_is_read_can_be_written_to(tmp_path: Path):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, [1, 2, 3])
+    for numbers in ([1, 2], [3, 1]):
+        assert not read(rows, numbers)["features"].flags.writeable
+
+
+def test_a_damaged_shard_is_set_aside_with_a_note(tmp_path: Path):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, [1, 2, 3])
+    add(rows, [4])
+    bad = next(shard.path for shard in rows.shards() if len(shard) == 3)
+    content = bytearray(bad.read_bytes())
+    content[-1] ^= 1
+    bad.write_bytes(content)
+    rows = RowStore(tmp_path, PRINT)
+    assert rows.has(digest(n) for n in (1, 4)).tolist() == [False, True]
+    assert len(rows.notes) == 1
+    assert "its checksum differs; they are computed again" in rows.notes[0]
+    assert bad.name not in [path.name for path in shards_in(rows)]
+    add(rows, [1, 2, 3])
+    assert np.array_equal(read(rows, [1, 2, 3])["features"], expected([1, 2, 3]))
+
+
+def test_a_missing_row_is_an_error_not_a_guess(tmp_path: Path):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, [1])
+    with pytest.raises(CacheError, match="1 of 2 rows are not in the cache"):
+        read(rows, [1, 2])
+
+
+def test_another_fingerprint_is_another_store(tmp_path: Path):
+    add(RowStore(tmp_path, PRINT), [1])
+    assert not RowStore(tmp_path, "fedcba9876543210").has([digest(1)]).any()
+
+
+def test_rows_of_two_shapes_under_one_fingerprint_are_refused(tmp_path: Path):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, [1])
+    rows.add(as_keys([digest(2)]), {"features": np.ones((1, 5), np.float32)})
+    with pytest.raises(CacheError, match="rows of different shapes"):
+        RowStore(tmp_path, PRINT).has([digest(1)])
+
+
+@pytest.mark.parametrize("name", ["", "../../etc", "a/b", "abc"])
+def test_a_fingerprint_cannot_leave_the_cache(tmp_path: Path, name: str):
+    with pytest.raises(InputError, match="`fingerprint` must be a hash"):
+        RowStore(tmp_path, name)
+
+
+def test_a_digest_of_another_length_is_refused():
+    with pytest.raises(InputError, match="must be 16 bytes, got 3"):
+        as_keys([b"abc"])
+
+
+def test_a_full_disk_does_not_stop_small_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, [1])
+    add(rows, [2])
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert np.array_equal(read(rows, [2, 1])["features"], expected([2, 1]))
+    monkeypatch.setattr("headstart.store.rows.IN_MEMORY", 0)
+    with pytest.raises(CacheError, match="no room left"):
+        read(rows, [2, 1])
+    assert len(shards_in(rows)) == 2
+
+
+def test_a_writer_keeps_the_rows_made_before_an_error(tmp_path: Path):
+    def interrupted() -> None:
+        with RowWriter(RowStore(tmp_path, PRINT)) as writer:
+            writer.add([digest(1)], {"features": row(1)[None]})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert RowStore(tmp_path, PRINT).has([digest(1)]).all()
+
+
+def test_a_long_run_leaves_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("headstart.store.writer.FLUSH_SECONDS", 0.0)  # every batch becomes a shard
+    rows = RowStore(tmp_path, PRINT)
+    most = 0
+    with RowWriter(rows) as writer:
+        for start in range(0, 600, 2):
+            writer.add([digest(n) for n in (start, start + 1)], {"features": expected([start, start + 1])})
+            most = max(most, len(shards_in(rows)))
+    assert most < 16 * 3
+    assert np.array_equal(
+        RowStore(tmp_path, PRINT).read(digest(n) for n in range(600))["features"], expected(list(range(600)))
+    )
+
+
+def test_what_a_killed_run_left_is_swept_once_it_is_old(tmp_path: Path):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, [1])
+    old, young = rows.folder / ".part-old", rows.folder / ".part-young"
+    old.write_bytes(b"half")
+    young.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    with RowWriter(rows):
+        pass
+    assert not old.exists()
+    assert young.exists()  # another process may be writing it
+
+
+def test_the_cache_tells_its_size_and_can_be_cleared(tmp_path: Path):
+    (tmp_path / "mine.txt").write_text("not rows")
+    assert cache_size(tmp_path) == 0
+    add(RowStore(tmp_path, PRINT), [1, 2])
+    size = cache_size(tmp_path)
+    assert size > 2 * 16
+    assert clear_cache(tmp_path) == size
+    assert cache_size(tmp_path) == 0
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))
+    assert default_folder() == tmp_path
+    monkeypatch.delenv("HEADSTART_CACHE")
+    assert default_folder().name == "headstart"

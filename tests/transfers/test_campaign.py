@@ -1,0 +1,275 @@
+"""Several methods and seeds together; predictions of new inputs; ONNX."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tests.transfers.tiny import images, source, target, text_source, texts
+
+from headstart.data import open_target
+from headstart.errors import InputError, TargetError
+from headstart.evaluation.stored import read_runs
+from headstart.train.unlabelled import open_inputs
+from headstart.transfers import load, transfer
+from headstart.transfers.answers import as_text, write_answers
+from headstart.transfers.campaign import campaign
+from headstart.transfers.export import export_onnx
+from headstart.transfers.run import Answers
+
+SHORT = {"epochs": 2, "batch_size": 16, "cache": False}
+
+
+def test_methods_and_seeds_are_carried_out_and_compared(tmp_path: Path) -> None:
+    named = []
+    done = campaign(
+        target(),
+        source(),
+        ["head", "lora"],
+        seeds=2,
+        scratch=True,
+        out=tmp_path,
+        announce=lambda run, runs, name: named.append((run, runs, name)),
+        rank=2,
+        **SHORT,
+    )
+    assert [(run.outcome.strategy, run.outcome.seed) for run in done.runs] == [
+        (name, seed) for seed in (0, 1) for name in ("head", "lora", "scratch")
+    ]
+    assert named[4] == (4, 6, "lora-seed1")
+    assert [c.strategy for c in done.comparisons] == ["head", "lora"]
+    assert done.comparisons[1].seeds == (0, 1)
+    assert done.comparisons[1].convergence is not None
+    assert done.runs[1].options.rank == 2
+    assert done.runs[0].options.rank is None
+    stored = read_runs([tmp_path])
+    assert {run.outcome.strategy for run in stored} == {"head", "lora", "scratch"}
+    assert load(tmp_path / "lora-seed1", source=source()).outcome == done.runs[4].outcome
+
+
+def test_a_method_that_is_named_and_chosen_too_is_compared_as_both() -> None:
+    done = campaign(target(), source(), ["auto", "head"], scratch=True, epochs=1, cache=False)
+    assert [run.outcome.strategy for run in done.runs] == ["head", "head", "scratch"]
+    assert [(c.strategy, c.seeds) for c in done.comparisons] == [("head", (0,)), ("head", (0,))]
+
+
+def test_scratch_is_not_pulled_to_its_random_start() -> None:
+    kept = {"momentum": 0.5, "optimizer": "sgd", "keep_statistics": True, **SHORT}
+    done = campaign(target(), source(), ["fine-tune", "gradual"], scratch=True, l2_sp=0.5, warmup=0.2, **kept)
+    assert [(run.outcome.options["l2_sp"], run.outcome.options["warmup"]) for run in done.runs] == [
+        (0.5, 0.2),
+        (0.5, 0.1),  # its schedule has a rise of its own
+        (0.0, 0.2),
+    ]
+
+
+def test_one_run_lies_in_the_folder_itself(tmp_path: Path) -> None:
+    done = campaign(target(), source(), ["head"], out=tmp_path, cache=False)
+    assert done.folders == (tmp_path,)
+    assert (tmp_path / "outcome.json").exists()
+    assert done.comparisons == ()
+
+
+def test_an_option_of_no_method_is_refused() -> None:
+    with pytest.raises(InputError, match="`rank` changes nothing for method head and gradual"):
+        campaign(target(), source(), ["head", "gradual"], rank=2, cache=False)
+    with pytest.raises(InputError, match="`epochs` changes nothing for method head"):
+        campaign(target(), source(), ["head"], epochs=2, cache=False)
+    ran: list[object] = []
+    for settings in ({"epochs": 0}, {"augment": "wild"}, {"mixup": -1.0}):
+        with pytest.raises(InputError, match=f"`{min(settings)}` must be"):
+            campaign(target(), source(), ["head", "fine-tune"], announce=lambda *said: ran.append(said), **settings)
+    assert not ran
+    with pytest.raises(InputError, match="`seeds` must be at least 1; got 0"):
+        campaign(target(), source(), ["head"], seeds=0)
+    with pytest.raises(InputError, match="at least one method"):
+        campaign(target(), source(), [])
+
+
+@pytest.fixture(scope="module")
+def run() -> object:
+    return transfer(target(), source(), method="fine-tune", **SHORT)
+
+
+def test_a_folder_of_new_images_is_predicted_and_broken_ones_are_said(tmp_path: Path, run) -> None:
+    (tmp_path / "deep").mkdir()
+    pictures = images(3)[0]
+    pictures[0].save(tmp_path / "b.png")
+    pictures[1].convert("L").save(tmp_path / "deep" / "a.png")
+    Image.new("CMYK", (5, 90)).save(tmp_path / "odd.jpg")
+    (tmp_path / "broken.png").write_bytes(b"x")
+    (tmp_path / "notes.txt").write_text("no image")
+    found = open_inputs(tmp_path, "image")
+    assert found.ids == ("b.png", "deep/a.png", "odd.jpg")
+    assert list(found.skipped) == ["broken.png"]
+    answers = run.predict(found.examples, found.ids)
+    assert answers.outputs[0] == pytest.approx(run.predict(pictures[:1]).outputs[0], abs=1e-6)
+
+
+def test_a_zip_an_image_a_folder_and_arrays_give_the_same_answers(tmp_path: Path, run) -> None:
+    pictures = [picture.resize((9, 9)) for picture in images(3)[0]]
+    (tmp_path / "deep").mkdir()
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        for number, picture in enumerate(pictures):
+            picture.save(file := tmp_path / "deep" / f"{number}.png")
+            packed.write(file, f"any/where/{number}.png")
+        packed.write(file, "__MACOSX/any/._2.png")
+        packed.writestr("notes.txt", "no image")
+    np.savez(tmp_path / "all.npz", images=np.stack([np.asarray(picture) for picture in pictures]))
+    expected = run.predict(pictures).outputs
+    for name, ids in (
+        ("all.zip", ("any/where/0.png", "any/where/1.png", "any/where/2.png")),
+        ("deep", ("0.png", "1.png", "2.png")),
+        ("all.npz", ("0", "1", "2")),
+        ("deep/1.png", ("1.png",)),
+    ):
+        found = open_inputs(tmp_path / name, "image")
+        assert found.ids == ids
+        outputs = run.predict(found.examples, found.ids).outputs
+        assert np.allclose(outputs, expected if len(ids) == 3 else expected[1:2], atol=1e-6)
+    np.savez(tmp_path / "texts.npz", texts=["red one", "green"], ids=["x", "y"])
+    found = open_inputs(tmp_path / "texts.npz", "text")
+    assert ([found.examples.load(i) for i in range(2)], found.ids) == (["red one", "green"], ("x", "y"))
+
+
+def test_archives_without_inputs_are_said(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("notes.txt", "no image")
+    np.savez(tmp_path / "f.npz", features=np.zeros((2, 3)))
+    (tmp_path / "b.zip").write_bytes(b"no zip")
+    with pytest.raises(InputError, match="holds no images; they end in"):
+        open_inputs(tmp_path / "a.zip", "image")
+    with pytest.raises(InputError, match="holds rows of numbers, and the model reads images"):
+        open_inputs(tmp_path / "f.npz", "image")
+    with pytest.raises(TargetError, match="is no readable zip"):
+        open_inputs(tmp_path / "b.zip", "image")
+
+
+def test_tables_and_lines_are_read(tmp_path: Path) -> None:
+    table, lines = tmp_path / "t.csv", tmp_path / "t.txt"
+    pd.DataFrame({"id": [1, 2], "text": ["red one", "green two"]}).to_csv(table, index=False)
+    lines.write_text("red one\n\ngreen two\n")
+    for found in (open_inputs(table, "text", text_column="text"), open_inputs(lines, "text")):
+        assert [found.examples.load(i) for i in range(2)] == ["red one", "green two"]
+    images(1)[0][0].save(tmp_path / "x.png")
+    pd.DataFrame({"file": ["x.png", "missing.png"]}).to_csv(tmp_path / "i.csv", index=False)
+    found = open_inputs(tmp_path / "i.csv", "image")
+    assert (found.ids, list(found.skipped)) == (("x.png",), ["missing.png"])
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"),
+    [
+        (lambda p: p / "none", "image", "does not exist"),
+        (lambda p: p, "image", "holds no images"),
+        (lambda p: p, "text", "is a folder, and the model reads texts"),
+    ],
+)
+def test_nothing_to_predict_is_said(tmp_path: Path, make, kind, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        open_inputs(make(tmp_path), kind)
+
+
+def test_a_table_needs_its_column_named(tmp_path: Path) -> None:
+    pd.DataFrame({"a": ["x"], "b": ["y"]}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(TargetError, match="has `a`, `b`; name it with `text_column`"):
+        open_inputs(tmp_path / "t.csv", "text")
+    with pytest.raises(TargetError, match="has no column `c`; it has `a`, `b`"):
+        open_inputs(tmp_path / "t.csv", "text", text_column="c")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", b"", "has no content"),
+        ("ragged.csv", b"text\na\nb,c\n", "row 2 below the header has 2 fields where the header has 1"),
+        ("short.csv", b"text,n\na,1\nb\n", "row 2 below the header has 1 fields where the header has 2"),
+        ("unclosed.csv", b'text\n"a\n', "is no well-formed CSV"),
+        ("twice.csv", b"text,text\na,b\n", "has several columns named `text`"),
+        ("latin.csv", b"text\ncaf\xe9\n", "is not UTF-8: line 2 holds the byte 0xe9"),
+        ("latin.txt", b"one\ncaf\xe9\n", "is not UTF-8: line 2 holds the byte 0xe9"),
+        ("broken.parquet", b"PAR1", "is no readable Parquet file"),
+        ("photo.png", b"\x89PNG", "is no text, and the model reads texts"),
+        ("blank.txt", b"\n\n", "holds no lines of text"),
+    ],
+)
+def test_what_cannot_be_read_is_said_as_for_a_ranking(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        open_inputs(tmp_path / name, "text")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("bars.csv", b"text|label\nred, one|a\ngreen|b\n"),
+        ("utf16.csv", 'text,label\n"red, one",a\ngreen,b\n'.encode("utf-16")),
+        ("named.csv", b'id,review,picture,class,split\n1,"red, one",a.png,a,train\n2,green,b.png,b,test\n'),
+        ("lines.txt", "red, one\ngreen\n".encode("utf-16")),
+    ],
+)
+def test_texts_are_found_as_for_a_ranking(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    found = open_inputs(tmp_path / name, "text")
+    assert [found.examples.load(i) for i in range(2)] == ["red, one", "green"]
+    assert all("cut at bars" in note or "columns guessed" in note for note in found.notes)
+    assert bool(found.notes) == name.endswith(".csv")
+
+
+def test_images_of_a_table_are_found_as_for_a_ranking(tmp_path: Path) -> None:
+    images(1)[0][0].save(tmp_path / "x.png")
+    (tmp_path / "i.csv").write_text("image,label\nx.png,a\n,b\nx.png,a\n")
+    found = open_inputs(tmp_path / "i.csv", "image")
+    assert (found.ids, found.skipped) == (("x.png", "x.png"), {"1": "there is no image in this row."})
+    assert found.notes == ("columns guessed: `image` is the image (of `image`, `label`)",)
+    content = (tmp_path / "x.png").read_bytes()
+    pd.DataFrame({"image": [{"bytes": content, "path": None}] * 2, "y": [0, 1]}).to_parquet(tmp_path / "i.parquet")
+    found = open_inputs(tmp_path / "i.parquet", "image")
+    assert (found.ids, found.examples.load(1).size) == (("0", "1"), images(1)[0][0].size)
+
+
+def test_lines_are_numbered_as_an_editor_counts_them(tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_bytes("first\n\nthird\r\nfourth\u2028half\n".encode())
+    found = open_inputs(tmp_path / "lines.txt", "text")
+    assert found.ids == ("1", "3", "4")
+    assert [found.examples.load(i) for i in range(3)] == ["first", "third", "fourth\u2028half"]
+
+
+def test_answers_as_csv_and_json(tmp_path: Path) -> None:
+    answers = Answers(("x,1", "y"), ("a", "b"), np.array([[0.25, 0.75], [1.0, 0.0]]))
+    assert as_text(answers, "csv") == 'id,label,p(a),p(b)\n"x,1",b,0.25,0.75\ny,a,1.0,0.0\n'
+    assert json.loads(as_text(answers, "json"))[0] == {"id": "x,1", "label": "b", "p(a)": 0.25, "p(b)": 0.75}
+    values = Answers(("x",), (), np.array([[1.5]]))
+    assert as_text(values, "csv") == "id,value\nx,1.5\n"
+    write_answers(values, tmp_path / "v.json")
+    assert json.loads((tmp_path / "v.json").read_text()) == [{"id": "x", "value": 1.5}]
+    with pytest.raises(InputError, match=r"must end in \.csv or \.json"):
+        write_answers(values, tmp_path / "v.xlsx")
+
+
+@pytest.mark.parametrize("method", ["fine-tune", "lora", "adapters", "visual-prompt"])
+def test_onnx_gives_the_same_outputs_for_any_number_of_images(tmp_path: Path, method: str) -> None:
+    import onnxruntime
+
+    done = transfer(target(), source(), method=method, **SHORT)
+    path = export_onnx(done, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(str(path))
+    pictures = images(5, seed=3)[0]
+    for count in (1, 5):
+        batch = done.source.collate([done.source.prepare(picture) for picture in pictures[:count]]).numpy()
+        (outputs,) = session.run(None, {"input": batch})
+        assert np.abs(outputs - done.logits(pictures[:count])).max() < 1e-4
+
+
+def test_onnx_of_a_text_model_takes_any_length(tmp_path: Path) -> None:
+    import onnxruntime
+
+    done = transfer(open_target(texts()), text_source(), method="fine-tune", **SHORT)
+    session = onnxruntime.InferenceSession(str(export_onnx(done, tmp_path / "model.onnx")))
+    for batch in (["red one"], ["red one two three four", "green", "blue five"]):
+        prepared = done.source.collate([done.source.prepare(text) for text in batch])
+        (outputs,) = session.run(None, {name: value.numpy() for name, value in prepared.items()})
+        assert np.abs(outputs - done.logits(batch)).max() < 1e-4

@@ -1,0 +1,152 @@
+"""Runs that are killed: nothing half-written, and the same final numbers when they are run again. And the advice."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.transfers.tiny import source, target, text_source, texts
+
+from headstart.data import open_target
+from headstart.records import Extraction
+from headstart.transfers import load, saved, transfer
+from headstart.transfers.recommend import recommend
+from headstart.transfers.run import Run
+
+SHORT = {"epochs": 3, "batch_size": 16, "cache": False}
+SCRIPT = """
+    import os, signal, sys
+    from tests.transfers.tiny import source, target
+    from headstart.transfers import transfer
+
+    def report(done, total, what):
+        if "epoch" in what and done == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    transfer(target(), source(), method="lora", out=sys.argv[1], progress=report, epochs=3, batch_size=16, cache=False)
+"""
+
+
+class KilledError(Exception):
+    pass
+
+
+def same(a: Run, b: Run) -> bool:
+    values = zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True)
+    return all(torch.equal(x, y) for x, y in values)
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def killed_at(step: int, out: Path, threads: int) -> None:
+    """Begin SCRIPT's training in a process of its own with so many threads; it kills itself at the step."""
+    words = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(out), str(step)]
+    ended = subprocess.run(
+        words, cwd=Path(__file__).parents[2], env={**os.environ, "OMP_NUM_THREADS": str(threads)}, timeout=120
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert not (out / "outcome.json").exists()
+    assert (out / "training.safetensors").exists() == (step > 3)  # three steps are an epoch
+
+
+def test_going_on_with_other_threads_is_said(tmp_path: Path, threads: int) -> None:
+    others = 3 - threads
+    killed_at(4, tmp_path, others)
+    notes = transfer(target(), source(), method="lora", out=tmp_path, **SHORT).outcome.notes
+    assert any(f"begun with CPU threads: {others}, continued with CPU threads: {threads};" in note for note in notes)
+
+
+def test_a_process_that_is_killed_goes_on_to_the_same_numbers(tmp_path: Path, threads: int) -> None:
+    killed_at(4, tmp_path, threads)
+    whole = transfer(target(), source(), method="lora", **SHORT)
+    again = transfer(target(), source(), method="lora", out=tmp_path, **SHORT)
+    assert same(whole, again)
+    assert again.outcome.metrics == whole.outcome.metrics
+    assert not any("begun with" in note for note in again.outcome.notes)
+
+
+@pytest.mark.parametrize("method", ["adapters", "dora", "visual-prompt", "prefix", "prompt"])
+@pytest.mark.parametrize("kill", [1, 4])
+def test_inserted_parts_resume_exactly_too(tmp_path: Path, method: str, kill: int) -> None:
+    text = method.startswith("pr")
+    data, of = (open_target(texts()), text_source) if text else (target(), source)
+
+    def report(done: int, total: int, what: str) -> None:
+        if "epoch" in what and done == kill:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        transfer(data, of(), method=method, out=tmp_path, progress=report, **SHORT)
+    torch.manual_seed(99)  # the state of the global generator must not matter
+    again = transfer(data, of(), method=method, out=tmp_path, **SHORT)
+    torch.manual_seed(5)
+    assert same(again, transfer(data, of(), method=method, **SHORT))
+
+
+@pytest.mark.parametrize("file", ["weights.safetensors", "model.json", "README.md", "test.safetensors", "outcome.json"])
+def test_a_kill_between_the_files_of_a_result_loses_nothing(
+    tmp_path: Path, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = saved.write_atomically
+
+    def fail(path: Path, content: bytes) -> None:
+        if path.name == file:
+            raise KilledError
+        real(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(saved, "write_atomically", fail)
+        with pytest.raises(KilledError):
+            transfer(target(), source(), method="fine-tune", out=tmp_path, **SHORT)
+    assert not (tmp_path / "outcome.json").exists()  # it comes last, so the folder does not pass for a result
+    seen: list[str] = []
+    again = transfer(
+        target(), source(), method="fine-tune", out=tmp_path, progress=lambda a, b, what: seen.append(what), **SHORT
+    )
+    assert not [what for what in seen if "epoch" in what]  # the training itself is not repeated
+    assert same(load(tmp_path, source=source()), again)
+    assert same(again, transfer(target(), source(), method="fine-tune", **SHORT))
+
+
+def extraction(n: int, classes: int, told: bool) -> Extraction:
+    """A source that tells the labels, or nothing about them."""
+    labels = np.arange(n) % classes
+    logits = np.random.default_rng(0).normal(size=(n, classes))
+    if told:
+        logits[np.arange(n), labels] += 5
+    return Extraction(source="x", labels=labels, ids=tuple(map(str, range(n))), logits=logits)
+
+
+@pytest.mark.parametrize(
+    ("n", "classes", "told", "method", "layer", "reason"),
+    [
+        (200, 2, True, "head", None, "200 training examples in 2 classes are few"),
+        (200, 2, False, "head", "c", "few, and the source explains"),
+        (1200, 2, True, "fine-tune", None, "1200 training examples in 2 classes are many"),
+        (1200, 2, False, "layer-decay", None, "many, and the source explains"),
+        (1200, 40, True, "head", None, "in 40 classes are few"),  # 30 a class
+    ],
+)
+def test_the_advice_is_the_table(n: int, classes: int, told: bool, method: str, layer: str | None, reason: str) -> None:
+    advice = recommend(extraction(n, classes, told), "classification", ("a", "b", "c", "d"))
+    assert (advice.method, advice.layer) == (method, layer)
+    assert reason in advice.reason
+    assert "skill of LEEP" in advice.reason
+
+
+def test_the_advice_for_values_goes_by_size() -> None:
+    assert recommend(extraction(200, 2, True), "regression", ()).method == "head"
+    assert "similarity is not known for regression" in recommend(extraction(200, 2, True), "regression", ()).reason
+    assert recommend(extraction(1200, 2, True), "regression", ()).method == "fine-tune"
