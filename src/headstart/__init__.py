@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         train,
         transfers,
     )
-    from headstart.data import open_target
+    from headstart.data import Reading, open_target
     from headstart.errors import (
         CacheError,
         ExampleError,
@@ -66,6 +66,7 @@ __all__ = [
     "OfflineError",
     "RankedSource",
     "Ranking",
+    "Reading",
     "ScoreRow",
     "TargetError",
     "TrainingError",
@@ -100,6 +101,7 @@ _HOMES = {
     "rank": "ranking",
     "from_module": "sources",
     "open_target": "data",
+    "Reading": "data",
     "plan": "ranking",
     "write_report": "report",
     "audit": "scores",

@@ -52,7 +52,7 @@ def test_the_bundled_tables_are_features(name: str, task: str, shape: tuple[int,
     [
         ("sklearn/iriss", {}, r"bundles no data set `iriss`; it has breast_cancer, .* Did you mean `iris`\?"),
         ("sklearn/iris", {"split": "test"}, "sklearn/iris has no splits"),
-        ("sklearn/iris", {"label_column": "x"}, "`label_column` is for tables, and sklearn/iris is none; leave it out"),
+        ("sklearn/iris", {"label_column": "x"}, "`label_column` is for tables, and sklearn/iris is not a table"),
         ("torchvision/FashionMNIS", {}, r"torchvision has no data set `FashionMNIS`. Did you mean `FashionMNIST`\?"),
         ("torchvision/MNIST", {"split": "val"}, "has the splits `train` and `test`, not `val`"),
         ("torchvision/EuroSAT", {"split": "test"}, "has no splits"),

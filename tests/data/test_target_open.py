@@ -42,7 +42,7 @@ def test_files_of_another_kind_are_errors(tmp_path: Path, name: str, message: st
 def test_columns_are_refused_where_there_are_none(folder: Callable, option: str) -> None:
     root = folder(["cat/1.png", "dog/1.png"])
     for spec in (root, (["a", "b"], [0, 1]), open_target(root)):
-        with pytest.raises(TargetError, match=f"`{option}` is for tables, and .* is none; leave it out"):
+        with pytest.raises(TargetError, match=f"`{option}` is for tables, and .* is not a table"):
             open_target(spec, **{option: "x"})  # type: ignore[arg-type]
 
 

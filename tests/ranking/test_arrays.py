@@ -9,8 +9,9 @@ import pytest
 import torch
 
 import headstart as hs
+from headstart.data import Reading
 from headstart.errors import InputError, TargetError
-from headstart.ranking.inputs import Reading, array_files, open_inputs
+from headstart.ranking.inputs import array_files, open_inputs
 
 SCORES = "leep,knn"
 

@@ -303,7 +303,7 @@ def test_a_target_that_is_open_already_is_taken_as_it_is(tmp_path: Path) -> None
         ({"task": "clasification"}, InputError, "classification"),
         ({"device": "abacus"}, InputError, "`device` must be one of auto, cpu"),
         ({"batch_size": 0}, InputError, "`batch_size` must be at least 1 example; got 0"),
-        ({"max_bad": 1.5}, InputError, "`max_bad` is a share from 0 to 1; got 1.5"),
+        ({"max_bad": 1.5}, InputError, "`max_bad` .* between 0 and 1; got 1.5"),
         ({"label_column": "label"}, InputError, "label_column"),
     ],
 )

@@ -3,7 +3,8 @@
 from headstart.data.arrays import read_arrays
 from headstart.data.open import open_target
 from headstart.data.order import limit, stratified_order
+from headstart.data.reading import Reading
 from headstart.data.summary import summarize
 from headstart.data.target import Examples, Target
 
-__all__ = ["Examples", "Target", "limit", "open_target", "read_arrays", "stratified_order", "summarize"]
+__all__ = ["Examples", "Reading", "Target", "limit", "open_target", "read_arrays", "stratified_order", "summarize"]

@@ -10,27 +10,14 @@ import numpy as np
 from headstart.data import limit, open_target
 from headstart.data.arrays import Arrays, extraction_of, read_npz, target_of
 from headstart.data.memory import as_numpy
-from headstart.data.open import TASKS
 from headstart.data.order import stratified_order
+from headstart.data.reading import Reading
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
 from headstart.ranking.remembered import Remembered
-from headstart.records import Extraction, Task
+from headstart.records import Extraction
 
 ARRAY_NAMES = ("features", "logits", "probs")
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How the target is to be read; None leaves it to the data."""
-
-    text_column: str | None = None
-    image_column: str | None = None
-    label_column: str | Sequence[str] | None = None
-    split: str | None = None
-    task: Task | None = None
-    root: str | os.PathLike = "data"  # where torchvision keeps its data sets
-    download: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +61,7 @@ def _open(spec: object, reading: Reading) -> Inputs:
     if files:
         arrays, target = _read(files[0], reading)
         return Inputs(target, (extraction_of(arrays, target),) if target.kind == "arrays" else ())
-    target = open_target(spec, **vars(reading))
+    target = open_target(spec, reading=reading)
     if target.kind != "arrays":
         return Inputs(target)
     return Inputs(
@@ -84,9 +71,9 @@ def _open(spec: object, reading: Reading) -> Inputs:
 
 def _read(path: Path, reading: Reading) -> tuple[Arrays, Target]:
     """One reading of a `.npz`, which may be larger than half of the memory, for its target and its source."""
-    columns = (reading.text_column, reading.image_column, reading.label_column)
-    if not path.is_file() or reading.task not in (None, *TASKS) or any(column is not None for column in columns):
-        open_target(path, **vars(reading))  # says what is wrong
+    if not path.is_file():
+        open_target(path, reading=reading)  # says what is wrong
+    reading.refuse_columns(str(path))
     arrays = read_npz(path, reading.split)
     return arrays, target_of(arrays, name=path.stem, task=reading.task)
 

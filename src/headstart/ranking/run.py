@@ -8,29 +8,30 @@ from functools import partial
 from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from headstart.data import summarize
 from headstart.data.provenance import provenance
+from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
 from headstart.ranking.attempt import Course
 from headstart.ranking.auto import AUTO
 from headstart.ranking.budget import Deadline, seconds_of
 from headstart.ranking.build import build
 from headstart.ranking.entrants import from_arrays, from_candidates
-from headstart.ranking.inputs import Inputs, Reading, open_inputs
+from headstart.ranking.inputs import Inputs, open_inputs
 from headstart.ranking.methods import All, Halving, Race, check_scores, method_of
 from headstart.ranking.order import check_name, choose_scores, choose_sort, examples_each
 from headstart.ranking.progress import Progress, silent
 from headstart.ranking.rounds import Entrant, Rounds
-from headstart.records import Ranking, Task, check_destination
+from headstart.records import Ranking, check_destination
 from headstart.stats import jackknife_groups
 from headstart.store import folder_of
 
 if TYPE_CHECKING:
     from headstart.sources.find import Model
 
-Path_ = str | os.PathLike
+Path_ = str | os.PathLike[str]
 
 
 def rank(
@@ -46,19 +47,13 @@ def rank(
     device: str = "auto",
     batch_size: int | None = None,
     cache: Path_ | bool | None = True,
-    max_bad: float = 0.01,
     trust_pickle: bool = False,
     out: Path_ | None = None,
     report: Path_ | None = None,
-    text_column: str | None = None,
-    image_column: str | None = None,
-    label_column: str | Sequence[str] | None = None,
-    split: str | None = None,
-    task: Task | None = None,
-    root: Path_ = "data",
-    download: bool = False,
+    reading: Reading | None = None,
     progress: Progress | None = None,
     command: str | None = None,
+    **options: Unpack[ReadingOptions],
 ) -> Ranking:
     """Rank source models on labelled data: one forward pass each, no training.
 
@@ -81,19 +76,14 @@ def rank(
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; what fits the memory if None.
         cache: True keeps forward passes in the usual place, False or None nowhere, a path there.
-        max_bad: The largest share of unreadable examples that is skipped rather than refused.
         trust_pickle: Load checkpoints that can run code.
         out: Write the records into this folder.
         report: Write a self-contained page there.
-        text_column: The column of a table that holds the texts.
-        image_column: The column that holds the images.
-        label_column: The column that holds the labels, or several columns.
-        split: The split to score on; the training split if None.
-        task: "classification", "regression" or "multi-label"; what the labels look like if None.
-        root: Where torchvision keeps its data sets.
-        download: Whether a data set named may be fetched from the network.
+        reading: How the target is read: columns, split, task and so on, as one `headstart.Reading`.
         progress: Called with an `Event` as the search goes on.
         command: What to record as the command; this call if None.
+        options: The fields of `reading` as keywords: `text_column`, `image_column`, `label_column`, `split`, `task`,
+            `root`, `download` and `max_bad`.
 
     Returns:
         The ranking. A source that breaks is among its `failures`; if all do, it has no rows and nothing is written.
@@ -111,16 +101,16 @@ def rank(
         >>> rank({"features": features, "labels": labels}, scores="knn").best
         'arrays'
     """
+    how = reading_of(reading, options, rank)
     deadline = Deadline.after(seconds_of(time_budget))
     method = method_of(search, timed=deadline.seconds is not None)
     names = _names(scores)
     _check_names(names, sort)
     sort = sort or (AUTO if AUTO in (names or ()) else None)
-    _check_numbers(limit, batch_size, seed, max_bad)
+    _check_numbers(limit, batch_size, seed)
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
-    reading = Reading(text_column, image_column, label_column, split, task, root, download)
-    inputs = open_inputs(target, reading, most=limit, seed=seed)
+    inputs = open_inputs(target, how, most=limit, seed=seed)
     shown = choose_scores(names, sort, inputs.target.task)
     check_scores(method, shown, None if sort == AUTO else sort)
     course = Course(
@@ -131,7 +121,7 @@ def rank(
         device=device if inputs.extractions else _device(device),
         batch_size=batch_size,
         cache=None if inputs.extractions else folder_of(cache),
-        max_bad=max_bad,
+        max_bad=how.max_bad,
         trust_pickle=trust_pickle,
     )
     again = deadline.seconds is not None or not isinstance(method, All)
@@ -152,7 +142,7 @@ def rank(
         seed=seed,
         provenance=provenance(
             inputs.target,
-            command=command or describe_call(target, models, names, sort, limit, seed, search, deadline.seconds),
+            command=command or describe_call(target, models, names, sort, limit, seed, search, deadline.seconds, how),
             seed=seed,
             source_hashes={one.source: one.fingerprint for one in found.measurements},
             device=course.device,
@@ -179,7 +169,7 @@ def _check_names(names: Sequence[str] | None, sort: str | None) -> None:
         check_name(name)
 
 
-def _check_numbers(limit: int | None, batch_size: int | None, seed: int, max_bad: float) -> None:
+def _check_numbers(limit: int | None, batch_size: int | None, seed: int) -> None:
     for name, value, low, unit in (
         ("limit", limit, 1, " example"),
         ("batch_size", batch_size, 1, " example"),
@@ -189,8 +179,6 @@ def _check_numbers(limit: int | None, batch_size: int | None, seed: int, max_bad
             raise InputError(f"`{name}` must be a whole number; got {value}.")
         if value is not None and value < low:
             raise InputError(f"`{name}` must be at least {low}{unit}; got {value}.")
-    if not 0 <= max_bad <= 1:
-        raise InputError(f"`max_bad` is a share from 0 to 1; got {max_bad}.")
 
 
 def _device(name: str) -> str:
@@ -246,6 +234,7 @@ def describe_call(
     seed: int,
     search: object = "all",
     time_budget: float | None = None,
+    reading: Reading | None = None,
 ) -> str:
     """This call as Python, with objects shown by their type: what the record calls the command.
 
@@ -262,6 +251,7 @@ def describe_call(
     shown += [f"seed={seed}"]
     shown += [f"search={search!r}"] if search != "all" else []
     shown += [f"time_budget={time_budget:g}"] if time_budget is not None else []
+    shown += [f"{name}={_shown(value)}" for name, value in (reading.given() if reading else {}).items()]
     return f"headstart.rank({', '.join(shown)})"
 
 
@@ -270,4 +260,4 @@ def _shown(value: object) -> str:
         return repr(os.fspath(value))
     if isinstance(value, list | tuple) and len(value) <= 50:
         return f"[{', '.join(_shown(part) for part in value)}]"
-    return f"<{type(value).__name__}>"
+    return repr(value) if isinstance(value, bool | int | float) else f"<{type(value).__name__}>"
