@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         OfflineError,
         TargetError,
         TrainingError,
+        WorkerError,
         WriteError,
     )
     from headstart.evaluation import evaluate
@@ -70,6 +71,7 @@ __all__ = [
     "ScoreRow",
     "TargetError",
     "TrainingError",
+    "WorkerError",
     "WriteError",
     "__version__",
     "audit",

@@ -52,6 +52,10 @@ class TrainingError(HeadstartError):
     """A training cannot go on, for example because its loss is not a number."""
 
 
+class WorkerError(HeadstartError):
+    """A worker process died, for example because the machine ran out of memory."""
+
+
 class MissingExtra(HeadstartError, ImportError):  # noqa: N818
     """An optional dependency is not installed; the text holds the exact `pip install` line."""
 

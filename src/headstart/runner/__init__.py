@@ -1,0 +1,7 @@
+"""Runs pure jobs over items, in this process or in several, and resumes from results that are already stored."""
+
+from headstart.runner.executors import EXECUTORS, Executor, Inline, executor, register
+from headstart.runner.mapping import Result, Store, map
+from headstart.runner.processes import Processes
+
+__all__ = ["EXECUTORS", "Executor", "Inline", "Processes", "Result", "Store", "executor", "map", "register"]
