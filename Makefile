@@ -40,7 +40,7 @@ $(VENV)/.ready-demo: $(VENV)/.ready-torch pyproject.toml
 	@touch $@
 
 $(VENV)/.ready-test: $(VENV)/.ready-torch pyproject.toml
-	$(PIP) install -q -c constraints.txt -e ".[zoo,speed,text,data,peft,qlora,plots,dev]"
+	$(PIP) install -q -c constraints.txt -e ".[all,dev]"
 	@touch $@
 
 clean:

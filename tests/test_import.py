@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import headstart
@@ -28,6 +30,67 @@ def test_a_heavy_library_would_be_seen() -> None:
 @pytest.mark.parametrize("statement", ["import headstart.cli", "import headstart; headstart.Ranking; headstart.report"])
 def test_the_command_line_and_the_records_do_without_torch(statement: str) -> None:
     assert not {"torch", "matplotlib"} & loaded_by(statement)
+
+
+WITHOUT_EXTRAS = """
+import sys
+EXTRAS = {"torch", "torchvision", "timm", "transformers", "sentence_transformers", "pandas", "pyarrow", "datasets",
+          "matplotlib", "peft", "onnx", "filelock", "huggingface_hub"}
+class Missing:
+    def find_spec(name, path=None, target=None):
+        if name.partition(".")[0] in EXTRAS:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Missing)
+"""
+
+
+def in_a_base_install(statement: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in `folder` without any library that only an extra brings."""
+    code = f"{WITHOUT_EXTRAS}\nsys.argv = ['headstart', *{arguments}]\n{statement}"
+    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `features.npz`."""
+    folder = tmp_path_factory.mktemp("base")
+    labels = np.arange(60) % 3
+    features = np.eye(3)[labels] + 0.5 * np.random.default_rng(0).standard_normal((60, 3))
+    np.savez(folder / "features.npz", features=features, labels=labels)
+    return folder
+
+
+def test_a_base_install_ranks_arrays_and_reads_records(folder: Path) -> None:
+    statement = """
+import numpy as np
+import headstart as hs
+ranking = hs.rank(dict(np.load("features.npz")), scores="knn,logme", out="run")
+assert hs.Ranking.load("run").best == ranking.best == "arrays"
+print(hs.scores.leep(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1])))
+"""
+    done = in_a_base_install(statement, folder)
+    assert done.stdout == "-0.6931471805599453\n", done.stderr
+
+
+def test_the_commands_of_a_base_install(folder: Path) -> None:
+    main = "from headstart.cli import main; main()"
+    for arguments in (
+        ("scores",),
+        ("rank", "features.npz", "--score", "knn", "--out", "ranked"),
+        ("report", "ranked"),
+    ):
+        done = in_a_base_install(main, folder, *arguments)
+        assert done.returncode == 0, done.stderr
+    assert (folder / "ranked" / "report.html").is_file()
+
+
+@pytest.mark.parametrize("arguments", [("rank", "x.csv", "--models", "st/x"), ("transfer", "x.csv", "--model", "st/x")])
+def test_a_base_install_names_the_line_that_installs_torch(folder: Path, arguments: tuple[str, ...]) -> None:
+    (folder / "x.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 5)
+    done = in_a_base_install("from headstart.cli import main; main()", folder, *arguments)
+    assert done.returncode == 1
+    assert "torch" in done.stderr
+    assert "pip install 'headstart[text]'" in done.stderr
 
 
 def test_importing_the_package_takes_less_than_a_third_of_a_second() -> None:

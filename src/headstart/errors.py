@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
 
 
 class HeadstartError(Exception):
@@ -58,6 +60,31 @@ class WorkerError(HeadstartError):
 
 class MissingExtra(HeadstartError, ImportError):  # noqa: N818
     """An optional dependency is not installed; the text holds the exact `pip install` line."""
+
+
+def require(library: str, purpose: str, extra: str) -> Any:
+    """Import an optional library, or name the line that installs it.
+
+    Args:
+        library: The module to import, such as "timm".
+        purpose: What needs it; the error starts with it.
+        extra: The extra of headstart that brings it.
+
+    Raises:
+        MissingExtra: The library is not installed.
+
+    Example:
+        >>> require("no_such_library", "this example", "text")
+        Traceback (most recent call last):
+            ...
+        headstart.errors.MissingExtra: this example needs no_such_library. Run: pip install 'headstart[text]'
+    """
+    try:
+        return import_module(library)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] != library.partition(".")[0]:
+            raise  # the library is installed, but one that it needs is not
+        raise MissingExtra(f"{purpose} needs {library}. Run: pip install 'headstart[{extra}]'") from error
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

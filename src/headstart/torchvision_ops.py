@@ -1,4 +1,5 @@
-"""Make `import torchvision` work beside a CPU-only torch.
+"""Imported first by every room that needs torch: names the `pip install` line where torch is missing, and makes
+`import torchvision` work beside a CPU-only torch.
 
 The torchvision wheel on the package index is linked to CUDA. Beside a CPU build of torch its compiled part cannot be
 loaded, its operators are never registered, and `import torchvision` (with it timm and open_clip) dies with "operator
@@ -11,7 +12,15 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
-import torch
+from headstart.errors import MissingExtra
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    raise MissingExtra(
+        "opening and training networks needs torch. Run: pip install 'headstart[image]' for image models, "
+        "or pip install 'headstart[text]' for text models"
+    ) from error
 
 
 @cache

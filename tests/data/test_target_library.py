@@ -225,7 +225,7 @@ def test_offline_the_message_says_so() -> None:
 
 def test_without_the_library_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtra, match=r"hf/x needs the library `datasets`: pip install 'headstart\[data\]'"):
+    with pytest.raises(MissingExtra, match=r"hf/x needs datasets. Run: pip install 'headstart\[data\]'"):
         open_target("hf/x")
 
 

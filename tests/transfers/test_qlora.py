@@ -1,6 +1,6 @@
 """QLoRA on a CPU: what 4 bits hold, what trains, what is saved; against NF4 written out by hand."""
 
-import builtins
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -156,13 +156,6 @@ def test_a_network_without_layers_that_fit_says_what_serves(of) -> None:
 
 
 def test_without_the_library_the_line_to_run_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def missing(name: str, *rest: object, **named: object) -> object:
-        if name.startswith("bitsandbytes"):
-            raise ImportError(name)
-        return real(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(MissingExtra, match=r"pip install 'headstart\[qlora\]'"):
         planned(bert())

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from headstart.data.roles import ColumnKind, Roles, Table
 from headstart.data.splits import choose_split, role_of
 from headstart.data.tables import target_of_table
 from headstart.data.target import Target
-from headstart.errors import MissingExtra, OfflineError, TargetError, did_you_mean
+from headstart.errors import OfflineError, TargetError, did_you_mean, require
 from headstart.records import Task
 
 
@@ -24,11 +25,9 @@ def open_torchvision(name: str, *, root: Path, split: str | None, task: Task | N
         TargetError: There is no such data set or split, or it is not under `root` and may not be downloaded.
         OfflineError: It may be downloaded, but cannot be.
     """
-    from headstart.torchvision_ops import declare_missing_ops
-
-    declare_missing_ops()
-    from torchvision import datasets
-
+    for module in ("headstart.torchvision_ops", "torchvision"):  # the first makes the second work beside a CPU torch
+        require(module, f"torchvision/{name}", "image")
+    datasets: Any = import_module("torchvision.datasets")
     known = [known for known in datasets.__all__ if known[0].isupper()]
     if name not in known:
         raise TargetError(f"torchvision has no data set `{name}`.{did_you_mean(name, known)}")
@@ -130,11 +129,7 @@ def _kind(feature: Any) -> ColumnKind:
 
 
 def _datasets_library(wanted: str) -> Any:
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingExtra(f"{wanted} needs the library `datasets`: pip install 'headstart[data]'") from error
-    return datasets
+    return require("datasets", wanted, "data")
 
 
 def _from_cache(datasets: Any, repository: str, configuration: str | None) -> Any:

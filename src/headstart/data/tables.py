@@ -18,7 +18,7 @@ from headstart.data.roles import Chosen, ColumnKind, Roles, Table, choose_column
 from headstart.data.splits import choose_split, role_of, role_of_word
 from headstart.data.stored import ImageBytes, ImageFiles, Texts
 from headstart.data.target import Examples, Target
-from headstart.errors import MissingExtra, TargetError
+from headstart.errors import TargetError, require
 from headstart.records import Kind, Task
 
 
@@ -73,11 +73,8 @@ def frame_table(frame: Mapping[str, Sequence[object]], *, name: str, where: str,
 
 def parquet_table(path: Path, files: Sequence[Path] = ()) -> Table:
     """A Parquet file, or several of one table, as a table whose columns are read when they are asked for."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtra(f"{path} is Parquet, which needs pyarrow: pip install 'headstart[data]'") from error
+    pyarrow = require("pyarrow", f"reading {path}, a Parquet file,", "data")
+    require("pyarrow.parquet", f"reading {path}, a Parquet file,", "data")
     try:
         schemas = [pyarrow.parquet.read_schema(file) for file in files or (path,)]
     except (pyarrow.ArrowException, OSError) as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headstart.errors import MissingExtra
+from headstart.errors import require
 from headstart.records import writing
 
 if TYPE_CHECKING:
@@ -38,11 +38,8 @@ def style() -> AbstractContextManager[Any]:
     Raises:
         MissingExtra: matplotlib is not installed.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise MissingExtra("drawings need matplotlib. Run: pip install 'headstart[plots]'") from error
-    return matplotlib.rc_context(STYLE)  # type: ignore[arg-type]
+    context: AbstractContextManager[Any] = require("matplotlib", "drawing", "plots").rc_context(STYLE)
+    return context
 
 
 def panels(count: int, title: str) -> tuple["Figure", list["Axes"]]:

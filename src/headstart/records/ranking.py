@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headstart.errors import InputError
+from headstart.errors import InputError, require
 from headstart.records import searched, text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.files import JsonRecord, write_atomically
@@ -121,9 +121,8 @@ class Ranking(JsonRecord):
 
     def to_dataframe(self) -> "pandas.DataFrame":
         """One row per source: rank and its interval, probability of being best, every score with error and interval."""
-        import pandas
-
-        return pandas.DataFrame(self.to_rows())
+        frame: pandas.DataFrame = require("pandas", "a data frame", "data").DataFrame(self.to_rows())
+        return frame
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Write `ranking.json` into `folder` (made if need be) and return its path; all or nothing."""

@@ -1,6 +1,6 @@
 """Source models: found by name, loaded with their own preprocessing, run once for features and logits.
 
-The cure for torchvision comes first: this file runs before any other of the package, so all of them may import timm.
+The check of torch and torchvision comes first: this file runs before any other of the package.
 """
 
 import headstart.torchvision_ops  # noqa: F401

@@ -1,5 +1,6 @@
 """From the names a user types to candidates; no weights are loaded here."""
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
@@ -7,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from headstart.errors import InputError, ModelError, ModelNameError, did_you_mean
+from headstart.errors import InputError, ModelError, ModelNameError, did_you_mean, require
 from headstart.records import Kind, ModelCard
 from headstart.sources import module as modules
 from headstart.sources.candidate import Candidate
@@ -26,6 +27,7 @@ ROOMS = {
     "local-dir": "local_dir",
 }
 LISTED = ("zoo", "timm", "torchvision")
+LIBRARIES = ("timm", "torchvision")  # without which the room of that name cannot be entered
 
 
 def find(models: Model | Sequence[Model], *, kind: Kind | None = None) -> list[Candidate]:
@@ -69,13 +71,13 @@ def list_models(pattern: str = "*") -> list[ModelCard]:
         >>> [card.name for card in list_models("zoo/efficientnet_lite*")]
         ['zoo/efficientnet_lite0', 'zoo/efficientnet_lite1', 'zoo/efficientnet_lite2']
     """
-    rooms = [room for room in LISTED if _may_hold(room, pattern)]
+    rooms = [room for room in _listed() if _may_hold(room, pattern)]
     cards = []
     for room in rooms:
         wanted = matching(room + "/*" if pattern == room else pattern, _room(room).names())
         cards += [_room(room).card(name) for name in wanted]
     if not cards:
-        names = [name for room in rooms or LISTED for name in _room(room).names()]
+        names = [name for room in rooms or _listed() for name in _room(room).names()]
         raise ModelNameError(f"no model fits `{pattern}`.{did_you_mean(pattern, names)}")
     return cards
 
@@ -103,7 +105,7 @@ def _prefix(name: str) -> str:
         separator = ":" if prefix == "local-dir" else "/"
         if name.startswith(prefix + separator) or name == "zoo":
             return prefix
-    known = [full for room in LISTED for full in _room(room).names()]
+    known = [full for room in _listed() for full in _room(room).names()]
     bare: dict[str, str] = {}  # a name without its prefix, with and without its tag -> the full one
     for full in known:
         bare.setdefault(full.split("/", 1)[1], full)
@@ -113,7 +115,14 @@ def _prefix(name: str) -> str:
     raise ModelNameError(f"no model is called `{name}`.{hint} A name starts with {prefixes} or `local-dir:`.")
 
 
+def _listed() -> list[str]:
+    """The rooms that know the names of their models, as far as their libraries are installed."""
+    return [room for room in LISTED if room not in LIBRARIES or importlib.util.find_spec(room)]
+
+
 def _room(prefix: str) -> Any:
+    if prefix in LIBRARIES:
+        require(prefix, f"a model of `{prefix}/`", "image")
     return import_module(f"headstart.sources.{ROOMS[prefix]}")
 
 

@@ -95,7 +95,7 @@ def card(name: str) -> ModelCard:
 def installed(name: str) -> bool:
     """Is the package that brings the weights here? What headstart ships always is."""
     package = _fact(name).get("package")
-    needed = [package, "sentence_transformers"] if _fact(name)["kind"] == "text" else [package]
+    needed = [package, "sentence_transformers" if _fact(name)["kind"] == "text" else "timm"]
     return all(part is None or importlib.util.find_spec(part) is not None for part in needed)
 
 

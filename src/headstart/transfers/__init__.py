@@ -1,5 +1,6 @@
 """Ways to transfer: one file each, one table of them all, and `transfer`, which carries one out."""
 
+import headstart.torchvision_ops  # noqa: F401  first: it says how to install torch where it is missing
 from headstart.transfers.adapt import Preview, preview, transfer
 from headstart.transfers.run import Answers, Run
 from headstart.transfers.saved import load

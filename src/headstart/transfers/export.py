@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headstart.errors import InputError, MissingExtra
+from headstart.errors import InputError, require
 from headstart.records import check_destination, write_atomically
 from headstart.sources.fingerprint import probe_examples
 from headstart.transfers.lora import MERGED, merge
@@ -62,11 +62,8 @@ def _inputs(batch: Any) -> tuple[tuple[str, ...], tuple[Tensor, ...]]:
 
 
 def _exported(network: nn.Module, names: tuple[str, ...], inputs: tuple[Tensor, ...]) -> bytes:
-    try:
-        import onnx  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra("export to ONNX needs onnx and onnxscript: pip install 'headstart[speed]'") from error
+    for library in ("onnx", "onnxscript"):
+        require(library, "export to ONNX", "speed")
     free = torch.export.Dim.AUTO
     shapes = tuple({0: free} if names == ("input",) else {0: free, 1: free} for _ in names)
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from headstart.errors import MissingExtra
+from headstart.errors import require
 from headstart.sources.transformers_models import quiet_import
 
 BLOCK = 64  # numbers that share a scale
@@ -19,12 +19,8 @@ def require_bitsandbytes() -> Any:
     Raises:
         MissingExtra: bitsandbytes is not installed.
     """
-    try:
-        with quiet_import():
-            import bitsandbytes
-    except ImportError as error:
-        raise MissingExtra("`qlora` needs bitsandbytes and peft: pip install 'headstart[qlora]'") from error
-    return bitsandbytes
+    with quiet_import():
+        return require("bitsandbytes", "`qlora`", "qlora")
 
 
 def four_bits(network: nn.Module, names: Sequence[str]) -> int:

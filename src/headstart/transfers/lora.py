@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from headstart.errors import InputError, MissingExtra
+from headstart.errors import InputError, require
 from headstart.sources.transformers_models import quiet_import
 from headstart.train.groups import Group
 from headstart.transfers.four_bit import is_four_bit, plain
@@ -18,7 +18,6 @@ from headstart.transfers.network import Transferable, part_groups
 from headstart.transfers.options import Options
 
 RATE, RANK = 1e-3, 8
-INSTALL = "pip install 'headstart[peft]'"
 MERGED = ("lora", "dora", "qlora")  # methods whose updates can be folded in
 
 
@@ -109,9 +108,5 @@ def require_peft() -> Any:
     Raises:
         MissingExtra: peft is not installed.
     """
-    try:
-        with quiet_import():  # it imports bitsandbytes where that is installed
-            import peft
-    except ImportError as error:
-        raise MissingExtra(f"this method needs peft: {INSTALL}") from error
-    return peft
+    with quiet_import():  # it imports bitsandbytes where that is installed
+        return require("peft", "this method", "peft")
