@@ -7,11 +7,7 @@ from tests.reference import on_features as reference
 from tests.scores.worlds import features_and_labels
 
 from headstart.errors import InputError
-from headstart.scores import _scatter, evaluate, logme
-from headstart.scores._decomposition import decompose
-from headstart.scores._evidence import maximum, of_all
-from headstart.scores._quick_evidence import largest_evidence
-from headstart.scores._residual_maker import ResidualMaker
+from headstart.scores import evaluate, logme
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (30, 50), (30, 29), (31, 30), (30, 30), (12, 400)])
@@ -112,71 +108,3 @@ def test_a_constant_target_is_refused():
     features, _ = features_and_labels()
     with pytest.raises(InputError, match=r"column 1 of `labels` is the same for every example \(1 of 2 columns\)"):
         logme(features, np.column_stack([np.arange(60) % 2, np.zeros(60, dtype=int)]), task="multi-label")
-
-
-def _both_ways(features, targets, codes=None):
-    return largest_evidence(features, targets, codes), maximum(of_all(ResidualMaker(decompose(features), targets)))[0]
-
-
-def _columns(features, seed=1):
-    """One target that the features tell, one they tell in part, and one they do not."""
-    rng = np.random.default_rng(seed)
-    n, d = features.shape
-    told = features @ rng.normal(size=d)
-    return np.column_stack([told + 0.1 * told.std() * rng.normal(size=n), np.sign(told), rng.normal(size=n)])
-
-
-@pytest.mark.parametrize("offset", [0.0, 30.0])
-@pytest.mark.parametrize(("n", "d"), [(60, 8), (60, 1), (30, 50), (31, 29), (30, 30), (300, 310)])
-def test_without_a_decomposition_the_evidence_is_the_same(n, d, offset):
-    features, labels = features_and_labels(n, d)
-    quick, whole = _both_ways(features + offset, np.eye(3)[labels], labels)
-    assert quick == pytest.approx(whole, rel=1e-9)
-    quick, whole = _both_ways(features + offset, _columns(features))
-    assert quick == pytest.approx(whole, rel=1e-9)
-
-
-@pytest.mark.parametrize(("n", "d"), [(60, 8), (40, 90)])
-def test_features_that_depend_on_one_another_need_no_decomposition(n, d):
-    features, labels = features_and_labels(n, d)
-    repeated = np.hstack([features, features[:, :3], np.zeros((n, 2)), np.full((n, 1), 7.0)])[np.arange(n) // 2 * 2]
-    quick, whole = _both_ways(repeated, np.eye(3)[labels], labels)
-    assert quick == pytest.approx(whole, rel=1e-9)
-
-
-def test_what_rounding_would_decide_is_left_to_the_decomposition():
-    features, _ = features_and_labels(60, 8)
-    told = features @ np.linspace(-1, 1, 8)[:, None]
-    assert largest_evidence(features, told, None) is None  # a target told to the last digit
-    few = features_and_labels(20, 40)[0]
-    assert largest_evidence(few + 1e6, _columns(few), None) is None  # a mean that dwarfs the spread
-    stretched = few * np.logspace(0, -6, 40)
-    small = np.linalg.svd(stretched)[0][:, [10]]  # told by one direction of small spread alone
-    assert largest_evidence(stretched, small, None) is None
-    wide, labels = features_and_labels(12, 400)
-    told_whole = wide, np.eye(3)[labels]
-    assert largest_evidence(*told_whole, None) is None
-    cases = [
-        (features, told),
-        (few + 1e6, _columns(few)),
-        (stretched, small),
-        told_whole,
-        (np.zeros((5, 9)), np.eye(5)),
-    ]
-    for x, y in cases:
-        target = maximum(of_all(ResidualMaker(decompose(x), y)))[0].mean() / len(y)
-        assert logme(x, y, task="regression") == pytest.approx(target, abs=1e-12)
-
-
-@pytest.mark.parametrize("width", 10.0 ** np.arange(-7, 1))
-def test_many_float32_features_are_multiplied_in_float32_where_it_makes_no_difference(width, monkeypatch):
-    """Down to where the least spread is lost beside the largest."""
-    rng = np.random.default_rng(0)
-    labels = np.arange(4000) % 4
-    spread = np.append(np.ones(10), np.full(10, width))
-    features = ((rng.normal(size=(4, 20))[labels] + rng.normal(size=(4000, 20))) * spread).astype(np.float32)
-    exact = logme(features, labels)
-    monkeypatch.setattr(_scatter, "LARGE", 1000)
-    assert logme(features, labels) == pytest.approx(exact, abs=1e-7)
-    assert width != 1.0 or logme(features, labels) != exact
-    assert width != 1e-3 or logme(features, labels) == exact

@@ -8,7 +8,7 @@ from tests.scores.worlds import features_and_labels
 from headstart.scores import evaluate, ridge_probe
 from headstart.scores._decomposition import decompose
 from headstart.scores._residual_maker import ResidualMaker
-from headstart.scores.ridge_probe import GRID, left_out
+from headstart.scores.ridge_probe import GRID, errors_among, left_out
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (30, 50), (30, 29)])
@@ -33,15 +33,23 @@ def test_the_penalty_has_the_least_left_out_error():
     assert chosen == min(losses, key=losses.get)
 
 
-def test_a_group_left_out_equals_refitting_without_it():
+@pytest.mark.parametrize("count", [3, 5, 20])
+def test_a_group_left_out_equals_refitting_without_it(count):
+    """By sums over the others where groups hold more examples than there are dimensions, else by blocks."""
     features, labels = features_and_labels(40, 6)
-    groups = np.arange(40) % 5
-    _, penalty = left_out(ResidualMaker(decompose(features), np.eye(3)[labels]))
+    groups, targets = np.arange(40) % count, np.eye(3)[labels]
+    maker = ResidualMaker(decompose(features), targets)
+    _, penalty = left_out(maker)
     done, _ = evaluate(["ridge_probe"], labels=labels, groups=groups, features=features)
-    for g in range(5):
+    for g in range(count):
         kept = groups != g
-        predictions = reference.ridge_loo_predictions(features[kept], np.eye(3)[labels[kept]], penalty)
+        predictions = reference.ridge_loo_predictions(features[kept], targets[kept], penalty)
         assert done["ridge_probe"].deleted[g] == pytest.approx(np.mean(predictions.argmax(axis=1) == labels[kept]))
+        errors = errors_among(maker, penalty, groups)(np.flatnonzero(kept))
+        assert errors == pytest.approx(targets[kept] - predictions, abs=1e-9)
+        mean_alone = errors_among(maker, np.inf, groups)(np.flatnonzero(kept))
+        others = (kept.sum() * targets[kept].mean(axis=0) - targets[kept]) / (kept.sum() - 1)
+        assert mean_alone == pytest.approx(targets[kept] - others, abs=1e-12)
 
 
 def test_regression_is_judged_by_r_squared():

@@ -47,7 +47,7 @@ class Inputs:
         seed: int = 0,
     ) -> None:
         self.labels = np.asarray(labels)
-        self.n = len(self.labels)
+        self.n = len(self.labels) if self.labels.ndim else 0
         self.groups = None if groups is None else check_groups(groups, self.n)  # (n,) codes 0..G-1
         self.group_count = 0 if self.groups is None else int(self.groups.max()) + 1
         self.card = card

@@ -1,12 +1,13 @@
-"""What ridge regression leaves unexplained, for all examples and with each group of them left out.
+"""Residuals of ridge regression, for all examples and with each group of them left out.
 
 For features with Gram matrix K and a penalty t, the residual maker is A = (I + K/t)^-1: A Y are the residuals of the
 columns of Y, Y' A Y their penalised sums of squares, and log det A enters the evidence of LogME. H-score, LogME and the
 ridge probe are all functions of it. In the basis of the shared decomposition A is diagonal plus one outer product, so
-any number of penalties cost little more than one.
+further penalties are cheap.
 
-Leaving out a group g takes only the block A_gg: the residual maker of the other examples is
-A_rest - A_rest,g A_gg^-1 A_g,rest, and its log determinant that of A minus that of A_gg.
+There are two ways to leave out a group g. A group with fewer examples than the features have directions needs only the
+block A_gg: the residual maker of the other examples is A_rest - A_rest,g A_gg^-1 A_g,rest, and its log determinant is
+that of A minus that of A_gg. A larger group is subtracted from the sums over all examples (`sums_without`).
 """
 
 from dataclasses import dataclass
@@ -46,6 +47,17 @@ class ResidualMaker:
     def outside_squares(self) -> Float[np.ndarray, " t"]:
         """Squared length of each target's part that no direction of the features reaches."""
         return (self.outside**2).sum(axis=0)
+
+    def has_small(self, groups: Int[np.ndarray, " n"]) -> bool:
+        """Whether every group holds fewer examples than the features have directions, so that blocks are cheaper."""
+        return int(np.bincount(groups).max()) <= len(self.parts.squares)
+
+    def sums_without(self, rows: Int[np.ndarray, " m"]) -> tuple[Float[np.ndarray, "r r"], Float[np.ndarray, "r t"]]:
+        """Sums over the examples outside `rows`: of left' left and of left' targets, `left` being the directions."""
+        own = self.parts.left[rows]
+        gram = -(own.T @ own)
+        gram.flat[:: len(gram) + 1] += 1.0
+        return gram, self.inside[:-1] - own.T @ self.targets[rows]
 
     def centred(self, penalty: float) -> Spectrum:
         """Ridge with a free intercept; penalty 0 is least squares, infinity the mean alone.

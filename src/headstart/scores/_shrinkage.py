@@ -21,10 +21,11 @@ def penalties(parts: Decomposition, groups: Int[np.ndarray, " n"]) -> Float[np.n
     outside = groups[:, None] != np.arange(count)
     moved = np.where(outside, lengths[:, None] - 2 * along + offsets, 0.0)
     own = [points[groups == g] for g in range(count)]
+    grams = [rows @ rows.T if len(rows) <= rows.shape[1] else rows.T @ rows for rows in own]
     inside = ~outside
     second = (
         (squares**2).sum()
-        + np.array([((rows @ rows.T) ** 2).sum() for rows in own])
+        + np.array([(gram**2).sum() for gram in grams])
         + kept**2 * offsets**2
         - 2 * np.array([((rows**2) @ squares).sum() for rows in own])
         - 2 * kept * (means**2 @ squares)
@@ -37,14 +38,9 @@ def penalties(parts: Decomposition, groups: Int[np.ndarray, " n"]) -> Float[np.n
 def penalty(parts: Decomposition) -> float:
     """The ridge penalty on sums of squares that the shrinkage amounts to; infinite where it is complete."""
     lengths = (parts.left**2) @ parts.squares  # (n,) squared distances from the mean
-    fourth, second = float((lengths**2).sum()), float((parts.squares**2).sum())
-    return penalty_from(fourth, second, float(parts.squares.sum()), len(lengths), len(parts.mean))
-
-
-def penalty_from(fourth: float, second: float, trace: float, n: int, d: int) -> float:
-    """`penalty` from the sums that `_shrinkage` names."""
-    amount = _shrinkage(np.array([fourth]), np.array([second]), np.array([trace]), np.array([n]), d)
-    return float(_penalty(amount, np.array([trace]), d)[0])
+    sums = ((lengths**2).sum(), (parts.squares**2).sum(), parts.squares.sum(), len(lengths))
+    fourth, second, trace, n = (np.array([one]) for one in sums)
+    return float(_penalty(_shrinkage(fourth, second, trace, n, len(parts.mean)), trace, len(parts.mean))[0])
 
 
 def _penalty(amount: Float[np.ndarray, " g"], trace: Float[np.ndarray, " g"], d: int) -> Float[np.ndarray, " g"]:

@@ -84,7 +84,7 @@ def _measure(inputs: Inputs) -> Measured:
     notes = (HEADLESS,) if headless else ()
     if inputs.groups is None:
         return Measured(value, None, notes)
-    errors_of = errors_among(maker, penalty)
+    errors_of = errors_among(maker, penalty, inputs.groups)
 
     def again(kept: Int[np.ndarray, " k"]) -> float:
         others = check_labels(inputs.labels[kept])

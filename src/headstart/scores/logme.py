@@ -6,11 +6,9 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from headstart.records import Task
-from headstart.scores._checks import check_features, check_targets
 from headstart.scores._decomposition import decompose
 from headstart.scores._evidence import NOISE, maximum, of_all, of_moments, without_signal
 from headstart.scores._inputs import Inputs
-from headstart.scores._quick_evidence import largest_evidence
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
 from headstart.scores._table import ANY_TASK, Measured, Score
 from headstart.scores._threads import one_matrix_thread
@@ -57,38 +55,36 @@ def logme(
 
     Reference: You et al., ICML 2021, section 4. https://arxiv.org/abs/2102.11005
     """
-    targets = check_targets(labels, task)
-    array = check_features(features, len(targets))
-    evidence = largest_evidence(array, targets, targets.argmax(axis=1) if task == "classification" else None)
-    if evidence is None:
-        evidence, _ = maximum(of_all(ResidualMaker(decompose(array), targets)))
-    return float(evidence.mean() / len(targets))
+    return _measure(Inputs(labels, features=features, task=task)).value
 
 
 def _deleted(maker: ResidualMaker, groups: Int[np.ndarray, " n"], best: Float[np.ndarray, " t"]) -> np.ndarray:
     """The score without each group, each target's penalty chosen again without it.
 
-    Where examples are few, or groups large against the rank of the features, the others are solved anew. Else every
-    value used is exact, and between five penalties around the old best one the evidence is interpolated.
+    With few examples the others are solved anew; large groups are subtracted from sums over all examples. Otherwise
+    every value used is exact, and between five penalties around the old best one the evidence is interpolated.
     """
     members = [np.flatnonzero(groups == group) for group in range(int(groups.max()) + 1)]
     lengths = (maker.targets**2).sum(axis=0)
-    few = maker.n <= FEW
-    points = _points(maker) if few or max(map(len, members)) > maker.basis.shape[1] / 2 else None
+    few, small = maker.n <= FEW, max(map(len, members)) <= maker.basis.shape[1] / 2
+    points = _points(maker) if few or not small else np.empty((0, 0))
+    gram, products = points.T @ points, points.T @ maker.targets if points.size else points
     values = np.empty(len(members))
     for group, rows in enumerate(members):
         kept = maker.n - len(rows)
         left = lengths - (maker.targets[rows] ** 2).sum(axis=0)
         present = np.flatnonzero(left > NOISE * lengths)  # a class that is gone altogether is left out
-        if points is not None and (few or kept > points.shape[1]):
-            values[group] = _from_others(maker, points, rows, present, left[present]).mean() / kept
-            continue
-        evidence = without_signal(kept, left[present])
-        signal = np.isfinite(best[present])
-        columns = present[signal]
-        if columns.size:
-            nearby = _nearby(maker, rows, columns, np.round(best[columns] / NODE).astype(np.int64))
-            evidence[signal] = np.maximum(evidence[signal], nearby)
+        if few:
+            others = np.delete(np.arange(maker.n), rows)
+            evidence, _ = maximum(
+                of_all(ResidualMaker(decompose(points[others]), maker.targets[np.ix_(others, present)]))
+            )
+        elif small or kept <= points.shape[1]:
+            evidence = _interpolated(maker, rows, present, left[present], best[present])
+        else:
+            own = points[rows]
+            rest = products[:, present] - own.T @ maker.targets[np.ix_(rows, present)]
+            evidence, _ = maximum(of_moments(kept, gram - own.T @ own, rest, left[present]))
         values[group] = evidence.mean() / kept
     return values
 
@@ -99,19 +95,20 @@ def _points(maker: ResidualMaker) -> Float[np.ndarray, "n k"]:
     return np.column_stack([inside, np.full(maker.n, np.sqrt(maker.parts.mean_outside))])
 
 
-def _from_others(
+def _interpolated(
     maker: ResidualMaker,
-    points: Float[np.ndarray, "n k"],
     rows: Int[np.ndarray, " m"],
     columns: Int[np.ndarray, " f"],
     lengths: Float[np.ndarray, " f"],
+    best: Float[np.ndarray, " f"],
 ) -> Float[np.ndarray, " f"]:
-    """Largest evidence without `rows`: of few examples from the others themselves, else from sums over them."""
-    others = np.delete(np.arange(maker.n), rows)
-    kept, targets = points[others], maker.targets[np.ix_(others, columns)]
-    if maker.n <= FEW:
-        return maximum(of_all(ResidualMaker(decompose(kept), targets)))[0]
-    return maximum(of_moments(len(others), kept.T @ kept, kept.T @ targets, lengths))[0]
+    """Largest evidence without `rows`, near the log penalty that is best with them; no signal takes part."""
+    evidence = without_signal(maker.n - len(rows), lengths)
+    signal = np.isfinite(best)
+    if signal.any():
+        nearby = _nearby(maker, rows, columns[signal], np.round(best[signal] / NODE).astype(np.int64))
+        evidence[signal] = np.maximum(evidence[signal], nearby)
+    return evidence
 
 
 def _nearby(

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+from scipy import linalg
 
 from headstart.records import Task
-from headstart.scores._checks import block_rows, check_features, check_targets
-from headstart.scores._decomposition import decompose
+from headstart.scores._checks import block_rows
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._residual_maker import ResidualMaker, Spectrum, residual_maker
@@ -49,10 +49,7 @@ def ridge_probe(
 
     Reference: Allen, Technometrics 1974 (leave-one-out in closed form). https://doi.org/10.1080/00401706.1974.10489157
     """
-    targets = check_targets(labels, task)
-    parts = decompose(check_features(features, len(targets)))
-    errors, _ = left_out(ResidualMaker(parts, targets))
-    return _quality(errors, targets, task)
+    return _measure(Inputs(labels, features=features, task=task)).value
 
 
 def left_out(maker: ResidualMaker) -> tuple[Float[np.ndarray, "n t"], float]:
@@ -110,13 +107,31 @@ def _errors_without(
     return (residuals - solved.T @ gap) / leverage[:, None]
 
 
+def _errors_by_sums(maker: ResidualMaker, penalty: float, kept: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k t"]:
+    """The same from sums over the other examples."""
+    targets, n = maker.targets[kept], len(kept)
+    errors = targets - targets.mean(axis=0)
+    if np.isinf(penalty):
+        return errors * n / (n - 1)
+    gram, sums = maker.sums_without(np.setdiff1d(np.arange(maker.n), kept))
+    points = maker.parts.left[kept]
+    mean = points.mean(axis=0)
+    gram -= n * np.outer(mean, mean)
+    gram.flat[:: len(gram) + 1] += penalty / maker.parts.squares
+    inverse = linalg.cho_solve(linalg.cho_factor(gram, lower=True, check_finite=False), np.eye(len(gram)))
+    points = points - mean
+    through = points @ inverse
+    errors -= through @ (sums - np.outer(mean, targets.sum(axis=0)))
+    return errors / (1 - 1 / n - np.einsum("ij,ij->i", through, points))[:, None]
+
+
 def _measure(inputs: Inputs) -> Measured:
     maker = residual_maker(inputs)
     errors, penalty = shared_left_out(inputs)
     value = _quality(errors, maker.targets, inputs.task)
     if inputs.groups is None:
         return Measured(value)
-    errors_of = errors_among(maker, penalty)
+    errors_of = errors_among(maker, penalty, inputs.groups)
     return at_one_penalty(
         leave_groups_out(inputs, value, lambda kept: _quality(errors_of(kept), maker.targets[kept], inputs.task))
     )
@@ -127,8 +142,12 @@ def shared_left_out(inputs: Inputs) -> tuple[Float[np.ndarray, "n t"], float]:
     return inputs.once("ridge left out", lambda: left_out(residual_maker(inputs)))
 
 
-def errors_among(maker: ResidualMaker, penalty: float) -> Callable[[Int[np.ndarray, " k"]], Float[np.ndarray, "k t"]]:
+def errors_among(
+    maker: ResidualMaker, penalty: float, groups: Int[np.ndarray, " n"]
+) -> Callable[[Int[np.ndarray, " k"]], Float[np.ndarray, "k t"]]:
     """From examples that are kept to their leave-one-out errors when all others are left out altogether."""
+    if not maker.has_small(groups):
+        return lambda kept: _errors_by_sums(maker, penalty, kept)
     spectrum = maker.centred(penalty)
     alone = np.zeros(maker.n) if maker.complete else np.maximum(1 - (maker.basis**2).sum(axis=1), 0.0)
     diagonal = alone + maker.basis**2 @ spectrum.kept
