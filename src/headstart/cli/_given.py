@@ -5,7 +5,7 @@ from collections.abc import Collection
 import typer
 
 from headstart.errors import InputError
-from headstart.records.words import listing
+from headstart.wording import listing
 
 
 def refuse_given(context: typer.Context, names: Collection[str], where: str, why: str, instead: str = "") -> None:

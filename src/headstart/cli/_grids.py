@@ -6,8 +6,9 @@ from pathlib import Path
 import typer
 
 from headstart.cli._output import on_stdout, write
+from headstart.cli._show import show
 from headstart.experiments.grid import Grid, page
-from headstart.records import text
+from headstart.records.table import Prose, table
 
 
 def present(grids: Sequence[Grid | None], markdown: Path | None = None, *, errors: bool = False) -> None:
@@ -22,9 +23,6 @@ def present(grids: Sequence[Grid | None], markdown: Path | None = None, *, error
 
 
 def _print(grid: Grid, errors: bool) -> None:
-    columns = [
-        text.Column(title, tuple(row[place] for row in grid.cells), right=place >= grid.text_columns)
-        for place, title in enumerate(grid.header)
-    ]
-    for line in ("", grid.title, "", *text.lines(columns), "", *(f"- {note}" for note in grid.notes)):
-        typer.echo(line, err=errors)
+    cells = table(grid.header, grid.cells, words=grid.text_columns)
+    typer.echo(err=errors)
+    show([Prose(title=grid.title), cells, Prose(tuple(f"- {note}" for note in grid.notes))], errors=errors)

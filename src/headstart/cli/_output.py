@@ -3,15 +3,17 @@
 import csv
 import io
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
 
-from headstart.cli._table import print_ranking
+from headstart.cli._show import show
 from headstart.errors import InputError
-from headstart.records import Ranking, check_destination, write_atomically
+from headstart.records import Ranking, check_destination, text, write_atomically
+from headstart.records.table import Prose
 
 STDOUT = "-"
 RANKED, NOTHING, SOME_FAILED = 0, 1, 3
@@ -29,13 +31,8 @@ class Output:
 
     @cached_property
     def errors(self) -> Console:
-        """For progress and, where standard output is taken, for the table."""
+        """For progress."""
         return Console(stderr=True, highlight=False, markup=False, soft_wrap=False)
-
-    @cached_property
-    def people(self) -> Console:
-        """For the table."""
-        return self.errors if on_stdout(self.json, self.csv) else Console(highlight=False, markup=False)
 
     def show(self, ranking: Ranking, *, out: Path | None, report: Path | None) -> None:
         """Write everything that was asked for, then the table."""
@@ -44,7 +41,8 @@ class Output:
             write(self.json, ranking.to_json() + "\n")
             write(self.csv, to_csv(ranking))
             written += [Path(place) for place in (self.json, self.csv) if place and not on_stdout(place)]
-        print_ranking(ranking, self.people, written if self.exit_code(ranking) != NOTHING else [])
+        told = [Prose(wrote(written))] if written and self.exit_code(ranking) != NOTHING else []
+        show([*text.view(ranking), *told], errors=on_stdout(self.json, self.csv))
 
     def exit_code(self, ranking: Ranking) -> int:
         """0: ranked; 1: nothing could be ranked; 3: ranked, but some models failed."""
@@ -53,15 +51,20 @@ class Output:
         return SOME_FAILED if ranking.failures else RANKED
 
 
+def wrote(places: Iterable[Path]) -> tuple[str, ...]:
+    """Where results were written, one sentence each."""
+    return tuple(f"Wrote {place}" for place in places)
+
+
 def to_csv(ranking: Ranking) -> str:
     """One line per source, failed ones last; missing values are empty."""
     rows = ranking.to_rows()
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue()
+    return lines.getvalue()
 
 
 def check_places(**places: str | Path | None) -> None:

@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from headstart.records.words import duration, plural, rate
+from headstart.wording import duration, plural, rate
 
 if TYPE_CHECKING:
     from headstart.ranking import Event
+
+Tell = Callable[[int, int, str], None]
 
 
 class RateColumn(ProgressColumn):
@@ -80,3 +82,25 @@ class _Lines:
             what = "done" if event.stage == "done" else "failed"
             seconds = duration(time.monotonic() - self.started)
             self.console.print(f"[{event.index + 1}/{event.sources}] {event.source}: {what} in {seconds}")
+
+
+@contextmanager
+def transfers_shown() -> Iterator[tuple[Tell, Tell]]:
+    """Two listeners: for the steps of a run, and for the start of each run. Bars on a terminal, lines elsewhere."""
+    console = Console(stderr=True, highlight=False, markup=False)
+    if not console.is_terminal:
+        yield (lambda done, total, what: None), (lambda run, runs, name: console.print(f"[{run + 1}/{runs}] {name}"))
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=None), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, expand=True) as progress:
+        steps = progress.add_task("reading", total=None)
+        runs = progress.add_task("all runs", total=None)
+
+        def tell(done: int, total: int, what: str) -> None:
+            progress.update(steps, completed=done, total=total, description=what)
+
+        def announce(run: int, count: int, name: str) -> None:
+            progress.reset(steps, description=name, total=None)
+            progress.update(runs, completed=run, total=count)
+
+        yield tell, announce

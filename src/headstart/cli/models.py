@@ -3,12 +3,11 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from headstart.records import ModelCard, text
-from headstart.records.words import MISSING, magnitude, plural
+from headstart.cli._show import show
+from headstart.records import ModelCard
+from headstart.records.table import Column, Table
+from headstart.wording import MISSING, magnitude, plural
 
 OTHERS = (
     ("torchvision/NAME", "torchvision's pretrained models"),
@@ -27,34 +26,29 @@ def models(
     """List the models: the zoo, or those that fit a glob. They are named so after `headstart rank ... --models`."""
     from headstart.sources import list_models
 
-    console = Console(highlight=False, markup=False)
     cards = list_models(glob or "zoo/*")
-    header, *rows = text.lines(_columns(cards))
-    console.print(Text(header, style="bold"), soft_wrap=True)  # a name is never cut
-    for row in rows:
-        console.print(Text(row), soft_wrap=True)
+    known = _table(cards)
+    show([known], width=known.width)  # a name is never cut
     if any(not card.local for card in cards):
-        console.print("\nhub: loading the model may need a network.")
+        typer.echo("\nhub: loading the model may need a network.")
     if glob is None:
         count = plural(len(list_models("timm/*")), "pretrained model")
-        others = Table.grid(padding=(0, 2, 0, 0))
-        for name, what in (("timm/NAME", f"{count} of timm: `headstart models 'timm/*'`"), *OTHERS):
-            others.add_row(Text(name), Text(what))
-        console.print()
-        console.print(others)
+        width = max(len(name) for name, _ in OTHERS) + 2
+        others = (("timm/NAME", f"{count} of timm: `headstart models 'timm/*'`"), *OTHERS)
+        typer.echo("\n" + "\n".join(f"{name:<{width}}{what}" for name, what in others))
 
 
-def _columns(cards: list[ModelCard]) -> list[text.Column]:
+def _table(cards: list[ModelCard]) -> Table:
     """What is known; a column of which nothing is known is left out."""
     columns = [
-        text.Column("model", tuple(card.name for card in cards), right=False),
-        text.Column("params", tuple(magnitude(card.parameters) for card in cards)),
-        text.Column("input", tuple(_size(card) for card in cards)),
-        text.Column("classes", tuple(MISSING if card.num_classes is None else str(card.num_classes) for card in cards)),
-        text.Column("top-1", tuple(_percent(card.imagenet_top1) for card in cards)),
-        text.Column("where", tuple("here" if card.local else "hub" for card in cards), right=False),
+        Column("model", tuple(card.name for card in cards), right=False),
+        Column("params", tuple(magnitude(card.parameters) for card in cards)),
+        Column("input", tuple(_size(card) for card in cards)),
+        Column("classes", tuple(MISSING if card.num_classes is None else str(card.num_classes) for card in cards)),
+        Column("top-1", tuple(_percent(card.imagenet_top1) for card in cards)),
+        Column("where", tuple("here" if card.local else "hub" for card in cards), right=False),
     ]
-    return [column for column in columns if set(column.cells) != {MISSING}]
+    return Table(tuple(column for column in columns if set(column.cells) != {MISSING}))
 
 
 def _size(card: ModelCard) -> str:

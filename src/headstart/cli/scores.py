@@ -1,12 +1,13 @@
 """`headstart scores`: what can be measured, and how to read it."""
 
 import math
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+from headstart.cli._show import show, terminal_width
+from headstart.records.table import GAP, Column, Prose, Table, table
 
 if TYPE_CHECKING:
     from headstart.scores import Score
@@ -20,23 +21,23 @@ def scores(
     """List the scores: what each reads, its range and what it means. For all of them, higher is better."""
     from headstart.scores import SCORES, find
 
-    console = Console(highlight=False, markup=False)
     if name is not None:
-        _details(console, find(name))
+        _details(find(name))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("score", "reads", "range", "meaning"):
-        table.add_column(title, no_wrap=title != "meaning")
-    for score in SCORES.values():
-        star = "*" if score.default else ""
-        table.add_row(*map(Text, (score.name + star, score.needs, _range(score), score.meaning)))
-    console.print(table)
-    console.print("\n* shown when no score is named. Higher is better for all. `headstart scores NAME` says more.")
+    names = table(
+        ("score", "reads", "range"),
+        [(score.name + "*" * score.default, score.needs, _range(score)) for score in SCORES.values()],
+        words=3,
+    )
+    room = max(terminal_width() - names.width - len(GAP), 24)
+    meanings = Column("meaning", tuple(fill(score.meaning, room) for score in SCORES.values()), right=False)
+    about = "* shown when you name no score. Higher is better for all. For details: `headstart scores NAME`."
+    show([Table((*names.columns, meanings)), Prose((about,))])
 
 
-def _details(console: Console, score: "Score") -> None:
+def _details(score: "Score") -> None:
+    title = f"{score.name} ({score.title})"
     facts = {
-        "score": f"{score.name} ({score.title})",
         "meaning": score.meaning,
         "reads": score.needs,
         "for": ", ".join(sorted(score.tasks)),
@@ -44,12 +45,8 @@ def _details(console: Console, score: "Score") -> None:
         "cost": score.cost,
         "source": score.citation,
     }
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column()
-    table.add_column(overflow="fold")  # an address longer than the line is broken, not cut
-    for title, fact in facts.items():
-        table.add_row(Text(title, style="bold"), Text(fact))
-    console.print(table)
+    rows = [(name, fill(fact, max(terminal_width() - 10, 24), break_long_words=False)) for name, fact in facts.items()]
+    show([table(("score", title), rows, words=2)])
 
 
 def _range(score: "Score") -> str:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli._output import check_places, on_stdout, write
-from headstart.cli._transfer_view import print_campaign, print_preview, progress_shown
+from headstart.cli._output import check_places, on_stdout, write, wrote
+from headstart.cli._progress import transfers_shown
+from headstart.cli._show import show
 from headstart.errors import InputError
 from headstart.records import Ranking, check_destination
 
@@ -204,12 +205,14 @@ def transfer(
 
         beside = {"via": via, "via_method": via_method, "source_data": source_data}
         for name in methods_of(methods, scratch, {**shared, **beside}):
-            print_preview(preview(target, source, method=name, seed=seed, **arguments_of(name, shared)))
+            show(preview(target, source, method=name, seed=seed, **arguments_of(name, shared)).view())
         return
+    from headstart.records import results
     from headstart.records.outcome import campaign_json
+    from headstart.records.table import Prose
     from headstart.transfers.campaign import campaign
 
-    with progress_shown() as (tell, announce):
+    with transfers_shown() as (tell, announce):
         done = campaign(
             target,
             source,
@@ -228,7 +231,8 @@ def transfer(
             command=shlex.join(["headstart", *sys.argv[1:]]),
             **shared,
         )
-    print_campaign([run.outcome for run in done.runs], done.comparisons, done.folders, errors=on_stdout(json))
+    told = [Prose(wrote(done.folders))] if done.folders else []
+    show([*results.view([run.outcome for run in done.runs], done.comparisons), *told], errors=on_stdout(json))
     write(json, campaign_json([run.outcome for run in done.runs], done.comparisons) + "\n")
 
 

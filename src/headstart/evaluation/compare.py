@@ -9,7 +9,7 @@ from headstart.evaluation.gain import gain
 from headstart.evaluation.metrics import r2_note
 from headstart.evaluation.verdict import judge
 from headstart.records import Comparison, Convergence, Outcome, Predictions
-from headstart.records.words import listing
+from headstart.wording import listing
 
 
 class HasOutcome(Protocol):

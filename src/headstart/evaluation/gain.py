@@ -9,8 +9,8 @@ from scipy import stats
 from headstart.errors import InputError, did_you_mean
 from headstart.evaluation.metrics import CLASS_MEANS, LOWER_IS_BETTER, METRICS, SHARES
 from headstart.records import Predictions, Task
-from headstart.records.words import listing
 from headstart.stats import jackknife, jackknife_groups
+from headstart.wording import listing
 
 ROUNDING = 1e-12  # differences of metrics that are apart by less are equal
 

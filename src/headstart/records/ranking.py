@@ -10,6 +10,7 @@ from headstart.records import searched, text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.files import JsonRecord, write_atomically
 from headstart.records.search import Search
+from headstart.records.table import as_text
 
 if TYPE_CHECKING:
     import pandas
@@ -106,7 +107,7 @@ class Ranking(JsonRecord):
         return self.rows[0].source
 
     def __str__(self) -> str:
-        return text.render(self)
+        return as_text(text.view(self))
 
     def to_rows(self) -> list[dict[str, object]]:
         """One flat dictionary per source, in order, failed and unreached ones last, as a CSV file holds them."""

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from headstart.records.words import NOUNS, duration, listing, plural, spelled
+from headstart.wording import NOUNS, duration, listing, plural, spelled
 
 if TYPE_CHECKING:
     from headstart.records.ranking import Ranking

@@ -1,14 +1,13 @@
-"""A ranking as text: columns and sentences that `print(ranking)` and the command line both show."""
+"""A ranking as a table and sentences: what `print`, the command line, a notebook and the report say of it."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
-from textwrap import fill
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from headstart.records import searched
-from headstart.records.words import (
+from headstart.records.table import Column, Prose, Table, Tone, View
+from headstart.wording import (
     MISSING,
     NOUNS,
     decimals_for,
@@ -24,54 +23,26 @@ from headstart.records.words import (
 if TYPE_CHECKING:
     from headstart.records.ranking import RankedSource, Ranking, ScoreRow
 
-Role = Literal["key", "answer", "warning", "detail", "failure"]
-GAP = "  "
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 SPEEDS = {"image": "img/s", "text": "text/s", "arrays": "row/s"}
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column of text cells under its title."""
-
-    title: str
-    cells: tuple[str, ...]
-    right: bool = True
-
-    @property
-    def width(self) -> int:
-        return max(map(len, (self.title, *self.cells)))
+def view(ranking: "Ranking") -> View:
+    """The whole ranking: what was ranked on, the table, and the sentences that belong to it."""
+    return [heading(ranking), *([table(ranking)] if ranking.rows else []), *remarks(ranking)]
 
 
-def blocks(ranking: "Ranking", width: int) -> list[list[Column]]:
-    """The table, cut into blocks of columns that fit `width` characters; each block begins with rank and source.
-
-    The first block holds the score that orders the rows and the probability of being best. One block if all fits.
-    """
-    lead, first = [_rank(ranking), _source(ranking)], [_score(ranking, ranking.sort)]
-    first += [_best(ranking)] if sum(row.rank is not None for row in ranking.rows) > 1 else []
-    first += [_seen(ranking)] if ranking.search and ranking.search.partial else []
-    others, cost = _other_scores(ranking), _cost(ranking)
-    if _fits([*lead, *first, *others, *cost], width):
-        return [[*lead, *first, *others, *cost]]
-    if _fits([*lead, *first, *cost], width):
-        return [[*lead, *first, *cost], *_packed(lead, [[column] for column in others], width)]
-    return [[*lead, *first], *_packed(lead, [*([column] for column in others), cost], width)]
+def table(ranking: "Ranking") -> Table:
+    """One row per source: rank, sorting score, probability of being the best, cost, and the other scores."""
+    columns = [_rank(ranking), _source(ranking), _score(ranking, ranking.sort)]
+    columns += [_best(ranking)] if sum(row.rank is not None for row in ranking.rows) > 1 else []
+    columns += [_seen(ranking)] if ranking.search and ranking.search.partial else []
+    tones = tuple(_tone(row.rank, place < ranking.tied) for place, row in enumerate(ranking.rows))
+    return Table((*columns, *_cost(ranking), *_other_scores(ranking)), tones, lead=2)
 
 
-def _packed(lead: list[Column], groups: Sequence[list[Column]], width: int) -> list[list[Column]]:
-    """Groups of columns, in order, into as few blocks as fit; each block begins with `lead`."""
-    packed: list[list[Column]] = []
-    for group in filter(None, groups):
-        if packed and _fits([*packed[-1], *group], width):
-            packed[-1] += group
-        else:
-            packed.append([*lead, *group])
-    return packed
-
-
-def _fits(columns: Sequence[Column], width: int) -> bool:
-    return sum(column.width for column in columns) + len(GAP) * (len(columns) - 1) <= width
+def _tone(rank: int | None, leads: bool) -> Tone:
+    return "quiet" if rank is None else "good" if leads else "plain"
 
 
 def _rank(ranking: "Ranking") -> Column:
@@ -257,34 +228,27 @@ def _shown(rows: Sequence["RankedSource"], scores: Sequence[str]) -> list["Score
     return [row.scores[score] for row in rows for score in scores if score in row.scores]
 
 
-def heading(ranking: "Ranking") -> list[str]:
+def heading(ranking: "Ranking") -> Prose:
     """What was ranked on, and below it what was guessed, skipped or set aside."""
     skipped = len(ranking.target.skipped)
     notes = [*ranking.target.notes, *ranking.notes]
     notes += (
         [f"{plural(skipped, 'unreadable example')} skipped: {listing(list(ranking.target.skipped))}"] if skipped else []
     )
-    return [f"{ranking.target.name}: {description(ranking)}", *(f"  {note}" for note in notes)]
+    return Prose(tuple(notes), "quiet", f"{ranking.target.name}: {description(ranking)}")
 
 
-def remarks(ranking: "Ranking") -> list[tuple[Role, list[str]]]:
-    """The sentences below the table, by what they are to the reader; empty groups are left out."""
+def remarks(ranking: "Ranking") -> list[Prose]:
+    """The sentences below the table; empty groups are left out."""
     search = ranking.search
-    groups: list[tuple[Role, list[str]]] = [
-        ("key", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
-        ("answer", [ties(ranking) or ""] if ranking.rows else ["No model could be ranked."]),
+    groups: list[tuple[Tone, list[str]]] = [
+        ("quiet", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
+        ("title", [ties(ranking) or ""] if ranking.rows else ["No model could be ranked."]),
         ("warning", [*(searched.unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
-        ("detail", [*course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),
+        ("quiet", [*course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),
         ("failure", [failed(failure.source, failure.reason) for failure in ranking.failures]),
     ]
-    return [(role, said) for role, sentences in groups if (said := [sentence for sentence in sentences if sentence])]
-
-
-def render(ranking: "Ranking", width: int = 100) -> str:
-    """The whole ranking as plain text."""
-    tables = ["\n".join(lines(block)) for block in blocks(ranking, width)] if ranking.rows else []
-    below = ["\n".join(fill(said, width, break_long_words=False) for said in group) for _, group in remarks(ranking)]
-    return "\n\n".join(["\n".join(heading(ranking)), *tables, *below])
+    return [Prose(said, tone) for tone, sentences in groups if (said := tuple(filter(None, sentences)))]
 
 
 def description(ranking: "Ranking") -> str:
@@ -294,19 +258,3 @@ def description(ranking: "Ranking") -> str:
     if target.task != "regression":
         text += f" in {plural(len(target.classes), 'class', 'classes')}"
     return text + (f", {target.split} split" if target.split else "")
-
-
-def lines(columns: Sequence[Column]) -> list[str]:
-    """A table as lines of text.
-
-    >>> lines([Column("model", ("a", "bc"), right=False), Column("size", ("1", "20"))])
-    ['model  size', 'a         1', 'bc       20']
-    """
-    padded = [
-        [
-            cell.rjust(column.width) if column.right else cell.ljust(column.width)
-            for cell in (column.title, *column.cells)
-        ]
-        for column in columns
-    ]
-    return [GAP.join(cells).rstrip() for cells in zip_longest(*padded, fillvalue="")]

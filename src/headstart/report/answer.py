@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from headstart.records import RankedSource, Ranking, ScoreRow
 from headstart.records.text import ties
-from headstart.records.words import decimals_for, listing, probability, spelled
-from headstart.report.words import isolated, number, typeset
+from headstart.wording import decimals_for, isolated, listing, number, probability, spelled, typeset
 
 
 def ranked(ranking: Ranking) -> tuple[RankedSource, ...]:

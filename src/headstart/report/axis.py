@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headstart.report.words import number
+from headstart.wording import number
 
 PADDING = 0.04  # of the span, on both sides: a dot on the edge is not cut in half
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from headstart.records import HeadView, RankedSource, Ranking
-from headstart.report.words import isolated, percentage, shortened
+from headstart.wording import isolated, percentage, shortened
 
 MOST_ROWS = 40  # source classes drawn per source, the most used ones
 MOST_COLUMNS = 48  # target classes drawn; beyond that the cells are too narrow to see

@@ -5,16 +5,17 @@ import re
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from headstart.records import Ranking, searched, text, write_atomically
+from headstart.records.table import breakable
 from headstart.records.text import description
-from headstart.records.words import NOUNS, plural
 from headstart.report.answer import headline, support
 from headstart.report.classes import class_list
 from headstart.report.heads import LEVELS, head_views
 from headstart.report.panels import score_panels, score_title
 from headstart.report.table import ranking_table
-from headstart.report.words import breakable, percentage
+from headstart.wording import NOUNS, percentage, plural
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # no HTML page may hold them
 
@@ -69,5 +70,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"plural": plural, "breakable": breakable}
+    environment.filters |= {"plural": plural, "breakable": lambda name: Markup(breakable(name))}
     return environment

@@ -9,9 +9,9 @@ from headstart.records import RankedSource, Ranking
 from headstart.report.answer import leaders, places_for
 from headstart.report.axis import Axis
 from headstart.report.table import Mark, mark, score_axis
-from headstart.report.words import number, shortened_inside
 from headstart.scores import SCORES
 from headstart.scores._table import Score
+from headstart.wording import number, shortened_inside
 
 COSTS = {
     "probs": "source probabilities",

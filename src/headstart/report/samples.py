@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from headstart.report.words import shortened
+from headstart.wording import shortened
 
 # Only these are embedded: an SVG may carry a script, and any other address would reach for the network.
 THUMBNAIL = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headstart.records import ModelCard, RankedSource, Ranking
-from headstart.records.words import NOUNS, duration, magnitude, plural, probability, rate
 from headstart.report.answer import interval, leaders, places_for
 from headstart.report.axis import Axis, axis_over
-from headstart.report.words import MISSING, number, percentage, typeset
+from headstart.wording import DASH, NOUNS, duration, magnitude, number, percentage, plural, probability, rate, typeset
 
 TIMES = "\N{NO-BREAK SPACE}\N{MULTIPLICATION SIGN}\N{NO-BREAK SPACE}"
 
@@ -70,9 +69,9 @@ def score_axis(rows: tuple[RankedSource, ...], score: str) -> Axis:
 def mark(row: RankedSource, score: str, axis: Axis, places: int) -> Mark:
     """Where a source's value and interval fall on an axis; a dash without a place where there is no value."""
     found = row.scores.get(score)
-    text = number(found.value, places) if found else MISSING
-    if found is None or text == MISSING:
-        return Mark(MISSING)
+    text = number(found.value, places) if found else DASH
+    if found is None or text == DASH:
+        return Mark(DASH)
     bounds = interval(found, places)
     if bounds is None or found.low is None or found.high is None:
         return Mark(text, at=axis.at(found.value))
@@ -94,7 +93,7 @@ def left_early(ranking: Ranking) -> dict[str, str]:
 def _line(row: RankedSource, leads: bool, sort: str, axis: Axis, places: int, early: Mapping[str, str]) -> Line:
     placed = mark(row, sort, axis, places)
     return Line(
-        place=MISSING if row.rank is None else str(row.rank),
+        place=DASH if row.rank is None else str(row.rank),
         source=row.source,
         about=_about(row.card),
         url=_web_address(row.card.url),
@@ -114,7 +113,7 @@ def _line(row: RankedSource, leads: bool, sort: str, axis: Axis, places: int, ea
 
 def _ranks(row: RankedSource) -> str:
     if row.rank_low is None or row.rank_high is None:
-        return MISSING
+        return DASH
     return str(row.rank_low) if row.rank_low == row.rank_high else f"{row.rank_low} to {row.rank_high}"
 
 

@@ -10,6 +10,8 @@ from torch import nn
 
 from headstart.errors import InputError
 from headstart.records import PlanRow
+from headstart.records.results import plan
+from headstart.records.table import Prose, View, as_text
 from headstart.sources.source import Source
 from headstart.train.checkpoint import read_checkpoint
 from headstart.train.training import Training
@@ -34,6 +36,24 @@ class Preview:
     rows: tuple[PlanRow, ...]
     training: Training | None  # None: the head is solved, nothing is trained by epochs
     notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return as_text(self.view())
+
+    def view(self) -> View:
+        """The plan as a table, with one row per block, and sentences."""
+        whole, trained = (sum(getattr(row, name) for row in self.rows) for name in ("parameters", "trained"))
+        above = [f"{self.n_train} to train, {self.n_valid} to validate, {self.n_test} to test"]
+        above += [f"Chosen because {self.reason}."] if self.reason else []
+        below = [f"{trained:,} of {whole:,} parameters train ({trained / whole:.2%})."]
+        if self.training is not None:
+            t = self.training
+            below.append(
+                f"{t.epochs} epochs, batches of {t.batch_size}, {t.optimizer}, {t.schedule} rate, {t.precision}, "
+                f"seed {t.seed}"
+            )
+        title = Prose(tuple(above), title=f"{self.method}: {self.source} on {self.target}")
+        return [title, plan(self.rows, solved=self.training is None), Prose((*below, *self.notes))]
 
 
 def transfer(

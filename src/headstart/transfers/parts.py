@@ -10,8 +10,8 @@ from headstart.data import limit, open_target, stratified_order
 from headstart.data.provenance import digests, target_hash
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
-from headstart.records.words import listing
 from headstart.train.batches import readable
+from headstart.wording import listing
 
 TEST_SHARE, VALID_SHARE = 0.25, 0.15
 

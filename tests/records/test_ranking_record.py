@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.ranking.test_text import ranking, row
+from tests.records.test_ranking_text import ranking, row
 
 from headstart.errors import InputError, WriteError
 from headstart.records import Failure, HeadView, Ranking, Round, Search, write_atomically

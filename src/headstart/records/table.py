@@ -1,0 +1,209 @@
+"""Tables and sentences as records, with the renderers that every face of headstart uses.
+
+A view is a sequence of `Table` and `Prose`. `as_text` shows it in a terminal and for `print`, `as_html` in a notebook,
+`as_markdown` in a document.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from itertools import zip_longest
+from textwrap import fill
+from typing import Literal
+
+from headstart.wording import shortened_inside
+
+Tone = Literal["plain", "title", "good", "warning", "failure", "quiet"]  # what a line is to its reader
+Line = tuple[str, Tone]
+GAP = "  "  # between two columns
+NARROWEST = 24  # characters of a name that stay when a narrow terminal shortens it
+COLOURS: dict[Tone, str] = {"warning": "#8a4700", "failure": "#a1242b"}
+LEFT, RIGHT = "text-align:left", "text-align:right;white-space:nowrap"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A title and one cell of text for each row; a cell may hold several lines."""
+
+    title: str
+    cells: tuple[str, ...]
+    right: bool = True  # numbers are aligned to the right, words to the left
+
+    @property
+    def width(self) -> int:
+        """Characters of the longest line of a cell or of the title."""
+        return max(len(line) for cell in (self.title, *self.cells) for line in (cell.splitlines() or [""]))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of equal length, from left to right.
+
+    Example:
+        >>> sizes = Table((Column("model", ("a", "bc"), right=False), Column("size", ("1", "20"))))
+        >>> print(as_text([sizes]))
+        model  size
+        a         1
+        bc       20
+        >>> print(as_markdown([sizes]))
+        | model | size |
+        | --- | ---: |
+        | a | 1 |
+        | bc | 20 |
+    """
+
+    columns: tuple[Column, ...]
+    tones: tuple[Tone, ...] = ()  # one for each row; all plain by default
+    lead: int = 1  # how many columns are repeated where a narrow terminal cuts the table into parts
+
+    @property
+    def width(self) -> int:
+        """Characters of a row."""
+        return sum(column.width for column in self.columns) + len(GAP) * (len(self.columns) - 1)
+
+    @property
+    def height(self) -> int:
+        """How many rows there are below the titles."""
+        return len(self.columns[0].cells)
+
+    def parts(self, width: int) -> list["Table"]:
+        """The table cut into tables of at most `width` characters; each begins with the leading columns.
+
+        A name too long for the width is shortened in its middle, unless two names would then look alike.
+        """
+        if self.width <= width:
+            return [self]
+        lead = self._short_lead(width)
+        found = [replace(self, columns=lead)]
+        for column in self.columns[self.lead :]:
+            longer = replace(self, columns=(*found[-1].columns, column))
+            if longer.width <= width or found[-1].columns == lead:
+                found[-1] = longer
+            else:
+                found.append(replace(self, columns=(*lead, column)))
+        return found
+
+    def _short_lead(self, width: int) -> tuple[Column, ...]:
+        lead, others = self.columns[: self.lead], self.columns[self.lead :]
+        widest = max((column.width for column in others), default=0)
+        rest = sum(column.width + len(GAP) for column in lead if column.right or column.width <= NARROWEST)
+        room = max(width - widest - len(GAP) - rest, NARROWEST)
+        return tuple(column if column.right else _shortened(column, room) for column in lead)
+
+    def lines(self) -> Iterator[Line]:
+        """Title line and rows as text, each with its tone."""
+        tones: list[Tone] = ["title", *(self.tones or ["plain"] * self.height)]
+        for row, tone in zip(self._rows(), tones, strict=True):
+            for cells in zip_longest(*(cell.splitlines() or [""] for cell in row), fillvalue=""):
+                padded = [
+                    cell.rjust(column.width) if column.right else cell.ljust(column.width)
+                    for column, cell in zip(self.columns, cells, strict=True)
+                ]
+                yield GAP.join(padded).rstrip(), tone
+
+    def _rows(self) -> Iterator[tuple[str, ...]]:
+        """The titles, then the cells of each row."""
+        return zip(*((column.title, *column.cells) for column in self.columns), strict=True)
+
+    def html(self) -> str:
+        """The table as an HTML fragment; every text is escaped."""
+        styles = [RIGHT if column.right else LEFT for column in self.columns]
+        head, *body = (
+            "".join(
+                f'<{tag} style="{style}">{breakable(cell)}</{tag}>' for style, cell in zip(styles, row, strict=True)
+            )
+            for row, tag in zip(self._rows(), ["th", *["td"] * self.height], strict=True)
+        )
+        rows = "".join(f"<tr>{row}</tr>" for row in body)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def markdown(self) -> str:
+        """The table in Markdown."""
+        rule = ["---:" if column.right else "---" for column in self.columns]
+        titles, *rows = self._rows()
+        lines = [titles, rule, *rows]
+        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Sentences, each on a line of its own, below an optional title."""
+
+    sentences: tuple[str, ...] = ()
+    tone: Tone = "plain"
+    title: str = ""
+
+    def lines(self, width: int) -> Iterator[Line]:
+        """Wrapped lines with their tones; sentences are indented below a title."""
+        if self.title:
+            yield from ((line, "title") for line in fill(self.title, width, break_long_words=False).splitlines())
+        indent = GAP if self.title else ""
+        for said in self.sentences:
+            wrapped = fill(said, width, break_long_words=False, initial_indent=indent, subsequent_indent=indent)
+            yield from ((line, self.tone) for line in wrapped.splitlines())
+
+    def html(self) -> str:
+        """A heading and a paragraph for each sentence."""
+        head = f"<p><strong>{escape(self.title)}</strong></p>" if self.title else ""
+        style = f' style="color:{COLOURS[self.tone]}"' if self.tone in COLOURS else ""
+        return head + "".join(f"<p{style}>{escape(said)}</p>" for said in self.sentences)
+
+    def markdown(self) -> str:
+        """The title in bold, the sentences as a list."""
+        title = [f"**{self.title}**"] if self.title else []
+        return "\n\n".join([*title, *(["\n".join(f"- {said}" for said in self.sentences)] if self.sentences else [])])
+
+
+View = Sequence[Table | Prose]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 1, lead: int | None = None) -> Table:
+    """A table from its rows; the first `words` columns hold words, the others numbers.
+
+    Example:
+        >>> print(table(["model", "size"], [["a", "1"], ["bc", "20"]]).markdown().splitlines()[-1])
+        | bc | 20 |
+    """
+    cells = list(zip(*rows, strict=True)) or [()] * len(header)
+    columns = [Column(title, tuple(cells[place]), right=place >= words) for place, title in enumerate(header)]
+    return Table(tuple(columns), lead=words if lead is None else lead)
+
+
+def as_lines(view: View, width: int = 100) -> Iterator[Line]:
+    """The lines of a view in a terminal of that width, each with its tone; an empty line between its parts."""
+    blocks = [block for part in view for block in (part.parts(width) if isinstance(part, Table) else [part])]
+    for place, block in enumerate(blocks):
+        if place:
+            yield "", "plain"
+        yield from block.lines() if isinstance(block, Table) else block.lines(width)
+
+
+def as_text(view: View, width: int = 100) -> str:
+    """A view as plain text."""
+    return "\n".join(line for line, _ in as_lines(view, width))
+
+
+def as_html(view: View) -> str:
+    """A view as an HTML fragment, for a notebook."""
+    return "\n".join(part.html() for part in view)
+
+
+def as_markdown(view: View) -> str:
+    """A view as Markdown."""
+    return "\n\n".join(part.markdown() for part in view)
+
+
+def breakable(name: str) -> str:
+    """A name as escaped HTML that breaks after an underscore or a dot, if it must, rather than inside a word.
+
+    Example:
+        >>> breakable("zoo/lite_0 <b>")
+        'zoo/lite_<wbr>0 &lt;b&gt;'
+    """
+    return "<wbr>".join(escape(part) for part in re.split(r"(?<=[_.])(?=\w)", name))
+
+
+def _shortened(column: Column, room: int) -> Column:
+    cells = tuple(shortened_inside(cell, room) for cell in column.cells)
+    return replace(column, cells=cells) if len(set(cells)) == len(set(column.cells)) else column
