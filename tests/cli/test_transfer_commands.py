@@ -142,8 +142,8 @@ def test_results_of_two_sources_are_shown_each_under_its_name(runs: Path, data: 
     assert first.startswith("zoo/tiny_digits on ")
     for block, methods in ((first, ["head"]), (second, ["head", "scratch"])):
         lines = block.splitlines()
-        assert [line.split()[0] for line in lines[2 : 2 + len(methods)]] == methods
-        assert lines[2 + len(methods)].startswith("head: ")
+        assert [line.split()[0] for line in lines[3 : 3 + len(methods)]] == methods
+        assert lines[4 + len(methods)].startswith("head: ")
     assert "another network was trained, that of zoo/tiny_letters" in first
     assert "another network" not in second
 
