@@ -23,9 +23,9 @@ from foresight_measure import measure_all, measure_small_heads
 from foresight_report import foresight_lines
 
 from headstart.errors import InputError
-from headstart.experiments.data_sets import open_data_set, parse_places
-from headstart.experiments.results import Results
 from headstart.records import ModelCard
+from headstart_paper.data_sets import open_data_set, parse_places
+from headstart_paper.results import Results
 
 SETTINGS = {"study": "foresight", "version": 1}
 

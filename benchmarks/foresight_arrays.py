@@ -11,11 +11,11 @@ import numpy as np
 
 from headstart.data import Target, stratified_order
 from headstart.errors import InputError
-from headstart.experiments.data_sets import open_data_set
-from headstart.experiments.networks import candidates
 from headstart.extract import extract
 from headstart.records import ModelCard
 from headstart.sources import Candidate, Source
+from headstart_paper.data_sets import open_data_set
+from headstart_paper.networks import candidates
 
 SEED = 0
 TRAIN_RUNS = ((0, 600), (600, 1000), (1000, 2000))

@@ -12,12 +12,12 @@ import numpy as np
 from foresight_arrays import Rows
 from foresight_measure import BLOCKS, subsample
 
-from headstart.experiments.benchmark import jobs
-from headstart.experiments.benchmark.build import ROWS
-from headstart.experiments.benchmark.recipes import Plan
-from headstart.experiments.benchmark.stored import RESULTS, read_pairs, read_stored
-from headstart.experiments.results import Results, read_results
+from headstart.evaluation.benchmark.stored import RESULTS, read_pairs, read_stored
 from headstart.records import ModelCard
+from headstart_paper.benchmark import jobs
+from headstart_paper.benchmark.build import ROWS
+from headstart_paper.benchmark.recipes import Plan
+from headstart_paper.results import Results, read_results
 
 SIZES = {50: 3, 100: 3, 200: 1}
 PREFIX = "benchmark: "

@@ -10,7 +10,7 @@ from foresight_benchmark import PREFIX
 from scipy import stats
 
 from headstart.evaluation.forecast import weighted_kendall
-from headstart.experiments.results import Row
+from headstart_paper.results import Row
 
 IMAGENET = 1000  # classes of its head
 MOST = 0.9  # share of the sources that must have a score

@@ -10,10 +10,10 @@ from foresight_arrays import Pair, Rows, read_pairs
 from foresight_variants import VARIANTS, calibrated, centred, corrected, em_folds
 
 from headstart.data import stratified_order
-from headstart.experiments.results import Results
 from headstart.records import ModelCard
 from headstart.scores import evaluate, knn, leep_calibrated, leep_gaussian, leep_pooled, ridge_probe
 from headstart.train.head import fit_head
+from headstart_paper.results import Results
 
 SIZES = {50: 3, 100: 3, 200: 3, 500: 2, 1000: 1, 2000: 1}  # examples -> sub-samples of so many
 POOLS = ((500, 600), (1000, 1000), (2000, 2000))  # a sub-sample of at most so many is drawn from so many

@@ -6,7 +6,7 @@ import numpy as np
 from foresight_cases import Case, by_data, complete, head_sizes, kendall, mean_interval, regimes
 from foresight_measure import CENTRED, GAUSSIAN, POOLED
 
-from headstart.experiments.results import Row
+from headstart_paper.results import Row
 
 OUTCOMES = {
     "head": "head on the whole pool",

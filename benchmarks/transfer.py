@@ -20,7 +20,6 @@ from _results import write_section
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from headstart.experiments.networks import open_source
 from headstart.train.batches import TensorBatches, epoch_order
 from headstart.train.groups import Group
 from headstart.train.head import fit_head, fit_heads
@@ -28,6 +27,7 @@ from headstart.train.head_sgd import fit_heads_sgd
 from headstart.train.loop import fit
 from headstart.train.training import Training
 from headstart.transfers.network import transferable
+from headstart_paper.networks import open_source
 
 N, D, CLASSES = 250, 512, 5
 Result = TypeVar("Result")

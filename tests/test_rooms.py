@@ -1,18 +1,20 @@
 """The direction of the arrows: a room imports only from lower floors, and heavy libraries stay in their rooms."""
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import headstart
+import headstart_paper
 
 PACKAGE = Path(headstart.__file__).parent
+CLIENT = Path(headstart_paper.__file__).parent  # of the public names, as any user is
 
 FLOORS = (
     {"__main__"},
     {"cli"},
-    {"experiments"},
     {"ranking", "transfers", "meta"},
     {"evaluation", "report"},
     {"extract", "train"},
@@ -25,9 +27,9 @@ FLOORS = (
 )  # the top floor first
 
 AT_HOME = {
-    "torch": {"tasks", "data", "sources", "extract", "train", "transfers", "meta", "experiments", "torchvision_ops"},
-    "timm": {"data", "sources", "train", "transfers", "experiments"},
-    "torchvision": {"data", "sources", "train", "transfers", "experiments"},
+    "torch": {"tasks", "data", "sources", "extract", "train", "transfers", "meta", "torchvision_ops"},
+    "timm": {"data", "sources", "train", "transfers"},
+    "torchvision": {"data", "sources", "train", "transfers"},
     "matplotlib": {"plots", "report"},
     "typer": {"cli"},
     "click": {"cli"},
@@ -70,6 +72,8 @@ def faults(room: str, modules: list[str]) -> list[str]:
     found = []
     for module in modules:
         first, _, rest = module.partition(".")
+        if first == "headstart_paper":
+            found.append(f"{room} imports headstart_paper, which is a client of headstart")
         if first == "headstart" and rest and room != "__init__":
             other = rest.split(".")[0]
             if other != room and not other.startswith("__") and floor_of(other) <= floor_of(room):
@@ -77,6 +81,32 @@ def faults(room: str, modules: list[str]) -> list[str]:
         if first in AT_HOME and room not in AT_HOME[first]:
             found.append(f"{room} imports {first}, which lives in {sorted(AT_HOME[first])}")
     return found
+
+
+def inner_names(modules: list[str]) -> list[str]:
+    """The imports of a client that are not of a public name of a room (a package, or a file of the top folder)."""
+    found = []
+    for module in modules:
+        first, *rest = module.split(".")
+        if first != "headstart" or not rest:
+            continue
+        room = import_module(".".join(module.split(".")[:-1]))
+        public = getattr(room, "__all__", [name for name in vars(room) if not name.startswith("_")])
+        is_room = hasattr(room, "__path__") or len(rest) == 2
+        if not is_room or rest[-1] not in public:
+            found.append(module)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(CLIENT.rglob("*.py")), ids=lambda path: str(path.relative_to(CLIENT)))
+def test_the_reproduction_imports_public_names_only(path: Path) -> None:
+    assert inner_names(imported_modules(ast.parse(path.read_text()))) == []
+
+
+def test_an_inner_name_and_a_client_imported_by_the_package_are_found() -> None:
+    inner = ["headstart.train.loop.fit", "headstart.train.loop", "headstart.cli._guard", "headstart.train.fit"]
+    assert inner_names(inner) == inner[:3]
+    assert len(faults("evaluation", ["headstart_paper.table.lines"])) == 1
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         WriteError,
     )
     from headstart.evaluation import evaluate
-    from headstart.experiments.benchmark import benchmark
+    from headstart.evaluation.benchmark import benchmark
     from headstart.ranking import plan, rank
     from headstart.records import Extraction, Failure, ModelCard, RankedSource, Ranking, ScoreRow
     from headstart.report import write_report
@@ -107,7 +107,7 @@ _HOMES = {
     "plan": "ranking",
     "write_report": "report",
     "audit": "scores",
-    "benchmark": "experiments.benchmark",
+    "benchmark": "evaluation.benchmark",
     "evaluate": "evaluation",
     "load": "transfers",
     "transfer": "transfers",

@@ -312,9 +312,9 @@ def test_ctrl_c_leaves_with_130_and_says_that_the_work_is_kept(tmp_path: Path) -
         ("transfer x --model y --no-cache", "headstart.transfers.campaign.campaign", ""),
         ("transfer x --model y --no-cache --out run", "headstart.transfers.campaign.campaign", "in run"),
         ("predict run x", "headstart.transfers.load", ""),
-        ("reproduce table1 --out t.jsonl", "headstart.experiments.reproduce.prepare", "in t.jsonl"),
-        ("benchmark", "headstart.experiments.benchmark.benchmark", ""),
-        ("benchmark --build --out b", "headstart.experiments.benchmark.build.build", "in b"),
+        ("reproduce table1 --out t.jsonl", "headstart_paper.reproduce.prepare", "in t.jsonl"),
+        ("benchmark", "headstart.evaluation.benchmark.benchmark", ""),
+        ("reproduce benchmark --out b", "headstart_paper.benchmark.build.build", "in b"),
     ],
 )
 def test_ctrl_c_says_what_is_kept_and_where(

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from headstart.errors import ModelError
-from headstart.experiments.folded import Bias
 from headstart.meta.film import features_with, film_points, filmed
+from headstart_paper.folded import Bias
 
 
 class Pair(nn.Module):

@@ -5,7 +5,11 @@ from typing import Annotated
 import typer
 
 import headstart
+from headstart.cli._added import WithAdded
+from headstart.cli._given import refuse_given
+from headstart.cli._grids import present
 from headstart.cli._guard import guarded
+from headstart.cli._output import check_places, on_stdout
 from headstart.cli._variadic import VariadicCommand
 from headstart.cli.benchmark import benchmark
 from headstart.cli.evaluate import evaluate
@@ -15,14 +19,15 @@ from headstart.cli.predict import predict
 from headstart.cli.rank import EPILOG as RANK_EPILOG
 from headstart.cli.rank import rank
 from headstart.cli.report import report
-from headstart.cli.reproduce import EPILOG as REPRODUCE_EPILOG
-from headstart.cli.reproduce import reproduce
 from headstart.cli.scores import scores
 from headstart.cli.transfer import EPILOG as TRANSFER_EPILOG
 from headstart.cli.transfer import transfer
 
+__all__ = ["VariadicCommand", "app", "check_places", "guarded", "main", "on_stdout", "present", "refuse_given"]
+
 app = typer.Typer(
     name="headstart",
+    cls=WithAdded,
     help="Which pretrained model gives your task a head start?",
     no_args_is_help=True,
     add_completion=False,
@@ -55,8 +60,7 @@ app.command(no_args_is_help=True, epilog=TRANSFER_EPILOG)(guarded(transfer, resu
 app.command(no_args_is_help=True)(guarded(predict))
 app.command(no_args_is_help=True)(guarded(evaluate))
 app.command(no_args_is_help=True)(guarded(export))
-app.command(cls=VariadicCommand)(guarded(benchmark, resumes=True))
-app.command(cls=VariadicCommand, no_args_is_help=True, epilog=REPRODUCE_EPILOG)(guarded(reproduce, resumes=True))
+app.command()(guarded(benchmark))
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import typer
 
 from headstart.cli._output import on_stdout, write
 from headstart.cli._show import show
-from headstart.experiments.grid import Grid, page
+from headstart.records import Grid, page
 from headstart.records.table import Prose, table
 
 

@@ -3,8 +3,19 @@
 from headstart.data.arrays import read_arrays
 from headstart.data.open import open_target
 from headstart.data.order import limit, stratified_order
+from headstart.data.provenance import target_hash
 from headstart.data.reading import Reading
 from headstart.data.summary import summarize
 from headstart.data.target import Examples, Target
 
-__all__ = ["Examples", "Reading", "Target", "limit", "open_target", "read_arrays", "stratified_order", "summarize"]
+__all__ = [
+    "Examples",
+    "Reading",
+    "Target",
+    "limit",
+    "open_target",
+    "read_arrays",
+    "stratified_order",
+    "summarize",
+    "target_hash",
+]

@@ -3,9 +3,9 @@
 from headstart.evaluation.bounds import bounds
 from headstart.evaluation.compare import evaluate
 from headstart.evaluation.convergence import convergence
-from headstart.evaluation.forecast import Correlation, Forecast, Level, forecast, levels
+from headstart.evaluation.forecast import Correlation, Forecast, Level, forecast, levels, regret, weighted_kendall
 from headstart.evaluation.gain import Gain, gain
-from headstart.evaluation.metrics import MAIN, METRICS, metrics
+from headstart.evaluation.metrics import MAIN, METRICS, accuracy, macro_f1, metrics
 from headstart.evaluation.verdict import judge
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Forecast",
     "Gain",
     "Level",
+    "accuracy",
     "bounds",
     "convergence",
     "evaluate",
@@ -22,5 +23,8 @@ __all__ = [
     "gain",
     "judge",
     "levels",
+    "macro_f1",
     "metrics",
+    "regret",
+    "weighted_kendall",
 ]

@@ -7,6 +7,7 @@ from it alone.
 from headstart.records.extraction import Extraction
 from headstart.records.facts import Kind, ModelCard, Provenance, TargetSummary, Task
 from headstart.records.files import check_destination, finite_or_none, write_atomically, writing
+from headstart.records.grid import MISSING, Grid, counted, page
 from headstart.records.outcome import (
     Bound,
     Comparison,
@@ -21,6 +22,7 @@ from headstart.records.ranking import Failure, HeadView, RankedSource, Ranking, 
 from headstart.records.search import Ending, Method, Round, Search
 
 __all__ = [
+    "MISSING",
     "Bound",
     "Comparison",
     "Convergence",
@@ -28,6 +30,7 @@ __all__ = [
     "Ending",
     "Extraction",
     "Failure",
+    "Grid",
     "HeadView",
     "Kind",
     "Method",
@@ -45,7 +48,9 @@ __all__ = [
     "Task",
     "Verdict",
     "check_destination",
+    "counted",
     "finite_or_none",
+    "page",
     "write_atomically",
     "writing",
 ]

@@ -1,0 +1,1 @@
+"""Making the outcomes that `headstart benchmark` compares scores with: pictures, networks, transfers, scores."""

@@ -1,0 +1,143 @@
+"""Which pieces of work a run consists of: tasks of a row of the table, an outcome seed, a method."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from headstart.errors import InputError
+from headstart.records import counted
+from headstart_paper import paper
+from headstart_paper.data_sets import DataSet
+from headstart_paper.outcomes import Budget
+from headstart_paper.tasks import ClassTask, large_balanced, small_balanced, small_imbalanced
+
+SIDE_BY_SIDE = 16  # heads of small tasks that are trained in one product, and so finish together
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How far a run is scaled down, and its seed: everything that decides the numbers beside data and models."""
+
+    head_epochs: int = paper.EPOCHS["head"]
+    large_epochs: int = paper.EPOCHS["fine-tune large"]
+    small_epochs: int = paper.EPOCHS["fine-tune small"]
+    rate: float = paper.RATE
+    batch_size: int = paper.BATCH_SIZE
+    pool: int | None = None  # training examples of a class that tasks are drawn from; None: all
+    large_each: int | None = None  # training examples of a class in a large task; None: all of the pool
+    test_each: int | None = None  # test examples of a class; None: all
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises InputError where a number is out of its range."""
+        for name in ("head_epochs", "large_epochs", "small_epochs", "batch_size", "pool", "large_each", "test_each"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"`{name}` must be at least 1; got {value}.")
+        if not self.rate > 0:
+            raise InputError(f"`rate` must be positive; got {self.rate}.")
+
+    def budget(self, setting: str, method: str) -> Budget:
+        """The training of one method on tasks of one setting."""
+        epochs = self.large_epochs if setting in ("large", "convergence") else self.small_epochs
+        return Budget(self.head_epochs if method == "head" else epochs, self.rate, self.batch_size)
+
+    def differences(self, method: str, setting: str) -> list[str]:
+        """In words, where this is less than the paper's; empty for a run in full."""
+        full, said = Scale(), []
+        if method != "cnaps":  # which trains on no task
+            mine, theirs = self.budget(setting, method).epochs, full.budget(setting, method).epochs
+            if mine != theirs:
+                said.append(f"{counted(mine, 'epoch')} for {theirs}")
+            if self.rate != full.rate or self.batch_size != full.batch_size:
+                said.append(f"rate {self.rate:g}, batch {self.batch_size}")
+        if self.pool is not None:
+            said.append(f"drawn from {counted(self.pool, 'example')} a class")
+        if self.large_each is not None and setting in ("large", "convergence"):
+            said.append(f"{counted(self.large_each, 'training example')} a class")
+        if self.test_each is not None:
+            said.append(f"{counted(self.test_each, 'test example')} a class")
+        return said
+
+
+@dataclass(frozen=True)
+class Meta:
+    """What a meta-transfer learns to adapt from."""
+
+    data: tuple[str, ...]  # names of data sets, none of them the target's
+    episodes: int = 2000
+
+
+@dataclass(frozen=True)
+class Part:
+    """A row of the table with what stands in its slots here."""
+
+    row: paper.TableRow
+    source: str  # path or name of the model
+    data: str  # name of the data set
+    curve: bool = False
+    methods: tuple[str, ...] = ()  # more to run on the same tasks (convergence: scratch)
+    meta: Meta | None = None  # of a meta-transfer
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Work that is done, and written, at once."""
+
+    part: Part
+    method: str
+    numbers: tuple[int, ...]
+    outcome_seed: int = 0
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(key(self.part.row, self.part.curve, self.method, n, self.outcome_seed) for n in self.numbers)
+
+    def without(self, done: Iterable[str]) -> "Piece":
+        """Only the tasks that are not done yet."""
+        done = set(done)
+        kept = [n for n, name in zip(self.numbers, self.keys, strict=True) if name not in done]
+        return replace(self, numbers=tuple(kept))
+
+
+def key(row: paper.TableRow, curve: bool, method: str, number: int, outcome_seed: int) -> str:
+    """The name of one task's row in the results file."""
+    setting = f"{row.setting}-curve" if curve else row.setting
+    return f"{row.target}/{row.source}/{setting}/{method}/{number}/{outcome_seed}"
+
+
+@dataclass(frozen=True)
+class Order:
+    """How many tasks, and how many of them with how many seeds of the outcome."""
+
+    tasks: int = paper.TASKS
+    seeds: int = 1
+    seeded: int = 0  # the first so many tasks get all the seeds
+
+    def __post_init__(self) -> None:
+        """Raises InputError where a number is out of its range."""
+        if self.tasks < 1 or self.seeds < 1 or self.seeded < 0:
+            raise InputError(f"`tasks` and `seeds` must be at least 1; got {self.tasks} and {self.seeds}.")
+
+
+def pieces(parts: Sequence[Part], order: Order) -> list[Piece]:
+    """All the work, the first tasks of every row before the later ones of any."""
+    found: list[Piece] = []
+    for part in parts:
+        for method in (part.row.method, *part.methods):
+            for seed in range(1 if method == "cnaps" else order.seeds):  # forward passes have no seed
+                count = order.tasks if seed == 0 else min(order.seeded, order.tasks)
+                step = SIDE_BY_SIDE if method == "head" and part.row.setting != "large" else 1
+                for first in range(0, count, step):
+                    found.append(Piece(part, method, tuple(range(first, min(first + step, count))), seed))
+    return sorted(found, key=lambda piece: (piece.outcome_seed > 0, piece.numbers[0]))
+
+
+def make_task(part: Part, number: int, data: DataSet, scale: Scale) -> ClassTask:
+    """Task `number` of a row on a data set."""
+    row, labels = part.row, (data.train.labels, data.test.labels)
+    if row.setting == "large":
+        return large_balanced(*labels, number, seed=scale.seed, each=scale.large_each)
+    if row.setting == "imbalanced":
+        return small_imbalanced(*labels, number, seed=scale.seed)
+    classes, each = paper.SMALL[row.target]
+    return small_balanced(*labels, number, seed=scale.seed, classes=classes, each=each, setting=row.setting)

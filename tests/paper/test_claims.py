@@ -1,0 +1,42 @@
+"""The abstract's claims beside obtained rows."""
+
+from headstart_paper import paper
+from headstart_paper.claims import claims_grid
+from headstart_paper.correlate import Coefficient
+from headstart_paper.table import Line
+
+
+def line(name: str, leep: float, nce: float, h: float | None, *, low: float = 0.1, tasks: int = 200) -> Line:
+    row = next(row for row in (*paper.ROWS, *paper.BEYOND) if row.name == name)
+    values = {"leep": (leep, low), "nce": (nce, nce - 0.1), "h_score": (h, (h or 0) - 0.1)}
+    found = {key: None if value is None else Coefficient(value, 0.0, low, 1.0) for key, (value, low) in values.items()}
+    return Line(row, "net", "data", "net on data", tasks, (), found, {}, {}, None, 0.5, 1.0)
+
+
+def test_each_claim_is_counted_over_the_rows_with_tasks_enough() -> None:
+    grid = claims_grid(
+        [
+            line("cifar100/imagenet/large/head", 0.9, 0.8, 0.6),
+            line("cifar100/imagenet/small/head", 0.52, 0.3, 0.4),  # +30 % over the better
+            line("cifar100/cifar10/small/head", 0.9, 0.1, None),  # gains most, but is not of the claim
+            line("cifar100/cifar10/imbalanced/head", 0.2, 0.3, 0.1, low=-0.1),
+            line("cifar100/imagenet/imbalanced/head", -0.5, 0.9, 0.9, tasks=19),
+            line("cifar100/imagenet/imbalanced/fine-tune", 0.2, 0.05, 0.01),  # four times what may be 0
+            line(paper.BEYOND[0].name, -0.5, 0.9, 0.9),  # not in the paper
+        ]
+    )
+    assert grid is not None
+    assert [cells[2] for cells in grid.cells] == [
+        "in 4 of 5 lines",
+        "in 3 of 4 lines",
+        "in 4 of 5 lines",
+        "up to +30 % (net on data, small, head)",
+    ]
+    assert grid.cells[3][1] == "up to +30 %"
+
+
+def test_coefficients_below_zero_have_no_ratio_and_few_tasks_no_grid() -> None:
+    grid = claims_grid([line("cifar100/imagenet/large/head", 0.9, -0.2, -0.3)])
+    assert grid is not None
+    assert [cells[2] for cells in grid.cells] == ["in 1 of 1 line", "-", "in 1 of 1 line", "-"]
+    assert claims_grid([line("cifar100/imagenet/large/head", 0.9, 0.8, 0.7, tasks=19)]) is None

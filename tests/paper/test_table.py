@@ -1,0 +1,281 @@
+"""The table from rows made by hand: the right rows, coefficients, words about scale, and published numbers beside."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from headstart.errors import InputError
+from headstart.evaluation import levels
+from headstart.plots import Cloud
+from headstart_paper import paper
+from headstart_paper.figures import bins_of, draw, find_figure
+from headstart_paper.plan import Order, Part, Scale, pieces
+from headstart_paper.results import Stored, read_results
+from headstart_paper.run import settings_of
+from headstart_paper.selection import choices, selection_grid, static
+from headstart_paper.table import beyond_grid, confound_grid, lines, main_grid, read_published
+
+SHIPPED = Path(__file__).parents[2] / "reproductions" / "results"
+NAMES = ("leep", "nce", "h_score", "leep_loo", "knn", "minus_log_classes")
+
+
+def rows(name: str, count: int = 12, seeds: int = 1, **more: Any) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(count):
+        classes = 2 + number % 5
+        quality = rng.normal()
+        scores = {score: quality + rng.normal() - np.log(classes) for score in NAMES}
+        scores["minus_log_classes"] = -np.log(classes)
+        for seed in range(seeds):
+            accuracy = 1 / classes + 0.05 * quality + 0.01 * rng.normal()
+            made.append(
+                {
+                    "key": f"{name}/{number}/{seed}",
+                    "row": name,
+                    "model": "net",
+                    "data": "Fashion-MNIST",
+                    "method": name.split("/")[3],
+                    "number": number,
+                    "outcome_seed": seed,
+                    "classes": classes,
+                    "n": 100,
+                    "accuracy": accuracy,
+                    "f1": accuracy / 2,
+                    "scores": scores,
+                    "seconds": 2.0,
+                    **more,
+                }
+            )
+    return made
+
+
+def stored(*made: list[dict[str, Any]], scale: Scale | None = None) -> Stored:
+    return Stored(settings_of(scale or Scale()), tuple(row for group in made for row in group), ())
+
+
+HEAD = "fashion-mnist/cifar10/large/head"
+
+
+def test_the_paper_has_21_rows_and_the_ninth_figure_is_the_last() -> None:
+    assert len(paper.ROWS) == len({row.name for row in paper.ROWS}) == 21
+    assert [figure.number for figure in paper.FIGURES] == list(range(1, 10))
+
+
+def test_a_line_holds_scipys_coefficient_of_the_first_seed() -> None:
+    made = rows(HEAD, seeds=3)
+    (line,) = lines([stored(made)])
+    first = [row for row in made if row["outcome_seed"] == 0]
+    told = stats.pearsonr([row["scores"]["leep"] for row in first], [row["accuracy"] for row in first])
+    found = line.coefficients["leep"]
+    assert found is not None
+    assert (found.value, found.p) == pytest.approx((told.statistic, told.pvalue))
+    assert line.tasks == 12
+    assert line.ceiling is not None
+    assert 0.9 < line.ceiling <= 1
+    assert line.partial["minus_log_classes"] is None  # it is what is held fixed
+
+
+def test_imbalanced_rows_are_about_f1() -> None:
+    made = rows("fashion-mnist/cifar10/imbalanced/head", f1=0.5)
+    (line,) = lines([stored(made)])
+    assert line.coefficients["leep"] is None  # F1 does not vary here, though the accuracy does
+    assert not line.row.in_paper
+
+
+def test_curves_are_no_rows_of_the_table() -> None:
+    assert lines([stored(rows(HEAD, curve=[0.1, 0.2]))]) == []
+
+
+def test_every_row_of_the_paper_is_shown_run_or_not_and_the_scale_is_said() -> None:
+    found = lines([stored(rows(HEAD), scale=Scale(head_epochs=5, pool=40, test_each=7))])
+    grid = main_grid(found)
+    assert len(grid.cells) == 21
+    assert sum("not run" in row for row in grid.cells) == 20
+    said = next(note for note in grid.notes if note.startswith("scaled down"))
+    alone = lines([stored(rows(HEAD, count=1), scale=Scale(head_epochs=1))])
+    assert alone[0].scaled == ("1 task for 200", "1 epoch for 100")
+    for word in ("12 tasks for 200", "5 epochs for 100", "drawn from 40 examples a class", "7 test examples a class"):
+        assert word in said
+    assert paper.NOT_AT_HAND in grid.notes
+
+
+def test_a_stand_in_is_called_one() -> None:
+    made = rows("cifar100/cifar10/small/head", data="Grocery Store")
+    real = rows("cifar100/imagenet/small/head", data="CIFAR-100")
+    other = rows("fashion-mnist/cifar10/small/head", data="MNIST")
+    cells = ["".join(row) for row in main_grid(lines([stored(made, real, other)])).cells]
+    assert sum("net on MNIST (stand-in)" in cell for cell in cells) == 1
+    assert sum("net on Grocery Store (stand-in)" in cell for cell in cells) == 1
+    assert sum("net on CIFAR-100" in cell and "(stand-in)" not in cell for cell in cells) == 1
+
+
+def test_files_of_other_settings_are_shown_side_by_side_never_pooled() -> None:
+    found = lines([stored(rows(HEAD)), stored(rows(HEAD, count=8), scale=Scale(pool=9))])
+    assert [(line.tasks, len(line.scaled)) for line in found] == [(12, 1), (8, 2)]
+
+
+@pytest.mark.parametrize(("field", "words"), [("fingerprint", "another model"), ("data_hash", "other data")])
+def test_a_file_that_holds_two_models_under_one_name_is_neither_shown_nor_drawn(
+    tmp_path: Path, field: str, words: str
+) -> None:
+    mixed = stored(rows(HEAD, **{field: "a"}), [row | {"key": "other"} for row in rows(HEAD, **{field: "b"})])
+    told = f"row other was made with {words} than row {HEAD}/0/0, and both are of {HEAD}. Remove"
+    with pytest.raises(InputError, match=told):
+        lines([mixed])
+    with pytest.raises(InputError, match=told):
+        draw(find_figure("figure6"), [mixed], tmp_path)
+
+
+def test_published_numbers_come_from_a_file_of_known_rows(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(f"row,leep,nce,h\n{HEAD},0.5,0.25,\n")
+    grid = main_grid(lines([stored(rows(HEAD))]), read_published(path))
+    assert any(row[-3:] == ("0.500", "0.250", "-") for row in grid.cells)
+    assert paper.NOT_AT_HAND not in grid.notes
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("row,leep,nce,h\nnone/such,1,1,1\n", "line 2: `none/such` is no row of Table 1"),
+        (f"row,leep,nce,h\n{HEAD[:-1]},1,1,1\n", f"Did you mean `{HEAD}`"),
+        (f"row,leep,nce,h\n{HEAD},,,\n{HEAD},1,1,1\n", "line 3: .* is there twice"),
+        (f"row,leep,nce,h\n{HEAD},0.5,x,\n", "line 2: `x` is no correlation coefficient"),
+        (f"row,leep,nce,h\n{HEAD},0.5,99,\n", "line 2: `99` is no correlation coefficient"),
+        ("row,leep\nx,y\n", "has no column `nce`, `h`"),
+        ("row;leep;nce;h\n", "has no column `row`, `leep`"),
+        ("", "has no column `row`"),
+    ],
+)
+def test_a_wrong_file_of_published_numbers_is_refused_with_its_line(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(content)
+    with pytest.raises(InputError, match=words):
+        read_published(path)
+
+
+def test_published_numbers_from_a_spreadsheet_are_read_and_a_missing_file_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(f"row,leep,nce,h,note\n {HEAD} , 0.5,,-0.25,mine\n", encoding="utf-8-sig")
+    assert read_published(path) == {HEAD: (0.5, None, -0.25)}
+    with pytest.raises(InputError, match=r"gone.csv cannot be read: No such file"):
+        read_published(tmp_path / "gone.csv")
+
+
+def test_the_page_of_the_table_has_every_row_of_the_paper_to_fill_in(tmp_path: Path) -> None:
+    text = (SHIPPED.parent / "table1.md").read_text()
+    block = text.split("```csv\n")[1].split("```")[0]
+    path = tmp_path / "p.csv"
+    path.write_text(block)
+    assert list(read_published(path)) == [row.name for row in paper.ROWS]
+    assert set(read_published(path).values()) == {(None, None, None)}
+
+
+def test_the_confound_is_shown_where_the_number_of_classes_varies() -> None:
+    found = lines([stored(rows(HEAD))])
+    grid = confound_grid(found)
+    assert grid is not None
+    assert [row[1] for row in grid.cells] == ["given C", "over chance"]
+    assert "| net, Fashion-MNIST, large, head |" in grid.markdown()
+    assert confound_grid(lines([stored(rows(HEAD, classes=3))])) is None
+    assert len(beyond_grid(found).header) == len(beyond_grid(found).cells[0])
+
+
+@pytest.mark.parametrize("name", ["figure6", "figure9"])
+def test_figures_are_drawn_from_rows_and_say_their_scale(tmp_path: Path, name: str) -> None:
+    tune = "fashion-mnist/cifar10/large/fine-tune"
+    curves = [rows(tune, method=method, curve=[0.2, 0.3]) for method in ("fine-tune", "scratch")]
+    written, words = draw(find_figure(name), [stored(rows(HEAD), rows(tune), *curves)], tmp_path)
+    assert [path.suffix for path in written] == [".png", ".svg"]
+    assert all(path.stat().st_size > 2000 for path in written)
+    assert all("12 tasks for 200" in line for line in words)
+
+
+def test_a_figure_drawn_from_a_stand_in_says_so(tmp_path: Path) -> None:
+    made = rows("cifar100/cifar10/small/head", data="Grocery Store")
+    _, svg = draw(find_figure("figure2"), [stored(made)], tmp_path)[0]
+    assert "here Grocery Store in its place" in svg.read_text()
+    real = rows("cifar100/cifar10/small/head", data="CIFAR-100")
+    _, svg = draw(find_figure("figure2"), [stored(real)], tmp_path)[0]
+    assert "in its place" not in svg.read_text()
+
+
+def test_a_panel_that_is_about_either_target_calls_a_stand_in_one(tmp_path: Path) -> None:
+    made = rows("cifar100/cifar10/imbalanced/head", data="TrashNet")
+    real = rows("fashion-mnist/cifar10/imbalanced/head")
+    words = draw(find_figure("figure8"), [stored(made, real)], tmp_path)[1]
+    assert [line.partition(",")[0] for line in words] == ["net on TrashNet (stand-in)", "net on Fashion-MNIST"]
+
+
+def test_a_figure_never_pools_rows_of_two_files(tmp_path: Path) -> None:
+    files = [stored(rows(HEAD)), stored(rows(HEAD, count=8), scale=Scale(pool=9))]
+    words = draw(find_figure("figure6"), files, tmp_path)[1]
+    assert words == [
+        "net on Fashion-MNIST, re-trained head: 12 tasks for 200",
+        "net on Fashion-MNIST, file 2, re-trained head: 8 tasks for 200; drawn from 9 examples a class",
+    ]
+
+
+def test_levels_are_those_of_the_evaluation_room_and_shared_by_the_methods_of_a_panel() -> None:
+    rng = np.random.default_rng(3)
+    one, two = Cloud("head", rng.normal(size=50), rng.normal(size=50)), Cloud("tuned", np.array([9.0]), np.array([1.0]))
+    alone = levels(one.scores, one.outcomes)
+    assert bins_of([one]) == [[(level.mean, level.error, level.count) for level in alone]]
+    assert [count for _, _, count in bins_of([one, two])[1]] == [0, 0, 0, 0, 1]
+    assert bins_of([one, two])[0][4][2] == 0
+
+
+def test_convergence_needs_the_reference_of_the_same_tasks(tmp_path: Path) -> None:
+    made = rows("fashion-mnist/cifar10/large/fine-tune", curve=[0.2, 0.3])
+    with pytest.raises(InputError, match="needs the training from scratch"):
+        draw(find_figure("figure9"), [stored(made)], tmp_path)
+
+
+def test_figures_without_rows_or_without_their_method_say_so(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="hold no rows for figure6"):
+        draw(find_figure("figure6"), [stored()], tmp_path)
+    with pytest.raises(InputError, match="hold no rows for figure3"):
+        draw(find_figure("figure3"), [stored(rows("cifar100/imagenet/small/head"))], tmp_path)
+
+
+def test_the_static_list_never_sees_its_own_target(tmp_path: Path) -> None:
+    made = []
+    for data, outcomes in (("A", (0.5, 0.6, 0.9)), ("B", (0.4, 0.8, 0.6)), ("C", (0.1, 0.2, 0.3))):
+        for place, outcome in enumerate(outcomes):
+            scores = {"leep": outcome - 1, "source_accuracy": place / 10, "minus_log_classes": -1.0}
+            made.append(
+                {"key": f"selection/{data}/m{place}", "kind": "selection", "data": data, "model": f"m{place}"}
+                | {"n": 9, "accuracy": outcome, "scores": scores}
+            )
+    found = choices(stored(made))
+    assert static(found)[0].tolist() == pytest.approx([0.25, 0.5, 0.45])
+    grid = selection_grid(found)
+    assert grid.cells[0][:4] == ("leep", "3", "3", "1.000")
+    assert {row[0] for row in grid.cells} == {"leep", "source_accuracy", "static list", "random"}
+    written, _ = draw(find_figure("figure5"), [stored(made)], tmp_path)
+    assert len(written) == 6
+
+
+def test_work_is_cut_so_that_a_kill_loses_one_task_or_a_few_small_heads() -> None:
+    by_name = {row.name: row for row in (*paper.ROWS, *paper.BEYOND)}
+    small = Part(by_name["fashion-mnist/cifar10/small/head"], "m", "d")
+    tune = Part(by_name["fashion-mnist/cifar10/small/fine-tune"], "m", "d")
+    made = pieces([small, tune], Order(tasks=20, seeds=3, seeded=2))
+    assert all(len(piece.numbers) == 1 for piece in made if piece.method == "fine-tune")
+    keys = [key for piece in made for key in piece.keys]
+    assert len(keys) == len(set(keys)) == 2 * (20 + 2 * 2)
+    assert made[0].without(made[0].keys[:3]).numbers == made[0].numbers[3:]
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_the_results_that_are_kept_with_the_code_can_be_read_and_shown(path: Path) -> None:
+    kept = read_results(path)
+    found = lines([kept])
+    assert found or choices(kept) or all(len(row["curve"]) == kept.settings["large_epochs"] for row in kept.rows)
+    for line in found:
+        rows_of_line = [row for row in kept.rows if row.get("row") == line.row.name and "curve" not in row]
+        assert line.tasks == len({row["number"] for row in rows_of_line})
