@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from headstart.cli import VariadicCommand, check_places, guarded, on_stdout, present, refuse_given
-from headstart.errors import InputError, MissingExtra
+from headstart.errors import InputError, require
 from headstart.records import check_destination
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ EPILOG = (
 )
 
 
-BASE = ("torch", "timm", "torchvision")
-EXTRA = ("matplotlib",)  # and pyarrow, for data sets in Parquet files: named when one is opened
+LIBRARIES = ("torch", "timm", "torchvision", "matplotlib", "filelock")  # asked for before anything is computed
 OF_THE_BENCHMARK = ("name", "data", "out", "jobs")
 OF_A_RUN = (
     *("tasks", "epochs", "pool", "each", "test_each", "seed", "seeds", "seeded", "episodes"),
@@ -335,12 +334,10 @@ def _tell(text: str) -> None:
 
 
 def _check_installed() -> None:
-    """Raises MissingExtra, before anything is computed, where a library that a run needs is not installed."""
-    absent = [name for name in (*BASE, *EXTRA) if find_spec(name) is None]
-    if absent:
-        raise MissingExtra(
-            f"`headstart reproduce` needs {' and '.join(absent)}. Run: pip install 'headstart[reproduce]'"
-        )
+    """Raises MissingExtra where a library of the extra `reproduce` is not installed."""
+    for library in LIBRARIES:
+        if find_spec(library) is None:
+            require(library, "`headstart reproduce`", "reproduce")
 
 
 def _make_benchmark(context: typer.Context, out: Path, data: list[str], jobs: int) -> None:

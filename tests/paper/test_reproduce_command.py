@@ -400,7 +400,7 @@ def test_the_list_names_the_table_the_nine_figures_and_what_brings_data(run: Run
 
 
 def test_a_library_that_is_missing_is_named_with_its_pip_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headstart_paper.cli.EXTRA", ("matplotlib", "no_such_library"))
+    monkeypatch.setattr("headstart_paper.cli.LIBRARIES", ("torch", "no_such_library"))
     result = run("reproduce", "table1")
     assert result.exit_code == 1
     assert "needs no_such_library. Run: pip install 'headstart[reproduce]'" in result.stderr
