@@ -10,17 +10,22 @@ import pytest
 import headstart
 
 HEAVY = ("torch", "matplotlib", "torchvision", "timm", "sklearn", "scipy", "pandas", "rich", "typer")
+SLOW = ("numba", "scipy.stats", "scipy.optimize")
 
 
 def loaded_by(statement: str) -> set[str]:
     """Which heavy libraries a fresh interpreter holds after `statement`."""
-    code = f"{statement}\nimport sys; print(*(name for name in {HEAVY} if name in sys.modules))"
+    code = f"{statement}\nimport sys; print(*(name for name in {HEAVY + SLOW} if name in sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     return set(done.stdout.split())
 
 
 def test_importing_the_package_loads_no_heavy_library() -> None:
     assert loaded_by("import headstart") == set()
+
+
+def test_the_scores_load_no_library_that_only_some_of_them_need() -> None:
+    assert not {"sklearn", "pandas", "numba", "scipy.stats", "scipy.optimize"} & loaded_by("import headstart.scores")
 
 
 def test_a_heavy_library_would_be_seen() -> None:

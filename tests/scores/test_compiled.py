@@ -16,7 +16,7 @@ def test_a_loop_without_a_place_for_its_cache_is_compiled_all_the_same():
     )
     function = compiled(namespace["total"])
     assert function(5) == 10
-    assert function.signatures, "it was compiled"
+    assert function.machine_code.signatures, "it was compiled"
 
 
 def test_threads_follow_the_environment(monkeypatch):

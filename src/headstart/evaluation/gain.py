@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from headstart.errors import InputError, did_you_mean
 from headstart.evaluation.metrics import CLASS_MEANS, LOWER_IS_BETTER, METRICS, SHARES
@@ -89,7 +89,7 @@ def gain(
     of_seeds = 0.0
     if len(pairs) > 1:
         error = by_seed.std(ddof=1) / np.sqrt(len(pairs))
-        of_seeds = float(stats.t.ppf((1 + level) / 2, len(pairs) - 1)) * error
+        of_seeds = float(special.stdtrit(len(pairs) - 1, (1 + level) / 2)) * error
     reach = None if of_test is None else float(np.hypot(of_test, of_seeds))
     return Gain(
         float(np.mean([function(labels, run.outputs) for run in transfer])),

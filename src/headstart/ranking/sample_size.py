@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from scipy import optimize, stats
+import scipy
 
 from headstart.errors import InputError
 from headstart.records import RankedSource, Ranking
@@ -92,7 +92,7 @@ def plan(ranking: Ranking, *, power: float = 0.9, level: float = 0.95) -> Plan:
         )
     difference = first.scores[ranking.sort].value - second.scores[ranking.sort].value
     now = min(row.examples or ranking.target.n for row in (first, second))
-    margin = stats.t.ppf(0.975, GROUPS - 1) * error
+    margin = scipy.special.stdtrit(GROUPS - 1, 0.975) * error
     needed = separation(power, level) * error
 
     def examples(gap: float) -> int | None:
@@ -130,5 +130,7 @@ def separation(power: float, level: float, groups: int = GROUPS) -> float:
         >>> round(separation(0.9, 0.95), 2), round(separation(0.9, 0.95, groups=10**6), 2)  # 1.64 + 1.28 in the limit
         (3.04, 2.93)
     """
-    bar = stats.t.ppf(level, groups - 1)
-    return float(optimize.brentq(lambda gap: stats.nct.sf(bar, groups - 1, gap) - power, -FARTHEST, FARTHEST))
+    bar = scipy.special.stdtrit(groups - 1, level)
+    return float(
+        scipy.optimize.brentq(lambda gap: scipy.stats.nct.sf(bar, groups - 1, gap) - power, -FARTHEST, FARTHEST)
+    )

@@ -1,6 +1,6 @@
 """The score that can say no: has the source's classifier any skill on the target beyond its class frequencies?"""
 
-from scipy import stats
+from scipy import special
 
 from headstart.ranking.interval import estimate
 from headstart.scores import Evaluation
@@ -24,7 +24,7 @@ def verdict(evaluation: Evaluation | None, level: float = 0.95) -> tuple[str | N
     skill = None if evaluation is None else estimate(evaluation, level)
     if evaluation is None or skill is None:
         return None, False
-    threshold = float(stats.t.ppf(level, skill.degrees)) * skill.standard_error
+    threshold = float(special.stdtrit(skill.degrees, level)) * skill.standard_error
     if skill.value > threshold:
         return "better than guessing the class frequencies", False
     claim = "no better" if skill.value <= 0 else "not shown to be better"

@@ -1,5 +1,7 @@
 """Transferability scores: arrays in, float out, higher is better. `SCORES` describes them all."""
 
+from typing import TYPE_CHECKING
+
 from headstart.scores._evaluate import Evaluation, evaluate
 from headstart.scores._inputs import Inputs
 from headstart.scores._rows import SCORES, find
@@ -29,13 +31,15 @@ from headstart.scores.otce import OTCEParts, fit_otce, otce, otce_parts
 from headstart.scores.pactran import pactran_dirichlet, pactran_gamma
 from headstart.scores.pactran_gaussian import pactran_gaussian
 from headstart.scores.parc import parc
-from headstart.scores.predictor import ExpectedEmpiricalPredictor
 from headstart.scores.random import random
 from headstart.scores.ridge_probe import ridge_probe
 from headstart.scores.sfda import sfda
 from headstart.scores.soft_nce import soft_nce
 from headstart.scores.source_accuracy import source_accuracy
 from headstart.scores.transrate import transrate
+
+if TYPE_CHECKING:
+    from headstart.scores.predictor import ExpectedEmpiricalPredictor
 
 __all__ = [
     "SCORES",
@@ -106,3 +110,11 @@ __all__ = [
     "transrate",
     "weighted_taus",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "ExpectedEmpiricalPredictor":  # scikit-learn takes a second to import, and nothing else here needs it
+        from headstart.scores.predictor import ExpectedEmpiricalPredictor
+
+        return ExpectedEmpiricalPredictor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

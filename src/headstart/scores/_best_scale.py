@@ -1,8 +1,8 @@
 """From what speaks for each target class to its probability, at the scale that the labels like best."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.optimize import brentq
 from scipy.special import log_softmax
 
 from headstart.errors import InputError
@@ -52,7 +52,7 @@ def at_best_scale(
     elif slope(SHARPEST) >= 0:
         scale = np.exp(SHARPEST)
     else:
-        scale = np.exp(brentq(slope, FLATTEST, SHARPEST, xtol=1e-9))
+        scale = np.exp(scipy.optimize.brentq(slope, FLATTEST, SHARPEST, xtol=1e-9))
     return log_softmax(offsets + scale * unit, axis=1)
 
 

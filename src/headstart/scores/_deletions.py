@@ -23,11 +23,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import xlogy
 
-from headstart.scores import _kernels
 from headstart.scores._checks import Labels
 from headstart.scores._compiled import compiled
 from headstart.scores._head_counts import HeadCounts
 from headstart.scores._influence import spread_of
+from headstart.scores._kernels import likelihood_without_own
 from headstart.scores._table import Spread
 from headstart.scores._threads import over_shares, thread_count
 
@@ -128,7 +128,7 @@ def _sums_without(rows, codes, scale, joint, counts, prior, out, sums):
         others = kept.sum() - 1 + len(kept) / 2
         for y in range(len(kept)):
             left[y] += prior * (kept[y] - 0.5) / others
-        _kernels.likelihood_without_own(rows, codes, scale, left, mass, likelihood)
+        likelihood_without_own(rows, codes, scale, left, mass, likelihood)
         total = 0.0
         for j in range(len(rows)):
             if j != out[s, 0] and j != out[s, 1]:

@@ -8,8 +8,8 @@ from itertools import combinations
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from headstart.errors import InputError
 from headstart.scores._rows import SCORES
@@ -136,8 +136,8 @@ def weighted_taus(score: ArrayLike, outcome: ArrayLike) -> dict[str, float]:
         raise InputError(
             f"`score` and `outcome` need one value for each of at least two sources; got {a.shape}, {b.shape}."
         )
-    by_score = float(stats.weightedtau(a, b, rank=None).statistic)
-    by_truth = float(stats.weightedtau(b, a, rank=None).statistic)
+    by_score = float(scipy.stats.weightedtau(a, b, rank=None).statistic)
+    by_truth = float(scipy.stats.weightedtau(b, a, rank=None).statistic)
     return {"truth": by_truth, "score": by_score, "both": (by_truth + by_score) / 2}
 
 
@@ -334,7 +334,7 @@ def _copies(columns: Mapping[str, np.ndarray]) -> list[Finding]:
             continue
         if np.allclose(a[both], b[both], rtol=1e-9, atol=0):
             how = "are equal"
-        elif both.sum() >= 4 and abs(stats.pearsonr(a[both], b[both]).statistic) > 1 - 1e-9:
+        elif both.sum() >= 4 and abs(scipy.stats.pearsonr(a[both], b[both]).statistic) > 1 - 1e-9:
             how = "are a straight line of each other"
         else:
             continue
@@ -355,7 +355,7 @@ def _check_claim(claim: Claim, score: np.ndarray, outcome: np.ndarray) -> list[F
     half = 0.5 * 10.0**-claim.decimals + 1e-12
     if claim.statistic == "weighted_tau":
         return _which_tau(claim, weighted_taus(a, b), half)
-    one = {"pearson": stats.pearsonr, "spearman": stats.spearmanr, "kendall": stats.kendalltau}
+    one = {"pearson": scipy.stats.pearsonr, "spearman": scipy.stats.spearmanr, "kendall": scipy.stats.kendalltau}
     if claim.statistic not in one:
         raise InputError(f"`statistic` must be pearson, spearman, kendall or weighted_tau; got {claim.statistic!r}.")
     value = float(one[claim.statistic](a, b).statistic)

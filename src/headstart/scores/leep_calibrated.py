@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int, Shaped
-from scipy.optimize import minimize_scalar
 
 from headstart.scores._centred_rows import centred_rows, mean_weights
 from headstart.scores._checks import check_groups, check_labels, check_logits, check_probs
@@ -132,7 +132,7 @@ def _search(
     losses = [loss(point) for point in GRID]
     at = int(np.argmin(losses))
     bounds = (GRID[max(0, at - 1)], GRID[min(len(GRID) - 1, at + 1)])
-    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": PRECISION})
+    found = scipy.optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": PRECISION})
     if found.fun <= losses[at]:
         return float(found.x), -float(found.fun)
     return float(GRID[at]), -losses[at]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from scipy import stats
+from scipy import special
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_groups
@@ -95,7 +95,7 @@ def skill_test(
     skill = mean_log(likelihoods_without_own(head, prior), head) - _guess(head.labels.counts)
     deleted = loo_deleted(head, codes, prior) - _guesses_without(head.labels, codes)
     error = float(np.sqrt((count - 1) / count * ((deleted - deleted.mean()) ** 2).sum()))
-    p_value = float(stats.t.sf(skill / error, count - 1)) if error > 0 else float(skill <= 0)
+    p_value = float(special.stdtr(count - 1, -skill / error)) if error > 0 else float(skill <= 0)
     return SkillTest(float(skill), error, p_value, count - 1)
 
 

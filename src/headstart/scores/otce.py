@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Shaped
-from scipy import optimize, sparse, special
+from scipy import sparse, special
 
 from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_labels
@@ -146,7 +147,7 @@ def fit_otce(parts: Sequence[OTCEParts], outcomes: Sequence[float]) -> tuple[flo
 def _exact(cost: Float[np.ndarray, "m n"]) -> sparse.coo_array:
     m, n = cost.shape
     if m == n:
-        rows, columns = optimize.linear_sum_assignment(cost)
+        rows, columns = scipy.optimize.linear_sum_assignment(cost)
         return sparse.coo_array((np.full(n, 1 / n), (rows, columns)), shape=(m, n))
     if m * n > _LARGEST_PROGRAM:
         raise InputError(
@@ -157,7 +158,7 @@ def _exact(cost: Float[np.ndarray, "m n"]) -> sparse.coo_array:
     right = sparse.kron(np.ones((1, m)), sparse.eye_array(n))
     shares = np.concatenate([np.full(m, 1 / m), np.full(n, 1 / n)])
     unit = max(cost.max(), np.finfo(float).tiny)
-    found = optimize.linprog(cost.ravel() / unit, A_eq=sparse.vstack([left, right]).tocsr(), b_eq=shares)
+    found = scipy.optimize.linprog(cost.ravel() / unit, A_eq=sparse.vstack([left, right]).tocsr(), b_eq=shares)
     if found.x is None:
         raise InputError(f'the transport programme found no plan ({found.message}); pass coupling="entropic".')
     return sparse.coo_array(np.maximum(found.x, 0.0).reshape(m, n))

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Shaped
-from scipy import optimize
 
 from headstart.errors import InputError
 from headstart.scores._checks import block_rows, check_features, check_labels
@@ -112,7 +112,7 @@ def fit_softmax(
     start = np.concatenate([np.zeros((x.shape[1], classes)), np.log(counts / n)[None, :]]).ravel()
     options = {"maxiter": _STEPS, "maxfun": 2 * _STEPS, "ftol": TOLERANCE, "gtol": 1e-9}
     with one_matrix_thread():  # the blocks have threads of their own
-        found = optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        found = scipy.optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     if found.nit >= _STEPS:
         raise NotApplicableError(
             f"the linear classifier did not settle in {_STEPS} steps; the classes are separated by a wide margin. "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from scipy import stats
+from scipy import special
 
 from headstart.errors import InputError
 
@@ -134,5 +134,5 @@ def t_interval(value: float, error: float, degrees: float, level: float = 0.95) 
         >>> round(t_interval(1.0, 0.5, 1e9).high, 4)
         1.98
     """
-    reach = float(stats.t.ppf((1 + level) / 2, degrees)) * error
+    reach = float(special.stdtrit(degrees, (1 + level) / 2)) * error
     return Estimate(float(value), error, float(value) - reach, float(value) + reach, float(degrees))
