@@ -18,11 +18,12 @@ FLOORS = (
     {"ranking", "transfers", "meta"},
     {"evaluation", "report"},
     {"extract", "train"},
-    {"data", "sources", "plots"},
+    {"sources", "plots"},
+    {"data"},
     {"scores", "tasks", "torchvision_ops"},
     {"store", "runner", "stats"},
     {"records"},
-    {"wording"},
+    {"wording", "registry"},
     {"errors"},
 )  # the top floor first
 

@@ -62,10 +62,10 @@ def test_rows_of_numbers_are_features_and_words_are_texts() -> None:
     [
         ((PIXELS, [0, 1]), "4 examples but 2 labels; give one label per example"),
         (([], []), "the list of examples is empty"),
-        ((["a", b"b"], [0, 1]), "must all be images .* or all be texts; came bytes, str"),
-        ((["a", "b"], "xy"), "`labels` must be a sequence or an array, one per example; came str"),
-        ((3, [0, 1]), "examples must be an array or a list; came int"),
-        (((x for x in "ab"), [0, 1]), "examples must be an array or a list; came generator"),
+        ((["a", b"b"], [0, 1]), "must all be images .* texts.*got bytes, str"),
+        ((["a", "b"], "xy"), "`labels` must be a sequence or an array, one per example; got str"),
+        ((3, [0, 1]), "examples must be an array or a list; got int"),
+        (((x for x in "ab"), [0, 1]), "examples must be an array or a list; got generator"),
         ((["a", "b"], [0, None]), r"`labels`: 1 of 2 examples have no label \(first: 1\)"),
         ((["a", "b"], [["x"], None]), r"`labels`: 1 of 2 examples have no label \(first: 1\)"),
         ((["a", "b"], ["x", "y" * 2000]), "a label has 2000 characters .*; is this the label"),
@@ -337,7 +337,7 @@ def test_a_list_of_whole_images_says_by_its_shape_where_the_channels_lie(shape, 
 
 def test_images_of_odd_shapes_are_said():
     odd = [np.zeros((5, 9, 9), np.uint8), np.zeros((5, 8, 8), np.uint8)]
-    with pytest.raises(TargetError, match=r"shape \(5, 9, 9\) came.*1 to 4 channels.*np.moveaxis"):
+    with pytest.raises(TargetError, match=r"shape \(5, 9, 9\).*1 to 4 channels.*np.moveaxis"):
         open_target((odd, [0, 1]))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from headstart.data import open_target, summarize
-from headstart.data.summary import thumbnail
+from headstart.data.media.image import thumbnail
 
 
 def opened(uri: str) -> Image.Image:

@@ -431,7 +431,7 @@ def test_options_that_do_not_fit_are_errors(options: dict, message: str):
 
 
 def test_a_text_source_is_not_given_pictures():
-    with pytest.raises(InputError, match="toy takes text examples and pictures holds image ones"):
+    with pytest.raises(InputError, match="toy reads text data, but pictures holds image data"):
         extract(pictures(range(3)), source(Net(), kind="text"))
 
 

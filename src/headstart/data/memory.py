@@ -1,29 +1,20 @@
 """Labelled data made in Python: arrays, lists of images or texts, any map-style `torch.utils.data.Dataset`."""
 
-import os
 import threading
 from collections.abc import Sequence
-from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from headstart.data.build import make_target
-from headstart.data.pixels import SUFFIXES, pixel_digest, upright_rgb
-from headstart.data.scaling import image_array
-from headstart.data.stored import (
-    ArrayRows,
-    ImageArray,
-    ImageBytes,
-    ImageFiles,
-    Pictures,
-    Texts,
-    content_digest,
-)
+from headstart.data.media import MEDIA
+from headstart.data.pixels import pixel_digest, upright_rgb
+from headstart.data.scaling import as_numpy, image_array
+from headstart.data.stored import ImageArray, content_digest
 from headstart.data.target import Examples, Target
 from headstart.errors import ExampleError, TargetError
-from headstart.records import Kind, Task
+from headstart.records import Task
 
 LABEL_ATTRIBUTES = ("targets", "labels", "_labels", "y")  # where torchvision's data sets keep all labels
 LOOKS = 4  # how often the first example is loaded to see that it stays the same
@@ -38,10 +29,10 @@ def target_of_pair(examples: object, labels: object, *, task: Task | None) -> Ta
     """
     labels = as_numpy(labels)
     if not isinstance(labels, np.ndarray | Sequence) or isinstance(labels, str):
-        raise TargetError(f"`labels` must be a sequence or an array, one per example; came {type(labels).__name__}.")
+        raise TargetError(f"`labels` must be a sequence or an array, one per example; got {type(labels).__name__}.")
     kind, held, notes = hold(as_numpy(examples), channels_first=hasattr(examples, "detach"))
     return make_target(
-        name="arrays" if kind == "arrays" else f"{kind}s",
+        name=f"{kind.removesuffix('s')}s",
         kind=kind,
         examples=held,
         raw=labels,
@@ -53,63 +44,26 @@ def target_of_pair(examples: object, labels: object, *, task: Task | None) -> Ta
     )
 
 
-def hold(examples: object, *, channels_first: bool = False) -> tuple[Kind, Examples, tuple[str, ...]]:
-    """Examples in memory by what they are: images, texts, paths of images, or rows of numbers."""
-    if isinstance(examples, np.ndarray) and examples.dtype.kind in "iufb":
-        if examples.ndim == 2:
-            return "arrays", ArrayRows(examples), ()
-        images, notes = image_array(examples, "the images given", channels_first=channels_first)
-        return "image", images, notes
-    if not isinstance(examples, np.ndarray | Sequence) or isinstance(examples, str):
-        raise TargetError(f"examples must be an array or a list; came {type(examples).__name__}.")
-    items = list(examples)
-    if not items:
-        raise TargetError("the list of examples is empty.")
-    if all(isinstance(item, Image.Image) for item in items):
-        return "image", Pictures(items), ()
-    if all(isinstance(item, bytes) for item in items):
-        return "image", ImageBytes(items, np.arange(len(items))), ()
-    if all(isinstance(item, str | PurePath) for item in items):
-        paths = [Path(item) for item in items]
-        if all(isinstance(item, PurePath) for item in items) or _are_image_files(paths):
-            return "image", ImageFiles(tuple(paths)), ()
-        return "text", Texts([str(item) for item in items]), ()
-    arrays = [as_numpy(item) for item in items]
-    if all(isinstance(item, np.ndarray) and item.dtype == np.uint8 and item.ndim in (2, 3) for item in arrays):
-        return _pictures([np.asarray(item) for item in arrays], channels_first)
-    raise TargetError(
-        "examples must all be images (PIL, uint8 arrays, encoded bytes, paths) or all be texts; came "
-        f"{', '.join(sorted({type(item).__name__ for item in items}))}."
-    )
+def hold(examples: object, *, channels_first: bool = False) -> tuple[str, Examples, tuple[str, ...]]:
+    """Examples in memory, by what they are: the kind of data, the examples, and notes.
 
-
-def _pictures(arrays: list[np.ndarray], channels_first: bool) -> tuple[Kind, Examples, tuple[str, ...]]:
-    """Whole images of 0 to 255; where they all have one shape it says on which axis the channels lie."""
-    if arrays[0].ndim == 3 and len({item.shape for item in arrays}) == 1 and arrays[0].shape[2] != 2:
-        images, notes = image_array(np.stack(arrays), "the images given", channels_first=channels_first)
-        return "image", images, notes
-    turned = [np.moveaxis(item, 0, -1) if channels_first and item.ndim == 3 else item for item in arrays]
-    odd = next((item.shape for item in turned if item.ndim == 3 and item.shape[2] not in (1, 2, 3, 4)), None)
-    if odd is not None:
-        raise TargetError(
-            f"an image array of shape {odd} came; (height, width), or (height, width, channels) with 1 to 4 "
-            "channels, was expected. Turn it with `np.moveaxis(image, 0, -1)` if its channels come first."
-        )
-    return "image", Pictures([Image.fromarray(item[..., 0] if item.shape[2:] == (1,) else item) for item in turned]), ()
-
-
-def as_numpy(value: object) -> object:
-    """A torch tensor or a column of a table as an array; anything else as it is.
-
-    numpy has no bfloat16 and no float8; such numbers become float32, which holds them all. (Tensors and columns are
-    seen by their methods, so that neither torch nor pandas need be loaded.)
+    Raises:
+        TargetError: No kind of data can hold them.
     """
-    if hasattr(value, "detach") and hasattr(value, "cpu"):
-        held: Any = value.detach().cpu()
-        return (held.float() if "float8" in str(held.dtype) or "bfloat16" in str(held.dtype) else held).numpy()
-    if hasattr(value, "to_numpy"):
-        return np.asarray(value)
-    return value
+    if not isinstance(examples, np.ndarray | Sequence) or isinstance(examples, str):
+        raise TargetError(f"examples must be an array or a list; got {type(examples).__name__}.")
+    if not isinstance(examples, np.ndarray) or examples.dtype.kind not in "iufb":
+        examples = list(examples)
+        if not examples:
+            raise TargetError("the list of examples is empty.")
+    for kind in MEDIA.values():
+        if (held := kind.hold(examples, channels_first=channels_first)) is not None:
+            return kind.name, *held
+    found = ", ".join(sorted({type(item).__name__ for item in examples}))
+    raise TargetError(
+        "examples must all be images (PIL, uint8 arrays, encoded bytes, paths), all be texts, or be one array of "
+        f"numbers; got {found}."
+    )
 
 
 def target_of_dataset(dataset: Any, *, name: str, task: Task | None, split: str | None = None) -> Target:
@@ -126,7 +80,7 @@ def target_of_dataset(dataset: Any, *, name: str, task: Task | None, split: str 
         raise TargetError("the data set is empty.")
     examples = DatasetExamples(dataset)
     first = _first_pair(dataset)
-    kind: Kind = "text" if isinstance(first[0], str) else "image"
+    kind = "text" if isinstance(first[0], str) else "image"
     if len({examples.digest(0) for _ in range(LOOKS)}) > 1:
         raise TargetError(
             "the data set yields a different first example each time; build it without random transforms, because a "
@@ -287,7 +241,3 @@ def _yields(dataset: Any, row: int, label: object) -> bool:
 
 def _same(one: object, other: object) -> bool:
     return bool(np.array_equal(np.asarray(as_numpy(one)), np.asarray(as_numpy(other))))
-
-
-def _are_image_files(paths: Sequence[Path]) -> bool:
-    return all(path.suffix.casefold() in SUFFIXES for path in paths) and os.path.isfile(paths[0])

@@ -3,54 +3,26 @@
 import io
 import struct
 import zlib
+from collections.abc import Sequence
 from functools import cache
 from hashlib import blake2b
+from pathlib import PurePosixPath
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from headstart.errors import ExampleError
 
-SUFFIXES = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".apng",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".jp2",
-        ".j2k",
-        ".avif",
-        ".mpo",
-        ".tga",
-    }
-)  # what counts as an image file by name
+SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm",
+    ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif", ".mpo", ".tga",
+})  # what counts as an image file by name  # fmt: skip
 
 FORMATS = (
-    "JPEG",
-    "PNG",
-    "GIF",
-    "BMP",
-    "DIB",
-    "TIFF",
-    "WEBP",
-    "PPM",
-    "JPEG2000",
-    "AVIF",
-    "MPO",
-    "TGA",
-)  # no EPS or PDF: those start a program
+    "JPEG", "PNG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF", "MPO", "TGA",
+)  # not EPS or PDF: those start a program  # fmt: skip
+
+PEEK = 100  # cells looked at to guess what a column holds
 
 UNREADABLE = (
     OSError,  # unknown format, truncated file
@@ -83,7 +55,7 @@ def decode(content: bytes) -> Image.Image:
         with Image.open(io.BytesIO(content), formats=_known_formats()) as image:
             _refuse_bomb(image)
             return upright_rgb(image)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise ExampleError(f"not an image: it starts with {content[:8]!r}, which no image format does.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ExampleError(f"{str(error).rstrip('.')}; shrink the image.") from error
@@ -114,6 +86,22 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image).convert("RGB")
     return image.convert("RGB")
+
+
+def names_an_image(value: str) -> bool:
+    """Whether a name ends as image files do.
+
+    Example:
+        >>> names_an_image("cat/1.JPG"), names_an_image("notes.txt")
+        (True, False)
+    """
+    return PurePosixPath(value.strip()).suffix.casefold() in SUFFIXES
+
+
+def holds_image_paths(column: Sequence[object] | np.ndarray) -> bool:
+    """Whether most of a column's first cells name image files."""
+    values = [str(value) for value in column[:PEEK] if value]
+    return sum(map(names_an_image, values)) > len(values) / 2
 
 
 def pixel_digest(image: Image.Image) -> bytes:

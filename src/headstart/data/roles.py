@@ -2,71 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from headstart.data.pixels import SUFFIXES
+from headstart.data.media import MEDIA
 from headstart.data.splits import role_of
 from headstart.errors import TargetError, did_you_mean
-from headstart.records import Kind
 
 ColumnKind = Literal["text", "number", "bytes", "list", "other"]
 
 LABEL_NAMES = (
-    "label",
-    "labels",
-    "class",
-    "target",
-    "category",
-    "y",
-    "class_label",
-    "class_name",
-    "classname",
-    "class_id",
-    "sentiment",
-    "stars",
-    "rating",
-    "intent",
-    "topic",
-    "emotion",
-    "species",
-)
-IMAGE_NAMES = (
-    "image",
-    "images",
-    "img",
-    "picture",
-    "photo",
-    "image_path",
-    "img_path",
-    "image_file",
-    "filepath",
-    "file_path",
-    "path",
-    "filename",
-    "file_name",
-    "file",
-)
-TEXT_NAMES = (
-    "text",
-    "sentence",
-    "review",
-    "content",
-    "comment",
-    "question",
-    "document",
-    "body",
-    "message",
-    "tweet",
-    "description",
-    "title",
-    "headline",
-)
+    "label", "labels", "class", "target", "category", "y", "class_label", "class_name", "classname", "class_id",
+    "sentiment", "stars", "rating", "intent", "topic", "emotion", "species",
+)  # fmt: skip
 SPLIT_NAMES = ("split", "subset", "partition", "set", "fold", "phase")
 NO_CONTENT = ("", "id", "idx", "index", "row", "unnamed: 0")
-PEEK = 100  # rows looked at to guess what a column holds
 
 
 @dataclass(frozen=True)
@@ -95,7 +47,7 @@ class Roles:
 class Chosen:
     """What each column is."""
 
-    kind: Literal["image", "text"]
+    kind: str
     example: str
     labels: tuple[str, ...]
     split: str | None
@@ -129,10 +81,10 @@ def choose_columns(table: Table, roles: Roles) -> Chosen:
     if roles.label is None:
         guesses.append(f"`{labels[0]}` is the label")
     notes = (f"columns guessed: {', '.join(guesses)} (of {_listed(table.kinds)})",) if guesses else ()
-    return Chosen(kind, example, labels, split, notes)  # type: ignore[arg-type]
+    return Chosen(kind, example, labels, split, notes)
 
 
-def choose_example(table: Table, kind: Kind, name: str | None) -> tuple[str, tuple[str, ...]]:
+def choose_example(table: Table, kind: str, name: str | None) -> tuple[str, tuple[str, ...]]:
     """The column of examples of one kind, by name or guessed as in `choose_columns`, and notes on a guess.
 
     Raises:
@@ -145,7 +97,7 @@ def choose_example(table: Table, kind: Kind, name: str | None) -> tuple[str, tup
     free = [name for name in table.kinds if name.casefold() not in NO_CONTENT]
     others = (_split_column(table, set()), *_labels_by_name(free))
     free = [name for name in free if name not in others]
-    guess = _guess_image(table, free) if kind == "image" else _guess_text(table, free)
+    guess = MEDIA[kind].guess_column(table, free)
     if guess is None:
         raise TargetError(
             f"{table.where}: which column holds the {kind}s? It has {_listed(table.kinds)}; name it with "
@@ -196,46 +148,14 @@ def _labels_by_elimination(table: Table, free: Sequence[str]) -> tuple[str, ...]
     )
 
 
-def _guess_example(table: Table, free: Sequence[str]) -> tuple[Literal["image", "text"], str]:
-    if (image := _guess_image(table, free)) is not None:
-        return "image", image
-    if (text := _guess_text(table, free)) is not None:
-        return "text", text
+def _guess_example(table: Table, free: Sequence[str]) -> tuple[str, str]:
+    for kind in MEDIA.values():
+        if (guess := kind.guess_column(table, free)) is not None:
+            return kind.name, guess
     raise TargetError(
         f"{table.where}: which column holds the examples? It has {_listed(table.kinds)}; name one with `image_column` "
         "or `text_column`."
     )
-
-
-def _guess_image(table: Table, free: Sequence[str]) -> str | None:
-    images = [name for name in free if table.kinds[name] == "bytes" or _holds_image_paths(table, name)]
-    if len(images) > 1:
-        images = [name for known in IMAGE_NAMES for name in images if name.casefold() == known][:1]
-    return images[0] if images else None
-
-
-def _guess_text(table: Table, free: Sequence[str]) -> str | None:
-    texts = [name for name in free if table.kinds[name] == "text" and not _holds_image_paths(table, name)]
-    by_name = [name for known in TEXT_NAMES for name in texts if name.casefold() == known]
-    if by_name or len(texts) == 1:
-        return (by_name or texts)[0]
-    lengths = {name: np.mean([len(str(value)) for value in table.read(name)[:PEEK]]) for name in texts}
-    ranked = sorted(texts, key=lambda name: -lengths[name])
-    if ranked and lengths[ranked[0]] > 20 and lengths[ranked[0]] > 2 * lengths[ranked[1]]:
-        return ranked[0]  # one column of sentences among columns of words
-    return None
-
-
-def _holds_image_paths(table: Table, name: str) -> bool:
-    if table.kinds[name] != "text":
-        return False
-    values = [str(value) for value in table.read(name)[:PEEK] if value]
-    return sum(map(names_an_image, values)) > len(values) / 2
-
-
-def names_an_image(value: str) -> bool:
-    """Does it end as image files do?"""
-    return PurePosixPath(value.strip()).suffix.casefold() in SUFFIXES
 
 
 def _listed(names: Sequence[str] | dict[str, ColumnKind]) -> str:

@@ -1,5 +1,7 @@
 """One array of images of any layout and type as examples of 8 bits; what was decided is said in a note."""
 
+from typing import Any
+
 import numpy as np
 
 from headstart.data.stored import ImageArray
@@ -67,3 +69,17 @@ def _scale(pixels: np.ndarray, where: str, unit: bool) -> tuple[float, tuple[str
         f"{where}: pixel values run from {low:g} to {high:g}, so what is black and white is unknown; "
         "give uint8, or floats from 0 to 1 that are not normalised (every model brings its own preprocessing)."
     )
+
+
+def as_numpy(value: object) -> object:
+    """A torch tensor or a column of a table as an array; anything else as it is.
+
+    numpy has no bfloat16 and no float8; such numbers become float32, which holds them all. (Tensors and columns are
+    seen by their methods, so that neither torch nor pandas need be loaded.)
+    """
+    if hasattr(value, "detach") and hasattr(value, "cpu"):
+        held: Any = value.detach().cpu()
+        return (held.float() if "float8" in str(held.dtype) or "bfloat16" in str(held.dtype) else held).numpy()
+    if hasattr(value, "to_numpy"):
+        return np.asarray(value)
+    return value

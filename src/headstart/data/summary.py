@@ -1,21 +1,17 @@
 """What a reader must know of a target without having it: counts, a few samples, what was guessed or set aside."""
 
-import base64
-import io
 from collections.abc import Mapping
 
 import numpy as np
-from PIL import Image
 
+from headstart.data.media import MEDIA
 from headstart.data.target import Target
 from headstart.errors import ExampleError
 from headstart.records import TargetSummary
 
-SIDE = 64  # pixels of a thumbnail's longer side
 SAMPLES = 3  # per class
 CLASSES = 30  # the first so many classes get samples
 TRIES = 10  # examples of a class that may be unreadable before it goes without samples
-CHARACTERS = 120  # of a text
 
 
 def summarize(target: Target, skipped: Mapping[str, str] | None = None) -> TargetSummary:
@@ -45,18 +41,6 @@ def summarize(target: Target, skipped: Mapping[str, str] | None = None) -> Targe
     )
 
 
-def thumbnail(image: Image.Image) -> str:
-    """An RGB image as a small data URI: PNG or JPEG, whichever is shorter.
-
-    Example:
-        >>> thumbnail(Image.new("RGB", (200, 100)))[:22]
-        'data:image/png;base64,'
-    """
-    small = image.copy()
-    small.thumbnail((SIDE, SIDE))
-    return min((_data_uri(small, "PNG", optimize=True), _data_uri(small, "JPEG", quality=85)), key=len)
-
-
 def _counts(target: Target, kept: np.ndarray) -> tuple[int, ...]:
     labels = target.labels[kept]
     if target.task == "classification":
@@ -65,8 +49,6 @@ def _counts(target: Target, kept: np.ndarray) -> tuple[int, ...]:
 
 
 def _samples(target: Target, kept: np.ndarray) -> dict[str, tuple[str, ...]]:
-    if target.kind == "arrays":
-        return {}
     found = {}
     for name, members in _groups(target, kept):
         shown = _first_readable(target, members)
@@ -95,17 +77,9 @@ def _first_readable(target: Target, members: np.ndarray) -> tuple[str, ...]:
             example = target.examples.load(int(index))
         except ExampleError:
             continue  # listed in `skipped` by whoever went through all examples
-        shown.append(thumbnail(example) if isinstance(example, Image.Image) else _shorten(str(example)))
+        if (sample := MEDIA[target.kind].sample(example)) is None:
+            break
+        shown.append(sample)
         if len(shown) == SAMPLES:
             break
     return tuple(shown)
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= CHARACTERS else text[: CHARACTERS - 1] + "…"
-
-
-def _data_uri(image: Image.Image, form: str, **options: object) -> str:
-    content = io.BytesIO()
-    image.save(content, format=form, **options)
-    return f"data:image/{form.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"

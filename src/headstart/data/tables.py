@@ -13,13 +13,14 @@ import numpy as np
 
 from headstart.data.build import make_target
 from headstart.data.delimited import read_delimited
+from headstart.data.media import MEDIA
 from headstart.data.missing import is_missing
-from headstart.data.roles import Chosen, ColumnKind, Roles, Table, choose_columns, names_an_image
+from headstart.data.pixels import names_an_image
+from headstart.data.roles import Chosen, ColumnKind, Roles, Table, choose_columns
 from headstart.data.splits import choose_split, role_of, role_of_word
-from headstart.data.stored import ImageBytes, ImageFiles, Texts
 from headstart.data.target import Examples, Target
 from headstart.errors import TargetError, require
-from headstart.records import Kind, Task
+from headstart.records import Task
 
 
 def open_table(path: Path, roles: Roles, *, split: str | None, task: Task | None) -> Target:
@@ -225,22 +226,16 @@ def _rows_of_split(table: Table, chosen: Chosen, wanted: str | None) -> tuple[np
     return np.flatnonzero([value == name for value in values]), name, (note,)
 
 
-def column_examples(table: Table, name: str, kind: Kind, rows: np.ndarray) -> tuple[Examples, list[str]]:
+def column_examples(table: Table, name: str, kind: str, rows: np.ndarray) -> tuple[Examples, list[str]]:
     """The examples in the rows of a column, and the names of their files where they are in files.
 
     Raises:
         TargetError: The column holds something else.
     """
-    column, held = table.read(name), table.kinds[name]
-    if kind == "image" and held == "bytes":
-        return ImageBytes(column, rows, table.folder), []
-    if held != "text":
+    found = MEDIA[kind].column(table, name, rows)
+    if found is None:
         raise TargetError(f"column `{name}` of {table.where} holds no {kind}s; name another with `{kind}_column`.")
-    values = [column[row] for row in rows]
-    if kind == "text":
-        return Texts(values), []
-    files = [str(value or "").strip() for value in values]
-    return ImageFiles(tuple(table.folder / file if file else None for file in files)), files
+    return found
 
 
 def _check_files(table: Table, column: str, names: list[str], ids: Sequence[str]) -> None:

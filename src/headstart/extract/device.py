@@ -19,17 +19,17 @@ def pick_device(name: str) -> torch.device:
     """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
-    kind = name.partition(":")[0]
-    if kind not in available:
+        return torch.device(next(each for each in ("cuda", "mps", "cpu") if available[each]))
+    family = name.partition(":")[0]
+    if family not in available:
         raise InputError(f"`device` must be one of {', '.join(DEVICES)}; got {name!r}.")
-    if not available[kind]:
-        present = ", ".join(kind for kind, there in available.items() if there)
+    if not available[family]:
+        present = ", ".join(each for each, there in available.items() if there)
         raise InputError(f"`device` is {name!r}, but torch finds none here (it finds: {present}). Use `--device auto`.")
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise InputError(f"`device` is {name!r}, which torch cannot read. Write it like cuda or cuda:1.") from error
-    if kind == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
+    if family == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
         raise InputError(f"`device` is {name!r}, but there are only {torch.cuda.device_count()} CUDA devices, from 0.")
     return device

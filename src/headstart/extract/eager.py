@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
+from headstart.data.media import MEDIA
 from headstart.extract.outputs import OutOfMemoryError, Outputs, guarded, rows_of
 from headstart.sources.network import placed, share_weights
 from headstart.sources.source import Source
 
 SLICE_BYTES = 12 << 20  # of the largest activation, in each lane; measured best between 8 and 16 MB on five networks
-CPU_ROWS = {"image": 32, "text": 8}
 GPU_ROWS = 256
 GPU_SHARE = 0.5  # of the free memory
 GPU_ACTIVATIONS = 8  # so many tensors of the largest size may be alive at once
@@ -58,7 +58,7 @@ class Eager:
         for one in (network, *(share_weights(network) for _ in range(lanes - 1))):
             self._networks.put(one)
         self._place = self._laid_out if copies else _as_it_is
-        self.measured = source.card.kind != "image" or not copies
+        self.measured = not (MEDIA[source.card.kind].one_shape and copies)
         self.rows = self._limit() if self.measured else 1
 
     def batch(self, items: list[Any]) -> Any:
@@ -121,7 +121,7 @@ class Eager:
         return self.source.laid_out(to_device(batch, self.device))
 
     def _limit(self) -> int:
-        return self.batch_size or (CPU_ROWS[self.source.card.kind] if self.device.type == "cpu" else GPU_ROWS)
+        return self.batch_size or (MEDIA[self.source.card.kind].rows if self.device.type == "cpu" else GPU_ROWS)
 
     def _rows_for(self, activation: int) -> int:
         if self.device.type == "cpu":
@@ -129,7 +129,7 @@ class Eager:
         if self.device.type == "cuda":
             free = torch.cuda.mem_get_info(self.device)[0]
             return min(self._limit(), max(1, int(free * GPU_SHARE / (GPU_ACTIVATIONS * max(1, activation)))))
-        return min(self._limit(), CPU_ROWS["image"])
+        return min(self._limit(), MEDIA[self.source.card.kind].rows)
 
 
 def slice_for(activation: int) -> int:

@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 
 import torch
 
+from headstart.data.media import MEDIA
 from headstart.errors import InputError
 from headstart.extract import onnx
 from headstart.extract.eager import Eager
@@ -64,7 +65,7 @@ class Runner:
         self.used: list[str] = []
         self._lock = Lock()  # over what follows: the lanes change it
         self._onnx: Onnx | None = None
-        self._may_switch = engine != "eager" and cpu and self.copies and source.card.kind == "image"
+        self._may_switch = engine != "eager" and cpu and self.copies and MEDIA[source.card.kind].one_shape
         self._batches, self._seconds, self._counted = 0, 0.0, 0
 
     def __enter__(self) -> "Runner":

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from headstart.data.media import MEDIA
 from headstart.data.target import Target
 from headstart.errors import ExampleError, InputError, ModelError, TargetError
 from headstart.extract.device import pick_device
@@ -156,8 +157,8 @@ def _finite(rows: Tensor, name: str, source: Source, target: Target, indices: li
 
 
 def _in_good_order(target: Target, todo: np.ndarray, pool: ThreadPoolExecutor) -> np.ndarray:
-    """Texts by length, the longest first: little padding, and a batch too large shows at once. Images as they come."""
-    if target.kind != "text":
+    """The longest first, to pad little and see at once if a batch is too large; unchanged where all have one shape."""
+    if MEDIA[target.kind].one_shape:
         return todo
     lengths = np.array(list(pool.map(lambda index: _length(target, int(index)), todo)), dtype=np.int64)
     return todo[np.argsort(-lengths, kind="stable")]
@@ -165,7 +166,7 @@ def _in_good_order(target: Target, todo: np.ndarray, pool: ThreadPoolExecutor) -
 
 def _length(target: Target, index: int) -> int:
     try:
-        return len(str(target.examples.load(index)))
+        return MEDIA[target.kind].length(target.examples.load(index))
     except ExampleError:  # met again, and noted, when its turn comes
         return 0
 
@@ -173,10 +174,11 @@ def _length(target: Target, index: int) -> int:
 def _check(target: Target, source: Source, batch_size: int | None, threads: int | None) -> None:
     if len(target) == 0:
         raise InputError(f"`target` {target.name} has no examples.")
-    if target.kind != source.card.kind:
+    reads, holds = source.card.kind, target.kind
+    if reads != holds:
         raise InputError(
-            f"{source.name} takes {source.card.kind} examples and {target.name} holds {target.kind} ones. "
-            f"Choose a source for {target.kind}: `headstart models` lists them."
+            f"{source.name} reads {reads} data, but {target.name} holds {holds} data. "
+            f"Choose a model for {holds} data; `headstart models` lists them."
         )
     source.check_unchanged()
     for name, value in (("batch_size", batch_size), ("threads", threads)):

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.data import Target, open_target
+from headstart.data.media import MEDIA
 from headstart.errors import InputError, ModelError
 from headstart.extract.device import pick_device
 from headstart.meta.adaptation import FilmMaker, HeadMaker, SetEncoder
@@ -66,7 +67,7 @@ class Cnaps(nn.Module):
 
     def __init__(self, source: Source, *, seed: int = 0) -> None:
         super().__init__()
-        if source.card.kind != "image":
+        if not MEDIA[source.card.kind].pictures:
             raise ModelError(f"{source.name} reads texts; CNAPs encodes sets of images. Choose an image model.")
         self.source = source
         self.body = copy.deepcopy(source.network).eval()
@@ -206,7 +207,7 @@ class Adapted:
             InputError: It holds no images.
         """
         opened = open_target(target)
-        if opened.kind != "image":
+        if not MEDIA[opened.kind].pictures:
             raise InputError(f"{opened.name} holds {opened.kind}s; images are wanted.")
         return self._of(readable(opened, max_bad=0)[0])
 
@@ -227,7 +228,7 @@ class Adapted:
 
 
 def _check(target: Target) -> None:
-    if target.kind != "image" or target.task != "classification":
+    if not MEDIA[target.kind].pictures or target.task != "classification":
         raise InputError(
             f"{target.name} is a {target.task} target of {target.kind}s; CNAPs adapts to images with one class each."
         )

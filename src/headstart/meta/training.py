@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.data import open_target
+from headstart.data.media import MEDIA
 from headstart.data.provenance import target_hash
 from headstart.data.target import Target
 from headstart.errors import InputError, TrainingError
@@ -90,7 +91,7 @@ def meta_train(
     found = source if isinstance(source, Source) else find(source, kind="image")[0].load(False)
     opened = [readable(open_target(target), max_bad=max_bad)[0] for target in targets]
     for target in opened:
-        if target.kind != "image" or target.task != "classification":
+        if not MEDIA[target.kind].pictures or target.task != "classification":
             raise InputError(
                 f"{target.name} is a {target.task} target of {target.kind}s; images with classes are wanted."
             )

@@ -9,6 +9,7 @@ import numpy as np
 
 from headstart.data import limit, open_target
 from headstart.data.arrays import Arrays, extraction_of, read_npz, target_of
+from headstart.data.media import MEDIA
 from headstart.data.memory import as_numpy
 from headstart.data.order import stratified_order
 from headstart.data.reading import Reading
@@ -60,9 +61,9 @@ def _open(spec: object, reading: Reading) -> Inputs:
         return _from_files(files, reading)
     if files:
         arrays, target = _read(files[0], reading)
-        return Inputs(target, (extraction_of(arrays, target),) if target.kind == "arrays" else ())
+        return Inputs(target, (extraction_of(arrays, target),) if MEDIA[target.kind].computed else ())
     target = open_target(spec, reading=reading)
-    if target.kind != "arrays":
+    if not MEDIA[target.kind].computed:
         return Inputs(target)
     return Inputs(
         replace(target, notes=(*target.notes, "the numbers given are taken as features")), (_as_features(target),)

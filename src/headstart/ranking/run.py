@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Unpack
 
 from headstart.data import summarize
+from headstart.data.media import MEDIA
 from headstart.data.provenance import provenance
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
@@ -197,7 +198,7 @@ def _entrants(inputs: Inputs, models: "Model | Sequence[Model] | None", *, again
     if models is None:
         raise InputError(
             f"`models` is missing: name the sources to rank on {inputs.target.kind} data, for example "
-            f"{'`st/all-MiniLM-L6-v2`' if inputs.target.kind == 'text' else '`zoo`'}."
+            f"`{MEDIA[inputs.target.kind].model}`."
         )
     from headstart.sources import find
 

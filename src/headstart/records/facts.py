@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Kind = Literal["image", "text", "arrays"]
+Kind = str  # a name in `headstart.data.media.MEDIA`
 Task = Literal["classification", "regression", "multi-label"]
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from headstart.data.media import MEDIA
 from headstart.errors import InputError, ModelError
 from headstart.records import ModelCard
 from headstart.sources.fingerprint import Snapshot, architecture, fingerprint, probe_examples
@@ -149,7 +150,7 @@ def probe_batch(preparation: Preparation, card: ModelCard) -> Tensor | Mapping[s
         batch = preparation.collate([preparation.prepare(example) for example in probe_examples(card.kind)[:2]])
     except Exception as error:  # the caller's own code may raise anything, and the user must hear whose it was
         raise ModelError(f"{card.name}: the preprocessing failed on an example ({card.kind}): {error!r}.") from error
-    if card.kind == "image" and not (isinstance(batch, Tensor) and batch.is_floating_point()):
+    if MEDIA[card.kind].pictures and not (isinstance(batch, Tensor) and batch.is_floating_point()):
         raise ModelError(
             f"{card.name}: `prepare` must turn a PIL image into a float tensor (c, h, w); the batch is "
             f"{type(batch).__name__}{f' of {batch.dtype}' if isinstance(batch, Tensor) else ''}."

@@ -4,26 +4,18 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from types import BuiltinFunctionType, FunctionType
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
+from headstart.data.media import MEDIA
 from headstart.errors import InputError, ModelError
 from headstart.records import Kind
 from headstart.sources.own_code import NAMES, Words, is_made_anew, named, raw, steady
 
 EXTRACTION_VERSION = 1  # raised when our own forward pass changes what it returns
-TEXTS = ("A short sentence.", "A rather longer sentence, with a number (42) and UPPER case, to fill a few more tokens.")
-ODD_TEXTS = (
-    "<p class='lead'>Read <b>this</b> &amp; that<br/>at https://example.org/a?b=1&c=2 or www.example.org</p>",
-    "  Na\u00efve caf\u00e9,\tco-op \U0001f600 \u2603\ufe0f\r\n\n #tag me@x.org: $1,234 \u201cdon\u2019t\u201d!!  ",
-    "\u5317\u4eac \u041c\u043e\u0441\u043a\u0432\u0430   \u0645\u0631\u062d\u0628\u0627 e\u0301",
-)
-LONG = " ".join(f"Sentence {number} of a text that is longer than any model reads." for number in range(1000))
 
 
 def fingerprint(
@@ -161,7 +153,7 @@ def behaviour(prepare: Callable[[object], object], kind: Kind, *, own: bool = Fa
                 "Take the random augmentation out of it."
             )
         digest.update(first)
-    for example in ((LONG,) if kind == "text" else ()) + (odd_examples(kind) if own else ()):
+    for example in MEDIA[kind].odd_probes(own=own):
         digest.update(_of_an_odd_one(prepare, example))
     return digest.hexdigest()
 
@@ -174,25 +166,9 @@ def _of_an_odd_one(prepare: Callable[[object], object], example: object) -> byte
         return type(error).__name__.encode()
 
 
-@cache
 def probe_examples(kind: Kind) -> tuple[object, ...]:
-    """Fixed examples: noise and gradients in four shapes, small and large, or two sentences."""
-    if kind == "text":
-        return TEXTS
-    rng = np.random.default_rng(0)
-    noise = [rng.integers(0, 256, (h, w, 3), dtype=np.uint8) for h, w in ((256, 256), (61, 97), (300, 200))]
-    rows, columns = np.mgrid[0:240, 0:320]
-    gradient = np.stack([rows, columns * 0.75, 240 - rows], axis=2).astype(np.uint8)
-    return tuple(Image.fromarray(pixels) for pixels in (*noise, gradient))
-
-
-@cache
-def odd_examples(kind: Kind) -> tuple[object, ...]:
-    """Fixed examples that cleaning changes: texts of the web and of other languages; a large image."""
-    if kind == "text":
-        return ODD_TEXTS
-    pixels = np.random.default_rng(1).integers(0, 256, (1100, 1500, 3), dtype=np.uint8)
-    return (Image.fromarray(pixels),)
+    """Fixed ordinary examples of a kind of data."""
+    return MEDIA[kind].probes()
 
 
 def _bytes(value: object) -> bytes:

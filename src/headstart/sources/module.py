@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 
-from headstart.errors import InputError
+from headstart.data.media import MEDIA
+from headstart.errors import InputError, did_you_mean
 from headstart.records import Kind, ModelCard
 from headstart.sources.build import Head, Preparation, build, stack
 from headstart.sources.candidate import Candidate
@@ -50,8 +51,9 @@ def from_module(
         >>> source.head, source.card.num_classes
         ('2', 2)
     """
-    if kind not in ("image", "text"):
-        raise InputError(f"`kind` must be image or text; got {kind!r}.")
+    readable = [name for name, medium in MEDIA.items() if not medium.computed]
+    if kind not in readable:
+        raise InputError(f"`kind` must be {' or '.join(readable)}; got {kind!r}.{did_you_mean(str(kind), readable)}")
     name = name or f"module/{type(module).__name__}"
     if prepare is None and _is_sentence_encoder(module):
         from headstart.sources.sentence import from_sentence_transformer

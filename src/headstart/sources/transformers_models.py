@@ -8,6 +8,7 @@ from logging import getLogger
 from pathlib import Path
 from typing import Any
 
+from headstart.data.media import MEDIA
 from headstart.errors import MissingExtra, ModelError
 from headstart.records import Kind, ModelCard
 from headstart.sources import hub
@@ -141,7 +142,7 @@ def _load(where: str, card: ModelCard, *, local: bool, trust_pickle: bool) -> So
     kind = _kind(_config(where, local=local), card.name)
     if kind != card.kind:
         raise ModelError(f"{card.name} reads {kind} data, but the target holds {card.kind} data.")
-    image = kind == "image"
+    image = MEDIA[kind].pictures
     auto = transformers.AutoModelForImageClassification if image else transformers.AutoModelForSequenceClassification
     options: dict[str, Any] = {"dtype": "float32"}  # not the width of the file: half is for graphics cards
     options |= {"weights_only": False} if trust_pickle else {}
