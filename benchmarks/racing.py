@@ -30,9 +30,9 @@ from headstart.ranking.entrants import from_arrays
 from headstart.ranking.inputs import rows_of
 from headstart.ranking.methods import All, Halving, Race
 from headstart.ranking.order import choose_sort
-from headstart.ranking.progress import silent
 from headstart.ranking.rounds import Found, Rounds
 from headstart.records import Extraction
+from headstart.runner.progress import silent
 from headstart.stats import jackknife_groups
 
 SCORE = "leep_calibrated"

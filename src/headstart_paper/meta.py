@@ -9,7 +9,7 @@ from filelock import FileLock
 from headstart.data import Target
 from headstart.errors import InputError
 from headstart.meta import Cnaps, MetaTraining, identity_of, load, meta_train, save
-from headstart.records import counted, writing
+from headstart.records import writing
 from headstart_paper.bench import Announce, Bench, data_hash, loaded, opened
 from headstart_paper.plan import Meta, Part
 
@@ -43,7 +43,7 @@ def trained(part: Part, bench: Bench, announce: Announce) -> Cnaps:
                 _settings(meta, bench),
                 device=bench.device,
                 checkpoint=checkpoint,
-                report=lambda done, total, text: announce(f"{done} of {counted(total, 'episode')}: {text}"),
+                progress=lambda event: announce(event.message) if event.message else None,
             )
             save(learnt, path)
             checkpoint.unlink(missing_ok=True)

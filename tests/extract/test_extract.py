@@ -15,6 +15,7 @@ from headstart.data.target import Target
 from headstart.errors import CacheError, InputError, ModelError, TargetError
 from headstart.extract import extract, feed
 from headstart.extract.skips import allowed
+from headstart.runner import Event
 from headstart.sources import from_module
 
 
@@ -208,8 +209,8 @@ def test_an_altered_shard_is_computed_again_and_noted(tmp_path: Path):
 
 
 def test_ctrl_c_keeps_the_batches_that_are_done(tmp_path: Path):
-    def interrupt(done: int, total: int) -> None:
-        if done >= 17:
+    def interrupt(event: Event) -> None:
+        if event.done >= 17:
             raise KeyboardInterrupt
 
     target, one = pictures(range(40)), source(Net())
@@ -220,8 +221,8 @@ def test_ctrl_c_keeps_the_batches_that_are_done(tmp_path: Path):
 
 
 def test_nothing_is_decoded_any_more_once_a_pass_has_ended():
-    def interrupt(done: int, total: int) -> None:
-        if done >= 9:
+    def interrupt(event: Event) -> None:
+        if event.done >= 9:
             raise KeyboardInterrupt
 
     target = pictures(range(200), seconds=0.005)
@@ -236,7 +237,7 @@ def test_progress_counts_from_what_is_cached_to_all(tmp_path: Path):
     one, steps = source(Net()), []
     extract(pictures(range(10)), one, cache=tmp_path)
     target = pictures(range(30), undecodable=frozenset({12}))
-    extract(target, one, cache=tmp_path, batch_size=4, progress=lambda done, total: steps.append((done, total)))
+    extract(target, one, cache=tmp_path, batch_size=4, progress=lambda event: steps.append((event.done, event.total)))
     assert steps[0] == (10, 30)
     assert steps[-1] == (30, 30)
     assert steps == sorted(steps)

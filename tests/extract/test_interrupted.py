@@ -21,14 +21,14 @@ from headstart.extract import extract
 
 writer.FLUSH_SECONDS = 0.0
 target = pictures(range(int(sys.argv[2])), seconds=float(sys.argv[3]))
-tell = lambda done, total: print(done, flush=True)
+tell = lambda event: print(event.done, flush=True)
 found = extract(target, source(Net()), cache=Path(sys.argv[1]), batch_size=4, threads=1, progress=tell)
 print("computed", found.computed, float(found.features.sum()), flush=True)
 """
 
 
 def start(cache: Path, examples: int, seconds: float) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     command = [sys.executable, "-c", PROGRAM, str(cache), str(examples), str(seconds)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 

@@ -10,6 +10,7 @@ from tests.transfers import tiny
 from headstart.errors import InputError, TrainingError
 from headstart.meta import Cnaps, MetaTraining, meta_train
 from headstart.meta import training as room
+from headstart.runner import Event
 
 SHORT = MetaTraining(episodes=12, ways=(2, 3), shots=(2, 4), queries=3, per_step=2)
 
@@ -48,7 +49,7 @@ def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path: Path, monkeypat
     step, path = room._Training._step, tmp_path / "state"
 
     def killed(training: room._Training) -> float:
-        if training.progress.step == 4:
+        if training.state.step == 4:
             raise KeyboardInterrupt
         return step(training)
 
@@ -66,11 +67,13 @@ def test_a_killed_training_goes_on_to_the_same_numbers(tmp_path: Path, monkeypat
 
 
 def test_progress_is_told_and_the_last_word_is_all_of_it() -> None:
-    told: list[tuple[int, int, str]] = []
+    told: list[Event] = []
     settings = MetaTraining(episodes=230, ways=(2, 2), shots=(1, 1), queries=1, per_step=3)
-    meta_train(tiny.source(), [tiny.target()], settings, report=lambda *words: told.append(words))
-    assert [done for done, _, _ in told] == [102, 201, 230]
-    assert all(total == 230 and text.startswith("loss ") for _, total, text in told)
+    meta_train(
+        tiny.source(), [tiny.target()], settings, progress=lambda event: told.append(event) if event.message else None
+    )
+    assert [event.done for event in told] == [102, 201, 230]
+    assert all(event.total == 230 and "loss " in event.message for event in told)
 
 
 def test_what_cannot_be_learnt_from_is_refused() -> None:

@@ -14,8 +14,9 @@ from torch import nn
 
 import headstart as hs
 from headstart.errors import InputError, TargetError
-from headstart.ranking import Event, Halving, Race, budget, methods
+from headstart.ranking import Halving, Race, budget, methods
 from headstart.records import Ranking
+from headstart.runner import Event
 from headstart.sources import Candidate
 
 SCORES = "leep_calibrated"
@@ -269,7 +270,7 @@ def test_those_dropped_because_of_a_source_that_fails_later_come_back() -> None:
 
 def test_ctrl_c_ends_a_race_and_what_was_computed_stays(tmp_path: Path) -> None:
     def interrupt(event: Event) -> None:
-        if event.stage == "round" and event.index == 1:
+        if event.message.startswith("Round 2"):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -399,10 +400,9 @@ def test_a_source_without_the_score_is_set_aside_after_the_first_round() -> None
 def test_progress_tells_of_rounds() -> None:
     events: list[Event] = []
     raced(field(), progress=events.append)
-    rounds = [(event.index, event.sources, event.total) for event in events if event.stage == "round"]
-    assert rounds[0] == (0, 4, 40)
-    assert len(rounds) > 1
-    assert rounds[1][2] == 80
+    rounds = [event.message for event in events if event.message.startswith("Round")]
+    assert rounds[0] == "Round 1: 4 models on 40 examples"
+    assert rounds[1].endswith("on 80 examples")
 
 
 def test_the_command_that_is_recorded_names_the_search() -> None:

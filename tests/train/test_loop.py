@@ -1,7 +1,6 @@
 """The training loop: exact resume, frozen parts, schedules, stopping, memory, and numbers that are not numbers."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.errors import InputError, TrainingError
+from headstart.runner import Event, Progress
 from headstart.train.batches import TensorBatches, epoch_order
 from headstart.train.groups import Group, set_trainable
 from headstart.train.loop import Fitted, fit
@@ -40,9 +40,9 @@ class KilledError(Exception):
     pass
 
 
-def killer(after: int) -> Callable[[int, int, str], None]:
-    def report(done: int, total: int, text: str) -> None:
-        if done == after:
+def killer(after: int) -> Progress:
+    def report(event: Event) -> None:
+        if event.done == after:
             raise KilledError
 
     return report
@@ -70,7 +70,14 @@ def test_a_training_killed_at_any_step_ends_with_the_same_numbers(tmp_path: Path
     path = tmp_path / "state.safetensors"
     with pytest.raises(KilledError):
         fit(
-            network(), groups, data(), data(20, 1), training, checkpoint=path, checkpoint_seconds=0, report=killer(kill)
+            network(),
+            groups,
+            data(),
+            data(20, 1),
+            training,
+            checkpoint=path,
+            checkpoint_seconds=0,
+            progress=killer(kill),
         )
     torch.manual_seed(99)  # the state of the global generator must not matter
     again = network()
@@ -83,7 +90,7 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:
     path = tmp_path / "state.safetensors"
     first, second = network(), network()
     a = fit(first, [BODY, HEAD], data(), None, SHORT, checkpoint=path)
-    b = fit(second, [BODY, HEAD], data(), None, SHORT, checkpoint=path, report=killer(1))
+    b = fit(second, [BODY, HEAD], data(), None, SHORT, checkpoint=path, progress=killer(1))
     assert a == b
     assert same(state(first), state(second))
 
@@ -163,10 +170,11 @@ def test_a_thawing_block_rests_until_its_epoch() -> None:
     net = network()
     start = net[0].weight.detach().clone()
 
-    def report(done: int, total: int, text: str) -> None:
-        seen.append(torch.equal(net[0].weight, start))
+    def report(event: Event) -> None:
+        if not event.message:  # of a step, not of an epoch
+            seen.append(torch.equal(net[0].weight, start))
 
-    fitted = fit(net, [replace(BODY, thaw=2), HEAD], data(), None, SHORT, report=report)
+    fitted = fit(net, [replace(BODY, thaw=2), HEAD], data(), None, SHORT, progress=report)
     assert seen == [True] * 8 + [False] * 4
     assert [point.trained for point in fitted.curve] == [21, 21, 201]
 

@@ -13,6 +13,7 @@ from tests.transfers.tiny import images, source, target, text_source, texts
 from headstart.data import open_target
 from headstart.errors import InputError, TargetError
 from headstart.evaluation.stored import read_runs
+from headstart.runner import Event
 from headstart.train.unlabelled import open_inputs
 from headstart.transfers import load, transfer
 from headstart.transfers.answers import as_text, write_answers
@@ -24,7 +25,7 @@ SHORT = {"epochs": 2, "batch_size": 16, "cache": False}
 
 
 def test_methods_and_seeds_are_carried_out_and_compared(tmp_path: Path) -> None:
-    named = []
+    events: list[Event] = []
     done = campaign(
         target(),
         source(),
@@ -32,14 +33,14 @@ def test_methods_and_seeds_are_carried_out_and_compared(tmp_path: Path) -> None:
         seeds=2,
         scratch=True,
         out=tmp_path,
-        announce=lambda run, runs, name: named.append((run, runs, name)),
+        progress=events.append,
         rank=2,
         **SHORT,
     )
     assert [(run.outcome.strategy, run.outcome.seed) for run in done.runs] == [
         (name, seed) for seed in (0, 1) for name in ("head", "lora", "scratch")
     ]
-    assert named[4] == (4, 6, "lora-seed1")
+    assert Event("runs", 4, 6, "[5/6] lora-seed1") in events
     assert [c.strategy for c in done.comparisons] == ["head", "lora"]
     assert done.comparisons[1].seeds == (0, 1)
     assert done.comparisons[1].convergence is not None
@@ -81,7 +82,7 @@ def test_an_option_of_no_method_is_refused() -> None:
     ran: list[object] = []
     for settings in ({"epochs": 0}, {"augment": "wild"}, {"mixup": -1.0}):
         with pytest.raises(InputError, match=f"`{min(settings)}` must be"):
-            campaign(target(), source(), ["head", "fine-tune"], announce=lambda *said: ran.append(said), **settings)
+            campaign(target(), source(), ["head", "fine-tune"], progress=ran.append, **settings)
     assert not ran
     with pytest.raises(InputError, match="`seeds` must be at least 1; got 0"):
         campaign(target(), source(), ["head"], seeds=0)

@@ -15,6 +15,7 @@ from tests.transfers.tiny import source, target, text_source, texts
 
 from headstart.data import open_target
 from headstart.records import Extraction
+from headstart.runner import Event
 from headstart.transfers import load, saved, transfer
 from headstart.transfers.recommend import recommend
 from headstart.transfers.run import Run
@@ -25,8 +26,8 @@ SCRIPT = """
     from tests.transfers.tiny import source, target
     from headstart.transfers import transfer
 
-    def report(done, total, what):
-        if "epoch" in what and done == int(sys.argv[2]):
+    def report(event):
+        if event.what == "training" and event.done == int(sys.argv[2]):
             os.kill(os.getpid(), signal.SIGKILL)
 
     transfer(target(), source(), method="lora", out=sys.argv[1], progress=report, epochs=3, batch_size=16, cache=False)
@@ -83,8 +84,8 @@ def test_inserted_parts_resume_exactly_too(tmp_path: Path, method: str, kill: in
     text = method.startswith("pr")
     data, of = (open_target(texts()), text_source) if text else (target(), source)
 
-    def report(done: int, total: int, what: str) -> None:
-        if "epoch" in what and done == kill:
+    def report(event: Event) -> None:
+        if event.what == "training" and event.done == kill:
             raise KilledError
 
     with pytest.raises(KilledError):
@@ -113,9 +114,9 @@ def test_a_kill_between_the_files_of_a_result_loses_nothing(
     assert not (tmp_path / "outcome.json").exists()  # it comes last, so the folder does not pass for a result
     seen: list[str] = []
     again = transfer(
-        target(), source(), method="fine-tune", out=tmp_path, progress=lambda a, b, what: seen.append(what), **SHORT
+        target(), source(), method="fine-tune", out=tmp_path, progress=lambda event: seen.append(event.what), **SHORT
     )
-    assert not [what for what in seen if "epoch" in what]  # the training itself is not repeated
+    assert not [what for what in seen if what == "training"]  # the training itself is not repeated
     assert same(load(tmp_path, source=source()), again)
     assert same(again, transfer(target(), source(), method="fine-tune", **SHORT))
 

@@ -1,7 +1,6 @@
 """`transfer` from end to end on tiny real networks: splits, saving, resuming, predicting, faults."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from headstart.data import open_target
 from headstart.errors import InputError, ModelError, TargetError
+from headstart.runner import Event, Progress
 from headstart.sources import from_module
 from headstart.transfers import STRATEGIES, carry_out, load, preview, transfer
 from headstart.transfers.run import Run
@@ -26,9 +26,9 @@ class KilledError(Exception):
     pass
 
 
-def killer(after: int) -> Callable[[int, int, str], None]:
-    def report(done: int, total: int, what: str) -> None:
-        if "epoch" in what and done == after:
+def killer(after: int) -> Progress:
+    def report(event: Event) -> None:
+        if event.what == "training" and event.done == after:
             raise KilledError
 
     return report
@@ -125,7 +125,7 @@ def test_an_unfinished_run_is_replaced_only_where_that_is_asked_for_and_goes_on_
     with pytest.raises(InputError, match="belongs to a training with other data"):
         transfer(target(), source(), seed=1, **given)
     steps: list[str] = []
-    again = transfer(target(), source(), overwrite=True, progress=lambda a, b, what: steps.append(what), **given)
+    again = transfer(target(), source(), overwrite=True, progress=lambda event: steps.append(event.message), **given)
     assert same(again, transfer(target(), source(), method="fine-tune", **SHORT))
     assert not [what for what in steps if "epoch 1" in what]
     with pytest.raises(KilledError):
@@ -203,7 +203,7 @@ def test_a_head_and_the_bounds_stand_on_one_forward_pass(method: str) -> None:
         target(),
         source(),
         method=method,
-        progress=lambda done, total, what: passes.append((done, total)) if what == "features" else None,
+        progress=lambda event: passes.append((event.done, event.total)) if event.what == source().name else None,
         **options(method),
     )
     assert [total for done, total in passes if done == 0] == [45]
@@ -479,7 +479,7 @@ def test_unreadable_images_are_left_out_or_refused(tmp_path: Path) -> None:
 def test_arguments_that_do_not_fit_are_refused_before_any_work(change: dict, message: str) -> None:
     done: list[object] = []
     with pytest.raises(InputError, match=message):
-        transfer(target(), source(), cache=False, progress=lambda *said: done.append(said), **change)
+        transfer(target(), source(), cache=False, progress=done.append, **change)
     assert not done
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from headstart.cli._output import check_places, on_stdout, write, wrote
-from headstart.cli._progress import transfers_shown
+from headstart.cli._progress import shown
 from headstart.cli._show import show
 from headstart.errors import InputError
 from headstart.records import Ranking, check_destination
@@ -212,7 +213,7 @@ def transfer(
     from headstart.records.table import Prose
     from headstart.transfers.campaign import campaign
 
-    with transfers_shown() as (tell, announce):
+    with shown(Console(stderr=True, highlight=False, markup=False)) as tell:
         done = campaign(
             target,
             source,
@@ -223,7 +224,6 @@ def transfer(
             out=out,
             margin=margin,
             progress=tell,
-            announce=announce,
             via=via,
             via_method=via_method,
             source_data=source_data,

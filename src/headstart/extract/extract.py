@@ -2,7 +2,6 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,10 +18,8 @@ from headstart.extract.outputs import Outputs
 from headstart.extract.sinks import CacheSink, Fields, MemorySink
 from headstart.extract.skips import Skips
 from headstart.records import Extraction
+from headstart.runner.progress import Event, Progress, silent
 from headstart.sources.source import Source
-
-Progress = Callable[[int, int], None]
-"""Called with the examples that are through and all there are: once at the start, then after every batch."""
 
 
 def extract(
@@ -47,7 +44,7 @@ def extract(
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         batch_size: Upper limit of the rows in one forward pass; chosen to fit memory if None.
         max_bad: Share of the examples that may be unreadable; one always may, unless this is 0.
-        progress: See `Progress`.
+        progress: Hears how many examples are through: once at the start, then after every batch.
         threads: Decoding threads; one a core if None.
         engine: "auto" follows the rule in `engine.py`. Engines agree to 1e-4 of the largest value; "eager" gives the
             same bits in every run that starts from the same cache on one machine.
@@ -72,7 +69,7 @@ def extract(
     started = time.perf_counter()
     runner = Runner(source, place, batch_size, engine, len(todo))
     with runner, sink, workers(threads) if runner.copies else Inline() as pool:
-        computed = _compute(target, source, todo, runner, sink, skips, pool, progress or _silent)
+        computed = _compute(target, source, todo, runner, sink, skips, pool, progress or silent)
     seconds = time.perf_counter() - started if computed else 0.0
     kept = np.array([index for index in range(len(target)) if index not in skips.reasons], dtype=np.int64)
     if kept.size == 0:
@@ -123,7 +120,7 @@ def _compute(
         for same in sink.alike(index):
             skips.add(same, error)
 
-    tell(done, len(target))
+    tell(Event(source.name, done, len(target)))
     if not len(todo):
         return 0
     feed = Feed(pool, target, todo.tolist(), source.prepare, skip)
@@ -136,7 +133,7 @@ def _compute(
         indices, future = running.popleft()
         sink.add(indices, _fields(future.result(), source, target, indices))
         done, computed = done + len(indices), computed + len(indices)
-        tell(done, len(target))
+        tell(Event(source.name, done, len(target)))
 
 
 def _fields(outputs: Outputs, source: Source, target: Target, indices: list[int]) -> Fields:
@@ -184,7 +181,3 @@ def _check(target: Target, source: Source, batch_size: int | None, threads: int 
     for name, value in (("batch_size", batch_size), ("threads", threads)):
         if value is not None and value < 1:
             raise InputError(f"`{name}` must be at least 1, got {value}.")
-
-
-def _silent(done: int, total: int) -> None:
-    return

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
@@ -21,10 +21,11 @@ from headstart.errors import InputError, TrainingError
 from headstart.extract.device import pick_device
 from headstart.meta.cnaps import Cnaps
 from headstart.meta.episodes import MetaTraining, draw_episode, drawable
+from headstart.runner.progress import Event, Progress, listener
 from headstart.sources import Source, find
 from headstart.train.batches import MEMORY, batches_of, readable, to_device
 from headstart.train.checkpoint import (
-    Progress,
+    TrainingState,
     optimizer_tensors,
     read_checkpoint,
     restore_optimizer,
@@ -36,8 +37,7 @@ from headstart.train.schedule import multiplier
 FORMAT = 1  # raised when the same settings would train other networks
 WARMUP = 0.05
 MEASURED = 256  # images from which the features' centre and spread are taken
-EVERY = 100  # episodes between two reports
-Report = Callable[[int, int, str], None]  # episodes done, episodes in all, what to show beside them
+EVERY = 100  # episodes between two messages
 
 
 def identity_of(source: Source, targets: Sequence[Target], settings: MetaTraining) -> str:
@@ -55,7 +55,7 @@ def meta_train(
     device: str = "auto",
     checkpoint: str | os.PathLike | None = None,
     checkpoint_seconds: float = 60.0,
-    report: Report | None = None,
+    progress: Progress | bool | None = None,
 ) -> Cnaps:
     """Train CNAPs' adaptation networks on tasks out of several data sets.
 
@@ -68,7 +68,8 @@ def meta_train(
         device: "auto", "cpu", "cuda" or "mps".
         checkpoint: File that keeps the state; an unfinished training found there goes on to the same numbers.
         checkpoint_seconds: How often it is written.
-        report: Told after every 100 episodes.
+        progress: None shows how far the training is, in a terminal or notebook only; True shows it everywhere, False
+            nowhere. A function is called with each `headstart.runner.Event` instead.
 
     Raises:
         InputError: There are no data sets, one is not of images with one class each or has too few of them, or the
@@ -102,7 +103,7 @@ def meta_train(
     training = _Training(Cnaps(found, seed=settings.seed), opened, settings, place)
     try:
         with torch.enable_grad():
-            training.run(None if checkpoint is None else Path(checkpoint), checkpoint_seconds, report)
+            training.run(None if checkpoint is None else Path(checkpoint), checkpoint_seconds, listener(progress))
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
@@ -122,26 +123,28 @@ class _Training:
         self.parameters = [value for value in learner.parameters() if value.requires_grad]
         self.optimizer = torch.optim.Adam(self.parameters, lr=settings.rate)
         self.steps = math.ceil(settings.episodes / settings.per_step)
-        self.progress = Progress()
+        self.state = TrainingState()
 
-    def run(self, checkpoint: Path | None, every: float, report: Report | None) -> None:
+    def run(self, checkpoint: Path | None, every: float, tell: Progress) -> None:
         if not self._resume(checkpoint):
             self._standardise()
         saved = time.monotonic()
         losses: list[float] = []
-        while self.progress.step < self.steps:
+        while self.state.step < self.steps:
             losses.append(self._step())
-            done = min(self.progress.step * self.settings.per_step, self.settings.episodes)
-            if report and (done // EVERY > (done - self.settings.per_step) // EVERY or done == self.settings.episodes):
-                report(done, self.settings.episodes, f"loss {np.mean(losses):.3f}")
+            done = min(self.state.step * self.settings.per_step, self.settings.episodes)
+            message = ""
+            if done // EVERY > (done - self.settings.per_step) // EVERY or done == self.settings.episodes:
+                message = f"episode {done}/{self.settings.episodes}: loss {np.mean(losses):.3f}"
                 losses.clear()
+            tell(Event("episodes", done, self.settings.episodes, message))
             if checkpoint is not None and time.monotonic() - saved > every:
                 self._save(checkpoint)
                 saved = time.monotonic()
 
     def _step(self) -> float:
         """One step of the optimizer over the next tasks; returns their mean loss."""
-        settings, step = self.settings, self.progress.step
+        settings, step = self.settings, self.state.step
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate * multiplier("cosine", step, self.steps, warmup=WARMUP)
         first = step * settings.per_step
@@ -159,7 +162,7 @@ class _Training:
             )
         (settings.penalty * self.learner.film.penalty()).backward()
         self.optimizer.step()
-        self.progress.step += 1
+        self.state.step += 1
         return total / len(numbers)
 
     def _loss(self, number: int) -> Tensor:
@@ -181,13 +184,13 @@ class _Training:
 
     def _save(self, path: Path) -> None:
         tensors = {f"now/{name}": value for name, value in self.learner.adaptation().items()}
-        write_checkpoint(path, self.identity, self.progress, tensors | optimizer_tensors(self.optimizer))
+        write_checkpoint(path, self.identity, self.state, tensors | optimizer_tensors(self.optimizer))
 
     def _resume(self, path: Path | None) -> bool:
         found = None if path is None else read_checkpoint(path, self.identity)
         if found is None:
             return False
-        self.progress, tensors = found
+        self.state, tensors = found
         self.learner.take({name[4:]: value for name, value in tensors.items() if name.startswith("now/")})
         restore_optimizer(self.optimizer, tensors)
         return True

@@ -2,8 +2,7 @@
 
 from headstart.ranking.interval import estimate
 from headstart.ranking.methods import All, Halving, Race
-from headstart.ranking.progress import Event, Progress
 from headstart.ranking.run import rank
 from headstart.ranking.sample_size import Plan, plan
 
-__all__ = ["All", "Event", "Halving", "Plan", "Progress", "Race", "estimate", "plan", "rank"]
+__all__ = ["All", "Halving", "Plan", "Race", "estimate", "plan", "rank"]

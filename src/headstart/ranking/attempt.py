@@ -2,7 +2,6 @@
 
 import gc
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +12,8 @@ from headstart.data.target import Target
 from headstart.errors import CacheError, HeadstartError, TargetError
 from headstart.ranking.budget import OutOfTime
 from headstart.ranking.measure import Measurement, measure
-from headstart.ranking.progress import Event, Progress
 from headstart.records import Extraction, Failure
+from headstart.runner.progress import Event, Progress
 
 if TYPE_CHECKING:
     from headstart.sources import Candidate
@@ -40,7 +39,7 @@ class Course:
     trust_pickle: bool
 
 
-def attempt(candidate: "Candidate", course: Course, report: Callable[[Event], None]) -> Measurement | Failure:
+def attempt(candidate: "Candidate", course: Course, report: Progress) -> Measurement | Failure:
     """Load, extract, score and release one source.
 
     Raises:
@@ -50,7 +49,6 @@ def attempt(candidate: "Candidate", course: Course, report: Callable[[Event], No
     """
     try:
         extraction = _extraction(candidate, course, report)
-        report(Event("score"))
         return score(extraction, course)
     except (TargetError, CacheError):
         raise
@@ -61,7 +59,7 @@ def attempt(candidate: "Candidate", course: Course, report: Callable[[Event], No
             gc.collect()  # modules hold cycles, and two large models may not fit beside each other
 
 
-def _extraction(candidate: "Candidate", course: Course, report: Callable[[Event], None]) -> Extraction:
+def _extraction(candidate: "Candidate", course: Course, report: Progress) -> Extraction:
     """The one place where errors of foreign code are turned into ours.
 
     Loading and running a model is the model's own code and its libraries', which raise classes of their own that derive
@@ -69,7 +67,7 @@ def _extraction(candidate: "Candidate", course: Course, report: Callable[[Event]
     """
     from headstart.extract import extract  # brings torch, which arrays made elsewhere can do without
 
-    report(Event("load"))
+    report(Event(candidate.name, 0, len(course.target)))
     try:
         source = candidate.load(course.trust_pickle)
         return extract(
@@ -79,7 +77,7 @@ def _extraction(candidate: "Candidate", course: Course, report: Callable[[Event]
             device=course.device,
             batch_size=course.batch_size,
             max_bad=course.max_bad,
-            progress=lambda done, total: report(Event("forward", done=done, total=total)),
+            progress=report,
         )
     except (HeadstartError, OutOfTime):
         raise
@@ -124,12 +122,3 @@ def score(extraction: Extraction, course: Course) -> Measurement:
         task=course.target.task,
         seed=course.seed,
     )
-
-
-def announce(progress: Progress, name: str, index: int, sources: int) -> Callable[[Event], None]:
-    """A reporter for one source that fills in which one it is."""
-
-    def report(event: Event) -> None:
-        progress(Event(event.stage, name, index, sources, done=event.done, total=event.total, reason=event.reason))
-
-    return report

@@ -10,8 +10,9 @@ import numpy as np
 from headstart.ranking.attempt import LARGE, Course, attempt, score
 from headstart.ranking.inputs import rows_of
 from headstart.ranking.measure import Measurement
-from headstart.ranking.rounds import Entrant, Report
+from headstart.ranking.rounds import Entrant
 from headstart.records import Extraction, Failure
+from headstart.runner.progress import Progress
 
 if TYPE_CHECKING:
     from headstart.sources import Candidate, Source
@@ -23,7 +24,7 @@ def from_arrays(extractions: Sequence[Extraction]) -> list[Entrant]:
     """Extractions made elsewhere: a round takes some of their rows."""
 
     def entrant(extraction: Extraction) -> Entrant:
-        def measure(course: Course, rows: np.ndarray, report: Report) -> Measurement | Failure:
+        def measure(course: Course, rows: np.ndarray, report: Progress) -> Measurement | Failure:
             whole = len(rows) == len(extraction.labels)
             return score(extraction if whole else rows_of(extraction, rows), course)
 
@@ -44,7 +45,7 @@ def from_candidates(candidates: "Sequence[Candidate]", *, again: bool) -> list[E
     def entrant(candidate: "Candidate") -> Entrant:
         held = replace(candidate, load=partial(shelf.load, candidate))
 
-        def measure(course: Course, rows: np.ndarray, report: Report) -> Measurement | Failure:
+        def measure(course: Course, rows: np.ndarray, report: Progress) -> Measurement | Failure:
             return attempt(held, course, report)
 
         return Entrant(candidate.name, measure)

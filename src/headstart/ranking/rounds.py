@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from headstart.data.order import stratified_order
-from headstart.ranking.attempt import Course, announce
+from headstart.ranking.attempt import Course
 from headstart.ranking.budget import Deadline, OutOfTime, Pace, affordable
 from headstart.ranking.measure import Measurement
 from headstart.ranking.methods import All, Drop, Halving, Race, Round, first_size
-from headstart.ranking.progress import Event, Progress
 from headstart.ranking.staged import Staged
 from headstart.records import Ending, Failure, Search
 from headstart.records import Round as RoundRecord
+from headstart.runner.progress import Event, Progress
 from headstart.scores import Evaluation
 from headstart.stats import jackknife_groups
+from headstart.wording import duration, plural
 
-Report = Callable[[Event], None]
+MODELS = "models"  # the counter of a round
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Entrant:
     """A source in a search: measured on the examples of a course, which are the rows given of the whole."""
 
     name: str
-    measure: Callable[[Course, np.ndarray, Report], Measurement | Failure]
+    measure: Callable[[Course, np.ndarray, Progress], Measurement | Failure]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +86,8 @@ class Rounds:
             TargetError: Too many examples are unreadable.
             CacheError: The cache cannot be written.
         """
-        self.tell(Event("start", sources=len(self.entrants), total=self.whole))
         ended = self._go()
+        self.tell(Event(MODELS, 0, 0))
         search = Search(
             method=self.method.name,
             whole=self.whole,
@@ -146,30 +147,34 @@ class Rounds:
         rows = np.sort(self.order[:size])
         course = self._course(rows)
         queue = deque(self.alive)
-        if not self.plain:
-            self.tell(Event("round", index=at, sources=len(queue), total=size))
         found: dict[str, Measurement] = {}
         index = 0
+        start = f"Round {at + 1}: {plural(len(queue), 'model')} on {plural(size, 'example')}"
+        self.tell(Event(MODELS, 0, len(queue), "" if self.plain else start))
         while queue:
             name = queue.popleft()
+            started = self.deadline.spent
             try:
-                result = self._one(name, course, rows, announce(self.tell, name, index, index + len(queue) + 1))
+                result = self._one(name, course, rows)
             except OutOfTime:
+                self.tell(Event(name, 0, 0))
                 return (found if at == 0 else {}), False
             if isinstance(result, Failure):
                 queue.extend(self._without(result))
             else:
                 found[name] = result
             index += 1
+            count, how = index + len(queue), "failed" if isinstance(result, Failure) else "done"
+            text = f"[{index}/{count}] {name}: {how} in {duration(self.deadline.spent - started)}"
+            self.tell(Event(name, size, size))
+            self.tell(Event(MODELS, index, count, text))
         return found, True
 
-    def _one(self, name: str, course: Course, rows: np.ndarray, report: Report) -> Measurement | Failure:
+    def _one(self, name: str, course: Course, rows: np.ndarray) -> Measurement | Failure:
         def heard(event: Event) -> None:
-            report(event)
-            if event.stage == "forward":
-                self.seen[name] = max(self.seen[name], event.done)
-            unfinished = event.stage == "load" or (event.stage == "forward" and event.done < event.total)
-            if unfinished and self.deadline.passed:
+            self.tell(event)
+            self.seen[name] = max(self.seen[name], event.done)
+            if event.done < event.total and self.deadline.passed:
                 raise OutOfTime
 
         if self.deadline.passed:
@@ -177,11 +182,9 @@ class Rounds:
         started = self.deadline.spent
         result = self.entrants[name].measure(course, rows, heard)
         if isinstance(result, Failure):
-            report(Event("failed", reason=result.reason))
             return result
         self.seen[name] = len(rows)
         self.paces[name] = _pace(result, self.deadline.spent - started, len(rows), self.paces.get(name))
-        report(Event("done"))
         return result
 
     def _without(self, failure: Failure) -> list[str]:

@@ -23,9 +23,9 @@ from headstart.ranking.entrants import from_arrays, from_candidates
 from headstart.ranking.inputs import Inputs, open_inputs
 from headstart.ranking.methods import All, Halving, Race, check_scores, method_of
 from headstart.ranking.order import check_name, choose_scores, choose_sort, examples_each
-from headstart.ranking.progress import Progress, silent
 from headstart.ranking.rounds import Entrant, Rounds
 from headstart.records import Ranking, check_destination
+from headstart.runner.progress import Progress, listener
 from headstart.stats import jackknife_groups
 from headstart.store import folder_of
 
@@ -52,7 +52,7 @@ def rank(
     out: Path_ | None = None,
     report: Path_ | None = None,
     reading: Reading | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     command: str | None = None,
     **options: Unpack[ReadingOptions],
 ) -> Ranking:
@@ -81,7 +81,8 @@ def rank(
         out: Write the records into this folder.
         report: Write a self-contained page there.
         reading: How the target is read: columns, split, task and so on, as one `headstart.Reading`.
-        progress: Called with an `Event` as the search goes on.
+        progress: None shows how far the search is, in a terminal or notebook only; True shows it everywhere, False
+            nowhere. A function is called with each `headstart.runner.Event` instead.
         command: What to record as the command; this call if None.
         options: The fields of `reading` as keywords: `text_column`, `image_column`, `label_column`, `split`, `task`,
             `root`, `download` and `max_bad`.
@@ -129,9 +130,9 @@ def rank(
     entrants = _entrants(inputs, models, again=again)
     each = examples_each(len(inputs.target), inputs.target.classes)
     choose = partial(choose_sort, course.scores, sort=sort, asked=names is not None, each=each)
+    tell = listener(False if inputs.extractions else progress)  # arrays take no time worth following
     with _rows_kept(course, again and not inputs.extractions) as kept:
-        heard = silent if inputs.extractions else progress or silent  # arrays take no time worth following
-        found = Rounds(entrants, method, kept, choose, heard, deadline).run()
+        found = Rounds(entrants, method, kept, choose, tell, deadline).run()
     skipped = {name: why for one in found.measurements for name, why in one.skipped.items()}
     ranking = build(
         summarize(inputs.target, skipped),

@@ -3,5 +3,18 @@
 from headstart.runner.executors import EXECUTORS, Executor, Inline, executor, register
 from headstart.runner.mapping import Result, Store, map
 from headstart.runner.processes import Processes
+from headstart.runner.progress import Event, Progress
 
-__all__ = ["EXECUTORS", "Executor", "Inline", "Processes", "Result", "Store", "executor", "map", "register"]
+__all__ = [
+    "EXECUTORS",
+    "Event",
+    "Executor",
+    "Inline",
+    "Processes",
+    "Progress",
+    "Result",
+    "Store",
+    "executor",
+    "map",
+    "register",
+]

@@ -16,7 +16,7 @@ from headstart.records import CurvePoint, write_atomically
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """Where a training stands: everything but the tensors."""
 
     epoch: int = 0  # counted from 0; the one that is under way or comes next
@@ -34,14 +34,14 @@ class Progress:
     notes: list[str] = field(default_factory=list)
 
 
-def write_checkpoint(path: Path, identity: str, progress: Progress, tensors: dict[str, Tensor]) -> None:
+def write_checkpoint(path: Path, identity: str, progress: TrainingState, tensors: dict[str, Tensor]) -> None:
     """Write the state to `path` in one move."""
     state = json.dumps({"identity": identity, "progress": asdict(progress)})
     content = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     write_atomically(path, save(content, metadata={"headstart": state}))
 
 
-def read_checkpoint(path: Path, identity: str) -> tuple[Progress, dict[str, Tensor]] | None:
+def read_checkpoint(path: Path, identity: str) -> tuple[TrainingState, dict[str, Tensor]] | None:
     """The state of an unfinished training, or None where there is none.
 
     Raises:
@@ -66,7 +66,7 @@ def read_checkpoint(path: Path, identity: str) -> tuple[Progress, dict[str, Tens
     fields = state["progress"]
     fields["curve"] = [CurvePoint(**point) for point in fields["curve"]]
     fields["best_key"] = None if fields["best_key"] is None else tuple(fields["best_key"])
-    return Progress(**fields), tensors
+    return TrainingState(**fields), tensors
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ the device and the number of threads in their last digits: a training that goes 
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +18,11 @@ from torch import Tensor, nn
 
 from headstart.errors import InputError, TrainingError
 from headstart.records import CurvePoint, Task
+from headstart.runner.progress import Event, Progress, silent
 from headstart.train import objective
 from headstart.train.batches import Batch, Batches, epoch_order, take, to_device
 from headstart.train.checkpoint import (
-    Progress,
+    TrainingState,
     optimizer_tensors,
     read_checkpoint,
     restore_optimizer,
@@ -31,8 +32,6 @@ from headstart.train.groups import Group, has_batch_statistics, set_trainable
 from headstart.train.outputs import out_of_memory, outputs_of
 from headstart.train.schedule import multiplier
 from headstart.train.training import Training, precision_on
-
-Report = Callable[[int, int, str], None]  # steps done, steps in all, what to show beside them
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def fit(
     checkpoint: Path | None = None,
     identity: str = "",
     checkpoint_seconds: float = 60.0,
-    report: Report | None = None,
+    progress: Progress = silent,
 ) -> Fitted:
     """Train `network` in place and leave it with its best weights, in evaluation mode.
 
@@ -80,11 +79,11 @@ def fit(
     devices = [device] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         loop = _Loop(network, groups, train, valid, training, task, torch.device(device))
-        loop.checkpoint, loop.identity, loop.checkpoint_seconds, loop.report = (
+        loop.checkpoint, loop.identity, loop.checkpoint_seconds, loop.progress = (
             checkpoint,
             identity,
             checkpoint_seconds,
-            report,
+            progress,
         )
         return loop.run()
 
@@ -95,7 +94,7 @@ class _Loop:
     checkpoint: Path | None = None
     identity: str = ""
     checkpoint_seconds: float = 60.0
-    report: Report | None = None
+    progress: Progress = silent
 
     def __init__(
         self,
@@ -110,13 +109,13 @@ class _Loop:
         self.network, self.groups, self.train, self.valid = network.to(device), groups, train, valid
         training = replace(training, precision=precision_on(device, training.precision))
         self.training, self.task, self.device = training, task, device
-        self.progress = Progress(computed_on=_computes_on(device))
+        self.state = TrainingState(computed_on=_computes_on(device))
         self.n = len(train.labels)
         self.batch_statistics = has_batch_statistics(network, groups) and not training.keep_statistics
         if self.batch_statistics and min(training.batch_size, self.n) == 1:
             self.training = replace(training, keep_statistics=True)
             self.batch_statistics = False
-            self.progress.notes.append("a batch of one has no spread: batch norm kept the statistics it came with")
+            self.state.notes.append("a batch of one has no spread: batch norm kept the statistics it came with")
         parameters = dict(network.named_parameters())
         self.trained = {name: parameters[name] for group in groups if group.rate > 0 for name in group.parameters}
         self.optimizer = self._optimizer(parameters)
@@ -128,9 +127,9 @@ class _Loop:
 
     def run(self) -> Fitted:
         self._resume()
-        progress = self.progress
+        state = self.state
         with ThreadPoolExecutor(1) as pool:  # decodes the next batch while this one trains
-            while progress.stopped is None:
+            while state.stopped is None:
                 count = self._begin_epoch()
                 for indices, batch in self._batches(pool):
                     self._step(indices, batch)
@@ -139,20 +138,20 @@ class _Loop:
             self._load(self.best)
         self.network.eval()
         return Fitted(
-            tuple(progress.curve),
-            None if progress.best_epoch is None else progress.best_epoch + 1,
-            progress.stopped or "",
-            progress.seconds,
-            progress.step,
-            max((point.trained for point in progress.curve), default=0),
-            tuple(progress.notes),
+            tuple(state.curve),
+            None if state.best_epoch is None else state.best_epoch + 1,
+            state.stopped or "",
+            state.seconds,
+            state.step,
+            max((point.trained for point in state.curve), default=0),
+            tuple(state.notes),
         )
 
     # --- the parts of a step ---
 
     def _batches(self, pool: ThreadPoolExecutor) -> Iterator[tuple[np.ndarray, Batch]]:
-        epoch = self.progress.epoch
-        order = epoch_order(self.n, self.training.batch_size, self.training.seed, epoch)[self.progress.batch :]
+        epoch = self.state.epoch
+        order = epoch_order(self.n, self.training.batch_size, self.training.seed, epoch)[self.state.batch :]
         if self.train.in_memory or not order:
             yield from ((indices, self.train.load(indices, epoch)) for indices in order)
             return
@@ -164,10 +163,10 @@ class _Loop:
             yield indices, batch
 
     def _step(self, indices: np.ndarray, batch: Batch) -> None:
-        progress, training = self.progress, self.training
-        share = multiplier(training.schedule, progress.step, self.steps, warmup=training.warmup)
+        state, training = self.state, self.training
+        share = multiplier(training.schedule, state.step, self.steps, warmup=training.warmup)
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * share if group["thaw"] <= progress.epoch else 0.0
+            group["lr"] = group["peak"] * share if group["thaw"] <= state.epoch else 0.0
         batch, labels = to_device(batch, self.device), self.train.labels[indices].to(self.device)
         while True:
             try:
@@ -178,25 +177,24 @@ class _Loop:
                     raise
             self._halve(len(indices))
         if not math.isfinite(value):
-            raise TrainingError(self._not_finite("loss", progress.step + 1))
+            raise TrainingError(self._not_finite("loss", state.step + 1))
         self.optimizer.step()
-        progress.loss_sum += value * len(indices)
-        progress.loss_count += len(indices)
-        progress.batch += 1
-        progress.step += 1
-        if self.report is not None:
-            self.report(progress.step, self.steps, f"epoch {progress.epoch + 1}/{training.epochs}, loss {value:.3f}")
+        state.loss_sum += value * len(indices)
+        state.loss_count += len(indices)
+        state.batch += 1
+        state.step += 1
+        self.progress(Event("training", state.step, self.steps))
         if time.monotonic() - self.saved > self.checkpoint_seconds:
             self._save()
 
     def _update(self, batch: Batch, labels: Tensor) -> float:
         """Gradients of one batch, in as many chunks as memory asks for; returns the loss."""
-        rng = np.random.default_rng([self.training.seed, self.progress.step])
+        rng = np.random.default_rng([self.training.seed, self.state.step])
         torch.manual_seed(int(rng.integers(2**63)))
         self.optimizer.zero_grad(set_to_none=True)
         batch, aims = self._mixed(batch, labels, rng)
         n, total = len(labels), 0.0  # of texts the first axis may be that of the tokens
-        chunks = min(self.progress.chunks, max(1, n // self._least()))
+        chunks = min(self.state.chunks, max(1, n // self._least()))
         for part in np.array_split(np.arange(n), chunks):
             piece = slice(int(part[0]), int(part[-1]) + 1)
             inputs = batch if chunks == 1 else take(batch, piece)
@@ -238,15 +236,15 @@ class _Loop:
         return 2 if self.batch_statistics else 1
 
     def _halve(self, n: int) -> None:
-        chunks = min(self.progress.chunks * 2, max(1, n // self._least()))
-        if chunks <= self.progress.chunks:
+        chunks = min(self.state.chunks * 2, max(1, n // self._least()))
+        if chunks <= self.state.chunks:
             raise TrainingError(
-                f"memory ran out even with {math.ceil(n / self.progress.chunks)} examples at a time. "
+                f"memory ran out even with {math.ceil(n / self.state.chunks)} examples at a time. "
                 "Choose a smaller model or input, or `method='head'`, which keeps nothing for a backward pass."
             )
-        self.progress.chunks = chunks
-        self.progress.notes.append(
-            f"memory ran out in epoch {self.progress.epoch + 1}: each batch is computed in {chunks} pieces from there "
+        self.state.chunks = chunks
+        self.state.notes.append(
+            f"memory ran out in epoch {self.state.epoch + 1}: each batch is computed in {chunks} pieces from there "
             f"on ({math.ceil(n / chunks)} examples at a time); the step still uses the whole batch"
         )
         self.optimizer.zero_grad(set_to_none=True)
@@ -256,23 +254,26 @@ class _Loop:
     # --- epochs ---
 
     def _begin_epoch(self) -> int:
-        epoch, keep = self.progress.epoch, self.training.keep_statistics
+        epoch, keep = self.state.epoch, self.training.keep_statistics
         return set_trainable(self.network, self.groups, epoch, keep_statistics=keep)
 
     def _end_epoch(self, trained: int) -> None:
-        progress, epoch = self.progress, self.progress.epoch
+        state, epoch = self.state, self.state.epoch
         loss, quality = self._validate()
         rate = max(group["lr"] for group in self.optimizer.param_groups)
         self._clock()
-        mean = progress.loss_sum / max(1, progress.loss_count)
-        progress.curve.append(CurvePoint(epoch + 1, progress.seconds, rate, mean, loss, quality, trained))
+        mean = state.loss_sum / max(1, state.loss_count)
+        state.curve.append(CurvePoint(epoch + 1, state.seconds, rate, mean, loss, quality, trained))
         if loss is not None and quality is not None:
             key = (quality, -loss)
-            if progress.best_key is None or key > progress.best_key:
-                progress.best_epoch, progress.best_key = epoch, key
+            if state.best_key is None or key > state.best_key:
+                state.best_epoch, state.best_key = epoch, key
                 self.best = {name: value.detach().clone() for name, value in self._moving().items()}
-        progress.epoch, progress.batch, progress.loss_sum, progress.loss_count = epoch + 1, 0, 0.0, 0
-        progress.stopped = self._why_stop()
+        state.epoch, state.batch, state.loss_sum, state.loss_count = epoch + 1, 0, 0.0, 0
+        state.stopped = self._why_stop()
+        said = f"epoch {state.epoch}/{self.training.epochs}: loss {mean:.3f}"
+        said += "" if quality is None else f", validation {quality:.3f}"
+        self.progress(Event("training", state.step, state.step if state.stopped else self.steps, said))
         self._save()
 
     def _validate(self) -> tuple[float | None, float | None]:
@@ -281,26 +282,26 @@ class _Loop:
         outputs = outputs_of(self.network, self.valid, batch_size=max(64, self.training.batch_size), device=self.device)
         loss = objective.loss(outputs, self.valid.labels, self.task).item()
         if not math.isfinite(loss):
-            raise TrainingError(self._not_finite("validation loss", self.progress.step))
+            raise TrainingError(self._not_finite("validation loss", self.state.step))
         return loss, objective.quality(outputs, self.valid.labels, self.task)
 
     def _why_stop(self) -> str | None:
-        progress, patience = self.progress, self.training.patience
-        if progress.epoch >= self.training.epochs:
+        state, patience = self.state, self.training.patience
+        if state.epoch >= self.training.epochs:
             return f"all {self.training.epochs} epochs ran"
-        if patience is None or progress.best_epoch is None:
+        if patience is None or state.best_epoch is None:
             return None
         thawed = max(group.thaw for group in self.groups if group.rate > 0)  # before that, not everything has had a try
-        waited = progress.epoch - 1 - max(progress.best_epoch, thawed)
+        waited = state.epoch - 1 - max(state.best_epoch, thawed)
         return f"no better validation quality for {patience} epochs" if waited >= patience else None
 
     def _not_finite(self, what: str, step: int) -> str:
-        progress = self.progress
+        state = self.state
         peak = max(group["peak"] for group in self.optimizer.param_groups)
         hint = ", or `precision='fp32'`" if self.training.precision != "fp32" else ""
         rate = max(group["lr"] for group in self.optimizer.param_groups)
         return (
-            f"the {what} is not a finite number in epoch {progress.epoch + 1} (step {step} of "
+            f"the {what} is not a finite number in epoch {state.epoch + 1} (step {step} of "
             f"{self.steps}, highest rate {rate:.3g}). "
             f"Try a rate 10 times smaller (`rate={peak / 10:.1g}`), a longer `warmup`, `clip=1`{hint}."
         )
@@ -339,7 +340,7 @@ class _Loop:
 
     def _clock(self) -> None:
         now = time.monotonic()
-        self.progress.seconds += now - self.started
+        self.state.seconds += now - self.started
         self.started = now
 
     def _save(self) -> None:
@@ -348,23 +349,23 @@ class _Loop:
         self._clock()
         tensors = {f"now/{name}": value for name, value in self._moving().items()}
         tensors |= {f"best/{name}": value for name, value in self.best.items()}
-        write_checkpoint(self.checkpoint, self.identity, self.progress, tensors | optimizer_tensors(self.optimizer))
+        write_checkpoint(self.checkpoint, self.identity, self.state, tensors | optimizer_tensors(self.optimizer))
         self.saved = time.monotonic()
 
     def _resume(self) -> None:
         found = None if self.checkpoint is None else read_checkpoint(self.checkpoint, self.identity)
         if found is None:
             return
-        self.progress, tensors = found
+        self.state, tensors = found
         self._load({name[4:]: value for name, value in tensors.items() if name.startswith("now/")})
         self.best = {name[5:]: value.to(self.device) for name, value in tensors.items() if name.startswith("best/")}
         restore_optimizer(self.optimizer, tensors)
-        here, before = _computes_on(self.device), self.progress.computed_on
+        here, before = _computes_on(self.device), self.state.computed_on
         if before not in ("", here):
-            self.progress.notes.append(
+            self.state.notes.append(
                 f"begun with {before}, continued with {here}; the last digits may differ from an uninterrupted run's"
             )
-        self.progress.computed_on = here
+        self.state.computed_on = here
 
 
 def _computes_on(device: torch.device) -> str:

@@ -12,6 +12,7 @@ from headstart.errors import InputError
 from headstart.records import PlanRow
 from headstart.records.results import plan
 from headstart.records.table import Prose, View, as_text
+from headstart.runner.progress import Progress
 from headstart.sources.source import Source
 from headstart.train.checkpoint import read_checkpoint
 from headstart.train.training import Training
@@ -19,7 +20,7 @@ from headstart.transfers import saved
 from headstart.transfers.carry_out import CHECKPOINT, carry_out, plan_rows, planned
 from headstart.transfers.opening import open_setting
 from headstart.transfers.run import Run
-from headstart.transfers.setting import Progress, identity_of
+from headstart.transfers.setting import identity_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def transfer(
     max_bad: float = 0.01,
     trust_pickle: bool = False,
     reading: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     command: str | None = None,
     **settings: Any,
 ) -> Run:
@@ -103,7 +104,8 @@ def transfer(
         max_bad: The largest share of unreadable examples that is skipped.
         trust_pickle: Load checkpoints that can run code.
         reading: Columns, split and task, for `open_target`.
-        progress: Called with (done, in all, what).
+        progress: None shows how far the run is, in a terminal or notebook only; True shows it everywhere, False
+            nowhere. A function is called with each `headstart.runner.Event` instead.
         command: What to record as the command.
         settings: Fields of `Options` (rate, ratio, top, ...) and `Training` (epochs, batch_size, ...).
 

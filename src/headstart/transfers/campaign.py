@@ -1,7 +1,7 @@
 """Several methods and seeds on one target, with training from scratch beside them, compared."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,14 @@ from torch import nn
 from headstart.errors import InputError
 from headstart.evaluation import evaluate
 from headstart.records import Comparison
+from headstart.runner.progress import Event, Progress, listener
 from headstart.sources.source import Source
 from headstart.train.training import SETTINGS
 from headstart.transfers.adapt import transfer
 from headstart.transfers.augment import check_augment
 from headstart.transfers.options import NAMES, refuse_unused
 from headstart.transfers.run import Run
-from headstart.transfers.setting import Progress, check_via, read_settings, settings_given
+from headstart.transfers.setting import check_via, read_settings, settings_given
 from headstart.transfers.table import find
 
 OWN = (*NAMES, *SETTINGS, "augment")  # arguments that some methods take and others do not
@@ -42,8 +43,7 @@ def campaign(
     scratch: bool = False,
     out: str | os.PathLike | None = None,
     margin: float = 0.01,
-    progress: Progress | None = None,
-    announce: Callable[[int, int, str], None] | None = None,
+    progress: Progress | bool | None = None,
     **arguments: Any,
 ) -> Campaign:
     """Carry out every method with every seed; a method takes the options that are its own.
@@ -56,7 +56,7 @@ def campaign(
         scratch: Train from scratch too, once per seed, and compare.
         out: Folder for one run, or the folder above one folder per run (`METHOD-seed0`, ...).
         margin: The smallest difference that matters in the comparison.
-        announce: Called with (run, runs, name) before each run.
+        progress: As in `transfer`; "runs" is one more counter.
         arguments: As in `transfer`; a setting must belong to at least one of the methods.
 
     Raises:
@@ -66,17 +66,19 @@ def campaign(
     if seeds < 1:
         raise InputError(f"`seeds` must be at least 1; got {seeds}.")
     several = len(names) * seeds > 1
+    tell = listener(progress)
     runs: list[Run] = []
     folders: list[Path] = []
     for number in range(seeds):
         for name in names:
             title = f"{name}-seed{seed + number}" if several else name
-            if announce is not None:
-                announce(len(runs), len(names) * seeds, title)
+            count = len(names) * seeds
+            tell(Event("runs", len(runs), count, f"[{len(runs) + 1}/{count}] {title}"))
             place = None if out is None else Path(out) / title if several else Path(out)
             own = arguments_of(name, arguments)
-            runs.append(transfer(target, source, method=name, seed=seed + number, out=place, progress=progress, **own))
+            runs.append(transfer(target, source, method=name, seed=seed + number, out=place, progress=tell, **own))
             folders += [] if place is None else [place]
+    tell(Event("runs", len(runs), len(runs)))
     return Campaign(tuple(runs), _compared(names, runs, margin), tuple(folders))
 
 

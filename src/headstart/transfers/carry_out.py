@@ -29,7 +29,7 @@ from headstart.transfers.network import Transferable, as_it_trains, count, trans
 from headstart.transfers.options import Options, described
 from headstart.transfers.run import Run, probabilities
 from headstart.transfers.scale import Scale
-from headstart.transfers.setting import Setting, features_progress
+from headstart.transfers.setting import Setting
 
 CHECKPOINT = "training.safetensors"
 FOR_BOUNDS = 2000  # examples on which the bounds are checked
@@ -164,7 +164,7 @@ def _trained(
         device=setting.device,
         checkpoint=None if setting.out is None else setting.out / CHECKPOINT,
         identity=identity,
-        report=setting.progress,
+        progress=setting.progress,
     )
     scale.unfold(model.network.head)
     return fitted
@@ -184,8 +184,7 @@ def _put_head(layer: nn.Linear, head: LinearHead) -> None:
 
 
 def _extraction(setting: Setting, target: Target) -> Extraction:
-    tell = features_progress(setting.progress)
-    return extract(target, setting.source, cache=setting.cache, device=str(setting.device), progress=tell)
+    return extract(target, setting.source, cache=setting.cache, device=str(setting.device), progress=setting.progress)
 
 
 def _tested(setting: Setting, model: Transferable) -> Predictions | None:

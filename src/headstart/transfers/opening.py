@@ -13,6 +13,7 @@ from headstart.errors import InputError
 from headstart.extract import extract
 from headstart.extract.device import pick_device
 from headstart.records import check_destination
+from headstart.runner.progress import Progress, listener
 from headstart.sources import find as find_sources
 from headstart.sources.source import Source
 from headstart.store import folder_of
@@ -23,13 +24,10 @@ from headstart.transfers.options import refuse_unused
 from headstart.transfers.parts import Parts, split_target
 from headstart.transfers.recommend import Advice, recommend
 from headstart.transfers.setting import (
-    Progress,
     Setting,
     check_via,
-    features_progress,
     read_settings,
     settings_given,
-    silent,
 )
 from headstart.transfers.table import find, methods_for
 from headstart.transfers.taps import at_layer, output_modules
@@ -62,7 +60,7 @@ def open_setting(
     max_bad: float = 0.01,
     trust_pickle: bool = False,
     reading: Mapping[str, Any] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     command: str | None = None,
 ) -> Setting:
     """Open everything that `transfer` was given; see there for the arguments.
@@ -73,7 +71,7 @@ def open_setting(
     place = pick_device(device)
     folder = None if out is None else Path(out)
     check_destination(folder, folder=True)
-    tell = progress or silent
+    tell = listener(progress)
     check_via(via, via_method)
     options, training = read_settings(settings, seed)
     check_augment(augment)
@@ -90,7 +88,7 @@ def open_setting(
             f"`smoothing` is of class labels, and the task of {parts.train.name} is {parts.train.task}; leave it out."
         )
     loaded = find_sources(source, kind=parts.train.kind)[0].load(trust_pickle)
-    shared = {"seed": seed, "device": device, "cache": cache, "max_bad": max_bad, "progress": progress}
+    shared = {"seed": seed, "device": device, "cache": cache, "max_bad": max_bad, "progress": tell}
     shared["overwrite"] = overwrite
     for data, how in ((source_data, "scratch"), (via, via_method or "fine-tune")):
         if data is not None:
@@ -143,6 +141,6 @@ def _through(
 
 
 def _advice(parts: Parts, source: Source, cache: Path | None, device: torch.device, tell: Progress) -> Advice:
-    extraction = extract(parts.train, source, cache=cache, device=str(device), progress=features_progress(tell))
+    extraction = extract(parts.train, source, cache=cache, device=str(device), progress=tell)
     model = transferable(source, 2, seed=0)
     return recommend(extraction, parts.train.task, tuple(output_modules(model)))

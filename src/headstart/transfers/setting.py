@@ -1,6 +1,6 @@
 """One transfer, opened and checked: everything that is needed to carry it out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -9,13 +9,12 @@ from typing import Any
 import torch
 
 from headstart.errors import InputError
+from headstart.runner.progress import Progress
 from headstart.sources.source import Source
 from headstart.train.training import SETTINGS, Training
 from headstart.transfers.options import NAMES, Options, described, refuse_unused
 from headstart.transfers.parts import Parts
 from headstart.transfers.table import Strategy
-
-Progress = Callable[[int, int, str], None]  # done, in all, what
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +71,3 @@ def identity_of(setting: Setting) -> str:
         setting.parts.train.task,
     )
     return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
-
-
-def features_progress(tell: Progress) -> Callable[[int, int], None]:
-    """`tell` as the forward pass calls it."""
-    return lambda done, total: tell(done, total, "features")
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """Show nothing."""

@@ -1,0 +1,83 @@
+"""What a long call reports while it runs: one kind of event, and a plain display of it."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+from headstart.errors import InputError
+
+SECONDS = 0.1  # between two redraws
+
+
+@dataclass(frozen=True)
+class Event:
+    """A counter has moved.
+
+    A long call keeps several counters at once, told apart by `what`: "models", the name of the model at work,
+    "training". A counter is finished when `done` reaches `total`, and may start again.
+    """
+
+    what: str
+    done: int
+    total: int
+    message: str = ""  # a line worth keeping in a log; most events have none
+
+
+Progress = Callable[[Event], None]
+"""Called with each event, from the thread of the long call; an exception that it raises ends that call."""
+
+
+def silent(event: Event) -> None:
+    """Show nothing."""
+
+
+def listener(progress: Progress | bool | None) -> Progress:
+    """What hears the events of a long call whose option `progress` has this value.
+
+    Args:
+        progress: A function hears every event. None shows one line on the error stream if that is a terminal or a
+            notebook's; True shows it wherever that stream goes; False shows nothing.
+
+    Raises:
+        InputError: It is something else.
+    """
+    if callable(progress):
+        return progress
+    if progress is not None and not isinstance(progress, bool):
+        raise InputError(f"`progress` must be True, False or a function of an event; got {progress!r}.")
+    shown = progress or (progress is None and _seen_by_a_person(sys.stderr))
+    return _Line(sys.stderr) if shown else silent
+
+
+def _seen_by_a_person(stream: TextIO | None) -> bool:
+    notebook = sys.modules.get("ipykernel.iostream")
+    return stream is not None and (stream.isatty() or (notebook is not None and isinstance(stream, notebook.OutStream)))
+
+
+class _Line:
+    """One line with every counter that is not finished, written again and again, and empty in the end."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.open: dict[str, str] = {}
+        self.width = 0  # characters of the line as it stands
+        self.drawn = 0.0
+
+    def __call__(self, event: Event) -> None:
+        if event.done < event.total:
+            self.open[event.what] = f"{event.what} {event.done:,}/{event.total:,}"
+        else:
+            self.open.pop(event.what, None)
+        if not self.open:
+            self._draw("")
+        elif time.monotonic() - self.drawn >= SECONDS:
+            self._draw(", ".join(self.open.values())[: shutil.get_terminal_size().columns - 1])
+
+    def _draw(self, text: str) -> None:
+        blank = " " * (self.width - len(text))
+        self.stream.write(f"\r{text}{blank}" if text else f"\r{blank}\r")
+        self.stream.flush()
+        self.width, self.drawn = len(text), time.monotonic()
