@@ -84,7 +84,7 @@ def search(method: All | Race | Halving, target: hs.data.Target, extractions: Se
     """The search of `hs.rank`, without the record around it."""
     course = Course(
         target=target,
-        groups=jackknife_groups(target.labels, seed=seed),
+        groups=jackknife_groups(len(target.labels), seed=seed),
         scores=(SCORE,),
         seed=seed,
         device="cpu",

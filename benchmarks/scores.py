@@ -203,7 +203,7 @@ def compare(world: World, names: list[str]) -> list[str]:
 def all_at_once(world: World) -> list[str]:
     """Every score of one source by one call of `evaluate`, without and with leave-one-group-out values."""
     names = [name for name, row in SCORES.items() if "classification" in row.tasks and row.needs != "card"]
-    groups = jackknife_groups(world.labels, seed=0)
+    groups = jackknife_groups(len(world.labels), seed=0)
     lines = [f"### All scores of one source at once, {world.name}", ""]
 
     def run(groups: np.ndarray | None = None) -> dict[str, scores.Evaluation]:

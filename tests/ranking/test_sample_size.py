@@ -19,16 +19,14 @@ def _ranking(*noises: float, n: int = 240, scores: tuple[str, ...] = ("knn",)) -
     measured = []
     for seed, noise in enumerate(noises):
         given = extraction(f"source {seed}", noise=noise, n=n, seed=seed, top1=0.5 + seed / 10)
-        groups = jackknife_groups(given.labels, seed=0)
+        groups = jackknife_groups(len(given.labels), seed=0)
         measured.append(measure(given, scores, groups=groups, classes=CLASSES))
     return build(summary(n), measured, scores=scores, provenance=PROVENANCE)
 
 
 def _means(first: np.ndarray, second: np.ndarray) -> Ranking:
     """Two sources whose score is a mean over 20 groups of examples, so that every error is known in closed form."""
-    template = measure(
-        extraction("t", noise=1.0), ("knn",), groups=jackknife_groups(np.arange(240) % 3, seed=0), classes=CLASSES
-    )
+    template = measure(extraction("t", noise=1.0), ("knn",), groups=jackknife_groups(240, seed=0), classes=CLASSES)
     measured = []
     for name, x in (("first", first), ("second", second)):
         evaluation = Evaluation(float(x.mean()), (x.sum() - x) / (len(x) - 1), 0.0)

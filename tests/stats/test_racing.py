@@ -78,7 +78,7 @@ def race(rows: np.ndarray, sizes: tuple[int, ...], error: float) -> set[int]:
     alive, dropped = list(range(len(rows))), set()
     each = level_of_each(error, len(sizes), len(rows))
     for size in sizes[:-1]:
-        groups = jackknife_groups(np.zeros(size, dtype=int), seed=0)
+        groups = jackknife_groups(size, seed=0)
         values, deleted = means(rows[alive][:, :size], groups)
         below = compare(values, deleted, seen=size, whole=sizes[-1], error=each).below
         dropped |= {alive[place] for place in np.flatnonzero(below >= 0)}

@@ -77,7 +77,7 @@ def gain(
     value = float(by_seed.mean())
     of_test: float | None = None
     if len(labels) >= 4:
-        groups = jackknife_groups(labels, seed=0)
+        groups = jackknife_groups(len(labels), seed=0)
         deleted = np.array([differences(everything[groups != g]).mean() for g in range(groups.max() + 1)])
         of_test = jackknife(value, deleted, level).high - value
         silent = bool(np.ptp(deleted) < ROUNDING)

@@ -206,7 +206,7 @@ class Rounds:
         return replace(
             self.course,
             target=target,
-            groups=jackknife_groups(target.labels, seed=self.course.seed),
+            groups=jackknife_groups(len(target.labels), seed=self.course.seed),
             max_bad=min(1.0, self.course.max_bad * self.whole / len(rows)),
         )
 

@@ -117,7 +117,7 @@ def rank(
     check_scores(method, shown, None if sort == AUTO else sort)
     course = Course(
         target=inputs.target,
-        groups=jackknife_groups(inputs.target.labels, seed=seed),
+        groups=jackknife_groups(len(inputs.target.labels), seed=seed),
         scores=shown,
         seed=seed,
         device=device if inputs.extractions else _device(device),

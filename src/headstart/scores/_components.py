@@ -7,11 +7,9 @@ from scipy.sparse.linalg import ArpackError, eigsh
 
 from headstart.scores._checks import block_rows
 from headstart.scores._decomposition import Decomposition
-from headstart.scores._krylov import leading_pairs
 from headstart.scores._scatter import scatter
 from headstart.scores._table import NotApplicableError
 
-_LARGE = 1000  # examples from which float32 pays where the features hold no more digits
 _LANCZOS = 20  # so many times fewer components than dimensions, and Lanczos beats a whole decomposition
 _STEPS = 300  # restarts of Lanczos, where ten are usual, after which the whole decomposition is sooner there
 
@@ -29,25 +27,12 @@ def leading_components(features: np.ndarray, keep: int | float) -> Float[np.ndar
     n, d = features.shape
     mean = features.mean(axis=0, dtype=np.float64)
     if n <= d:
-        if features.dtype.itemsize <= 4 and n >= _LARGE:
-            found = _in_float32(np.subtract(features, mean, dtype=np.float32), keep)
-            if found is not None:
-                return found
         centred = features - mean
         squares, left = _leading(centred @ centred.T, keep, max(n, d))
         return canonical_signs(left * np.sqrt(squares))
     _, right = _leading(scatter(features, mean), keep, max(n, d))
     step = block_rows(features)
     return canonical_signs(np.concatenate([(features[at : at + step] - mean) @ right for at in range(0, n, step)]))
-
-
-def _in_float32(centred: np.ndarray, keep: int | float) -> Float[np.ndarray, "n k"] | None:
-    """The same for many features of single precision; None where most components are wanted."""
-    total = float(np.einsum("ij,ij->i", centred, centred).sum(dtype=np.float64))
-    if total == 0:
-        return None
-    pairs = leading_pairs(centred, lambda squares: _kept(squares, keep, total))
-    return None if pairs is None else canonical_signs(pairs[1] * np.sqrt(pairs[0]))
 
 
 def principal_components(parts: Decomposition, keep: int | float) -> Float[np.ndarray, "n k"]:

@@ -11,7 +11,7 @@ from headstart.records import ModelCard, Task
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._rows import find
-from headstart.scores._table import Measured, NotApplicableError, Score, Spread
+from headstart.scores._table import Measured, NotApplicableError, Score
 from headstart.scores._threads import one_matrix_thread
 
 LARGE = 1 << 23  # entries of the features from which several threads on one product pay
@@ -25,7 +25,6 @@ class Evaluation:
     deleted: np.ndarray | None  # (G,); None: the score has no sampling error, or its notes say why there is none
     seconds: float
     notes: tuple[str, ...] = ()
-    spread: Spread | None = None  # the interval's, for examples that are independent; None: a jackknife of `deleted`
 
 
 def evaluate(
@@ -46,8 +45,7 @@ def evaluate(
         names: Names out of `SCORES`.
         labels: (n,) classes, or the targets of another task.
         groups: (n,) group of each example; each score's value without each group is returned for the jackknife. Where
-            they are images or sentences, and the rows pixels or tokens of them, that is the interval to take: `spread`
-            takes the rows as independent.
+            the rows are pixels or tokens, give the image or sentence that each belongs to.
         probs: (n, z) over the source's classes; may be None when `logits` are given.
         logits: (n, z) over the source's classes.
         features: (n, d) what goes into the source's head.
@@ -84,7 +82,7 @@ def evaluate(
             reasons[row.name] = str(error).removesuffix(".")  # a reason is put into a sentence
             continue
         seconds = time.perf_counter() - started
-        done[row.name] = Evaluation(measured.value, measured.deleted, seconds, measured.notes, measured.spread)
+        done[row.name] = Evaluation(measured.value, measured.deleted, seconds, measured.notes)
     return done, reasons
 
 

@@ -33,14 +33,6 @@ Invariance = Literal[
 ]
 
 
-@dataclass(frozen=True)
-class Spread:
-    """How far a value may be off by the choice of independent examples."""
-
-    standard_error: float
-    degrees: float  # of freedom of that error; it need not be whole
-
-
 @dataclass(frozen=True, eq=False)
 class Measured:
     """A score on one source's inputs."""
@@ -48,7 +40,6 @@ class Measured:
     value: float
     deleted: np.ndarray | None = None  # (G,) value without each group; None: no sampling error, or not to be had
     notes: tuple[str, ...] = ()  # caveats a reader needs: saturated, too few examples, approximate interval
-    spread: Spread | None = None  # from the contribution of each example; None: only the jackknife of `deleted`
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ def _gbc(
 def _measure(inputs: Inputs) -> Measured:
     x = principal_components(inputs.decomposition, 64)
     value = _gbc(x, inputs.classes.codes, len(inputs.classes.counts))
-    return leave_groups_out(inputs, value, lambda kept: gbc(inputs.decomposition.reduced[kept], inputs.labels[kept]))
+    reduced, labels = inputs.decomposition.reduced, inputs.labels
+    return leave_groups_out(inputs, value, lambda kept: gbc(reduced[kept], labels[kept]))
 
 
 def class_gaussians(

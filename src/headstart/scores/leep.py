@@ -5,9 +5,7 @@ from jaxtyping import Float, Int, Shaped
 
 from headstart.scores import _kernels
 from headstart.scores._head_counts import HeadCounts, conditional, deleted_means, likelihoods, read_probs
-from headstart.scores._influence import plain_contributions, spread_of
 from headstart.scores._inputs import Inputs
-from headstart.scores._second_order import probe
 from headstart.scores._table import CLASSIFICATION, Measured, Score
 
 
@@ -90,11 +88,7 @@ def _measure(inputs: Inputs) -> Measured:
     value, notes = _mean_log(inputs.likelihoods), _optimism(head)
     if groups is None:
         return Measured(value, None, notes)
-    spread = spread_of(
-        plain_contributions(head, inputs.table, inputs.likelihoods),
-        probe(head, inputs.table, inputs.likelihoods).excess(),
-    )
-    return Measured(value, inputs.once("leep deleted", lambda: _deleted(head, groups)), notes, spread)
+    return Measured(value, inputs.once("leep deleted", lambda: _deleted(head, groups)), notes)
 
 
 def _measure_normalized(inputs: Inputs) -> Measured:

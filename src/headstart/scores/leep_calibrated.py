@@ -9,7 +9,6 @@ from jaxtyping import Float, Int, Shaped
 
 from headstart.scores._centred_rows import centred_rows, mean_weights
 from headstart.scores._checks import check_groups, check_labels, check_logits, check_probs
-from headstart.scores._deletions import loo_deletions, worth_it
 from headstart.scores._head_counts import (
     PRIOR,
     HeadCounts,
@@ -18,15 +17,13 @@ from headstart.scores._head_counts import (
     likelihoods_without_group,
     likelihoods_without_own,
 )
-from headstart.scores._influence import loo_contributions
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._table import CLASSIFICATION, Measured, Score, Spread
-from headstart.scores.leep_loo import ALONE, check_prior, loo_deleted, loo_probes, loo_spread, mean_log
+from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores.leep_loo import ALONE, check_prior, loo_deleted, mean_log
 
 GRID = np.log(4.0) * np.arange(-3, 5)  # log temperatures from 1/64 to 256: the whole range is looked at first
 PRECISION = 0.01  # of the log temperature; the value is flat at its maximum and off by the square of this
-MOST = 0.1  # relative variance of the squared error, the worth of 20 degrees; seen in simulated worlds: 0.02 to 0.11
 STEP = 0.1  # in log temperature, for the parabola that lets each left-out group move the temperature
 
 
@@ -156,34 +153,6 @@ def _deleted(
     return np.maximum(centre, centre + slope * move + curvature * move**2 / 2)
 
 
-def _spread(head: HeadCounts, around: tuple[HeadCounts, ...]) -> Spread:
-    """Of leave-one-out LEEP at the best temperature, with fewer degrees for what the temperature does to the error.
-
-    At its best the temperature changes nothing more of the value, but the squared error moves with it, by a share of
-    itself for each step. The temperature's own variance is that of any value that maximises a mean (the sandwich): of
-    the contributions' slopes over n and the squared curvature. It adds to the relative variance of the squared error,
-    2 over the degrees; of large moves a step says too little, and no more than MOST is added.
-
-    Reference: Huber, The behavior of maximum likelihood estimates under nonstandard conditions, Berkeley Symposium
-    1967, for the variance of a maximum.
-    """
-    likelihood = likelihoods_without_own(head, PRIOR)
-    if worth_it(head):
-        spread = loo_deletions(head, likelihood, PRIOR).spread()
-    else:
-        spread = loo_spread(loo_contributions(head, likelihood, PRIOR), loo_probes(head), head.labels)
-    if not around:
-        return spread
-    beside = [likelihoods_without_own(one, PRIOR) for one in around]
-    below, above = (loo_contributions(one, own, PRIOR) for one, own in zip(around, beside, strict=True))
-    curvature = np.log(beside[0] * beside[1] / likelihood**2).mean()  # a step's, as are the slopes
-    if not (curvature < 0 < min(below.var(), above.var())):
-        return spread
-    moved = float(((above - below) / 2).var()) / len(likelihood) / float(curvature) ** 2  # in squared steps
-    growth = float(np.log(above.var() / below.var())) / 2
-    return Spread(spread.standard_error, max(1.0, 2 / (2 / spread.degrees + min(MOST, moved * growth**2))))
-
-
 def _measure(inputs: Inputs) -> Measured:
     def head_at(log_temperature: float) -> HeadCounts:
         return count_head(inputs.logits_rows.at(float(np.exp(log_temperature))), inputs.classes)
@@ -199,7 +168,7 @@ def _measure(inputs: Inputs) -> Measured:
         return Measured(value, None, (*notes, ALONE))
     head, around = head_at(best), tuple(head_at(best + step) for step in (-STEP, STEP) if inside)
     deleted = np.minimum(_deleted(head, around, inputs.groups, PRIOR), 0.0)
-    return Measured(value, deleted, tuple(notes), _spread(head, around))
+    return Measured(value, deleted, tuple(notes))
 
 
 ROWS = (

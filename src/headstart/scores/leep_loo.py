@@ -5,24 +5,19 @@ from jaxtyping import Float, Int, Shaped
 
 from headstart.errors import InputError
 from headstart.scores import _kernels
-from headstart.scores._checks import Labels, check_groups
-from headstart.scores._deletions import Deletions, loo_deletions, worth_it
+from headstart.scores._checks import check_groups
 from headstart.scores._head_counts import (
     PRIOR,
     HeadCounts,
     Prior,
-    conditional,
     deleted_means,
-    likelihoods,
     likelihoods_without_group,
     likelihoods_without_own,
     prior_without,
     read_probs,
 )
-from headstart.scores._influence import frequency_excess, loo_contributions, spread_of
 from headstart.scores._inputs import Inputs
-from headstart.scores._second_order import Probes, probe
-from headstart.scores._table import CLASSIFICATION, Measured, Score, Spread
+from headstart.scores._table import CLASSIFICATION, Measured, Score
 
 ALONE = "no interval: each example is alone in its class, so with it left out nothing is known of the class"
 
@@ -106,41 +101,6 @@ def loo_deleted(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: Prior) -
     return deleted_means(head, groups, prepare, _kernels.likelihood_without_own)
 
 
-def deletions_of(inputs: Inputs) -> Deletions:
-    """What taking out examples does, for this score and for the skill."""
-    return inputs.once("leep_loo deletions", lambda: loo_deletions(inputs.head, inputs.likelihoods_without_own, PRIOR))
-
-
-def contributions_of(inputs: Inputs) -> Float[np.ndarray, " n"]:
-    """What each example contributes, for this score and for the skill."""
-    return inputs.once(
-        "leep_loo contributions", lambda: loo_contributions(inputs.head, inputs.likelihoods_without_own, PRIOR)
-    )
-
-
-def probes_of(inputs: Inputs) -> Probes:
-    """How the contributions move with the weights of others, for this score and for the skill."""
-    return inputs.once("leep_loo probes", lambda: loo_probes(inputs.head))
-
-
-def loo_probes(head: HeadCounts) -> Probes:
-    """How the contributions to LEEP move with the weights of others, the usual prior count in its table."""
-    joint = head.joint + PRIOR * prior_without(head.labels.counts, 0)[:, None]
-    table = conditional(joint, head.mass + PRIOR)
-    return probe(head, table, likelihoods(head, table), PRIOR)
-
-
-def loo_spread(contributions: Float[np.ndarray, " n"], probes: Probes, labels: Labels) -> Spread:
-    """Standard error less what it holds twice: between the classes the label frequencies' chance, within them pairs."""
-    return spread_of(contributions, frequency_excess(contributions, labels) + probes.within(labels).excess())
-
-
-def _spread(inputs: Inputs) -> Spread:
-    if worth_it(inputs.head):
-        return deletions_of(inputs).spread()
-    return loo_spread(contributions_of(inputs), probes_of(inputs), inputs.classes)
-
-
 def _measure(inputs: Inputs) -> Measured:
     groups = inputs.groups
     value = mean_log(inputs.likelihoods_without_own, inputs.head)
@@ -148,8 +108,7 @@ def _measure(inputs: Inputs) -> Measured:
         return Measured(value)
     if inputs.classes.counts.max() == 1:
         return Measured(value, None, (ALONE,))
-    deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
-    return Measured(value, deleted, spread=_spread(inputs))
+    return Measured(value, inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR)))
 
 
 ROWS = (

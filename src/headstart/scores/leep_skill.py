@@ -8,15 +8,11 @@ from scipy import special
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_groups
-from headstart.scores._deletions import guess_deletions, worth_it
 from headstart.scores._head_counts import PRIOR, likelihoods_without_own, prior_without, read_probs
-from headstart.scores._influence import guess_contributions, spread_of
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import CLASSIFICATION, Measured, Score, Spread
-from headstart.scores.leep_loo import check_prior, contributions_of, deletions_of, loo_deleted, mean_log, probes_of
-
-GROUPS = 20  # left out one at a time for the standard error
-PAIRS = 0.5  # of what derivatives say that pairs are counted too often: less all, errors of thin tables are too small
+from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores.leep_loo import check_prior, loo_deleted, mean_log
+from headstart.stats import jackknife, jackknife_groups
 
 
 @dataclass(frozen=True)
@@ -72,7 +68,7 @@ def skill_test(
         probs: Source-class probabilities; each row sums to 1.
         labels: Target classes; any integers or strings, gaps allowed.
         prior: Prior count behind each source class.
-        groups: Groups to leave out; by default up to 20 equal ones, drawn with the classes spread over them.
+        groups: Groups to leave out; by default 20 random ones of equal size.
         seed: Draws the default groups.
 
     Returns:
@@ -88,13 +84,13 @@ def skill_test(
     """
     check_prior(prior)
     head = read_probs(probs, labels)
-    codes = _spread(head.labels, seed) if groups is None else check_groups(groups, head.rows.n)
+    codes = jackknife_groups(head.rows.n, seed=seed) if groups is None else check_groups(groups, head.rows.n)
     count = int(codes.max()) + 1
     if count < 3:
         raise InputError(f"the test needs at least three groups to tell chance from skill; got {count}.")
     skill = mean_log(likelihoods_without_own(head, prior), head) - _guess(head.labels.counts)
     deleted = loo_deleted(head, codes, prior) - _guesses_without(head.labels, codes)
-    error = float(np.sqrt((count - 1) / count * ((deleted - deleted.mean()) ** 2).sum()))
+    error = jackknife(skill, deleted).standard_error
     p_value = float(special.stdtr(count - 1, -skill / error)) if error > 0 else float(skill <= 0)
     return SkillTest(float(skill), error, p_value, count - 1)
 
@@ -110,31 +106,13 @@ def _guesses_without(labels: Labels, groups: Int[np.ndarray, " n"]) -> Float[np.
     return np.array([_guess(counts) for counts in labels.counts_without(groups)])
 
 
-def _spread(labels: Labels, seed: int) -> Int[np.ndarray, " n"]:
-    """Up to `GROUPS` equal groups, each class spread over all."""
-    n = len(labels.codes)
-    order = np.lexsort((np.random.default_rng(seed).random(n), labels.codes))
-    groups = np.empty(n, dtype=np.int64)
-    groups[order] = np.arange(n) % min(GROUPS, n)
-    return groups
-
-
 def _measure(inputs: Inputs) -> Measured:
     value = mean_log(inputs.likelihoods_without_own, inputs.head) - _guess(inputs.classes.counts)
     groups = inputs.groups
     if groups is None:
         return Measured(value)
     deleted = inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR))
-    return Measured(value, deleted - _guesses_without(inputs.classes, groups), spread=_standard_error(inputs))
-
-
-def _standard_error(inputs: Inputs) -> Spread:
-    if worth_it(inputs.head):
-        without = deletions_of(inputs)
-        return (without - guess_deletions(inputs.classes, without.pairs)).spread()
-    guess = guess_contributions(inputs.classes.codes, inputs.classes.counts)
-    pairs = probes_of(inputs).within(inputs.classes).excess()
-    return spread_of(contributions_of(inputs) - guess, PAIRS * pairs)
+    return Measured(value, deleted - _guesses_without(inputs.classes, groups))
 
 
 ROWS = (

@@ -8,11 +8,9 @@ from jaxtyping import Float, Shaped
 from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_labels
 from headstart.scores._class_sums import class_sums
-from headstart.scores._scatter import takes_float32
 from headstart.scores._table import CLASSIFICATION, Score
 
 Centring = Literal["mean", "double"]
-ROUGHLY = 1e-2  # share of the kernel's squares that the mean must leave for products in float32 to have the digits
 
 
 def lfc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *, centring: Centring = "mean") -> float:
@@ -46,14 +44,13 @@ def lfc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *,
     features = check_features(features, len(checked.codes))
     if centring not in ("mean", "double"):
         raise InputError(f'`centring` must be "mean" or "double"; got {centring!r}.')
-    precision = np.float32 if takes_float32(features) else np.float64
     peak = max(abs(float(features.max())), abs(float(features.min())))
     if peak == 0 or (centring == "double" and (features == features[0]).all()):
         return 0.0
     # the score has no scale; dividing keeps fourth powers finite, and by a power of two every digit
-    x = np.divide(features, 2.0 ** np.floor(np.log2(peak)), dtype=precision if centring == "mean" else np.float64)
+    x = np.divide(features, 2.0 ** np.floor(np.log2(peak)), dtype=np.float64)
     if centring == "double":
-        x = (x - x.mean(axis=0)).astype(precision, copy=False)
+        x = x - x.mean(axis=0)
     return _alignment(x, checked.codes, checked.counts.astype(np.float64), centring)
 
 
@@ -69,8 +66,6 @@ def _alignment(x: np.ndarray, codes: np.ndarray, counts: np.ndarray, centring: C
         kernel_sum, label_sum = (total**2).sum(), 2 * (counts**2).sum() - n * n
         cross = same - kernel_sum - kernel_sum * label_sum / (n * n)
         kernel_norm = squares - kernel_sum**2 / (n * n)
-        if x.dtype == np.float32 and kernel_norm < ROUGHLY * squares:  # the mean has taken the digits
-            return _alignment(x.astype(np.float64), codes, counts, centring)
         label_norm = n * n - label_sum**2 / (n * n)
     else:  # centred columns: the kernel is already doubly centred, and the constant in the labels' matrix drops out
         cross = same

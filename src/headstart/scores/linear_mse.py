@@ -10,10 +10,9 @@ from headstart.scores._checks import check_features, check_targets
 from headstart.scores._decomposition import Decomposition, decompose
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._scatter import centred_blocks, takes_float32, well_conditioned_factor
+from headstart.scores._scatter import centred_blocks
 from headstart.scores._table import Measured, Score
 
-NEAR = 1e-2  # least eigenvalue that float32 is trusted with, of the mean one
 TASKS: frozenset[Task] = frozenset({"regression", "multi-label"})
 
 
@@ -112,45 +111,14 @@ def _by_solving(features: np.ndarray, targets: Float[np.ndarray, "n t"], penalty
         gram.flat[:: n + 1] += n * penalty
         factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
         return -penalty * float((centred * linalg.cho_solve(factor, centred)).sum())
-    if takes_float32(features) and (found := _by_rough_map(features, mean, centred, penalty)) is not None:
-        return found
-    gram, moments = _normal_equations(features, mean, centred, penalty, np.float64)
+    gram, moments = np.zeros((d, d)), np.zeros((d, targets.shape[1]))
+    for block, x in centred_blocks(features, mean):
+        gram += x.T @ x
+        moments += x.T @ centred[block]
+    gram.flat[:: d + 1] += n * penalty
     factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
     explained = float((moments * linalg.cho_solve(factor, moments)).sum())
     return -max(0.0, float((centred**2).sum()) - explained) / n
-
-
-def _by_rough_map(
-    features: np.ndarray, mean: Float[np.ndarray, " d"], targets: Float[np.ndarray, "n t"], penalty: float
-) -> float | None:
-    """The same from a map that products in float32 find, its error in float64; None where they might mislead.
-
-    At the best map the error is level, so that a map off by some millionths has the least error to twelve digits.
-    """
-    n = len(features)
-    gram, moments = _normal_equations(features, mean, targets, penalty, np.float32)
-    factor = well_conditioned_factor(gram, NEAR)
-    if factor is None:
-        return None
-    found = linalg.cho_solve((factor, True), moments, check_finite=False)
-    error = n * penalty * float(np.vdot(found, found))
-    for block, x in centred_blocks(features, mean):
-        left = targets[block] - x @ found
-        error += float(np.vdot(left, left))
-    return -error / n
-
-
-def _normal_equations(
-    features: np.ndarray, mean: Float[np.ndarray, " d"], targets: Float[np.ndarray, "n t"], penalty: float, dtype: type
-) -> tuple[Float[np.ndarray, "d d"], Float[np.ndarray, "d t"]]:
-    """The penalised Gram matrix and the moments with the centred targets, from products in `dtype`."""
-    n, d = features.shape
-    gram, moments = np.zeros((d, d)), np.zeros((d, targets.shape[1]))
-    for block, x in centred_blocks(features, mean, dtype):
-        gram += x.T @ x
-        moments += x.T @ targets[block].astype(dtype)
-    gram.flat[:: d + 1] += n * penalty
-    return gram, moments
 
 
 def _measure_features(inputs: Inputs) -> Measured:

@@ -4,10 +4,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from headstart.scores._checks import check_labels, check_probs
-from headstart.scores._influence import hard_contributions, spread_of
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._second_order import hard_excess
 from headstart.scores._table import CLASSIFICATION, Measured, Score
 
 
@@ -44,7 +42,7 @@ def _argmax(rows: ProbRows) -> Int[np.ndarray, " n"]:
 
 
 def _nce(hard: Int[np.ndarray, " n"], codes: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"] | None) -> Measured:
-    """The score, with groups also without each and its spread, from counts over the cells (z, y) that occur."""
+    """The score, with groups also without each, from counts over the cells (z, y) that occur."""
     cells, cell = np.unique(hard * (codes.max() + 1) + codes, return_inverse=True)
     _, column = np.unique(cells // (codes.max() + 1), return_inverse=True)
     counts = np.bincount(cell)
@@ -53,9 +51,7 @@ def _nce(hard: Int[np.ndarray, " n"], codes: Int[np.ndarray, " n"], groups: Int[
         return Measured(value)
     count = groups.max() + 1
     by_group = np.bincount(cell * count + groups, minlength=len(cells) * count).reshape(len(cells), count)
-    contributions = hard_contributions(counts[cell], np.bincount(column, counts).astype(int)[column[cell]])
-    spread = spread_of(contributions, hard_excess(counts, column))
-    return Measured(value, _from_counts(counts[:, None] - by_group, column), spread=spread)
+    return Measured(value, _from_counts(counts[:, None] - by_group, column))
 
 
 def _from_counts(counts: Int[np.ndarray, "k g"], column: Int[np.ndarray, " k"]) -> Float[np.ndarray, " g"]:

@@ -127,8 +127,8 @@ def _shrunk(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
 
 def _measure(inputs: Inputs) -> Measured:
     value = _parts(principal_components(inputs.decomposition, DIMS), inputs.classes).total
-    features, labels = inputs.features, inputs.labels
-    return leave_groups_out(inputs, value, lambda kept: ncti(features[kept], labels[kept]))
+    reduced, labels = inputs.decomposition.reduced, inputs.labels
+    return leave_groups_out(inputs, value, lambda kept: ncti(reduced[kept], labels[kept]))
 
 
 ROWS = (

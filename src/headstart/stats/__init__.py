@@ -4,7 +4,7 @@ Arrays in, numbers out. Nothing here knows what a score measures: it sees the va
 one group of examples left out at a time.
 """
 
-from headstart.stats.jackknife import Estimate, jackknife, jackknife_groups, pseudo_values, t_interval
+from headstart.stats.jackknife import Estimate, jackknife, jackknife_groups, pseudo_values
 from headstart.stats.racing import Standing, compare, forecast, growing_sizes, halving_plan, level_of_each
 from headstart.stats.ranks import (
     PairedRanks,
@@ -35,5 +35,4 @@ __all__ = [
     "pseudo_values",
     "rank_intervals",
     "staged_ranks",
-    "t_interval",
 ]

@@ -7,7 +7,7 @@ holds where the ordinary bootstrap does not: a resample with duplicates adds a s
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from scipy import special
 
 from headstart.errors import InputError
@@ -24,17 +24,15 @@ class Estimate:
     degrees: float  # of freedom of the standard error
 
 
-def jackknife_groups(labels: Shaped[np.ndarray, "n *t"], count: int = 20, *, seed: int) -> Int[np.ndarray, " n"]:
-    """Deal the examples into `count` random groups, as equal in size and in labels as they can be.
+def jackknife_groups(n: int, count: int = 20, *, seed: int) -> Int[np.ndarray, " n"]:
+    """Deal n examples into `count` random groups whose sizes differ by at most one.
 
-    Group sizes differ by at most one, and so do each class's numbers in the groups. Real-valued labels are dealt in
-    blocks of `count` neighbouring values, so that every group spans their range. With fewer than `count` examples there
-    are as many groups as examples.
+    The groups are not balanced by class: the number of examples of each class is part of the sampling error, and
+    groups with equal shares of each class would hide it (95 % intervals then covered 63 % in a simulated world).
 
     Args:
-        labels: Class labels of any integer or string values; floats for regression, (n,) or (n, t); 0/1 in (n, t) for
-            multi-label, where equal rows count as one class.
-        count: How many groups, at least 2.
+        n: How many examples.
+        count: How many groups, at least 2; with fewer examples, one group for each.
         seed: The same seed gives the same groups.
 
     Returns:
@@ -44,33 +42,14 @@ def jackknife_groups(labels: Shaped[np.ndarray, "n *t"], count: int = 20, *, see
         InputError: Fewer than two examples or groups.
 
     Example:
-        >>> groups = jackknife_groups(np.array(["cat"] * 6 + ["dog"] * 3), count=3, seed=0)
-        >>> [sorted(groups[:6].tolist()), sorted(groups[6:].tolist())]
-        [[0, 0, 1, 1, 2, 2], [0, 1, 2]]
+        >>> sorted(jackknife_groups(7, count=3, seed=0).tolist())
+        [0, 0, 0, 1, 1, 2, 2]
     """
-    labels = np.asarray(labels)
-    if labels.ndim == 0 or len(labels) < 2:
-        raise InputError(f"a jackknife needs at least 2 examples; `labels` has shape {labels.shape}.")
+    if n < 2:
+        raise InputError(f"a jackknife needs at least 2 examples; got {n}.")
     if count < 2:
         raise InputError(f"`count` must be at least 2 groups, not {count}.")
-    n, rng = len(labels), np.random.default_rng(seed)
-    count = min(count, n)
-    shuffle = rng.random(n)
-    order = np.lexsort((shuffle, _strata(labels)))
-    if np.issubdtype(labels.dtype, np.floating):  # within a block of neighbouring values, any order
-        order = order[np.lexsort((shuffle, np.arange(n) // count))]
-    groups = np.empty(n, dtype=np.int64)
-    groups[order] = np.arange(n) % count
-    return groups
-
-
-def _strata(labels: np.ndarray) -> np.ndarray:
-    """One sortable number per example: its class, or its (standardised, summed) value."""
-    if not np.issubdtype(labels.dtype, np.floating):
-        return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
-    columns = labels.reshape(len(labels), -1).astype(np.float64)
-    spread = columns.std(axis=0)
-    return ((columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).sum(axis=1)
+    return np.random.default_rng(seed).permutation(np.arange(n) % min(count, n))
 
 
 def pseudo_values(values: Float[np.ndarray, " s"], deleted: Float[np.ndarray, "s g"]) -> Float[np.ndarray, "s g"]:
@@ -124,15 +103,5 @@ def jackknife(value: float, deleted: Float[np.ndarray, " g"], level: float = 0.9
         )
     count = len(deleted)
     error = float(np.sqrt((count - 1) / count * np.square(deleted - deleted.mean()).sum()))
-    return t_interval(value, error, count - 1, level)
-
-
-def t_interval(value: float, error: float, degrees: float, level: float = 0.95) -> Estimate:
-    """The value plus and minus the t quantile times its standard error, which has so many degrees of freedom.
-
-    Example:
-        >>> round(t_interval(1.0, 0.5, 1e9).high, 4)
-        1.98
-    """
-    reach = float(special.stdtrit(degrees, (1 + level) / 2)) * error
-    return Estimate(float(value), error, float(value) - reach, float(value) + reach, float(degrees))
+    reach = float(special.stdtrit(count - 1, (1 + level) / 2)) * error
+    return Estimate(float(value), error, float(value) - reach, float(value) + reach, float(count - 1))

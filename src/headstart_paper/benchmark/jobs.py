@@ -96,7 +96,7 @@ def pair_scores(target: str, source: str, plan: Plan, folder: Path) -> Row:
     started = time.process_time()
     pair = pair_of(target, source, plan, folder)
     measure = partial(evaluate, labels=pair.labels, logits=pair.logits, features=pair.features)
-    groups = jackknife_groups(pair.labels, GROUPS, seed=plan.seed)
+    groups = jackknife_groups(len(pair.labels), GROUPS, seed=plan.seed)
     found, missing = measure([name for name in SCORES if name not in {*LEFT_OUT, *DEAR}], groups=groups)
     found |= measure(DEAR)[0]
     rows = {}

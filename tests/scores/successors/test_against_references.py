@@ -216,22 +216,6 @@ def test_label_mse_regresses_on_the_sources_outputs():
     assert scores.label_mse(probs, target, penalty=0.5) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize(("penalty", "rough"), [(1.0, True), (1e-6, True), (1e-9, False)])
-def test_linear_mse_of_many_float32_features_is_that_of_float64(penalty, rough, monkeypatch):
-    """With the smallest penalty a weak feature counts that products in float32 would lose."""
-    rng = np.random.default_rng(0)
-    x = (rng.normal(size=(5000, 450)) + 3).astype(np.float32)
-    weak = 1.0 if rough else 1e-4
-    x[:, 0] *= weak
-    target = np.stack([x[:, 0] / weak + x[:, 1], x[:, 2] + rng.normal(size=5000)], axis=1)
-    module, values = sys.modules["headstart.scores.linear_mse"], []
-    by_rough_map = module._by_rough_map
-    monkeypatch.setattr(module, "_by_rough_map", lambda *given: values.append(by_rough_map(*given)) or values[-1])
-    value = scores.linear_mse(x, target, penalty=penalty)
-    assert (values[0] is not None) == rough
-    assert value == pytest.approx(scores.linear_mse(x.astype(np.float64), target, penalty=penalty), rel=1e-9)
-
-
 @pytest.mark.parametrize("name", ["linear_mse", "label_mse"])
 def test_regression_scores_in_an_evaluation_are_the_functions(name):
     """There they come from the shared decomposition, here from a solve."""
