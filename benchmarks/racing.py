@@ -80,7 +80,7 @@ def world(seed: int, n: int, sources: int) -> tuple[np.ndarray, list[np.ndarray]
     return labels, logits
 
 
-def search(method: All | Race | Halving, target: hs.data.Target, extractions: Sequence[Extraction], seed: int) -> Found:
+def search(method: All | Race | Halving, target: hs.Target, extractions: Sequence[Extraction], seed: int) -> Found:
     """The search of `hs.rank`, without the record around it."""
     course = Course(
         target=target,

@@ -1,5 +1,6 @@
 """`import headstart` is light, and every public name is there when asked for."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -32,7 +33,9 @@ def test_a_heavy_library_would_be_seen() -> None:
     assert "scipy" in loaded_by("import headstart; import scipy")
 
 
-@pytest.mark.parametrize("statement", ["import headstart.cli", "import headstart; headstart.Ranking; headstart.report"])
+@pytest.mark.parametrize(
+    "statement", ["import headstart.cli", "import headstart; headstart.Ranking; headstart.write_report"]
+)
 def test_the_command_line_and_the_records_do_without_torch(statement: str) -> None:
     assert not {"torch", "matplotlib"} & loaded_by(statement)
 
@@ -112,11 +115,26 @@ def test_every_public_name_can_be_had(name: str) -> None:
     assert name in dir(headstart)
 
 
-def test_every_error_is_public() -> None:
-    found = vars(headstart.errors).items()
-    errors = {name for name, value in found if isinstance(value, type) and issubclass(value, headstart.HeadstartError)}
-    assert "TrainingError" in errors
-    assert errors <= set(headstart.__all__)
+def test_no_other_name_is_seen() -> None:
+    shown = "import headstart; print(*dir(headstart), *(name for name in vars(headstart) if name[0] != '_'))"
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True, timeout=120)
+    assert set(done.stdout.split()) == set(headstart.__all__)
+    assert len(headstart.__all__) <= 27
+
+
+def test_no_function_has_the_name_of_a_module_of_the_package() -> None:
+    """`import headstart.NAME` would put the module in the function's place."""
+    modules = {path.stem for path in Path(headstart.__file__).parent.iterdir()}
+    assert {name for name in headstart.__all__ if name in modules} == {"errors", "meta", "records", "scores"}
+
+
+def test_names_for_type_checkers_are_those_that_are_loaded() -> None:
+    tree = ast.parse(Path(headstart.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    typed = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    loaded = {name: f"headstart.{home}" for home, names in headstart._HOMES.items() for name in names}
+    assert {name: home for name, home in typed.items() if home != "headstart"} == loaded
+    assert {*typed, "__version__"} == set(headstart.__all__)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

@@ -416,7 +416,7 @@ def test_small_sources_are_loaded_once_for_all_rounds(monkeypatch: pytest.Monkey
     def candidate(name: str, blur: float) -> Candidate:
         made = source(Counted(blur), name)
 
-        def load(trust_pickle: bool) -> hs.sources.Source:
+        def load(trust_pickle: bool) -> hs.Source:
             loads[name] += 1
             return made
 

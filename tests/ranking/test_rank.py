@@ -94,7 +94,7 @@ def test_a_source_is_let_go_before_the_next_is_loaded() -> None:
     alive: list[weakref.ref] = []
 
     def candidate(name: str) -> Candidate:
-        def load(trust_pickle: bool) -> hs.sources.Source:
+        def load(trust_pickle: bool) -> hs.Source:
             gc.collect()
             assert not any(held() for held in alive), "the last module is still in memory"
             made = source(Eye(), name)
@@ -111,7 +111,7 @@ def test_a_source_is_let_go_before_the_next_is_loaded() -> None:
 def test_trust_in_pickles_is_passed_on_and_not_given_by_default() -> None:
     asked = []
 
-    def load(trust_pickle: bool) -> hs.sources.Source:
+    def load(trust_pickle: bool) -> hs.Source:
         asked.append(trust_pickle)
         return clear()
 
