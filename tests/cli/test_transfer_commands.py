@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from headstart.cli import app
 from headstart.records import Outcome
-from headstart.transfers import STRATEGIES
+from headstart.transfers import METHODS
 
 MODEL = "zoo/tiny_letters"
 
@@ -65,7 +65,7 @@ def test_plans_of_several_methods_take_what_the_transfers_would(data: Path) -> N
     assert done.output.count("trainable") == 2
     refused = call(*words, "head")
     assert refused.exit_code == 2
-    assert "epochs` changes nothing for method head" in refused.output
+    assert "epochs` has no effect with method `head`" in refused.output
     assert call(*words, "head", "--via", data).exit_code == 0  # they are the first training's
     assert call(*words, "head", "--scratch").output.count("trainable") == 2
     assert "`--via-method` says how to adapt" in call(*words, "lora", "--via-method", "fine-tune").output
@@ -74,13 +74,13 @@ def test_plans_of_several_methods_take_what_the_transfers_would(data: Path) -> N
 def test_the_help_names_every_method() -> None:
     words = " ".join(call("transfer", "--help").output.replace("│", " ").split())
     shown = words.partition("--method")[2].partition("--scratch")[0].replace(",", " ").replace(".", " ").split()
-    assert set(STRATEGIES) <= set(shown)
+    assert set(METHODS) <= set(shown)
 
 
 def test_everything_is_written_as_json(runs: Path) -> None:
     whole = json.loads((runs / "all.json").read_text())
-    assert [outcome["strategy"] for outcome in whole["outcomes"]] == ["head", "lora", "scratch"]
-    assert [comparison["strategy"] for comparison in whole["comparisons"]] == ["head", "lora"]
+    assert [outcome["method"] for outcome in whole["outcomes"]] == ["head", "lora", "scratch"]
+    assert [comparison["method"] for comparison in whole["comparisons"]] == ["head", "lora"]
     outcome = Outcome.from_json((runs / "lora-seed0" / "outcome.json").read_bytes())
     assert (outcome.n_test, outcome.epochs) == (12, 1)
 
@@ -119,7 +119,7 @@ def test_json_on_standard_output_is_alone_there(
     words = (runs,) if again == "evaluate" else (data, "--model", MODEL, "--method", "head", "--no-cache")
     done = call(again, *words, "--json", "-")
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["outcomes"][0]["strategy"] == "head"
+    assert json.loads(done.stdout)["outcomes"][0]["method"] == "head"
     assert "test examples" in done.stderr  # the table for people
     assert not list(tmp_path.iterdir())
 
@@ -193,7 +193,10 @@ def test_an_export_replaces_another_run_only_where_that_is_asked_for_and_never_i
     [
         (lambda data: ("transfer", data, "--model", "best"), "`--model best` and `--from RUN` belong together"),
         (lambda data: ("transfer", data, "--model", MODEL, "--method", "gradul"), "Did you mean `gradual`"),
-        (lambda data: ("transfer", data, "--model", MODEL, "--method", "head", "--rank", 4), "`rank` changes nothing"),
+        (
+            lambda data: ("transfer", data, "--model", MODEL, "--method", "head", "--rank", 4),
+            "`rank` has no effect with method `head`",
+        ),
         (lambda data: ("transfer", data, "--model", MODEL, "--cache", "x", "--no-cache"), "exclude each other"),
         (lambda data: ("transfer", data, "--model", MODEL, "--l2-sp", "inf"), "`--l2-sp` must be finite; got inf"),
         (lambda data: ("predict", data, data), "holds no finished transfer"),

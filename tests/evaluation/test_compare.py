@@ -183,9 +183,9 @@ class Run:
     predictions: Predictions | None
 
 
-def run(strategy: str, seed: int, answers: Predictions | None, split: str = "a", **changes: object) -> Run:
+def run(method: str, seed: int, answers: Predictions | None, split: str = "a", **changes: object) -> Run:
     outcome = Outcome(
-        strategy, "zoo/x", "t", "classification", seed, "accuracy", {}, 9, 3, 9, 10, 10, 3, 1, "", 1.0,
+        method, "zoo/x", "t", "classification", seed, "accuracy", {}, 9, 3, 9, 10, 10, 3, 1, "", 1.0,
         curve(0.3, 0.6), (), ("a", "b"), split, Provenance("", 0, "", {}, ""),
     )  # fmt: skip
     return Run(replace(outcome, **changes), answers)
@@ -196,7 +196,7 @@ def test_evaluate_pairs_by_seed_and_speaks() -> None:
     runs = [run("gradual", seed, answers) for seed, answers in enumerate(transfer)]
     runs += [run("scratch", seed, answers) for seed, answers in enumerate(scratch)]
     (found,) = evaluate(runs)
-    assert (found.strategy, found.verdict, found.seeds) == ("gradual", "positive", (0, 1, 2))
+    assert (found.method, found.verdict, found.seeds) == ("gradual", "positive", (0, 1, 2))
     assert found.convergence.difference == (0.0, 0.0)
     assert evaluate(runs, margin=10)[0].verdict == "neutral"
     assert evaluate(runs, metric="log_likelihood")[0].metric == "log_likelihood"
@@ -225,8 +225,8 @@ def test_transfers_without_a_training_from_scratch_of_their_seed_are_named() -> 
 def test_a_gain_in_r2_on_values_that_are_all_alike_is_said_to_mean_nothing(n: int) -> None:
     labels, ids = np.full(n, 0.1), tuple(map(str, range(n)))
     runs = [
-        run(strategy, 0, Predictions(ids, labels, np.full((n, 1), said)), task="regression", metric="r2")
-        for strategy, said in (("head", 3.0), ("scratch", 500.0))
+        run(method, 0, Predictions(ids, labels, np.full((n, 1), said)), task="regression", metric="r2")
+        for method, said in (("head", 3.0), ("scratch", 500.0))
     ]
     (found,) = evaluate(runs)
     assert (found.transfer, found.scratch, found.gain, found.low) == (0, 0, 0, None)

@@ -5,23 +5,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from tests.transfers.tiny import prepare, source, target, text_source, text_source_of
+from tests.transfers.tiny import planned, prepare, source, target, text_source, text_source_of
 from torch import Tensor, nn
 from transformers import GPT2Config, GPT2ForSequenceClassification
 
 import headstart.torchvision_ops  # noqa: F401 (torchvision imports beside a CPU-only torch)
 from headstart.sources import from_module
 from headstart.sources.source import Source
-from headstart.train.groups import Group
-from headstart.transfers import STRATEGIES, transfer
-from headstart.transfers.adapters import Adapter
+from headstart.transfers import transfer
+from headstart.transfers.methods.adapters import Adapter
 from headstart.transfers.network import Transferable, count, transferable
-from headstart.transfers.options import Options
-
-
-def planned(of: Source, **options: object) -> tuple[Transferable, tuple[Group, ...]]:
-    model = transferable(of, 3, seed=0)
-    return model, STRATEGIES["adapters"].plan(model, Options(**options), 2)
 
 
 def image_source(module: nn.Module) -> Source:
@@ -84,7 +77,7 @@ PAIRS = {
 @pytest.mark.parametrize("of", PAIRS)
 def test_each_layer_computes_what_the_paper_draws(of: Callable[[], Source]) -> None:
     """Against the same adapters put behind the two projections by hand, where the layer adds nothing yet."""
-    model = shaken(planned(of())[0])
+    model = shaken(planned("adapters", of())[0])
     theirs = transferable(of(), 3, seed=0).network
     layer, ends = PAIRS[of]
     for number in (0, 1):
@@ -102,7 +95,7 @@ def test_each_layer_computes_what_the_paper_draws(of: Callable[[], Source]) -> N
 
 
 def test_torchs_own_attention_is_adapted_too() -> None:
-    model, _ = planned(torchvision_vit())
+    model, _ = planned("adapters", torchvision_vit())
     assert len(model.network.adapters) == 4
     seen: list[Tensor] = []
     model.network.adapters["encoder_layers_encoder_layer_0_attention"].register_forward_hook(
@@ -114,7 +107,7 @@ def test_torchs_own_attention_is_adapted_too() -> None:
 
 
 def test_two_adapters_a_layer_are_counted() -> None:
-    model, groups = planned(text_source(), bottleneck=3)
+    model, groups = planned("adapters", text_source(), bottleneck=3)
     trained = [name for group in groups if group.rate > 0 for name in group.parameters]
     each = 16 * 3 + 3 + 3 * 16 + 16
     assert count(model.network, trained) == 2 * 2 * each + 16 * 3 + 3
@@ -126,13 +119,13 @@ def test_two_adapters_a_layer_are_counted() -> None:
 
 
 def test_a_convolutional_network_has_one_after_each_block() -> None:
-    model, _ = planned(source())
+    model, _ = planned("adapters", source())
     assert list(model.network.adapters) == ["stem", "stages_0", "stages_1", "depthwise"]
     assert all(isinstance(adapter.down, nn.Conv2d) for adapter in model.network.adapters.values())
 
 
 def test_a_mixed_network_has_both() -> None:
-    model, _ = planned(mixed())
+    model, _ = planned("adapters", mixed())
     kinds = {name: type(adapter.down) for name, adapter in model.network.adapters.items()}
     assert kinds["stem"] is nn.Conv2d
     assert kinds["stages_2_1_attention"] is kinds["stages_2_1_feed_forward"] is nn.Linear
@@ -141,7 +134,7 @@ def test_a_mixed_network_has_both() -> None:
 
 @pytest.mark.parametrize("of", [vit, torchvision_vit, mixed, text_source, gpt2])
 def test_the_network_starts_as_it_came(of: Callable[[], Source]) -> None:
-    model, plain = planned(of())[0], transferable(of(), 3, seed=0)
+    model, plain = planned("adapters", of())[0], transferable(of(), 3, seed=0)
     with torch.inference_mode():
         assert torch.equal(model.network.features(model.probe), plain.network.features(model.probe))
 

@@ -19,6 +19,7 @@ from headstart.transfers import load, transfer
 from headstart.transfers.answers import as_text, write_answers
 from headstart.transfers.campaign import campaign
 from headstart.transfers.export import export_onnx
+from headstart.transfers.methods import Head
 from headstart.transfers.run import Answers
 
 SHORT = {"epochs": 2, "batch_size": 16, "cache": False}
@@ -37,24 +38,24 @@ def test_methods_and_seeds_are_carried_out_and_compared(tmp_path: Path) -> None:
         rank=2,
         **SHORT,
     )
-    assert [(run.outcome.strategy, run.outcome.seed) for run in done.runs] == [
+    assert [(run.outcome.method, run.outcome.seed) for run in done.runs] == [
         (name, seed) for seed in (0, 1) for name in ("head", "lora", "scratch")
     ]
     assert Event("runs", 4, 6, "[5/6] lora-seed1") in events
-    assert [c.strategy for c in done.comparisons] == ["head", "lora"]
+    assert [c.method for c in done.comparisons] == ["head", "lora"]
     assert done.comparisons[1].seeds == (0, 1)
     assert done.comparisons[1].convergence is not None
-    assert done.runs[1].options.rank == 2
-    assert done.runs[0].options.rank is None
+    assert done.runs[1].method.rank == 2
+    assert done.runs[0].method == Head()
     stored = read_runs([tmp_path])
-    assert {run.outcome.strategy for run in stored} == {"head", "lora", "scratch"}
+    assert {run.outcome.method for run in stored} == {"head", "lora", "scratch"}
     assert load(tmp_path / "lora-seed1", source=source()).outcome == done.runs[4].outcome
 
 
 def test_a_method_that_is_named_and_chosen_too_is_compared_as_both() -> None:
     done = campaign(target(), source(), ["auto", "head"], scratch=True, epochs=1, cache=False)
-    assert [run.outcome.strategy for run in done.runs] == ["head", "head", "scratch"]
-    assert [(c.strategy, c.seeds) for c in done.comparisons] == [("head", (0,)), ("head", (0,))]
+    assert [run.outcome.method for run in done.runs] == ["head", "head", "scratch"]
+    assert [(c.method, c.seeds) for c in done.comparisons] == [("head", (0,)), ("head", (0,))]
 
 
 def test_scratch_is_not_pulled_to_its_random_start() -> None:
@@ -75,9 +76,9 @@ def test_one_run_lies_in_the_folder_itself(tmp_path: Path) -> None:
 
 
 def test_an_option_of_no_method_is_refused() -> None:
-    with pytest.raises(InputError, match="`rank` changes nothing for method head and gradual"):
+    with pytest.raises(InputError, match="`rank` has no effect with methods `head` and `gradual`"):
         campaign(target(), source(), ["head", "gradual"], rank=2, cache=False)
-    with pytest.raises(InputError, match="`epochs` changes nothing for method head"):
+    with pytest.raises(InputError, match="`epochs` has no effect with method `head`"):
         campaign(target(), source(), ["head"], epochs=2, cache=False)
     ran: list[object] = []
     for settings in ({"epochs": 0}, {"augment": "wild"}, {"mixup": -1.0}):

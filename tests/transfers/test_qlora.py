@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.transfers.tiny import images, prepare, source, target, text_source, texts
+from tests.transfers.tiny import images, planned, prepare, source, target, text_source, texts
 from torch import Tensor, nn
 
 import headstart.torchvision_ops  # noqa: F401 (torchvision imports beside a CPU-only torch)
@@ -14,11 +14,9 @@ from headstart.data import open_target
 from headstart.errors import InputError, MissingExtra
 from headstart.sources import from_module
 from headstart.sources.source import Source
-from headstart.train.groups import Group
-from headstart.transfers import STRATEGIES, load, transfer
+from headstart.transfers import load, transfer
 from headstart.transfers.four_bit import is_four_bit
-from headstart.transfers.network import Transferable, transferable
-from headstart.transfers.options import Options
+from headstart.transfers.network import transferable
 from headstart.transfers.run import Run
 
 SHORT = {"epochs": 2, "batch_size": 16, "cache": False}
@@ -30,11 +28,6 @@ NF4 = [
     -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
     0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
 ]  # fmt: skip
-
-
-def planned(of: Source, **options: object) -> tuple[Transferable, tuple[Group, ...]]:
-    model = transferable(of, 3, seed=0)
-    return model, STRATEGIES["qlora"].plan(model, Options(**options), 2)
 
 
 def vit() -> Source:
@@ -66,7 +59,7 @@ def test_the_base_is_nf4(of) -> None:
     from bitsandbytes.functional import dequantize_4bit
 
     plain = dict(transferable(of(), 3, seed=0).network.named_parameters())
-    packed = [(n, p) for n, p in planned(of())[0].network.named_parameters() if is_four_bit(p)]
+    packed = [(n, p) for n, p in planned("qlora", of())[0].network.named_parameters() if is_four_bit(p)]
     assert len(packed) >= 8
     for name, parameter in packed:
         weight = plain[name.replace(".base_layer", "")].detach()
@@ -80,8 +73,8 @@ def test_the_base_is_nf4(of) -> None:
 
 @pytest.mark.parametrize("of", [bert, vit])
 def test_updates_and_head_train_and_all_numbers_are_counted(of) -> None:
-    model, groups = planned(of(), rank=2)
-    lora = STRATEGIES["lora"].plan(whole := transferable(of(), 3, seed=0), Options(rank=2), 2)
+    model, groups = planned("qlora", of(), rank=2)
+    whole, lora = planned("lora", of(), rank=2)
     moving, expected = ({n for g in some for n in g.parameters if g.rate > 0} for some in (groups, lora))
     if of is bert:  # the same layers; a vision transformer's patch embedding is a convolution
         assert moving == expected
@@ -92,7 +85,7 @@ def test_updates_and_head_train_and_all_numbers_are_counted(of) -> None:
 
 
 def test_the_base_stays_bit_for_bit() -> None:
-    before = planned(bert())[0].network
+    before = planned("qlora", bert())[0].network
     run = transfer(open_target(texts()), bert(), method="qlora", **SHORT)
     after = dict(run.network.named_parameters())
     packed = [n for n, p in before.named_parameters() if is_four_bit(p)]
@@ -152,10 +145,10 @@ def test_onnx_gives_the_same_outputs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("of", [source, text_source])
 def test_a_network_without_layers_that_fit_says_what_serves(of) -> None:
     with pytest.raises(InputError, match=r"4 bits are for linear layers with a multiple of 64 inputs.*Use `lora`"):
-        planned(of())
+        planned("qlora", of())
 
 
 def test_without_the_library_the_line_to_run_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(MissingExtra, match=r"pip install 'headstart\[qlora\]'"):
-        planned(bert())
+        planned("qlora", bert())

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.transfers.tiny import source, target, text_source, text_source_of, texts
+from tests.transfers.tiny import planned, source, target, text_source, text_source_of, texts
 from torch import Tensor, nn
 from transformers import (
     AlbertConfig,
@@ -29,20 +29,13 @@ from headstart.data import open_target
 from headstart.errors import InputError
 from headstart.sources import find
 from headstart.sources.source import Source
-from headstart.train.groups import Group
-from headstart.transfers import STRATEGIES, load, transfer
+from headstart.transfers import load, transfer
 from headstart.transfers.network import Transferable, transferable
-from headstart.transfers.options import Options
 
 SHORT = {"epochs": 2, "batch_size": 16, "cache": False}
 TEXT = text_source()
 SMALL = {"vocab_size": 9, "num_labels": 3, "pad_token_id": 0}
 BERT = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-
-
-def planned(name: str, of: Source, **options: object) -> tuple[Transferable, tuple[Group, ...]]:
-    model = transferable(of, 3, seed=0)
-    return model, STRATEGIES[name].plan(model, Options(**options), 6)
 
 
 def bert() -> nn.Module:

@@ -7,13 +7,19 @@ from torch import Tensor, nn
 
 from headstart.data import open_target
 from headstart.data.target import Target
+from headstart.runner.progress import silent
 from headstart.sources import from_module
 from headstart.sources.source import Source
-from headstart.transfers import STRATEGIES
+from headstart.train.groups import Group
+from headstart.train.training import Training
+from headstart.transfers import METHODS
+from headstart.transfers.network import Transferable, transferable
+from headstart.transfers.parts import split_target
+from headstart.transfers.setting import Setting
 
 SIZE = 8
-ON_IMAGES = [name for name, row in STRATEGIES.items() if "image" in row.kinds and name != "qlora"]
-ON_TEXTS = [name for name, row in STRATEGIES.items() if "text" in row.kinds and name != "qlora"]
+ON_IMAGES = [name for name, row in METHODS.items() if "image" in row.kinds and name != "qlora"]
+ON_TEXTS = [name for name, row in METHODS.items() if "text" in row.kinds and name != "qlora"]
 # `qlora` needs wider layers than those here: see test_qlora.py
 WORDS = ("red", "green", "blue", "one", "two", "three", "four", "five")
 
@@ -77,6 +83,15 @@ def images(n: int = 60, classes: int = 3, seed: int = 0) -> tuple[list[Image.Ima
 
 def target(n: int = 60, classes: int = 3, seed: int = 0) -> Target:
     return open_target(images(n, classes, seed))
+
+
+def planned(name: str, of: Source, epochs: int = 6, **options: object) -> tuple[Transferable, tuple[Group, ...]]:
+    """A method's network of three classes and what of it trains."""
+    method, training = METHODS[name](**options), Training(epochs=epochs)
+    model, parts = transferable(of, 3, seed=0, scratch=method.scratch), split_target(target(12))
+    method.insert(model)
+    setting = Setting(parts, of, method, training, 0, torch.device("cpu"), None, None, "", silent)
+    return model, method.build(model, setting).groups
 
 
 def texts(n: int = 60, seed: int = 0) -> tuple[list[str], list[str]]:

@@ -127,9 +127,10 @@ def transfer(
     keep_statistics: Annotated[
         bool, typer.Option("--keep-statistics", help="Freeze batch-norm statistics.", rich_help_panel=TRAIN)
     ] = False,
+    momentum: Annotated[float | None, typer.Option(metavar="X", help="Momentum of SGD.", rich_help_panel=TRAIN)] = None,
     augment: Annotated[
-        str, typer.Option(metavar="NAME", help="none, light or strong.", rich_help_panel=TRAIN)
-    ] = "none",
+        str | None, typer.Option(metavar="NAME", help="none, light or strong.", rich_help_panel=TRAIN)
+    ] = None,
     test: Annotated[
         str | None, typer.Option(metavar="DATA", help="A test part that lies elsewhere.", rich_help_panel=DATA)
     ] = None,
@@ -193,7 +194,7 @@ def transfer(
         "bottleneck": bottleneck, "prompt": prompt, "epochs": epochs, "batch_size": batch_size,
         "optimizer": optimizer, "schedule": schedule, "warmup": warmup, "patience": patience,
         "smoothing": smoothing, "mixup": mixup, "l2_sp": l2_sp, "weight_decay": weight_decay, "clip": clip,
-        "precision": precision, "keep_statistics": keep_statistics or None,
+        "precision": precision, "keep_statistics": keep_statistics or None, "momentum": momentum,
     }  # fmt: skip
     shared: dict[str, Any] = {
         "test": test, "limit": limit, "split_seed": split_seed, "augment": augment, "device": device,

@@ -1,4 +1,4 @@
-"""`evaluate`: every strategy among some runs against training from scratch."""
+"""`evaluate`: every method among some runs against training from scratch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -27,7 +27,7 @@ BySeed = dict[int, HasOutcome]
 def evaluate(
     runs: Sequence[HasOutcome], *, metric: str | None = None, margin: float = 0.01, level: float = 0.95
 ) -> tuple[Comparison, ...]:
-    """Gain over scratch, verdict and convergence of every strategy, in the order in which they come.
+    """Gain over scratch, verdict and convergence of every method, in the order in which they come.
 
     A transfer is compared with the training from scratch of its own source's network. Where the runs hold none, but
     those of one other network alone, it is compared with that one, and the notes say so.
@@ -43,7 +43,7 @@ def evaluate(
             be compared with, two runs of one seed, or other data.
     """
     named = _by_seed(runs)
-    scratch = {source: members for (strategy, source), members in named.items() if strategy == "scratch"}
+    scratch = {source: members for (method, source), members in named.items() if method == "scratch"}
     transfers = {key: members for key, members in named.items() if key[0] != "scratch"}
     if not scratch:
         raise InputError("there is no training from scratch among the runs: add one with `method='scratch'`.")
@@ -56,13 +56,13 @@ def evaluate(
 
 
 def _by_seed(runs: Sequence[HasOutcome]) -> dict[tuple[str, str], BySeed]:
-    """The runs of each strategy and source, by their seeds."""
+    """The runs of each method and source, by their seeds."""
     named: dict[tuple[str, str], BySeed] = {}
     for run in runs:
-        strategy, source, seed = run.outcome.strategy, run.outcome.source, run.outcome.seed
-        members = named.setdefault((strategy, source), {})
+        method, source, seed = run.outcome.method, run.outcome.source, run.outcome.seed
+        members = named.setdefault((method, source), {})
         if seed in members:
-            raise InputError(f"there are two runs of {strategy} with {source} and seed {seed}; leave one out.")
+            raise InputError(f"there are two runs of {method} with {source} and seed {seed}; leave one out.")
         members[seed] = run
     return named
 
@@ -100,7 +100,7 @@ def _compare(
     pairs = [(run, scratch[baseline][seed]) for seed, run in runs.items() if seed in scratch[baseline]]
     if not pairs:
         raise InputError(
-            f"no training from scratch of {baseline} has a seed of {first.strategy} ({sorted(runs)}); "
+            f"no training from scratch of {baseline} has a seed of {first.method} ({sorted(runs)}); "
             "pairs need equal seeds."
         )
     if len({other.outcome.split for pair in pairs for other in pair}) > 1:
@@ -129,7 +129,7 @@ def _compare(
     except InputError as error:
         notes.append(f"no speed of convergence: {error}")
     return Comparison(
-        strategy=first.strategy,
+        method=first.method,
         source=first.source,
         metric=metric,
         transfer=found.transfer,

@@ -3,7 +3,7 @@
 import math
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -40,6 +40,18 @@ class JsonRecord:
             name = cls.__name__.lower()
             article = "an" if name[0] in "aeiou" else "a"
             raise InputError(f"not {article} {name} written by headstart: {error}.") from error
+
+
+def renamed(text: str | bytes, names: Mapping[str, str]) -> bytes:
+    """JSON text with the fields of its outermost object under their new names; other text as it is."""
+    content = text.encode() if isinstance(text, str) else text
+    try:
+        read = msgspec.json.decode(content)
+    except msgspec.MsgspecError:
+        return content
+    if not isinstance(read, dict) or not names.keys() & read.keys():
+        return content
+    return msgspec.json.encode({names.get(name, name): value for name, value in read.items()})
 
 
 def finite_or_none(value: float | None) -> float | None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
 from headstart.records.facts import Provenance, Task
-from headstart.records.files import JsonRecord, as_json
+from headstart.records.files import JsonRecord, as_json, renamed
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Bound:
 class Outcome(JsonRecord):
     """What one real transfer reached."""
 
-    strategy: str
+    method: str
     source: str  # "scratch" keeps the name of the source whose network it trained anew
     target: str
     task: Task
@@ -75,6 +75,15 @@ class Outcome(JsonRecord):
     bounds: tuple[Bound, ...] = ()
     notes: tuple[str, ...] = ()
     format: int = 1
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read what `to_json` wrote, also in the days when methods were called strategies.
+
+        Raises:
+            InputError: The text is not such a record.
+        """
+        return super().from_json(renamed(text, {"strategy": "method"}))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +114,9 @@ class Convergence:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a strategy gained over training the same network from scratch, paired by seed and test example."""
+    """What a method gained over training the same network from scratch, paired by seed and test example."""
 
-    strategy: str
+    method: str
     source: str
     metric: str
     transfer: float  # mean over the seeds

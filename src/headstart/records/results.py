@@ -40,7 +40,7 @@ def runs(outcomes: Sequence["Outcome"]) -> Table:
     names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.metrics))
     rows = [
         (
-            outcome.strategy,
+            outcome.method,
             str(outcome.seed),
             *(f"{outcome.metrics[name]:.3f}" if name in outcome.metrics else "" for name in names),
             magnitude(outcome.trained),
@@ -61,7 +61,7 @@ def gains(comparison: "Comparison") -> list[Table | Prose]:
 def in_words(comparison: "Comparison") -> str:
     """A comparison in one or two sentences."""
     text = (
-        f"{comparison.strategy}: {comparison.verdict}. {comparison.metric.replace('_', ' ')} "
+        f"{comparison.method}: {comparison.verdict}. {comparison.metric.replace('_', ' ')} "
         f"{comparison.transfer:.3f}, from scratch {comparison.scratch:.3f}; gain {comparison.gain:+.3f}"
     )
     if comparison.low is not None:

@@ -1,4 +1,4 @@
-"""`transfer`: adapt a source to a target by one strategy, measure it once on the test part, and keep the result."""
+"""`transfer`: adapt a source to a target by one method, measure it once on the test part, and keep the result."""
 
 import os
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from headstart.train.checkpoint import read_checkpoint
 from headstart.train.training import Training
 from headstart.transfers import saved
 from headstart.transfers.carry_out import CHECKPOINT, carry_out, plan_rows, planned
+from headstart.transfers.method import Method
 from headstart.transfers.opening import open_setting
 from headstart.transfers.run import Run
 from headstart.transfers.setting import identity_of
@@ -61,7 +62,7 @@ def transfer(
     target: object,
     source: str | nn.Module | Source,
     *,
-    method: str = "auto",
+    method: str | Method = "auto",
     seed: int = 0,
     test: object = None,
     via: object = None,
@@ -69,7 +70,6 @@ def transfer(
     source_data: object = None,
     limit: int | None = None,
     split_seed: int = 0,
-    augment: str = "none",
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
     device: str = "auto",
@@ -86,7 +86,8 @@ def transfer(
     Args:
         target: Whatever `open_target` reads; its own train, validation and test parts, else stratified hold-outs.
         source: A model's name, a module or a source. It is never edited.
-        method: A name in `STRATEGIES`, or "auto": chosen by size and similarity, with the reason in the notes.
+        method: The name of a method, a method with its options (`FineTune(rate=0.01)`), or "auto": chosen by size and
+            similarity, with the reason in the notes.
         seed: For the head's first weights, the order of examples, dropout and augmentation.
         test: A test part that lies elsewhere.
         via: Labelled data on which the source is adapted first (intermediate-task transfer).
@@ -95,7 +96,6 @@ def transfer(
             in place of a source model.
         limit: Train on so many examples, stratified.
         split_seed: Who is held out. Runs with one split seed may be compared.
-        augment: "none", "light" or "strong", for images.
         out: Folder for the result and the checkpoint. The same call with the same folder goes on where it was
             interrupted, and returns the finished run if there is one.
         overwrite: Replace another run in `out`, finished or not.
@@ -107,7 +107,7 @@ def transfer(
         progress: None shows how far the run is, in a terminal or notebook only; True shows it everywhere, False
             nowhere. A function is called with each `headstart.runner.Event` instead.
         command: What to record as the command.
-        settings: Fields of `Options` (rate, ratio, top, ...) and `Training` (epochs, batch_size, ...).
+        settings: Options of the method (rate, ratio, top, ...) and of `Training` (epochs, batch_size, augment, ...).
 
     Raises:
         InputError: Something does not fit; TargetError: the data; ModelError: the source; TrainingError: the training.
@@ -124,7 +124,6 @@ def transfer(
         source_data=source_data,
         limit=limit,
         split_seed=split_seed,
-        augment=augment,
         out=out,
         overwrite=overwrite,
         device=device,
@@ -164,22 +163,22 @@ def _make_room(checkpoint: Path, identity: str) -> None:
 
 
 def preview(
-    target: object, source: str | nn.Module | Source, *, method: str = "auto", seed: int = 0, **options: Any
+    target: object, source: str | nn.Module | Source, *, method: str | Method = "auto", seed: int = 0, **options: Any
 ) -> Preview:
     """The plan of `transfer` with the same arguments, without training: which blocks train, at which rates."""
-    known = {"test", "limit", "split_seed", "augment", "device", "cache", "max_bad", "trust_pickle", "reading"}
+    known = {"test", "limit", "split_seed", "device", "cache", "max_bad", "trust_pickle", "reading"}
     opening = {name: options.pop(name) for name in list(options) if name in known}
     setting = open_setting(target, source, again=transfer, method=method, seed=seed, settings=options, **opening)
-    model, groups = planned(setting)
+    model, recipe = planned(setting)
     return Preview(
-        setting.strategy.name,
+        setting.method.name,
         setting.reason,
         setting.source.name,
         setting.parts.train.name,
         len(setting.parts.train),
         0 if setting.parts.valid is None else len(setting.parts.valid),
         0 if setting.parts.test is None else len(setting.parts.test),
-        plan_rows(model, groups),
-        setting.training if setting.strategy.plan is not None else None,
+        plan_rows(model, recipe.groups),
+        setting.training if setting.method.trains else None,
         setting.parts.notes,
     )

@@ -13,15 +13,16 @@ from headstart.evaluation import evaluate
 from headstart.records import Comparison
 from headstart.runner.progress import Event, Progress, listener
 from headstart.sources.source import Source
-from headstart.train.training import SETTINGS
 from headstart.transfers.adapt import transfer
-from headstart.transfers.augment import check_augment
-from headstart.transfers.options import NAMES, refuse_unused
+from headstart.transfers.method import METHODS, Method
 from headstart.transfers.run import Run
-from headstart.transfers.setting import check_via, read_settings, settings_given
-from headstart.transfers.table import find
-
-OWN = (*NAMES, *SETTINGS, "augment")  # arguments that some methods take and others do not
+from headstart.transfers.setting import (
+    all_options,
+    check_via,
+    effective,
+    given,
+    refuse_without_effect,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class Campaign:
 def campaign(
     target: object,
     source: str | nn.Module | Source,
-    methods: Sequence[str],
+    methods: Sequence[str | Method],
     *,
     seeds: int = 1,
     seed: int = 0,
@@ -51,7 +52,7 @@ def campaign(
     Args:
         target: As in `transfer`.
         source: As in `transfer`.
-        methods: Names of strategies, or "auto".
+        methods: Names of methods, methods with their options, or "auto".
         seeds: How many, counted up from `seed`. Only the training changes with them: the parts stay the same.
         scratch: Train from scratch too, once per seed, and compare.
         out: Folder for one run, or the folder above one folder per run (`METHOD-seed0`, ...).
@@ -62,7 +63,8 @@ def campaign(
     Raises:
         InputError: No method, no seed, a setting of none of them, or what `transfer` raises.
     """
-    names = methods_of(methods, scratch, arguments)
+    found = methods_of(methods, scratch, arguments)
+    names = [_name_of(one) for one in found]
     if seeds < 1:
         raise InputError(f"`seeds` must be at least 1; got {seeds}.")
     several = len(names) * seeds > 1
@@ -70,13 +72,13 @@ def campaign(
     runs: list[Run] = []
     folders: list[Path] = []
     for number in range(seeds):
-        for name in names:
+        for one, name in zip(found, names, strict=True):
             title = f"{name}-seed{seed + number}" if several else name
             count = len(names) * seeds
             tell(Event("runs", len(runs), count, f"[{len(runs) + 1}/{count}] {title}"))
             place = None if out is None else Path(out) / title if several else Path(out)
-            own = arguments_of(name, arguments)
-            runs.append(transfer(target, source, method=name, seed=seed + number, out=place, progress=tell, **own))
+            own = arguments_of(one, arguments)
+            runs.append(transfer(target, source, method=one, seed=seed + number, out=place, progress=tell, **own))
             folders += [] if place is None else [place]
     tell(Event("runs", len(runs), len(runs)))
     return Campaign(tuple(runs), _compared(names, runs, margin), tuple(folders))
@@ -91,33 +93,39 @@ def _compared(names: Sequence[str], runs: Sequence[Run], margin: float) -> tuple
     return tuple(found for mine in by_name.values() for found in evaluate([*mine, *scratch], margin=margin))
 
 
-def methods_of(methods: Sequence[str], scratch: bool, arguments: Mapping[str, Any]) -> list[str]:
+def methods_of(methods: Sequence[str | Method], scratch: bool, arguments: Mapping[str, Any]) -> list[str | Method]:
     """The methods, each once, training from scratch among them where it is wanted.
 
     Raises:
-        InputError: There is none, or a setting is out of its range or of no use to any of them.
+        InputError: There is none, or a setting is out of its range or has no effect with any of them.
     """
-    names = list(dict.fromkeys([*methods, *(["scratch"] if scratch else [])]))
-    if not names:
+    found = list(dict.fromkeys([*methods, *(["scratch"] if scratch else [])]))
+    if not found:
         raise InputError("name at least one method.")
     check_via(arguments.get("via"), arguments.get("via_method"))
-    given = settings_given({name: arguments.get(name) for name in OWN})
-    check_augment(given.get("augment", "none"))
-    read_settings({name: value for name, value in given.items() if name != "augment"}, seed=0)
-    if "auto" not in names:  # else it is not known yet which method takes the settings; `transfer` checks
-        used = frozenset[str]().union(*(_taken(name, arguments) for name in names))
-        refuse_unused(given, used, " and ".join(names))
-    return names
+    settings = given({name: value for name, value in arguments.items() if name in all_options()})
+    if "auto" not in found:  # else it is not known yet which method takes the settings; `transfer` checks
+        refuse_without_effect(settings, [_class_of(one) for one in found], after_another=_after_another(arguments))
+    return found
 
 
-def arguments_of(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def arguments_of(method: str | Method, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What of the arguments goes to this method: not the settings that are others' alone."""
-    if name == "auto":
+    if method == "auto":
         return dict(arguments)
-    taken = _taken(name, arguments)
-    return {key: value for key, value in arguments.items() if key not in OWN or key in taken}
+    own = set(all_options())
+    settings = {name: value for name, value in arguments.items() if name in own}
+    taken = effective(_class_of(method), settings, after_another=_after_another(arguments))
+    return {name: value for name, value in arguments.items() if name not in own or name in taken}
 
 
-def _taken(name: str, arguments: Mapping[str, Any]) -> frozenset[str]:
-    after_another = any(arguments.get(data) is not None for data in ("via", "source_data"))
-    return find(name).takes(arguments, after_another=after_another)
+def _after_another(arguments: Mapping[str, Any]) -> bool:
+    return any(arguments.get(data) is not None for data in ("via", "source_data"))
+
+
+def _class_of(method: str | Method) -> type[Method]:
+    return METHODS.find(method) if isinstance(method, str) else type(method)
+
+
+def _name_of(method: str | Method) -> str:
+    return method if isinstance(method, str) else method.name

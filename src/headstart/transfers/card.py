@@ -6,7 +6,7 @@ from headstart.records import Outcome
 def model_card(outcome: Outcome, weights: str) -> str:
     """What the model is, what it was trained on, how well it does, and how to use it."""
     lines = [
-        f"# {outcome.strategy} of {outcome.source} on {outcome.target}",
+        f"# {outcome.method} of {outcome.source} on {outcome.target}",
         "",
         f"Made by headstart {outcome.provenance.versions.get('headstart', '')} on {outcome.provenance.created}.",
         "",

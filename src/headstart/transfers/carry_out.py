@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from headstart.data import stratified_order
+from headstart.data.media import MEDIA
 from headstart.data.provenance import provenance
 from headstart.data.target import Target
 from headstart.errors import HeadstartError, ModelError
@@ -17,16 +18,16 @@ from headstart.evaluation import MAIN, bounds, metrics
 from headstart.evaluation.metrics import r2_note
 from headstart.extract import extract
 from headstart.records import Bound, Extraction, Outcome, PlanRow, Predictions
+from headstart.records.options import options_of
 from headstart.train.batches import batches_of
 from headstart.train.groups import Group
 from headstart.train.head import LinearHead
 from headstart.train.loop import Fitted, fit
 from headstart.train.outputs import outputs_of
-from headstart.train.training import SETTINGS
-from headstart.transfers.augment import augment
-from headstart.transfers.heads import solve_head
+from headstart.train.training import Training
+from headstart.transfers.method import Recipe
+from headstart.transfers.methods.head import Head, solve_head
 from headstart.transfers.network import Transferable, as_it_trains, count, transferable
-from headstart.transfers.options import Options, described
 from headstart.transfers.run import Run, probabilities
 from headstart.transfers.scale import Scale
 from headstart.transfers.setting import Setting
@@ -35,27 +36,23 @@ CHECKPOINT = "training.safetensors"
 FOR_BOUNDS = 2000  # examples on which the bounds are checked
 
 
-def planned(setting: Setting) -> tuple[Transferable, tuple[Group, ...]]:
-    """The network, with whatever the strategy inserts, and what of it trains.
+def planned(setting: Setting) -> tuple[Transferable, Recipe]:
+    """The network, with whatever the method inserts, and how it trains.
 
     Raises:
         ModelError: A training has nothing to train: no layer with parameters lies before the features.
     """
-    strategy = setting.strategy
-    model = transferable(setting.source, _outputs(setting.parts.train), seed=setting.seed, scratch=strategy.scratch)
-    if strategy.plan is None:
-        frozen = [Group(block.name, block.parameters, block.modules, 0.0) for block in model.body]
-        head = model.blocks[-1]
-        rate = (setting.options.rate or 0.01) if setting.options.solver == "sgd" else 1.0
-        return model, (*frozen, Group(head.name, head.parameters, head.modules, rate, new=True))
-    if not model.body:
+    method = setting.method
+    model = transferable(setting.source, _outputs(setting.parts.train), seed=setting.seed, scratch=method.scratch)
+    if method.trains and not model.body:
         raise ModelError(
             f"no layer of {setting.source.name} before its features trains: they have no parameters, or run without "
             "gradients. Use `--method head`."
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(setting.seed)  # inserted parts start at random
-        return model, strategy.plan(model, setting.options, setting.training.epochs)
+        method.insert(model)
+        return model, method.build(model, setting)
 
 
 def plan_rows(model: Transferable, groups: Sequence[Group]) -> tuple[PlanRow, ...]:
@@ -80,17 +77,17 @@ def plan_rows(model: Transferable, groups: Sequence[Group]) -> tuple[PlanRow, ..
 def carry_out(setting: Setting, identity: str) -> Run:
     """Train, test once, and put the record together."""
     started = time.perf_counter()
-    model, groups = planned(setting)
-    rows = plan_rows(model, groups)
+    model, recipe = planned(setting)
+    rows = plan_rows(model, recipe.groups)
     parts, task = setting.parts, setting.parts.train.task
     notes = [*parts.notes, *([f"method chosen: {setting.reason}"] if setting.reason else [])]
-    solves = setting.strategy.plan is None or setting.strategy.probe_first
+    solves = not setting.method.trains or setting.method.probes_first
     seen = _extraction(setting, parts.together) if solves else None
-    if setting.strategy.plan is None:
+    if not setting.method.trains:
         assert seen is not None, "a head is solved on what the source saw"
         fitted, train = _solved(setting, model, seen), parts.together
     else:
-        fitted, train = _trained(setting, model, groups, identity, seen), parts.train
+        fitted, train = _trained(setting, model, recipe, identity, seen), parts.train
         notes += [parts.valid_note] if parts.valid_note else []
     notes += fitted.notes
     network = model.network.to("cpu").eval()
@@ -99,7 +96,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
     notes += r2_note(predictions.labels) if predictions is not None and task == "regression" else []
     checked, unchecked = _bounds_or_why_not(setting, seen)
     outcome = Outcome(
-        strategy=setting.strategy.name,
+        method=setting.method.name,
         source=setting.source.name,
         target=parts.train.name,
         task=task,
@@ -107,7 +104,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
         metric=MAIN[task],
         metrics={} if predictions is None else metrics(predictions.labels, predictions.outputs, task),
         n_train=len(train),
-        n_valid=0 if parts.valid is None or setting.strategy.plan is None else len(parts.valid),
+        n_valid=0 if parts.valid is None or not setting.method.trains else len(parts.valid),
         n_test=0 if parts.test is None else len(parts.test),
         parameters=sum(row.parameters for row in rows),
         trained=sum(row.trained for row in rows),
@@ -125,38 +122,34 @@ def carry_out(setting: Setting, identity: str) -> Run:
             seed=setting.seed,
             source_hashes={setting.source.name: setting.source.fingerprint},
             device=str(setting.device),
-            precision=setting.training.precision if setting.strategy.plan is not None else "fp32",
+            precision=setting.training.precision if setting.method.trains else "fp32",
         ),
-        options=described(setting.options) | {"augment": setting.augment} | _training_record(setting),
+        options=setting.method.options | _training_record(setting),
         bounds=checked,
         notes=(*notes, *unchecked),
     )
-    trained = tuple(name for group in groups if group.rate > 0 for name in group.parameters)
-    return Run(outcome, predictions, network, setting.source, setting.options, identity, trained)
+    trained = tuple(name for group in recipe.groups if group.rate > 0 for name in group.parameters)
+    return Run(outcome, predictions, network, setting.source, setting.method, identity, trained)
 
 
 def _training_record(setting: Setting) -> dict[str, Any]:
-    if setting.strategy.plan is None:
+    if not setting.method.trains:
         return {}
-    return {name: getattr(setting.training, name) for name in SETTINGS}
+    return {name: getattr(setting.training, name) for name in options_of(Training)}
 
 
-def _trained(
-    setting: Setting, model: Transferable, groups: Sequence[Group], identity: str, seen: Extraction | None
-) -> Fitted:
+def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: str, seen: Extraction | None) -> Fitted:
     parts, scale = setting.parts, Scale(setting.parts.train)
     if seen is not None:
-        head = solve_head(seen, parts.train, replace(setting.options, layer=None), 0)
+        head = solve_head(seen, parts.train, Head(penalty=getattr(setting.method, "penalty", None)), 0)
         _put_head(model.network.head, scale.shrink(head))
-    changed = None
-    if setting.augment != "none":
-        changed = lambda image, rng: augment(image, rng, setting.augment)  # type: ignore[arg-type] # noqa: E731
+    changed = MEDIA[parts.train.kind].augment(setting.training.augment)
     source = as_it_trains(setting.source, model.probe)
     train = batches_of(scale.of(parts.train), source, augment=changed, seed=setting.seed)
     valid = None if parts.valid is None else batches_of(scale.of(parts.valid), source)
     fitted = fit(
         model.network,
-        groups,
+        recipe.groups,
         train,
         valid,
         setting.training,
@@ -171,7 +164,8 @@ def _trained(
 
 
 def _solved(setting: Setting, model: Transferable, seen: Extraction) -> Fitted:
-    head = solve_head(seen, setting.parts.train, setting.options, setting.seed)
+    assert isinstance(setting.method, Head), "only a head is solved"
+    head = solve_head(seen, setting.parts.train, setting.method, setting.seed)
     _put_head(model.network.head, head)
     how = f"penalty {head.penalty:.3g} ({head.chosen_by})" if head.chosen_by != "SGD" else "SGD"
     return Fitted((), None, f"head solved: {how}", 0.0, 0, head.weight.size + head.bias.size, ())
@@ -221,7 +215,7 @@ def _bounds(setting: Setting, seen: Extraction | None) -> tuple[Bound, ...]:
     assert seen.features is not None, "a source has features"
     assert seen.logits is not None, "the source has a classifier"
     part = replace(seen, labels=seen.labels[rows], features=seen.features[rows])
-    head = solve_head(part, train, Options(), 0)
+    head = solve_head(part, train, Head(), 0)
     outputs = head.outputs(np.asarray(part.features, dtype=np.float64))
     probs = probabilities(seen.logits[rows], "classification")
     return bounds(probs, part.labels, probabilities(outputs, "classification"))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from headstart.errors import InputError, require
 from headstart.records import check_destination, write_atomically
 from headstart.sources.fingerprint import probe_examples
-from headstart.transfers.lora import MERGED, merge
+from headstart.transfers.methods.lora import merge
 from headstart.transfers.run import Run
 
 
@@ -44,7 +44,7 @@ def export_onnx(run: Run, path: str | os.PathLike) -> Path:
     path = Path(path)
     check_destination(path, folder=False)
     network = copy.deepcopy(run.network).eval()
-    if run.outcome.strategy in MERGED:
+    if run.method.merges:
         merge(network)
     examples = probe_examples(run.source.card.kind)[:2]
     batch = run.source.collate([run.source.prepare(example) for example in examples])

@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -39,11 +39,12 @@ class TransferNetwork(nn.Module):
 
 @dataclass(eq=False)
 class Transferable:
-    """A network with its ordered blocks, the head last. Strategies edit the network: it is a copy already."""
+    """A network with its ordered blocks, the head last. Methods edit the network: it is a copy already."""
 
     network: TransferNetwork
     blocks: tuple[Block, ...]  # names within `network`
     probe: Any  # a small batch as the source wants it
+    homes: dict[str, str] = field(default_factory=dict)  # inserted module -> the block it serves, where it lies outside
 
     @property
     def body(self) -> tuple[Block, ...]:
@@ -183,7 +184,6 @@ def part_groups(
     rate: float,
     head_rate: float,
     modules: Sequence[str] = (),
-    owners: Mapping[str, str] | None = None,
 ) -> tuple[Group, ...]:
     """Groups in which only the parameters `trained`, old or added, and the head train.
 
@@ -191,10 +191,9 @@ def part_groups(
         trained: Dotted names in the network; each is counted to the block whose module it lies in.
         modules: Added modules that are in train mode (dropout of an adapter); all others stay in eval mode, so that
             batch-norm statistics do not move and a saved adapter is complete.
-        owners: Added module -> block, for modules that do not lie inside the block they serve.
     """
     chosen = set(trained)
-    homes = {module: block.name for block in model.body for module in block.modules} | dict(owners or {})
+    homes = {module: block.name for block in model.body for module in block.modules} | model.homes
     old = {name: block.name for block in model.body for name in block.parameters}
     names = [name for name, _ in model.network.named_parameters()]
     first = model.body[0].name

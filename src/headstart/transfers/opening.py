@@ -9,33 +9,35 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from headstart.data.media import MEDIA
 from headstart.errors import InputError
 from headstart.extract import extract
 from headstart.extract.device import pick_device
 from headstart.records import check_destination
+from headstart.records.options import options_of
 from headstart.runner.progress import Progress, listener
 from headstart.sources import find as find_sources
 from headstart.sources.source import Source
 from headstart.store import folder_of
-from headstart.train.training import SETTINGS, precision_on
-from headstart.transfers.augment import check_augment
+from headstart.train.training import Training, precision_on
+from headstart.transfers.method import METHODS, Method, methods_for
+from headstart.transfers.methods.head import Head
 from headstart.transfers.network import transferable
-from headstart.transfers.options import refuse_unused
 from headstart.transfers.parts import Parts, split_target
 from headstart.transfers.recommend import Advice, recommend
 from headstart.transfers.setting import (
     Setting,
     check_via,
-    read_settings,
-    settings_given,
+    effective,
+    given,
+    method_of,
+    refuse_without_effect,
+    training_of,
 )
-from headstart.transfers.table import find, methods_for
 from headstart.transfers.taps import at_layer, output_modules
 
 if TYPE_CHECKING:
     from headstart.transfers.run import Run
-
-SGD_RATE = 1e-2  # of plain SGD where none is given, as in the LEEP paper; the strategies' own rates are AdamW's
 
 
 def open_setting(
@@ -43,7 +45,7 @@ def open_setting(
     source: str | nn.Module | Source,
     *,
     again: "Callable[..., Run]",
-    method: str,
+    method: str | Method,
     seed: int,
     settings: Mapping[str, Any],
     test: object = None,
@@ -52,7 +54,6 @@ def open_setting(
     source_data: object = None,
     limit: int | None = None,
     split_seed: int = 0,
-    augment: str = "none",
     out: str | os.PathLike | None = None,
     overwrite: bool = False,
     device: str = "auto",
@@ -73,20 +74,12 @@ def open_setting(
     check_destination(folder, folder=True)
     tell = listener(progress)
     check_via(via, via_method)
-    options, training = read_settings(settings, seed)
-    check_augment(augment)
-    given = settings_given({**settings, "augment": augment})
+    settings = given(settings)
     after_another = via is not None or source_data is not None
-    if method != "auto":
-        refuse_unused(given, find(method).takes(settings, after_another=after_another), method)
-    training = replace(training, precision=precision_on(place, training.precision))
+    if isinstance(method, Method) or method != "auto":
+        refuse_without_effect(settings, [_class_of(method, settings)], after_another=after_another)
     parts = split_target(target, test=test, most=limit, split_seed=split_seed, max_bad=max_bad, **dict(reading or {}))
-    if augment != "none" and parts.train.kind != "image":
-        raise InputError(f"`augment` is for images, and {parts.train.name} holds {parts.train.kind} examples.")
-    if "smoothing" in given and parts.train.task != "classification" and not after_another:
-        raise InputError(
-            f"`smoothing` is of class labels, and the task of {parts.train.name} is {parts.train.task}; leave it out."
-        )
+    _check_fit(parts, settings, after_another)
     loaded = find_sources(source, kind=parts.train.kind)[0].load(trust_pickle)
     shared = {"seed": seed, "device": device, "cache": cache, "max_bad": max_bad, "progress": tell}
     shared["overwrite"] = overwrite
@@ -98,27 +91,59 @@ def open_setting(
     if method == "auto":
         advice = _advice(parts, loaded, kept, place, tell)
         method, reason = advice.method, advice.reason
-        options = replace(options, layer=options.layer or advice.layer)
-    strategy = find(method)
-    if parts.train.kind not in strategy.kinds:
+        settings = _after_advice(method, settings | ({"layer": advice.layer} if advice.layer else {}))
+    made = _class_of(method, {})
+    if parts.train.kind not in made.kinds:
         raise InputError(
-            f"{method} is for {' and '.join(strategy.kinds)} data, and {parts.train.name} holds {parts.train.kind} "
-            f"examples. Methods for those: {', '.join(methods_for(parts.train.kind))}."
+            f"method `{made.name}` is for {' and '.join(made.kinds)} data, and {parts.train.name} holds "
+            f"{parts.train.kind} examples. Methods for those: {', '.join(methods_for(parts.train.kind))}."
         )
-    if reason:  # settings of a training were meant for another choice
-        refuse_unused(given, strategy.uses | {*SETTINGS, "augment", "layer"}, method)
-    for name, value in strategy.defaults.items():
-        if name not in given:
-            training = replace(training, **{name: value})
-    if training.optimizer == "sgd" and options.rate is None and strategy.plan is not None:
-        options = replace(options, rate=SGD_RATE)
-    if options.layer is not None:
-        loaded = at_layer(loaded, options.layer)
+    training = training_of(made, settings, seed)
+    training = replace(training, precision=precision_on(place, training.precision))
+    chosen = method if isinstance(method, Method) else method_of(made, settings)
+    if isinstance(chosen, Head) and chosen.layer is not None:
+        loaded = at_layer(loaded, chosen.layer)
     return Setting(
-        parts, loaded, strategy, options, training, augment, seed, place, kept, folder,
-        command or f"headstart.transfer({parts.train.name!r}, {loaded.name!r}, method={method!r}, seed={seed})",
+        parts, loaded, chosen, training, seed, place, kept, folder,
+        command or f"headstart.transfer({parts.train.name!r}, {loaded.name!r}, method={made.name!r}, seed={seed})",
         tell, reason,
     )  # fmt: skip
+
+
+def _class_of(method: str | Method, settings: Mapping[str, Any]) -> type[Method]:
+    """The class of a method, named or given with its options.
+
+    Raises:
+        InputError: There is no such method, or an option of a given one stands among the settings too.
+    """
+    if isinstance(method, str):
+        return METHODS.find(method)
+    twice = [name for name in settings if name in options_of(type(method))]
+    if twice:
+        raise InputError(
+            f"`{twice[0]}` is an option of the method that is given; write {type(method).__name__}({twice[0]}=...)."
+        )
+    return type(method)
+
+
+def _check_fit(parts: Parts, settings: Mapping[str, Any], after_another: bool) -> None:
+    """Raises InputError where a setting does not suit the examples or their task."""
+    train = parts.train
+    MEDIA[train.kind].augment(settings.get("augment", "none"))
+    if "smoothing" in settings and train.task != "classification" and not after_another:
+        raise InputError(f"`smoothing` is for class labels; the task of {train.name} is {train.task}. Leave it out.")
+
+
+def _after_advice(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings for a method that was chosen: those of a training may have been meant for another choice.
+
+    Raises:
+        InputError: An option is neither the method's nor a setting of a training.
+    """
+    made = METHODS.find(method)
+    own = {name: value for name, value in settings.items() if name not in options_of(Training)}
+    refuse_without_effect(own, [made])
+    return dict(settings)
 
 
 def _through(
@@ -131,10 +156,10 @@ def _through(
     settings: Mapping[str, Any],
 ) -> Source:
     """The source after a training on other data: its body, with a new name."""
-    strategy = find(how)
-    if strategy.plan is None or strategy.inserts:
-        raise InputError(f"`via_method` must train the network itself, as fine-tune does; {how} does not.")
-    training = {name: settings[name] for name in strategy.takes(settings).intersection(settings, SETTINGS)}
+    made = METHODS.find(how)
+    if not made.trains or made.inserts:
+        raise InputError(f"`via_method` must train the network itself, as `fine-tune` does; `{how}` does not.")
+    training = {name: settings[name] for name in effective(made, settings).intersection(settings, options_of(Training))}
     place = None if out is None else out / f"first-{how}"
     run = again(data, source, method=how, out=place, **shared, **training)
     return run.as_source(f"{source.name} via {run.outcome.target}")

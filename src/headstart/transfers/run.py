@@ -16,8 +16,8 @@ from headstart.records import Outcome, Predictions, Task
 from headstart.sources.network import TappedNetwork
 from headstart.sources.source import Source
 from headstart.train.outputs import outputs_of
+from headstart.transfers.method import Method
 from headstart.transfers.network import TransferNetwork
-from headstart.transfers.options import Options
 
 if TYPE_CHECKING:
     from headstart.data.target import Examples
@@ -46,7 +46,7 @@ class Run:
     predictions: Predictions | None  # on the test part; None without one
     network: TransferNetwork
     source: Source  # its preprocessing is the run's
-    options: Options
+    method: Method
     identity: str  # hash of everything that decided the numbers
     trained: tuple[str, ...]  # names of the parameters that trained
 

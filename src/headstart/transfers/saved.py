@@ -28,17 +28,17 @@ from headstart.sources import find as find_sources
 from headstart.sources.source import Source
 from headstart.transfers.card import model_card
 from headstart.transfers.four_bit import put_packed, scales
-from headstart.transfers.lora import MERGED, merge
+from headstart.transfers.method import METHODS, Method
+from headstart.transfers.methods.head import Head
+from headstart.transfers.methods.lora import merge
 from headstart.transfers.network import TransferNetwork, transferable
-from headstart.transfers.options import Options, described
 from headstart.transfers.run import Run, live_parameters
-from headstart.transfers.table import find
 from headstart.transfers.taps import at_layer
 
 Weights = Literal["whole", "adapter", "merged"]
 WEIGHTS, MODEL, CARD = "weights.safetensors", "model.json", "README.md"
 NEEDED = (  # of the model's file, to load it
-    "source", "kind", "fingerprint", "strategy", "options", "outputs",
+    "source", "kind", "fingerprint", "method", "options", "outputs",
     "weights", "plain", "hash", "identity", "trained",
 )  # fmt: skip
 AGAIN = "Delete the folder and run the transfer again."
@@ -56,13 +56,12 @@ def save(run: Run, folder: Path, *, weights: Weights = "whole") -> Path:
     """
     check_weights(weights)
     check_destination(folder, folder=True)
-    strategy = find(run.outcome.strategy)
     network, plain = run.network, False
     if weights == "merged":
         network, plain = merged(run), True
-    elif weights == "adapter" and (not strategy.inserts or " via " in run.source.name):
+    elif weights == "adapter" and (not run.method.inserts or " via " in run.source.name):
         raise InputError(
-            f"`weights='adapter'` keeps what was added to an unchanged source; {run.outcome.strategy} of "
+            f"`weights='adapter'` keeps what was added to an unchanged source; {run.method.name} of "
             f"{run.source.name} changed the source itself. Use `weights='whole'`."
         )
     content = save_tensors(state_of(network, run, weights))
@@ -71,8 +70,8 @@ def save(run: Run, folder: Path, *, weights: Weights = "whole") -> Path:
         "source": run.source.name.split(" via ")[0],
         "layer": run.source.layer,
         "fingerprint": run.source.fingerprint,
-        "strategy": run.outcome.strategy,
-        "options": described(run.options),
+        "method": run.method.name,
+        "options": run.method.options,
         "outputs": network.head.out_features,
         "weights": weights,
         "plain": plain,
@@ -132,25 +131,24 @@ def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_
     if blake2b(content, digest_size=16).hexdigest() != model["hash"]:
         raise InputError(f"{folder / WEIGHTS} is damaged: its content is not what was saved. {AGAIN}")
     found = _source(model, source, trust_pickle)
-    options = Options(**model["options"])
-    if options.layer is not None:
-        found = at_layer(found, options.layer)
+    method = _method(model, folder)
+    if isinstance(method, Head) and method.layer is not None:
+        found = at_layer(found, method.layer)
     if model["weights"] == "adapter" and found.fingerprint != model["fingerprint"]:
         raise InputError(
             f"{folder} keeps only what was added to {model['source']}, and the one found here has other weights or "
             "another preprocessing. Load it with the same source, or save with `weights='whole'`."
         )
     built = transferable(found, model["outputs"], seed=0)
-    strategy = find(model["strategy"])
-    if strategy.plan is not None and not model["plain"]:
+    if not model["plain"]:
         with torch.random.fork_rng(devices=[]):  # what is inserted starts at random, and is read below
-            strategy.plan(built, options, outcome.epochs or 1)
+            method.insert(built)
     _put(built.network, load_tensors(content), folder, complete=model["weights"] != "adapter")
     built.network.eval()
     card = replace(found.card, name=outcome.source)
     whole = replace(found, card=card)
     trained = tuple(model["trained"])
-    return Run(outcome, read_predictions(folder), built.network, whole, options, model["identity"], trained)
+    return Run(outcome, read_predictions(folder), built.network, whole, method, model["identity"], trained)
 
 
 def identity_of(folder: Path) -> str | None:
@@ -174,8 +172,8 @@ def merged(run: Run) -> TransferNetwork:
     Raises:
         InputError: The method adds no updates.
     """
-    if run.outcome.strategy not in MERGED:
-        raise InputError(f"`weights='merged'` folds updates into layers, and {run.outcome.strategy} makes none.")
+    if not run.method.merges:
+        raise InputError(f"`weights='merged'` folds updates into layers, and method `{run.method.name}` makes none.")
     network = copy.deepcopy(run.network)
     merge(network)
     return network.eval()
@@ -206,6 +204,14 @@ def _source(model: dict[str, Any], given: Source | nn.Module | None, trust_pickl
     return find_sources(name if given is None else given, kind=model["kind"])[0].load(trust_pickle)
 
 
+def _method(model: dict[str, Any], folder: Path) -> Method:
+    """The method a run was made with; options that it no longer has are an error, and so is a method from elsewhere."""
+    try:
+        return METHODS.find(model["method"])(**model["options"])
+    except TypeError as error:
+        raise InputError(f"{folder / MODEL} is damaged ({error}). {AGAIN}") from error
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -219,6 +225,8 @@ def _read_model(folder: Path) -> dict[str, Any]:
         model = json.loads(_read(path))
     except ValueError as error:
         raise InputError(f"{path} is damaged ({error}). {AGAIN}") from error
+    if isinstance(model, dict) and "strategy" in model:  # written before methods were called so
+        model["method"] = model.pop("strategy")
     missing = [name for name in NEEDED if not isinstance(model, dict) or name not in model]
     if missing:
         raise InputError(f"{path} is damaged (it has no `{missing[0]}`). {AGAIN}")

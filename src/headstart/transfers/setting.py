@@ -1,6 +1,6 @@
 """One transfer, opened and checked: everything that is needed to carry it out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
-from headstart.errors import InputError
+from headstart.errors import InputError, did_you_mean
+from headstart.records.options import Option, is_idle, options_of, refuse_idle
 from headstart.runner.progress import Progress
 from headstart.sources.source import Source
-from headstart.train.training import SETTINGS, Training
-from headstart.transfers.options import NAMES, Options, described, refuse_unused
+from headstart.train.training import Training
+from headstart.transfers.method import METHODS, Method
 from headstart.transfers.parts import Parts
-from headstart.transfers.table import Strategy
+from headstart.wording import listing
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,10 +24,8 @@ class Setting:
 
     parts: Parts
     source: Source
-    strategy: Strategy
-    options: Options
+    method: Method
     training: Training
-    augment: str
     seed: int
     device: torch.device
     cache: Path | None
@@ -36,22 +35,82 @@ class Setting:
     reason: str = ""  # why this method, where it was chosen for the user
 
 
-def read_settings(settings: Mapping[str, Any], seed: int) -> tuple[Options, Training]:
-    """Split keyword settings into options of the strategy and settings of the training; None counts as not given."""
-    given = settings_given(settings)
-    refuse_unused(given, (*NAMES, *SETTINGS), "transfer")
-    training = Training(seed=seed, **{name: value for name, value in given.items() if name in SETTINGS})
-    return Options(**{name: value for name, value in given.items() if name in NAMES}), training
+def all_options() -> dict[str, Option]:
+    """Every option of every method and every setting of a training, by name."""
+    return {name: one for made in METHODS.values() for name, one in options_of(made).items()} | options_of(Training)
 
 
-def settings_given(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that say something: None and no augmentation do not."""
-    nothing = {"augment": "none"}
-    return {name: value for name, value in settings.items() if value is not None and value != nothing.get(name)}
+def given(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that were given (None counts as not given), each with a known name and a value in its range.
+
+    Raises:
+        InputError: There is no such setting, or its value is of the wrong type or out of range.
+    """
+    known = all_options()
+    found = {name: value for name, value in settings.items() if value is not None}
+    for name, value in found.items():
+        if name not in known:
+            raise InputError(
+                f"there is no option `{name}`.{did_you_mean(name, known)} A method that trains by epochs has "
+                f"{listing(list(options_of(Training)))}, and each method has options of its own."
+            )
+        known[name].check(value)
+    return found
+
+
+def effective(made: type[Method], settings: Mapping[str, Any], *, after_another: bool = False) -> frozenset[str]:
+    """Names of the options that have an effect with a method, beside the other settings that were given.
+
+    Args:
+        after_another: Training on other data comes first, and takes the settings of a training in any case.
+    """
+    own, shared = options_of(made), options_of(Training)
+    usual = {name: one.default for name, one in (shared | own).items()} | dict(made.settings)
+    values = usual | {name: value for name, value in settings.items() if value is not None}
+    trained = set(shared) if after_another else set(shared) - made.unused()
+    idle = {name for name, one in (shared | own).items() if is_idle(one, values)}
+    return frozenset((set(own) | trained) - (idle - (set(shared) if after_another and not made.trains else set())))
+
+
+def refuse_without_effect(
+    settings: Mapping[str, Any], methods: Iterable[type[Method]], *, after_another: bool = False
+) -> None:
+    """An option that would change nothing is an error, not a silence.
+
+    Raises:
+        InputError: An option has no effect with any of the methods.
+    """
+    methods = list(methods)
+    for name in settings:
+        if any(name in effective(made, settings, after_another=after_another) for made in methods):
+            continue
+        for made in methods:
+            known = options_of(Training) if name in options_of(Training) else options_of(made)
+            if name in known and name not in made.unused():
+                usual = {other: one.default for other, one in known.items()} | dict(made.settings)
+                refuse_idle(known[name], usual | dict(settings))
+        names = listing([f"`{made.name}`" for made in methods])
+        own = sorted({option for made in methods for option in effective(made, settings, after_another=after_another)})
+        raise InputError(
+            f"`{name}` has no effect with method{'s' if len(methods) > 1 else ''} {names}. "
+            f"Options of {names}: {', '.join(own) or 'none'}.{did_you_mean(name, own)}"
+        )
+
+
+def method_of(made: type[Method], settings: Mapping[str, Any]) -> Method:
+    """The method with its own among the settings."""
+    return made(**{name: value for name, value in settings.items() if name in options_of(made)})
+
+
+def training_of(made: type[Method], settings: Mapping[str, Any], seed: int) -> Training:
+    """The training with its own among the settings, else the method's usual ones."""
+    usable = effective(made, settings).intersection(options_of(Training))
+    mine = {name: value for name, value in settings.items() if name in usable}
+    return Training(seed=seed, **{**made.settings, **mine})
 
 
 def check_via(via: object, via_method: str | None) -> None:
-    """Raises InputError where it is said how to adapt to other data first, and there are none."""
+    """Raises InputError where a method for other data is given, but no other data."""
     if via is None and via_method is not None:
         raise InputError(
             "`via_method` says how to adapt to the data of `via=...` first, and none are given. Give them, or leave "
@@ -63,10 +122,9 @@ def identity_of(setting: Setting) -> str:
     """Hash of everything that decides the numbers."""
     parts = (
         setting.source.fingerprint,
-        setting.strategy.name,
-        repr(described(setting.options)),
+        setting.method.name,
+        repr(setting.method),
         repr(setting.training),
-        setting.augment,
         setting.parts.split,
         setting.parts.train.task,
     )

@@ -12,13 +12,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from headstart.train.groups import Group
+from headstart.records.options import option
+from headstart.transfers.method import Recipe, Tuning, learning_rate, method
 from headstart.transfers.network import Transferable, part_groups
-from headstart.transfers.options import Options
 from headstart.transfers.projections import projections
+from headstart.transfers.setting import Setting
 from headstart.transfers.taps import output_modules
-
-RATE, WIDTH = 1e-3, 16
 
 
 class Adapter(nn.Module):
@@ -53,22 +52,35 @@ class AdaptOutput:
         return (self.adapter(output[0]), *output[1:])
 
 
-def plan(model: Transferable, options: Options) -> tuple[Group, ...]:
-    """Insert the adapters; they and the head train."""
-    network, added = model.network, nn.ModuleDict()
-    network.add_module("adapters", added)
-    width, dropout = options.bottleneck or WIDTH, options.dropout or 0.0
-    names, modules, owner = [], [], {}
-    for place in _places(model):
-        adapter = Adapter(place.width, width, image=place.image, dropout=dropout)
-        added[place.key] = adapter
-        network.get_submodule(place.module).register_forward_hook(AdaptOutput(adapter))
-        names += [f"adapters.{place.key}.{name}" for name, _ in adapter.named_parameters()]
-        modules += [f"adapters.{place.key}{f'.{name}' if name else ''}" for name, _ in adapter.named_modules()]
-        owner[f"adapters.{place.key}"] = place.block
-    network.eval()
-    rate = options.rate or RATE
-    return part_groups(model, names, rate=rate, head_rate=rate, modules=modules, owners=owner)
+@method("adapters")
+@dataclass(frozen=True)
+class Adapters(Tuning):
+    """Train small residual modules: two in each transformer layer, otherwise one after each block."""
+
+    rate: float | None = learning_rate(1e-3)
+    bottleneck: int = option(16, "Width of the adapters", low=1)
+    dropout: float = option(0.0, "Dropout in front of the inserted parts", low=0, below=1)
+    tunes, inserts = False, True
+
+    def insert(self, network: Transferable) -> None:
+        """Put the adapters in."""
+        added = nn.ModuleDict()
+        places = _places(network)
+        network.network.add_module("adapters", added)
+        for place in places:
+            adapter = Adapter(place.width, self.bottleneck, image=place.image, dropout=self.dropout)
+            added[place.key] = adapter
+            network.network.get_submodule(place.module).register_forward_hook(AdaptOutput(adapter))
+            network.homes[f"adapters.{place.key}"] = place.block
+        network.network.eval()
+
+    def build(self, network: Transferable, setting: Setting) -> Recipe:
+        """The adapters and the head train."""
+        added, rate = network.network.adapters, self.rate_in(setting)
+        assert isinstance(added, nn.ModuleDict)
+        names = [f"adapters.{name}" for name, _ in added.named_parameters()]
+        modules = [f"adapters.{name}" for name, _ in added.named_modules() if name]
+        return Recipe(part_groups(network, names, rate=rate, head_rate=rate, modules=modules))
 
 
 @dataclass(frozen=True)

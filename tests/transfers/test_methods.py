@@ -1,9 +1,9 @@
-"""Every strategy of the table: starts as the source, trains what it says, freezes the rest, edits nobody's model."""
+"""Every method: starts as the source, trains what it says, freezes the rest, edits nobody's model."""
 
 import numpy as np
 import pytest
 import torch
-from tests.transfers.tiny import ON_IMAGES, ON_TEXTS, network, source, text_source
+from tests.transfers.tiny import ON_IMAGES, ON_TEXTS, network, planned, source, text_source
 
 from headstart.errors import InputError
 from headstart.sources.source import Source
@@ -11,23 +11,16 @@ from headstart.train.batches import TensorBatches
 from headstart.train.groups import Group, has_batch_statistics
 from headstart.train.loop import fit
 from headstart.train.training import Training
-from headstart.transfers import STRATEGIES
-from headstart.transfers.gradual import thaws
-from headstart.transfers.lora import merge, target_layers
+from headstart.transfers import METHODS
+from headstart.transfers.methods.gradual import thaws
+from headstart.transfers.methods.lora import merge, target_layers
 from headstart.transfers.network import Transferable, count, draw_anew, transferable
-from headstart.transfers.options import Options, refuse_unused
-from headstart.transfers.table import find
+from headstart.transfers.setting import refuse_without_effect
 from headstart.transfers.taps import at_layer, output_modules
 
-LOOPED = [name for name in ON_IMAGES if STRATEGIES[name].plan is not None]
+LOOPED = [name for name in ON_IMAGES if METHODS[name].trains]
 ANEW = ("scratch", "prefix", "prompt")  # they do not start as the source does
 IMAGE, TEXT = source(), text_source()
-
-
-def planned(name: str, of: Source, **options: object) -> tuple[Transferable, tuple[Group, ...]]:
-    strategy = STRATEGIES[name]
-    model = transferable(of, 3, seed=0, scratch=strategy.scratch)
-    return model, strategy.plan(model, Options(**options), 6)
 
 
 def trained(model: Transferable, groups: tuple[Group, ...]) -> set[str]:
@@ -44,19 +37,19 @@ def test_every_live_parameter_is_in_exactly_one_group(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "of"), [(n, IMAGE) for n in LOOPED] + [(n, TEXT) for n in ON_TEXTS if STRATEGIES[n].plan is not None]
+    ("name", "of"), [(n, IMAGE) for n in LOOPED] + [(n, TEXT) for n in ON_TEXTS if METHODS[n].trains]
 )
 def test_the_table_says_which_weights_and_statistics_of_the_source_move(name: str, of: Source) -> None:
     model, groups = planned(name, of)
-    assert any(group.rate > 0 and not group.new for group in groups) == STRATEGIES[name].tunes
+    assert any(group.rate > 0 and not group.new for group in groups) == METHODS[name].tunes
     if of is IMAGE:
-        assert has_batch_statistics(model.network, groups) != STRATEGIES[name].inserts
+        assert has_batch_statistics(model.network, groups) != METHODS[name].inserts
 
 
 @pytest.mark.parametrize(
     ("name", "of"),
     [(n, IMAGE) for n in LOOPED if n not in ANEW]
-    + [(n, TEXT) for n in ON_TEXTS if n not in ANEW and STRATEGIES[n].plan is not None],
+    + [(n, TEXT) for n in ON_TEXTS if n not in ANEW and METHODS[n].trains],
 )
 def test_the_network_starts_as_the_source(name: str, of: Source) -> None:
     model, _ = planned(name, of)
@@ -74,7 +67,7 @@ def test_what_is_frozen_stays_bit_for_bit_and_what_trains_moves(name: str) -> No
     fit(model.network, groups, data, None, Training(epochs=6, batch_size=16, warmup=0.0))
     after = model.network.state_dict()
     whole = {group.block for group in groups if group.rate > 0}
-    parts = STRATEGIES[name].inserts
+    parts = METHODS[name].inserts
     for key, value in before.items():
         same = torch.equal(value, after[key])
         if key in moving:
@@ -292,22 +285,34 @@ def test_what_does_not_fit_is_an_error(name: str, of: Source, options: dict, mes
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("name", "options", "message"),
     [
-        ({"rate": 0.0}, "`rate` must be greater than 0"),
-        ({"decay": 1.5}, r"`decay` must lie in \(0, 1\]"),
-        ({"rank": 0}, "`rank` must be at least 1"),
-        ({"dropout": 1.0}, r"`dropout` must lie in \[0, 1\)"),
-        ({"solver": "adam"}, "`solver` must be lbfgs or sgd"),
+        ("fine-tune", {"rate": 0.0}, "`rate` must be a number greater than 0; got 0.0"),
+        ("layer-decay", {"decay": 1.5}, r"`decay` must be a number in \(0, 1\]; got 1.5"),
+        ("lora", {"rank": 0}, "`rank` must be a whole number of at least 1; got 0"),
+        ("lora", {"rank": 2.0}, r"`rank` must be a whole number of at least 1; got 2.0 \(float\)"),
+        ("lora", {"rank": "2"}, r"`rank` must be a whole number of at least 1; got '2' \(str\)"),
+        ("lora", {"rank": True}, r"`rank` must be a whole number .*got True \(bool\)"),
+        ("lora", {"dropout": 1.0}, r"`dropout` must be a number in \[0, 1\); got 1.0"),
+        ("head", {"solver": "adam"}, "`solver` must be one of lbfgs, sgd; got 'adam'"),
+        ("head", {"warm_start": 1}, r"`warm_start` must be True or False; got 1 \(int\)"),
+        ("head", {"layer": 3}, r"`layer` must be text; got 3 \(int\)"),
+        ("head", {"warm_start": True}, "`warm_start` has no effect with `solver='lbfgs'`; it needs `solver='sgd'`"),
+        ("head", {"solver": "sgd", "penalty": 1.0}, "`penalty` has no effect with `solver='sgd'`"),
     ],
 )
-def test_options_out_of_range_are_errors(options: dict, message: str) -> None:
+def test_options_of_the_wrong_type_or_range_and_without_effect_are_errors(
+    name: str, options: dict, message: str
+) -> None:
     with pytest.raises(InputError, match=message):
-        Options(**options)
+        METHODS[name](**options)
 
 
 def test_an_option_that_changes_nothing_and_an_unknown_method_are_errors() -> None:
-    with pytest.raises(InputError, match="`rank` changes nothing for method gradual, which takes decay, rate"):
-        refuse_unused(["rank"], STRATEGIES["gradual"].uses, "gradual")
-    with pytest.raises(InputError, match=r"no method is called 'finetune'. Did you mean `fine-tune`"):
-        find("finetune")
+    with pytest.raises(
+        InputError,
+        match=r"`rank` has no effect with method `gradual`\. Options of `gradual`: augment, batch_size.*decay.*rate",
+    ):
+        refuse_without_effect({"rank": 2}, [METHODS["gradual"]])
+    with pytest.raises(InputError, match=r"unknown method 'finetune'. Did you mean `fine-tune`"):
+        METHODS.find("finetune")

@@ -1,0 +1,35 @@
+"""The methods of transfer, one file each (or one per close family); a file in this folder is found by itself.
+
+>>> from headstart.transfers.methods import FineTune
+>>> FineTune(rate=0.01)
+FineTune(rate=0.01, ratio=10.0)
+"""
+
+from headstart.transfers.methods.adapters import Adapters
+from headstart.transfers.methods.bitfit import BitFit, NormTuning
+from headstart.transfers.methods.fine_tune import FineTune, Partial, ProbeFineTune, Scratch
+from headstart.transfers.methods.gradual import Gradual, LayerDecay
+from headstart.transfers.methods.head import Head
+from headstart.transfers.methods.lora import Dora, Lora, QLora
+from headstart.transfers.methods.prefix import Prefix
+from headstart.transfers.methods.prompt import Prompt
+from headstart.transfers.methods.visual_prompt import VisualPrompt
+
+__all__ = [
+    "Adapters",
+    "BitFit",
+    "Dora",
+    "FineTune",
+    "Gradual",
+    "Head",
+    "LayerDecay",
+    "Lora",
+    "NormTuning",
+    "Partial",
+    "Prefix",
+    "ProbeFineTune",
+    "Prompt",
+    "QLora",
+    "Scratch",
+    "VisualPrompt",
+]

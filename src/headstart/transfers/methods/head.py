@@ -1,0 +1,98 @@
+"""A linear head on the source's fixed features: solved to its optimum, or trained as in the LEEP paper."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from headstart.data.target import Target
+from headstart.errors import InputError
+from headstart.records import Extraction
+from headstart.records.options import option
+from headstart.scores import ExpectedEmpiricalPredictor
+from headstart.train.groups import Group
+from headstart.train.head import LinearHead, fit_head, fit_ridge
+from headstart.train.head_sgd import fit_heads_sgd
+from headstart.transfers.method import Method, Recipe, method
+from headstart.transfers.network import Transferable
+from headstart.transfers.run import probabilities
+from headstart.transfers.setting import Setting
+
+BY_SGD = {"solver": ["sgd"]}
+
+
+@method("head")
+@dataclass(frozen=True)
+class Head(Method):
+    """Fit a linear head on the source's fixed features."""
+
+    layer: str | None = option(
+        None, "Block whose output the head reads, by name", usual="the features that the source's own head reads"
+    )
+    solver: Literal["lbfgs", "sgd"] = option(
+        "lbfgs", "How the head is fitted: solved to its optimum, or by SGD as in the LEEP paper"
+    )
+    penalty: float | None = option(
+        None, "L2 penalty", above=0, usual="chosen by leave-one-out", needs={"solver": ["lbfgs"]}
+    )
+    rate: float = option(0.01, "Learning rate", above=0, needs=BY_SGD)
+    warm_start: bool = option(False, "Start from the expected empirical predictor", needs=BY_SGD)
+    trains = False
+
+    def build(self, network: Transferable, setting: Setting) -> Recipe:
+        """The body is frozen; the head has a rate of its own only with SGD."""
+        frozen = [Group(block.name, block.parameters, block.modules, 0.0) for block in network.body]
+        head, rate = network.blocks[-1], self.rate if self.solver == "sgd" else 1.0
+        return Recipe((*frozen, Group(head.name, head.parameters, head.modules, rate, new=True)))
+
+
+def solve_head(extraction: Extraction, target: Target, how: Head, seed: int) -> LinearHead:
+    """The head for the extraction's features and labels.
+
+    Raises:
+        InputError: SGD or a warm start does not apply to the target or the source.
+    """
+    features = np.asarray(extraction.features, dtype=np.float64)
+    if how.solver == "sgd":
+        return _by_sgd(features, extraction, target, how, seed)
+    if target.task == "regression":
+        return fit_ridge(features, extraction.labels, penalty=how.penalty)
+    classes = len(target.classes) if target.task == "classification" else None
+    return fit_head(features, extraction.labels, classes=classes, penalty=how.penalty, seed=seed)
+
+
+def _by_sgd(features: np.ndarray, extraction: Extraction, target: Target, how: Head, seed: int) -> LinearHead:
+    if target.task != "classification":
+        raise InputError(
+            f"`solver='sgd'` trains classifiers only, and the task is {target.task}. Use `solver='lbfgs'`."
+        )
+    start = None
+    if how.warm_start:
+        weight, bias = warm_start(features, extraction, len(target.classes))
+        start = (weight[None], bias[None])
+    return fit_heads_sgd(
+        features[None],
+        extraction.labels[None],
+        classes=len(target.classes),
+        rate=how.rate,
+        seed=seed,
+        start=start,
+    )[0]
+
+
+def warm_start(features: np.ndarray, extraction: Extraction, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (C, d) and bias (C,) of the linear head nearest to the expected empirical predictor.
+
+    The predictor's log probabilities are not linear in the features; their ridge regression on the features is.
+
+    Raises:
+        InputError: The source has no classifier, so there is no such predictor.
+    """
+    if extraction.logits is None:
+        raise InputError("`warm_start` needs the source's own classifier, and this source has none. Leave it out.")
+    probs = probabilities(extraction.logits, "classification")
+    predictor = ExpectedEmpiricalPredictor().fit(probs, extraction.labels)
+    logs = np.full((len(probs), classes), np.log(1e-6))
+    logs[:, predictor.classes_] = np.log(np.maximum(predictor.predict_proba(probs), 1e-6))
+    head = fit_ridge(features, logs - logs.mean(axis=1, keepdims=True))
+    return head.weight, head.bias
