@@ -134,9 +134,9 @@ def test_splits_are_never_merged(tmp_path: Path) -> None:
         ({"features": FEATURES, "labels": LABELS * 0}, r"all 6 examples are of the one class `0`"),
         (
             {"features": FEATURES, "labels": LABELS, "classes": ["a", "b"]},
-            r"labels must be 0 to 1, one per class name, or those names; came 5 to 9",
+            r"labels must be 0 to 1, one per class name, or those names; got 5 to 9",
         ),
-        ({"features": FEATURES, "labels": list("abcabc"), "classes": ["a", "b"]}, r"labels must be 0 to 1.* came 'a'"),
+        ({"features": FEATURES, "labels": list("abcabc"), "classes": ["a", "b"]}, r"labels must be 0 to 1.* got 'a'"),
         (
             {"features": FEATURES, "labels": [[1, 1], [0, 1]] * 3, "classes": ["a"]},
             r"2 columns of labels but 1 class names",

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from headstart.data import limit, open_target, stratified_order
 from headstart.errors import InputError
+from headstart.tasks import task_of
 
 sizes_of_classes = st.lists(st.integers(1, 40), min_size=1, max_size=12)
 
@@ -44,14 +45,14 @@ def test_within_a_class_every_example_comes_first_equally_often() -> None:
 
 def test_regression_is_stratified_by_value() -> None:
     values = np.random.default_rng(0).normal(size=1000)
-    order = stratified_order(values, 0)
+    order = stratified_order(task_of("regression").strata(values), 0)
     tenths = np.argsort(np.argsort(values)) * 10 // 1000
     assert np.bincount(tenths[order[:50]], minlength=10).tolist() == [5] * 10
 
 
 def test_rows_of_several_labels_are_stratified_by_row() -> None:
     rows = np.array([[1, 0]] * 40 + [[1, 1]] * 20 + [[0, 0]] * 20)
-    chosen = rows[stratified_order(rows, 0)[:8]].tolist()
+    chosen = rows[stratified_order(task_of("multi-label").strata(rows), 0)[:8]].tolist()
     assert (chosen.count([1, 0]), chosen.count([1, 1]), chosen.count([0, 0])) == (4, 2, 2)
 
 

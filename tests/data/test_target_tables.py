@@ -48,7 +48,7 @@ def test_named_columns_are_taken_and_nothing_is_said_to_be_guessed(write: Write)
     path = write("a,b,text,label\nx,1,one,p\ny,2,two,q\n")
     target = open_target(path, text_column="a", label_column="b")
     assert (texts(target), named_labels(target), target.notes) == (["x", "y"], ["1", "2"], (
-        "2 classes have a single example each (`1`, `2`): what is learnt of it cannot be checked on another",
+        "2 classes have a single example each (`1`, `2`): too few to train on one and check on another",
     ))  # fmt: skip
 
 
@@ -214,7 +214,7 @@ def test_numbers_with_a_fraction_are_regression_and_it_is_said(write: Write) -> 
     path = write("text,label\na,1.5\nb,2\nc,-3e1\n")
     target = open_target(path)
     assert (target.task, target.labels.tolist(), target.classes) == ("regression", [1.5, 2.0, -30.0], ())
-    assert any("the task is taken as regression" in note for note in target.notes)
+    assert any("taken as regression" in note for note in target.notes)
     assert open_target(path, task="classification").classes == ("-3e1", "1.5", "2")
     whole = open_target(write("text,stars\na,5\nb,1\nc,5\n"))
     assert (whole.task, whole.classes) == ("classification", ("1", "5"))
@@ -267,7 +267,7 @@ def test_several_labels_in_one_column(write: Write) -> None:
         ("sea", "sun"),
         [[1, 1], [1, 0], [0, 0]],
     )
-    assert any("cut at `|`" in note for note in target.notes)
+    assert any("split at `|`" in note for note in target.notes)
     with pytest.raises(TargetError, match=r"no example has several labels; put one of \| ; , between them"):
         open_target(write(REVIEWS), task="multi-label")
 

@@ -230,8 +230,8 @@ def test_a_gain_in_r2_on_values_that_are_all_alike_is_said_to_mean_nothing(n: in
     ]
     (found,) = evaluate(runs)
     assert (found.transfer, found.scratch, found.gain, found.low) == (0, 0, 0, None)
-    assert "r2 has no meaning where all test values are alike; go by mae" in found.notes
-    assert not any("r2" in note for note in evaluate(runs, metric="mae")[0].notes)
+    assert any("R2 has no meaning" in note for note in found.notes)
+    assert not any("R2" in note for note in evaluate(runs, metric="mae")[0].notes)
 
 
 def test_runs_that_do_not_belong_together_are_refused() -> None:
@@ -278,9 +278,9 @@ def test_a_network_without_training_from_scratch_is_compared_with_the_only_one_t
 def test_an_unknown_metric_is_an_error_that_names_those_there_are() -> None:
     transfer, scratch = draw(np.random.default_rng(5), 40, 1, 0.1)
     runs = [run("head", 0, transfer[0]), run("scratch", 0, scratch[0])]
-    with pytest.raises(InputError, match=r"no metric of classification is called `acuracy`. Did you mean `accuracy`\?"):
+    with pytest.raises(InputError, match=r"unknown metric 'acuracy' for classification. Did you mean `accuracy`\?"):
         evaluate(runs, metric="acuracy")
-    with pytest.raises(InputError, match=r"There are accuracy, balanced_accuracy, .* and calibration_error\."):
+    with pytest.raises(InputError, match=r"Available: accuracy, balanced_accuracy, .*, calibration_error\."):
         evaluate(runs, metric="nope")
 
 

@@ -5,7 +5,8 @@ import pytest
 from sklearn import metrics as theirs
 
 from headstart.errors import InputError
-from headstart.evaluation.metrics import METRICS, metrics, r2_note
+from headstart.evaluation.metrics import metrics
+from headstart.tasks import TASKS, task_of
 
 
 def answers(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +59,7 @@ def test_regression_equals_scikit_learn(width: int) -> None:
 @pytest.mark.parametrize("error", [0.0, 0.5])
 def test_r2_of_values_that_are_all_alike_is_a_convention_and_no_metric(value: float, error: float) -> None:
     values = np.full(7, value)
-    found = METRICS["regression"]["r2"](values, values + error)
+    found = task_of("regression").metric("r2")(values, values + error)
     assert found == theirs.r2_score([0.0, 0.0], [error, error]) == (error == 0)
     assert metrics(values, values + error, "regression") == {"mae": pytest.approx(error)}
     assert metrics(values[:1], values[:1] + error, "regression").keys() == {"mae"}
@@ -70,8 +71,9 @@ def test_r2_leaves_out_a_target_whose_values_are_all_alike() -> None:
     values[:, 1] = 0.1
     found = metrics(values, outputs, "regression")["r2"]
     assert found == pytest.approx(theirs.r2_score(values[:, [0, 2]], outputs[:, [0, 2]]))
-    assert r2_note(values) == ["r2 leaves out 1 of 3 targets: all test values of such a target are alike"]
-    assert r2_note(values[:, [0, 2]]) == []
+    (note,) = task_of("regression").caveats("r2", values)
+    assert "leaves out 1 of 3 targets" in note
+    assert task_of("regression").caveats("r2", values[:, [0, 2]]) == []
 
 
 def test_a_class_that_is_missing_in_the_test_part_is_not_counted() -> None:
@@ -86,7 +88,7 @@ def test_a_certain_and_wrong_answer_stays_finite() -> None:
 
 
 def test_every_task_has_metrics_and_bad_input_is_an_error() -> None:
-    assert set(METRICS) == {"classification", "multi-label", "regression"}
+    assert {task.metrics[0].name for task in TASKS.values()} == {"accuracy", "macro_f1", "r2"}
     with pytest.raises(InputError, match="one row per label; there are 2 and 1"):
         metrics(np.array([0, 1]), np.ones((1, 2)), "classification")
     with pytest.raises(InputError, match="`outputs` must be finite; 1 numbers are not"):

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from headstart.errors import InputError, TrainingError
 from headstart.runner import Event, Progress
+from headstart.tasks import task_of
 from headstart.train.batches import TensorBatches, epoch_order
 from headstart.train.groups import Group, set_trainable
 from headstart.train.loop import Fitted, fit
-from headstart.train.objective import quality
 from headstart.train.training import Training
 
 
@@ -362,11 +362,11 @@ def test_regression_and_several_labels_train() -> None:
 
 def test_epochs_are_ordered_by_their_error_where_validation_labels_do_not_vary() -> None:
     labels = torch.full((7, 1), 0.1, dtype=torch.float64)  # their mean is a rounding beside it
-    perfect, near, far = (quality(labels + error, labels, "regression") for error in (0.0, 0.5, 2.0))
+    perfect, near, far = (task_of("regression").quality(labels + error, labels) for error in (0.0, 0.5, 2.0))
     assert (perfect, near, far) == pytest.approx((0.0, -0.25, -4.0))
-    assert quality(labels[:1] + 2, labels[:1], "regression") == pytest.approx(-4.0)
+    assert task_of("regression").quality(labels[:1] + 2, labels[:1]) == pytest.approx(-4.0)
     two = torch.tensor([[0.5, 1.0], [0.5, 3.0]])  # one of two targets varies: R2 of both together
-    assert quality(two + torch.tensor([1.0, 0.0]), two, "regression") == pytest.approx(0.0)
+    assert task_of("regression").quality(two + torch.tensor([1.0, 0.0]), two) == pytest.approx(0.0)
 
 
 def test_the_checkpoint_holds_no_pickle(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import typer
 from headstart.cli._output import Output
 from headstart.cli._progress import shown
 from headstart.errors import InputError
+from headstart.tasks import TASKS
 
 DATA, WHAT, HOW, RESULT = "Reading the data", "What to rank by", "Running the models", "Writing the result"
 
@@ -108,7 +109,7 @@ def rank(
         str | None,
         typer.Option(
             metavar="TASK",
-            help="classification, regression or multi-label; else what the labels look like.",
+            help=f"One of {', '.join(TASKS)}; recognised by the labels if not given.",
             rich_help_panel=DATA,
         ),
     ] = None,
@@ -196,7 +197,7 @@ def rank(
             image_column=image_column,
             label_column=label_column[0] if label_column and len(label_column) == 1 else label_column or None,
             split=split,
-            task=task,  # type: ignore[arg-type]  # checked where it is read
+            task=task,
             root=root,
             download=download,
             progress=progress,

@@ -13,6 +13,7 @@ from headstart.cli._progress import shown
 from headstart.cli._show import show
 from headstart.errors import InputError
 from headstart.records import Ranking, check_destination
+from headstart.tasks import TASKS
 
 HOW, TRAIN, DATA, RESULT = "How to adapt", "Training", "Data", "Result"
 EPILOG = (
@@ -145,7 +146,11 @@ def transfer(
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="TASK", help="classification, regression or multi-label.", rich_help_panel=DATA),
+        typer.Option(
+            metavar="TASK",
+            help=f"One of {', '.join(TASKS)}; recognised by the labels if not given.",
+            rich_help_panel=DATA,
+        ),
     ] = None,
     max_bad: Annotated[
         float, typer.Option(min=0, max=1, metavar="SHARE", help="Unreadable examples to skip.", rich_help_panel=DATA)

@@ -2,7 +2,7 @@
 
 from headstart.data.arrays import read_arrays
 from headstart.data.open import open_target
-from headstart.data.order import limit, stratified_order
+from headstart.data.order import limit, order_of, stratified_order
 from headstart.data.provenance import target_hash
 from headstart.data.reading import Reading
 from headstart.data.summary import summarize
@@ -14,6 +14,7 @@ __all__ = [
     "Target",
     "limit",
     "open_target",
+    "order_of",
     "read_arrays",
     "stratified_order",
     "summarize",

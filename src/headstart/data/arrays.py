@@ -15,7 +15,7 @@ from headstart.data.splits import choose_split, role_of
 from headstart.data.stored import ArrayRows, Texts, array_digest
 from headstart.data.target import Examples, Target
 from headstart.errors import InputError, TargetError, did_you_mean
-from headstart.records import Extraction, Kind, Task
+from headstart.records import Extraction, Kind
 
 MEANINGS = {
     "features": ("features", "feature", "embeddings", "embedding"),
@@ -44,7 +44,7 @@ class Arrays:
     notes: tuple[str, ...] = ()
 
 
-def open_npz(path: Path, *, split: str | None, task: Task | None) -> Target:
+def open_npz(path: Path, *, split: str | None, task: str | None) -> Target:
     """A `.npz` of images, texts or features with labels.
 
     Raises:
@@ -53,7 +53,7 @@ def open_npz(path: Path, *, split: str | None, task: Task | None) -> Target:
     return target_of(read_npz(path, split), name=path.stem, task=task)
 
 
-def read_arrays(path: str | Path, *, split: str | None = None, task: Task | None = None) -> Extraction:
+def read_arrays(path: str | Path, *, split: str | None = None, task: str | None = None) -> Extraction:
     """A forward pass that was made elsewhere, from a `.npz`.
 
     Args:
@@ -113,7 +113,7 @@ def features_of(target: Target) -> Extraction:
     return extraction_of(Arrays(found, target.name, target.split), target)
 
 
-def target_of(arrays: Arrays, *, name: str, task: Task | None) -> Target:
+def target_of(arrays: Arrays, *, name: str, task: str | None) -> Target:
     """A target of what `arrays` hold: images, texts, or rows of numbers."""
     found = arrays.found
     if "labels" not in found:

@@ -7,7 +7,7 @@ import numpy as np
 from headstart.data.labels import read_labels
 from headstart.data.target import Examples, Target
 from headstart.errors import TargetError
-from headstart.records import Kind, Task
+from headstart.records import Kind
 
 
 def make_target(
@@ -19,7 +19,7 @@ def make_target(
     ids: Sequence[str],
     where: str,
     label_where: str | None = None,
-    task: Task | None = None,
+    task: str | None = None,
     classes: Sequence[str] | None = None,
     split: str | None = None,
     notes: Sequence[str] = (),
@@ -36,11 +36,11 @@ def make_target(
     """
     if len(examples) != len(raw):
         raise TargetError(f"{where}: {len(examples)} examples but {len(raw)} labels; give one label per example.")
-    labels = read_labels(raw, where=label_where or where, ids=ids, task=task, classes=classes)
+    found, labels = read_labels(raw, where=label_where or where, ids=ids, task=task, classes=classes)
     return Target(
         name=name,
         kind=kind,
-        task=labels.task,
+        task=found,
         examples=examples,
         labels=labels.values,
         classes=labels.classes,

@@ -7,13 +7,12 @@ from headstart.data.build import make_target
 from headstart.data.stored import ImageArray
 from headstart.data.target import Target
 from headstart.errors import TargetError, did_you_mean
-from headstart.records import Task
 
 NAMES = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")
 DIGITS_WHITE = 16  # the digits are 8 x 8 pixels of 0 to 16
 
 
-def open_bundled(name: str, *, task: Task | None) -> Target:
+def open_bundled(name: str, *, task: str | None) -> Target:
     """One of scikit-learn's bundled data sets; none of them needs a network.
 
     Raises:
@@ -55,5 +54,5 @@ def bundled_arrays(name: str) -> Arrays:
     return Arrays(found, f"sklearn/{name}")
 
 
-def _usual_task(name: str) -> Task:
+def _usual_task(name: str) -> str:
     return "regression" if name in ("diabetes", "linnerud") else "classification"

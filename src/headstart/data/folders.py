@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from headstart.data.build import make_target
-from headstart.data.labels import natural_key
 from headstart.data.pixels import SUFFIXES
 from headstart.data.splits import choose_split, role_of, role_of_word
 from headstart.data.stored import ImageFiles, ZipImages
 from headstart.data.target import Target
 from headstart.errors import TargetError
-from headstart.records import Task
+from headstart.tasks.amounts import natural_key
 
 JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}  # left by operating systems
 UTF8_NAME = 0x800  # the zip flag that a name is UTF-8
@@ -48,7 +47,7 @@ class Listing:
         return any(os.path.splitext(parts[-1])[1].casefold() in suffixes for parts in self.files)
 
 
-def open_folder(folder: Path, listing: Listing, *, split: str | None, task: Task | None) -> Target:
+def open_folder(folder: Path, listing: Listing, *, split: str | None, task: str | None) -> Target:
     """A folder of class folders; images in deeper folders belong to the class folder they lie under.
 
     Raises:
@@ -59,7 +58,7 @@ def open_folder(folder: Path, listing: Listing, *, split: str | None, task: Task
     return _target(folder.resolve().name, examples, arranged, listing.notes, task, f"{folder}{os.sep}")
 
 
-def open_zip(path: Path, *, split: str | None, task: Task | None) -> Target:
+def open_zip(path: Path, *, split: str | None, task: str | None) -> Target:
     """A zip of class folders, read in place.
 
     Raises:
@@ -177,7 +176,7 @@ def _target(
     examples: ImageFiles | ZipImages,
     arranged: Arranged,
     notes: tuple[str, ...],
-    task: Task | None,
+    task: str | None,
     where: str,
 ) -> Target:
     return make_target(

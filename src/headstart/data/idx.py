@@ -13,7 +13,6 @@ from headstart.data.scaling import image_array
 from headstart.data.splits import choose_split, role_of
 from headstart.data.target import Target
 from headstart.errors import TargetError
-from headstart.records import Task
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 IMAGES = re.compile(r"(?:(?P<prefix>.+)[-_.])?images[-_.]idx3-ubyte(?:\.gz)?", re.IGNORECASE)
@@ -30,7 +29,7 @@ def is_idx_images(name: str) -> bool:
     return IMAGES.fullmatch(name) is not None
 
 
-def open_idx(path: Path, *, split: str | None, task: Task | None) -> Target:
+def open_idx(path: Path, *, split: str | None, task: str | None) -> Target:
     """A folder of IDX files (the training split, or the one asked for), or one file of images.
 
     Raises:

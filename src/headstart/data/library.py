@@ -15,10 +15,9 @@ from headstart.data.splits import choose_split, role_of
 from headstart.data.tables import target_of_table
 from headstart.data.target import Target
 from headstart.errors import OfflineError, TargetError, did_you_mean, require
-from headstart.records import Task
 
 
-def open_torchvision(name: str, *, root: Path, split: str | None, task: Task | None, download: bool) -> Target:
+def open_torchvision(name: str, *, root: Path, split: str | None, task: str | None, download: bool) -> Target:
     """A data set of `torchvision.datasets`, kept under `root` as torchvision keeps it.
 
     Raises:
@@ -56,7 +55,7 @@ def open_torchvision(name: str, *, root: Path, split: str | None, task: Task | N
     return target if chosen is None else _with_note(target, f"only the split `{chosen}` is used")
 
 
-def open_hugging_face(name: str, roles: Roles, *, split: str | None, task: Task | None, download: bool) -> Target:
+def open_hugging_face(name: str, roles: Roles, *, split: str | None, task: str | None, download: bool) -> Target:
     """A data set of the Hugging Face hub, `owner/name` or `owner/name:configuration`.
 
     Raises:
@@ -72,7 +71,7 @@ def open_hugging_face(name: str, roles: Roles, *, split: str | None, task: Task 
     return _with_note(target, note)
 
 
-def open_saved(folder: Path, roles: Roles, *, split: str | None, task: Task | None) -> Target:
+def open_saved(folder: Path, roles: Roles, *, split: str | None, task: str | None) -> Target:
     """A folder written by `save_to_disk` of the library `datasets`."""
     datasets = _datasets_library(str(folder))
     saved = datasets.load_from_disk(str(folder))
@@ -84,7 +83,7 @@ def open_saved(folder: Path, roles: Roles, *, split: str | None, task: Task | No
 
 
 def target_of_hugging_face(
-    dataset: Any, roles: Roles, *, name: str, task: Task | None, split: str | None = None
+    dataset: Any, roles: Roles, *, name: str, task: str | None, split: str | None = None
 ) -> Target:
     """A `datasets.Dataset` as a target; images stay encoded on disk until they are asked for."""
     from datasets import ClassLabel, Image

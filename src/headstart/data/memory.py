@@ -14,14 +14,13 @@ from headstart.data.scaling import as_numpy, image_array
 from headstart.data.stored import ImageArray, content_digest
 from headstart.data.target import Examples, Target
 from headstart.errors import ExampleError, TargetError
-from headstart.records import Task
 
 LABEL_ATTRIBUTES = ("targets", "labels", "_labels", "y")  # where torchvision's data sets keep all labels
 LOOKS = 4  # how often the first example is loaded to see that it stays the same
 LABEL_LOOKS = 16  # how many labels that a data set keeps are compared with those it yields
 
 
-def target_of_pair(examples: object, labels: object, *, task: Task | None) -> Target:
+def target_of_pair(examples: object, labels: object, *, task: str | None) -> Target:
     """A target of (examples, labels) in memory.
 
     Raises:
@@ -66,7 +65,7 @@ def hold(examples: object, *, channels_first: bool = False) -> tuple[str, Exampl
     )
 
 
-def target_of_dataset(dataset: Any, *, name: str, task: Task | None, split: str | None = None) -> Target:
+def target_of_dataset(dataset: Any, *, name: str, task: str | None, split: str | None = None) -> Target:
     """A target of a map-style data set that yields (example, label).
 
     Raises:

@@ -2,25 +2,26 @@
 
 import heapq
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from headstart.data.target import Target
 from headstart.errors import InputError
+from headstart.tasks import task_of
 
-BINS = 10  # regression: strata of equal size along the value
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
+def stratified_order(strata: Array, seed: int) -> Array:
     """A random order of the examples in which every prefix is stratified.
 
     For every m, the first m examples hold each class c within one example of m * n_c / n: Tijdeman's solution of the
     chairman assignment problem, which schedules the j-th example of a class after place (j - 1 + d) / share and by the
-    earliest deadline (j - d) / share, d = 1 / (2C - 2). Within a class the order is random. Floats (regression) are
-    stratified by value, rows of 0/1 (multi-label) by the whole row.
+    earliest deadline (j - d) / share, d = 1 / (2C - 2). Within a class the order is random.
 
     Args:
-        labels: Labels as in `Target.labels`.
+        strata: (n,) the class, or another stratum, of each example.
         seed: The same seed gives the same order.
 
     Returns:
@@ -34,13 +35,18 @@ def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
     Reference: Tijdeman, The chairman assignment problem, Discrete Mathematics 32 (1980) 323-330.
     """
     rng = np.random.default_rng(seed)
-    strata = _strata(np.asarray(labels))
+    strata = np.unique(np.asarray(strata), return_inverse=True)[1]
     shuffled = rng.permutation(len(strata))
     by_stratum = shuffled[np.argsort(strata[shuffled], kind="stable")]  # each stratum's members in random order
     seats = _chairmen(np.bincount(strata), rng)
     order = np.empty(len(strata), dtype=np.int64)
     order[np.argsort(seats, kind="stable")] = by_stratum  # the j-th seat of a stratum goes to its j-th member
     return order
+
+
+def order_of(target: Target, seed: int) -> Array:
+    """The stratified order of a target's examples, (n,) int64; its kind of task decides what the strata are."""
+    return stratified_order(task_of(target.task).strata(target.labels), seed)
 
 
 def limit(target: Target, n: int, seed: int) -> Target:
@@ -51,11 +57,11 @@ def limit(target: Target, n: int, seed: int) -> Target:
     """
     if n < 1:
         raise InputError(f"`limit` must be at least 1 example; got {n}.")
-    kept = target.subset(stratified_order(target.labels, seed)[:n])
+    kept = target.subset(order_of(target, seed)[:n])
     if n >= len(target):
         return kept
     note = f"{n} of {len(target)} examples, stratified, seed {seed}"
-    if target.task == "classification":
+    if task_of(target.task).single_class:
         present = len(np.unique(kept.labels))
         if present < 2:
             raise InputError(f"`limit` of {n} leaves a single class of {len(target.classes)}; allow more examples.")
@@ -64,7 +70,7 @@ def limit(target: Target, n: int, seed: int) -> Target:
     return replace(kept, notes=(*kept.notes, note))
 
 
-def _chairmen(sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _chairmen(sizes: Array, rng: np.random.Generator) -> Array:
     """The stratum of each place (n,), so that every prefix holds every stratum within one of its share."""
     total, slack = int(sizes.sum()), 1 / (2 * len(sizes) - 2) if len(sizes) > 1 else 0.0
     tie = rng.permutation(len(sizes))
@@ -89,19 +95,3 @@ def _chairmen(sizes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
             job = next(coming, None)
         seats[place - 1] = heapq.heappop(waiting)[2]
     return seats
-
-
-def _strata(labels: np.ndarray) -> np.ndarray:
-    """Stratum numbers 0..S-1 of the examples."""
-    if labels.dtype.kind == "f":
-        return _bins(labels.reshape(len(labels), -1)[:, 0])
-    if labels.ndim == 1:
-        return np.unique(labels, return_inverse=True)[1]
-    rows, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)[1:]
-    return np.unique(np.where(counts[rows] > 1, rows, -1), return_inverse=True)[1]  # rows seen once share a stratum
-
-
-def _bins(values: np.ndarray) -> np.ndarray:
-    ranks = np.empty(len(values), dtype=np.int64)
-    ranks[np.argsort(values, kind="stable")] = np.arange(len(values))
-    return ranks * min(BINS, len(values)) // max(len(values), 1)

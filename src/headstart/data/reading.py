@@ -7,9 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypedDict
 
 from headstart.errors import InputError, TargetError, did_you_mean
-from headstart.records import Task
-
-TASKS = ("classification", "regression", "multi-label")
+from headstart.tasks import TASKS
 
 
 def _said(text: str, metavar: str | None = None) -> dict[str, str | None]:
@@ -42,9 +40,9 @@ class Reading:
     split: str | None = field(
         default=None, metadata=_said("Split to read; by default the training split. Splits are never merged.", "NAME")
     )
-    task: Task | None = field(
+    task: str | None = field(
         default=None,
-        metadata=_said("classification, regression or multi-label; by default what the labels look like.", "TASK"),
+        metadata=_said(f"One of {', '.join(TASKS)}; recognised by the labels by default.", "TASK"),
     )
     root: str | os.PathLike[str] = field(
         default="data", metadata=_said("Folder that holds torchvision's data sets.", "DIR")
@@ -55,9 +53,8 @@ class Reading:
     )
 
     def __post_init__(self) -> None:
-        if self.task is not None and self.task not in TASKS:
-            hint = did_you_mean(str(self.task), TASKS)
-            raise TargetError(f"`task` must be one of {', '.join(TASKS)}; got {self.task!r}.{hint}")
+        if self.task is not None:
+            TASKS.find(self.task, TargetError)
         if not 0 <= self.max_bad <= 1:
             raise InputError(f"`max_bad` must be a share between 0 and 1; got {self.max_bad}.")
         if self.label_column is not None and not isinstance(self.label_column, str):
@@ -93,7 +90,7 @@ class ReadingOptions(TypedDict, total=False):
     image_column: str | None
     label_column: str | Sequence[str] | None
     split: str | None
-    task: Task | None
+    task: str | None
     root: str | os.PathLike[str]
     download: bool
     max_bad: float

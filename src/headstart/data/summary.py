@@ -8,6 +8,7 @@ from headstart.data.media import MEDIA
 from headstart.data.target import Target
 from headstart.errors import ExampleError
 from headstart.records import TargetSummary
+from headstart.tasks import task_of
 
 SAMPLES = 3  # per class
 CLASSES = 30  # the first so many classes get samples
@@ -34,40 +35,17 @@ def summarize(target: Target, skipped: Mapping[str, str] | None = None) -> Targe
         n=int(kept.sum()),
         split=target.split,
         classes=target.classes,
-        counts=_counts(target, kept),
+        counts=task_of(target.task).counts(target.labels[kept], target.classes),
         samples=_samples(target, kept),
         notes=target.notes,
         skipped=skipped,
     )
 
 
-def _counts(target: Target, kept: np.ndarray) -> tuple[int, ...]:
-    labels = target.labels[kept]
-    if target.task == "classification":
-        return tuple(int(count) for count in np.bincount(labels, minlength=len(target.classes)))
-    return tuple(int(count) for count in labels.sum(axis=0)) if target.task == "multi-label" else ()
-
-
 def _samples(target: Target, kept: np.ndarray) -> dict[str, tuple[str, ...]]:
-    found = {}
-    for name, members in _groups(target, kept):
-        shown = _first_readable(target, members)
-        if shown:
-            found[name] = shown
-    return found
-
-
-def _groups(target: Target, kept: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """The examples to show from, by class; for regression the lowest, the middle and the highest value."""
-    if target.task == "regression":
-        values = target.labels.reshape(len(target), -1)[:, 0]
-        ranked = np.flatnonzero(kept)[np.argsort(values[kept], kind="stable")]
-        picked = dict.fromkeys(ranked[[0, len(ranked) // 2, -1]].tolist()) if len(ranked) else {}
-        return [(f"{values[i]:g}", np.array([i])) for i in picked]
-    held = (
-        target.labels if target.labels.ndim == 2 else target.labels[:, None] == np.arange(len(target.classes[:CLASSES]))
-    )
-    return [(name, np.flatnonzero(kept & (held[:, code] > 0))) for code, name in enumerate(target.classes[:CLASSES])]
+    rows = np.flatnonzero(kept)
+    groups = task_of(target.task).showcase(target.labels[rows], target.classes[:CLASSES])
+    return {caption: samples for caption, members in groups if (samples := _first_readable(target, rows[members]))}
 
 
 def _first_readable(target: Target, members: np.ndarray) -> tuple[str, ...]:

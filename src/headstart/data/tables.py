@@ -20,10 +20,9 @@ from headstart.data.roles import Chosen, ColumnKind, Roles, Table, choose_column
 from headstart.data.splits import choose_split, role_of, role_of_word
 from headstart.data.target import Examples, Target
 from headstart.errors import TargetError, require
-from headstart.records import Task
 
 
-def open_table(path: Path, roles: Roles, *, split: str | None, task: Task | None) -> Target:
+def open_table(path: Path, roles: Roles, *, split: str | None, task: str | None) -> Target:
     """A CSV, TSV or Parquet file as a target.
 
     Raises:
@@ -38,7 +37,7 @@ def read_table(path: Path) -> Table:
     return parquet_table(path) if path.suffix.casefold() == ".parquet" else _delimited_table(path)
 
 
-def target_of_table(table: Table, roles: Roles, *, split: str | None, task: Task | None) -> Target:
+def target_of_table(table: Table, roles: Roles, *, split: str | None, task: str | None) -> Target:
     """The rows of one split of a table as a target."""
     chosen = choose_columns(table, roles)
     rows, split, split_notes = _rows_of_split(table, chosen, split)
@@ -131,7 +130,7 @@ class ArrowRows(Sequence):
         return self._column[row].as_py()
 
 
-def open_shards(folder: Path, roles: Roles, *, split: str | None, task: Task | None) -> Target:
+def open_shards(folder: Path, roles: Roles, *, split: str | None, task: str | None) -> Target:
     """A folder of Parquet files, as the Hugging Face hub keeps data sets: train-00000-of-00002.parquet and so on.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from headstart.records import Kind, Task
+from headstart.records import Kind
 
 
 class Examples(Protocol):
@@ -41,7 +41,7 @@ class Target:
 
     name: str
     kind: Kind
-    task: Task
+    task: str
     examples: Examples
     labels: np.ndarray
     classes: tuple[str, ...]

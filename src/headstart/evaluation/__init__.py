@@ -5,12 +5,11 @@ from headstart.evaluation.compare import evaluate
 from headstart.evaluation.convergence import convergence
 from headstart.evaluation.forecast import Correlation, Forecast, Level, forecast, levels, regret, weighted_kendall
 from headstart.evaluation.gain import Gain, gain
-from headstart.evaluation.metrics import MAIN, METRICS, accuracy, macro_f1, metrics
+from headstart.evaluation.metrics import metrics
 from headstart.evaluation.verdict import judge
+from headstart.tasks.classification import accuracy, macro_f1
 
 __all__ = [
-    "MAIN",
-    "METRICS",
     "Correlation",
     "Forecast",
     "Gain",

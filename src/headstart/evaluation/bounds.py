@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from headstart.evaluation.metrics import log_likelihood
 from headstart.records import Bound
 from headstart.scores import leep, nce
+from headstart.tasks.classification import log_likelihood
 
 SLACK = 1e-9  # rounding
 

@@ -6,9 +6,9 @@ from typing import Protocol
 from headstart.errors import InputError
 from headstart.evaluation.convergence import convergence
 from headstart.evaluation.gain import gain
-from headstart.evaluation.metrics import r2_note
 from headstart.evaluation.verdict import judge
 from headstart.records import Comparison, Convergence, Outcome, Predictions
+from headstart.tasks import task_of
 from headstart.wording import listing
 
 
@@ -120,7 +120,7 @@ def _compare(
         notes.append(
             f"from scratch another network was trained, that of {baseline}: the runs hold none of {first.source}"
         )
-    notes += r2_note(tested[0][0].labels) if metric == "r2" else []
+    notes += task_of(first.task).caveats(metric, tested[0][0].labels)
     notes += ["one seed: how much chance in the training matters is not known"] if len(pairs) == 1 else []
     notes += _left_out([seed for seed in runs if seed not in scratch[baseline]])
     speed: Convergence | None = None

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from headstart.errors import InputError, did_you_mean
-from headstart.evaluation.metrics import CLASS_MEANS, LOWER_IS_BETTER, METRICS, SHARES
-from headstart.records import Predictions, Task
+from headstart.errors import InputError
+from headstart.records import Predictions
 from headstart.stats import jackknife, jackknife_groups
-from headstart.wording import listing
+from headstart.tasks import ByClass, task_of
 
 ROUNDING = 1e-12  # differences of metrics that are apart by less are equal
 
@@ -32,7 +31,7 @@ def gain(
     scratch: Sequence[Predictions],
     *,
     metric: str,
-    task: Task = "classification",
+    task: str = "classification",
     level: float = 0.95,
 ) -> Gain:
     """Compare runs pair by pair; pair s has the same seed, and all have the same test examples.
@@ -42,35 +41,29 @@ def gain(
     nothing about it). The first holds some of the second, so the interval errs on the wide side.
 
     Where no test example tells the runs apart (every group is like the others), the jackknife sees no chance at all,
-    though the next example may differ. For a metric that is a share (`SHARES`) the test part then reaches at least as
-    far as the share of differing examples that n examples without one leave possible, 1 - (1 - level) ** (1 / n): about
-    3 / n at 95 % ("rule of three"). In a mean over classes (`CLASS_MEANS`) an example weighs more the fewer its class
-    has, so there it is done class by class: those in which no example tells the runs apart add what their own numbers
-    leave possible (`possible_mean`). Any other metric has no interval then.
+    though the next example may differ. For a metric that is a share (`Metric.share`) the test part then reaches at
+    least as far as the share of differing examples that n examples without one leave possible, 1 - (1 - level) **
+    (1 / n): about 3 / n at 95 % ("rule of three"). In a mean over classes (`Metric.by_class`) an example weighs more
+    the fewer its class has, so there it is done class by class: those in which no example tells the runs apart add what
+    their own numbers leave possible (`possible_mean`). Any other metric has no interval then.
 
     Args:
         transfer: One run per seed.
         scratch: The runs with the same seeds, in the same order.
-        metric: A name in `METRICS[task]`.
+        metric: The name of one of the task's metrics.
         level: Coverage of the interval.
 
     Raises:
         InputError: There is no pair, the test examples differ, or no metric of the task is called so.
     """
     _check(transfer, scratch)
-    if metric not in METRICS[task]:
-        raise InputError(
-            f"no metric of {task} is called `{metric}`.{did_you_mean(metric, METRICS[task])} "
-            f"There are {listing(tuple(METRICS[task]))}."
-        )
-    function = METRICS[task][metric]
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    measure = task_of(task).metric(metric)
     labels = transfer[0].labels
     pairs = list(zip(transfer, scratch, strict=True))
 
     def differences(kept: np.ndarray) -> np.ndarray:
-        both = [(function(labels[kept], a.outputs[kept]), function(labels[kept], b.outputs[kept])) for a, b in pairs]
-        return np.array([sign * (one - other) for one, other in both])
+        both = [(measure(labels[kept], a.outputs[kept]), measure(labels[kept], b.outputs[kept])) for a, b in pairs]
+        return np.array([measure.sign * (one - other) for one, other in both])
 
     everything = np.arange(len(labels))
     by_seed = differences(everything)
@@ -81,19 +74,19 @@ def gain(
         deleted = np.array([differences(everything[groups != g]).mean() for g in range(groups.max() + 1)])
         of_test = jackknife(value, deleted, level).high - value
         silent = bool(np.ptp(deleted) < ROUNDING)
-        if metric in CLASS_MEANS:
-            sizes, alike = _classes(labels, pairs)
+        if measure.by_class is not None:
+            sizes, alike = _classes(measure.by_class, labels, pairs)
             of_test = float(np.hypot(of_test, possible_mean(sizes, alike | silent, level)))
         if silent:
-            of_test = max(of_test, 1 - (1 - level) ** (1 / len(labels))) if metric in SHARES else None
+            of_test = max(of_test, 1 - (1 - level) ** (1 / len(labels))) if measure.share else None
     of_seeds = 0.0
     if len(pairs) > 1:
         error = by_seed.std(ddof=1) / np.sqrt(len(pairs))
         of_seeds = float(special.stdtrit(len(pairs) - 1, (1 + level) / 2)) * error
     reach = None if of_test is None else float(np.hypot(of_test, of_seeds))
     return Gain(
-        float(np.mean([function(labels, run.outputs) for run in transfer])),
-        float(np.mean([function(labels, run.outputs) for run in scratch])),
+        float(np.mean([measure(labels, run.outputs) for run in transfer])),
+        float(np.mean([measure(labels, run.outputs) for run in scratch])),
         value,
         None if reach is None else value - reach,
         None if reach is None else value + reach,
@@ -125,20 +118,15 @@ def possible_mean(sizes: np.ndarray, silent: np.ndarray, level: float) -> float:
     return float((1 - scales[last] * few[: last + 1]).sum() / len(sizes))
 
 
-def _classes(labels: np.ndarray, pairs: Sequence[tuple[Predictions, Predictions]]) -> tuple[np.ndarray, np.ndarray]:
+def _classes(
+    by_class: ByClass, labels: np.ndarray, pairs: Sequence[tuple[Predictions, Predictions]]
+) -> tuple[np.ndarray, np.ndarray]:
     """(C,) each: how many examples a class has, and whether all of them tell the runs apart alike."""
-    members = labels[:, None] == np.unique(labels) if labels.ndim == 1 else labels > 0
-    right = [[_right(labels, run.outputs) * 1.0 for run in pair] for pair in pairs]
+    members, _ = by_class(labels, pairs[0][0].outputs)
+    right = [[by_class(labels, run.outputs)[1] * 1.0 for run in pair] for pair in pairs]
     differs = np.broadcast_to(np.mean([one - other for one, other in right], axis=0), members.shape)
     found = [differs[members[:, c], c] for c in np.flatnonzero(members.any(axis=0))]
     return np.array([len(each) for each in found]), np.array([np.ptp(each) < ROUNDING for each in found], dtype=bool)
-
-
-def _right(labels: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """(n, 1) whether each answer is right, (n, C) for multi-label."""
-    if labels.ndim == 2:
-        return (outputs > 0.5) == (labels > 0)
-    return (outputs.argmax(axis=1) == labels)[:, None]
 
 
 def _check(transfer: Sequence[Predictions], scratch: Sequence[Predictions]) -> None:

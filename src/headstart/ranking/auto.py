@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 
-from headstart.records import Task
 from headstart.scores import SCORES
 
 AUTO = "auto"
@@ -21,7 +20,7 @@ NO_FEATURES = (
 )
 
 
-def auto_scores(task: Task) -> tuple[str, ...]:
+def auto_scores(task: str) -> tuple[str, ...]:
     """The scores that the rule chooses among on such a target.
 
     Example:

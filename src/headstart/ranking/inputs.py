@@ -11,12 +11,13 @@ from headstart.data import limit, open_target
 from headstart.data.arrays import Arrays, extraction_of, read_npz, target_of
 from headstart.data.media import MEDIA
 from headstart.data.memory import as_numpy
-from headstart.data.order import stratified_order
+from headstart.data.order import order_of
 from headstart.data.reading import Reading
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
 from headstart.ranking.remembered import Remembered
 from headstart.records import Extraction
+from headstart.tasks import task_of
 
 ARRAY_NAMES = ("features", "logits", "probs")
 
@@ -49,7 +50,7 @@ def open_inputs(spec: object, reading: Reading, *, most: int | None, seed: int) 
     if most is None:
         return inputs
     limited = limit(inputs.target, most, seed)
-    kept = stratified_order(inputs.target.labels, seed)[:most]
+    kept = order_of(inputs.target, seed)[:most]
     return Inputs(limited, tuple(rows_of(extraction, kept) for extraction in inputs.extractions))
 
 
@@ -141,9 +142,7 @@ def _check_same_labels(first: Target, other: Target, first_path: Path, other_pat
 
 
 def _label_names(target: Target) -> list[object]:
-    if target.task == "classification":
-        return [target.classes[code] for code in target.labels]
-    return [tuple(np.atleast_1d(row).tolist()) for row in target.labels]
+    return task_of(target.task).names(target.labels, target.classes)
 
 
 def _from_memory(spec: Mapping[object, object], reading: Reading) -> Inputs:

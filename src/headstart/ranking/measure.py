@@ -7,8 +7,9 @@ import numpy as np
 
 from headstart.ranking.heads import head_view
 from headstart.ranking.verdicts import SCORE as SKILL
-from headstart.records import Extraction, HeadView, ModelCard, Task
+from headstart.records import Extraction, HeadView, ModelCard
 from headstart.scores import Evaluation, evaluate
+from headstart.tasks import task_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ def measure(
     *,
     groups: np.ndarray,
     classes: Sequence[str],
-    task: Task = "classification",
+    task: str = "classification",
     seed: int = 0,
 ) -> Measurement:
     """Score one extraction.
@@ -64,7 +65,7 @@ def measure(
         seed=seed,
     )
     head = None
-    if extraction.logits is not None and task == "classification":
+    if extraction.logits is not None and task_of(task).single_class:
         head = head_view(extraction.logits, extraction.labels, classes, extraction.source_classes)
     return Measurement(
         source=extraction.source,

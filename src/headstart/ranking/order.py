@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 
 from headstart.errors import InputError
 from headstart.ranking.auto import AUTO, auto_scores, auto_sort
-from headstart.records import Task
 from headstart.scores import SCORES, find
 
 # The score that orders the rows where nobody named any: the first of these that every source has.
@@ -16,7 +15,7 @@ WHY = {
 }
 
 
-def choose_scores(asked: Sequence[str] | None, sort: str | None, task: Task) -> tuple[str, ...]:
+def choose_scores(asked: Sequence[str] | None, sort: str | None, task: str) -> tuple[str, ...]:
     """The scores to compute and show, in order: those asked for, else the default ones that suit the task.
 
     "auto" among them, or as `sort`, stands for the scores that its rule chooses among.
@@ -62,7 +61,7 @@ def check_name(name: str) -> None:
         find(name)
 
 
-def _named(name: str, task: Task) -> list[str]:
+def _named(name: str, task: str) -> list[str]:
     return list(auto_scores(task)) if name == AUTO else [find(name).name]
 
 

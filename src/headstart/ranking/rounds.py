@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from headstart.data.order import stratified_order
+from headstart.data.order import order_of
 from headstart.ranking.attempt import Course
 from headstart.ranking.budget import Deadline, OutOfTime, Pace, affordable
 from headstart.ranking.measure import Measurement
@@ -68,7 +68,7 @@ class Rounds:
         smaller = deadline.seconds is not None and not isinstance(method, Halving)  # short of time, rounds are
         self.most = len(self.sizes) * (2 if smaller else 1)
         self.plain = self.sizes == (self.whole,)  # one round on everything
-        self.order = np.arange(self.whole) if self.plain else stratified_order(course.target.labels, course.seed)
+        self.order = np.arange(self.whole) if self.plain else order_of(course.target, course.seed)
         self.alive = list(self.entrants)
         self.sort: tuple[str, str] | None = None
         self.measured: dict[str, Measurement] = {}

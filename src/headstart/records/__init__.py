@@ -5,7 +5,7 @@ from it alone.
 """
 
 from headstart.records.extraction import Extraction
-from headstart.records.facts import Kind, ModelCard, Provenance, TargetSummary, Task
+from headstart.records.facts import Kind, ModelCard, Provenance, TargetSummary
 from headstart.records.files import check_destination, finite_or_none, write_atomically, writing
 from headstart.records.grid import MISSING, Grid, counted, page
 from headstart.records.outcome import (
@@ -45,7 +45,6 @@ __all__ = [
     "ScoreRow",
     "Search",
     "TargetSummary",
-    "Task",
     "Verdict",
     "check_destination",
     "counted",

@@ -1,10 +1,8 @@
 """Facts that several records share: what was ranked, on what, and how to make the same numbers again."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 Kind = str  # a name in `headstart.data.media.MEDIA`
-Task = Literal["classification", "regression", "multi-label"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class TargetSummary:
 
     name: str
     kind: Kind
-    task: Task
+    task: str
     n: int
     split: str | None
     classes: tuple[str, ...]

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from headstart.records.facts import Provenance, Task
+from headstart.records.facts import Provenance
 from headstart.records.files import JsonRecord, as_json, renamed
 
 
@@ -53,7 +53,7 @@ class Outcome(JsonRecord):
     method: str
     source: str  # "scratch" keeps the name of the source whose network it trained anew
     target: str
-    task: Task
+    task: str
     seed: int
     metric: str  # the one by which outcomes are compared
     metrics: dict[str, float]  # on the test part; empty where there is none

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from headstart.errors import InputError
-from headstart.records import Task
 from headstart.scores import _kernels
 
 BLOCK_BYTES = 8 << 20  # arrays are walked in blocks of this size, so that a memory map is never held whole
@@ -63,7 +62,7 @@ def check_labels(labels: ArrayLike, n: int | None = None) -> Labels:
     return Labels(codes.astype(np.int64, copy=False), classes, counts)
 
 
-def check_targets(labels: ArrayLike, task: Task, n: int | None = None) -> np.ndarray:
+def check_targets(labels: ArrayLike, task: str, n: int | None = None) -> np.ndarray:
     """Labels of any task as float64 columns (n, t): one-hot classes, regression targets or 0/1 indicators.
 
     Raises:

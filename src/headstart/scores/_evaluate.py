@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.records import ModelCard, Task
+from headstart.records import ModelCard
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._rows import find
@@ -36,7 +36,7 @@ def evaluate(
     logits: np.ndarray | None = None,
     features: np.ndarray | None = None,
     card: ModelCard | None = None,
-    task: Task = "classification",
+    task: str = "classification",
     seed: int = 0,
 ) -> tuple[dict[str, Evaluation], dict[str, str]]:
     """Evaluate scores by name on one source's arrays.

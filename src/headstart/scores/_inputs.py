@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from headstart.errors import InputError
-from headstart.records import ModelCard, Task
+from headstart.records import ModelCard
 from headstart.scores._checks import (
     Labels,
     check_features,
@@ -43,7 +43,7 @@ class Inputs:
         logits: np.ndarray | None = None,
         features: np.ndarray | None = None,
         card: ModelCard | None = None,
-        task: Task = "classification",
+        task: str = "classification",
         seed: int = 0,
     ) -> None:
         self.labels = np.asarray(labels)

@@ -11,7 +11,6 @@ from typing import Literal
 import numpy as np
 
 from headstart.errors import InputError
-from headstart.records import Task
 from headstart.scores._inputs import Inputs
 
 
@@ -56,7 +55,7 @@ class Score:
     title: str  # "leave-one-out LEEP"
     function: Callable[..., float]  # called as function(probs, labels) or function(features, labels)
     needs: Needs
-    tasks: frozenset[Task]
+    tasks: frozenset[str]
     low: float  # smallest possible value, -inf if unbounded
     high: float  # largest possible value, inf if unbounded
     cost: str  # "O(n z)"
@@ -67,5 +66,5 @@ class Score:
     measure: Callable[[Inputs], Measured] | None = None
 
 
-CLASSIFICATION: frozenset[Task] = frozenset({"classification"})
-ANY_TASK: frozenset[Task] = frozenset({"classification", "regression", "multi-label"})
+CLASSIFICATION: frozenset[str] = frozenset({"classification"})
+ANY_TASK: frozenset[str] = frozenset({"classification", "regression", "multi-label"})

@@ -5,7 +5,6 @@ from jaxtyping import Float, Shaped
 from scipy import linalg
 
 from headstart.errors import InputError
-from headstart.records import Task
 from headstart.scores._checks import check_features, check_targets
 from headstart.scores._decomposition import Decomposition, decompose
 from headstart.scores._inputs import Inputs
@@ -13,7 +12,7 @@ from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._scatter import centred_blocks
 from headstart.scores._table import Measured, Score
 
-TASKS: frozenset[Task] = frozenset({"regression", "multi-label"})
+TASKS: frozenset[str] = frozenset({"regression", "multi-label"})
 
 
 def linear_mse(
@@ -21,7 +20,7 @@ def linear_mse(
     labels: Shaped[np.ndarray, "n *t"],
     *,
     penalty: float = 1.0,
-    task: Task = "regression",
+    task: str = "regression",
 ) -> float:
     """LinMSE: minus the least regularised squared error of a linear map from features to targets.
 
@@ -59,7 +58,7 @@ def label_mse(
     labels: Shaped[np.ndarray, "n *t"],
     *,
     penalty: float = 1.0,
-    task: Task = "regression",
+    task: str = "regression",
 ) -> float:
     """LabMSE: the same from the source's outputs, its guess at source labels for the target's examples.
 
@@ -84,7 +83,7 @@ def label_mse(
     return linear_mse(probs, labels, penalty=penalty, task=task)
 
 
-def _check(labels: np.ndarray, penalty: float, task: Task) -> np.ndarray:
+def _check(labels: np.ndarray, penalty: float, task: str) -> np.ndarray:
     if task not in TASKS:
         raise InputError(f'`task` must be "regression" or "multi-label"; got {task!r}.')
     if not (0 <= penalty < np.inf):

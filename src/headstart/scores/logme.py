@@ -5,7 +5,6 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from headstart.records import Task
 from headstart.scores._decomposition import decompose
 from headstart.scores._evidence import NOISE, maximum, of_all, of_moments, without_signal
 from headstart.scores._inputs import Inputs
@@ -24,7 +23,7 @@ def logme(
     features: Float[np.ndarray, "n d"],
     labels: Shaped[np.ndarray, "n *t"],
     *,
-    task: Task = "classification",
+    task: str = "classification",
 ) -> float:
     """LogME: log evidence per example that a linear model on the features makes the labels (higher is better).
 

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy import linalg
 
-from headstart.records import Task
 from headstart.scores._checks import block_rows
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
@@ -22,7 +21,7 @@ def ridge_probe(
     features: Float[np.ndarray, "n d"],
     labels: Shaped[np.ndarray, "n *t"],
     *,
-    task: Task = "classification",
+    task: str = "classification",
 ) -> float:
     """Leave-one-out quality of ridge regression on the features (higher is better).
 
@@ -78,7 +77,7 @@ def _weighed_squares(basis: Float[np.ndarray, "n k"], kept: Float[np.ndarray, "k
     return np.concatenate([basis[at : at + step] ** 2 @ kept for at in range(0, len(basis), step)])
 
 
-def _quality(errors: Float[np.ndarray, "n t"], targets: Float[np.ndarray, "n t"], task: Task) -> float:
+def _quality(errors: Float[np.ndarray, "n t"], targets: Float[np.ndarray, "n t"], task: str) -> float:
     """Accuracy of the left-out predictions, equal ones sharing the hit; or R^2."""
     if task == "classification":
         predictions = targets - errors

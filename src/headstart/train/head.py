@@ -9,17 +9,16 @@ one Newton step, class by class.
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from headstart.errors import InputError
+from headstart.tasks import Link
 from headstart.train.lbfgs import minimise
 from headstart.train.side_by_side import side_by_side
 
-Link = Literal["softmax", "sigmoid"]
 GRID = tuple(10.0 ** (-1.5 * k) for k in range(6))  # penalties to try, in units of the features' total variance
 BETWEEN = (10.0**0.5, 10.0**-0.5)  # then these, times the best of them
 ROUGH = (1e-2, 1e-4)  # the curvature at a rough solution makes the rest of the way short
@@ -103,6 +102,24 @@ def fit_heads(
         small = fit_head(x, np.searchsorted(kept, y), penalty=penalty, seed=seed)
         heads.append(_with_absent(small, kept, count, x))
     return heads
+
+
+def fit_linear(
+    features: np.ndarray, labels: np.ndarray, *, link: Link, outputs: int, penalty: float | None = None, seed: int = 0
+) -> LinearHead:
+    """The head for a kind of task: `fit_ridge` where its link is the identity, else `fit_head`.
+
+    Args:
+        features: (n, d).
+        labels: As the task codes them.
+        link: The task's link.
+        outputs: How many outputs the head has.
+        penalty: See `fit_heads`.
+        seed: See `fit_heads`.
+    """
+    if link == "identity":
+        return fit_ridge(features, labels, penalty=penalty)
+    return fit_head(features, labels, classes=outputs, penalty=penalty, seed=seed)
 
 
 def fit_ridge(features: np.ndarray, values: np.ndarray, *, penalty: float | None = None) -> LinearHead:

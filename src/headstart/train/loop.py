@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from headstart.errors import InputError, TrainingError
-from headstart.records import CurvePoint, Task
+from headstart.records import CurvePoint
 from headstart.runner.progress import Event, Progress, silent
-from headstart.train import objective
+from headstart.tasks import task_of
 from headstart.train.batches import Batch, Batches, epoch_order, take, to_device
 from headstart.train.checkpoint import (
     TrainingState,
@@ -54,7 +54,7 @@ def fit(
     valid: Batches | None,
     training: Training,
     *,
-    task: Task = "classification",
+    task: str = "classification",
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     identity: str = "",
@@ -103,12 +103,12 @@ class _Loop:
         train: Batches,
         valid: Batches | None,
         training: Training,
-        task: Task,
+        task: str,
         device: torch.device,
     ) -> None:
         self.network, self.groups, self.train, self.valid = network.to(device), groups, train, valid
         training = replace(training, precision=precision_on(device, training.precision))
-        self.training, self.task, self.device = training, task, device
+        self.training, self.task, self.device = training, task_of(task), device
         self.state = TrainingState(computed_on=_computes_on(device))
         self.n = len(train.labels)
         self.batch_statistics = has_batch_statistics(network, groups) and not training.keep_statistics
@@ -209,7 +209,7 @@ class _Loop:
         return total
 
     def _loss(self, outputs: Tensor, labels: Tensor, weight: float) -> Tensor:
-        return objective.loss(outputs.float(), labels, self.task, smoothing=self.training.smoothing) * weight
+        return self.task.loss(outputs.float(), labels, smoothing=self.training.smoothing) * weight
 
     def _mixed(
         self, batch: Batch, labels: Tensor, rng: np.random.Generator
@@ -217,7 +217,7 @@ class _Loop:
         """The batch, mixed with itself in another order, and the labels with the weight that each has in the loss."""
         if not self.training.mixup:
             return batch, [(labels, 1.0)]
-        if not isinstance(batch, Tensor) or self.task != "classification":
+        if not isinstance(batch, Tensor) or not self.task.single_class:
             raise InputError("`mixup` mixes images with class labels, and this target has none. Leave `mixup` at 0.")
         share = float(rng.beta(self.training.mixup, self.training.mixup))
         other = torch.as_tensor(rng.permutation(len(batch)), device=self.device)
@@ -280,10 +280,10 @@ class _Loop:
         if self.valid is None or len(self.valid.labels) == 0:
             return None, None
         outputs = outputs_of(self.network, self.valid, batch_size=max(64, self.training.batch_size), device=self.device)
-        loss = objective.loss(outputs, self.valid.labels, self.task).item()
+        loss = self.task.loss(outputs, self.valid.labels).item()
         if not math.isfinite(loss):
             raise TrainingError(self._not_finite("validation loss", self.state.step))
-        return loss, objective.quality(outputs, self.valid.labels, self.task)
+        return loss, self.task.quality(outputs, self.valid.labels)
 
     def _why_stop(self) -> str | None:
         state, patience = self.state, self.training.patience

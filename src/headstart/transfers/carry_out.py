@@ -14,11 +14,11 @@ from headstart.data.media import MEDIA
 from headstart.data.provenance import provenance
 from headstart.data.target import Target
 from headstart.errors import HeadstartError, ModelError
-from headstart.evaluation import MAIN, bounds, metrics
-from headstart.evaluation.metrics import r2_note
+from headstart.evaluation import bounds, metrics
 from headstart.extract import extract
 from headstart.records import Bound, Extraction, Outcome, PlanRow, Predictions
 from headstart.records.options import options_of
+from headstart.tasks import softmax, task_of
 from headstart.train.batches import batches_of
 from headstart.train.groups import Group
 from headstart.train.head import LinearHead
@@ -28,7 +28,7 @@ from headstart.train.training import Training
 from headstart.transfers.method import Recipe
 from headstart.transfers.methods.head import Head, solve_head
 from headstart.transfers.network import Transferable, as_it_trains, count, transferable
-from headstart.transfers.run import Run, probabilities
+from headstart.transfers.run import Run
 from headstart.transfers.scale import Scale
 from headstart.transfers.setting import Setting
 
@@ -43,7 +43,7 @@ def planned(setting: Setting) -> tuple[Transferable, Recipe]:
         ModelError: A training has nothing to train: no layer with parameters lies before the features.
     """
     method = setting.method
-    model = transferable(setting.source, _outputs(setting.parts.train), seed=setting.seed, scratch=method.scratch)
+    model = transferable(setting.source, _width(setting.parts.train), seed=setting.seed, scratch=method.scratch)
     if method.trains and not model.body:
         raise ModelError(
             f"no layer of {setting.source.name} before its features trains: they have no parameters, or run without "
@@ -79,7 +79,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
     started = time.perf_counter()
     model, recipe = planned(setting)
     rows = plan_rows(model, recipe.groups)
-    parts, task = setting.parts, setting.parts.train.task
+    parts, task = setting.parts, task_of(setting.parts.train.task)
     notes = [*parts.notes, *([f"method chosen: {setting.reason}"] if setting.reason else [])]
     solves = not setting.method.trains or setting.method.probes_first
     seen = _extraction(setting, parts.together) if solves else None
@@ -93,16 +93,17 @@ def carry_out(setting: Setting, identity: str) -> Run:
     network = model.network.to("cpu").eval()
     seconds = fitted.seconds or time.perf_counter() - started
     predictions = _tested(setting, model)
-    notes += r2_note(predictions.labels) if predictions is not None and task == "regression" else []
+    if predictions is not None:
+        notes += [note for metric in task.metrics for note in task.caveats(metric.name, predictions.labels)]
     checked, unchecked = _bounds_or_why_not(setting, seen)
     outcome = Outcome(
         method=setting.method.name,
         source=setting.source.name,
         target=parts.train.name,
-        task=task,
+        task=task.name,
         seed=setting.seed,
-        metric=MAIN[task],
-        metrics={} if predictions is None else metrics(predictions.labels, predictions.outputs, task),
+        metric=task.metric().name,
+        metrics={} if predictions is None else metrics(predictions.labels, predictions.outputs, task.name),
         n_train=len(train),
         n_valid=0 if parts.valid is None or not setting.method.trains else len(parts.valid),
         n_test=0 if parts.test is None else len(parts.test),
@@ -189,7 +190,7 @@ def _tested(setting: Setting, model: Transferable) -> Predictions | None:
     model.network.to(setting.device)
     outputs = outputs_of(model.network, batches_of(test, setting.source, memory=0), device=setting.device).numpy()
     model.network.to("cpu")
-    return Predictions(test.ids, test.labels, probabilities(outputs, test.task))
+    return Predictions(test.ids, test.labels, task_of(test.task).answers(outputs))
 
 
 def _bounds_or_why_not(setting: Setting, seen: Extraction | None) -> tuple[tuple[Bound, ...], list[str]]:
@@ -207,7 +208,7 @@ def _bounds(setting: Setting, seen: Extraction | None) -> tuple[Bound, ...]:
         seen: Of training and validation part, in this order; None where the source has not been through them.
     """
     train, source = setting.parts.train, setting.source
-    if train.task != "classification" or source.card.num_classes is None:
+    if not task_of(train.task).single_class or source.card.num_classes is None:
         return ()
     if seen is None:
         seen = _extraction(setting, train.subset(_for_bounds(train.labels)))
@@ -217,15 +218,12 @@ def _bounds(setting: Setting, seen: Extraction | None) -> tuple[Bound, ...]:
     part = replace(seen, labels=seen.labels[rows], features=seen.features[rows])
     head = solve_head(part, train, Head(), 0)
     outputs = head.outputs(np.asarray(part.features, dtype=np.float64))
-    probs = probabilities(seen.logits[rows], "classification")
-    return bounds(probs, part.labels, probabilities(outputs, "classification"))
+    return bounds(softmax(seen.logits[rows]), part.labels, softmax(outputs))
 
 
 def _for_bounds(labels: np.ndarray) -> np.ndarray:
     return np.sort(stratified_order(labels, 0)[:FOR_BOUNDS])
 
 
-def _outputs(target: Target) -> int:
-    if target.task == "classification":
-        return len(target.classes)
-    return int(np.prod(target.labels.shape[1:], dtype=int)) if target.labels.ndim > 1 else 1
+def _width(target: Target) -> int:
+    return task_of(target.task).width(target.labels, target.classes)

@@ -19,6 +19,7 @@ from headstart.runner.progress import Progress, listener
 from headstart.sources import find as find_sources
 from headstart.sources.source import Source
 from headstart.store import folder_of
+from headstart.tasks import task_of
 from headstart.train.training import Training, precision_on
 from headstart.transfers.method import METHODS, Method, methods_for
 from headstart.transfers.methods.head import Head
@@ -130,7 +131,7 @@ def _check_fit(parts: Parts, settings: Mapping[str, Any], after_another: bool) -
     """Raises InputError where a setting does not suit the examples or their task."""
     train = parts.train
     MEDIA[train.kind].augment(settings.get("augment", "none"))
-    if "smoothing" in settings and train.task != "classification" and not after_another:
+    if "smoothing" in settings and not task_of(train.task).single_class and not after_another:
         raise InputError(f"`smoothing` is for class labels; the task of {train.name} is {train.task}. Leave it out.")
 
 

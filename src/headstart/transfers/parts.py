@@ -6,10 +6,11 @@ from hashlib import blake2b
 
 import numpy as np
 
-from headstart.data import limit, open_target, stratified_order
+from headstart.data import limit, open_target, order_of
 from headstart.data.provenance import digests, target_hash
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
+from headstart.tasks import task_of
 from headstart.train.batches import readable
 from headstart.wording import listing
 
@@ -112,10 +113,10 @@ def split_target(
 
 def hold_out(target: Target, share: float, seed: int) -> tuple[Target, Target | None]:
     """(rest, part): a stratified share is set aside, but never a class's last example of the rest."""
-    order = stratified_order(target.labels, seed)
+    order = order_of(target, seed)
     count = round(share * len(order))
     aside, rest = order[:count], order[count:]
-    if target.task == "classification":
+    if task_of(target.task).single_class:
         lost = ~np.isin(target.labels[aside], target.labels[rest])
         rest, aside = np.concatenate([rest, aside[lost]]), aside[~lost]
     if len(aside) == 0:
@@ -161,7 +162,7 @@ def _same_classes(
     notes: list[str] = []
     parts: list[Target | None] = []
     for name, part in (("validation", valid), ("test", test)):
-        if part is None or part.task != "classification" or part.classes == train.classes:
+        if part is None or not task_of(part.task).single_class or part.classes == train.classes:
             parts.append(part)
             continue
         codes = {label: code for code, label in enumerate(train.classes)}
@@ -183,7 +184,7 @@ def _same_classes(
 
 
 def _missing(train: Target, test: Target | None) -> list[str]:
-    if test is None or train.task != "classification":
+    if test is None or not task_of(train.task).single_class:
         return []
     absent = [train.classes[c] for c in np.setdiff1d(np.unique(train.labels), np.unique(test.labels))]
     return [f"the test part has no example of {', '.join(absent)}: metrics say nothing about them"] if absent else []

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.records import Extraction, Task
+from headstart.records import Extraction
 from headstart.scores import knn, leep_skill
+from headstart.tasks import softmax, task_of
 
 FEW, FEW_PER_CLASS, MUCH = 1000, 50, 0.3
 DEPTH = 0.6  # of the blocks, where the earlier layer is taken
@@ -30,7 +31,7 @@ class Advice:
     layer: str | None = None
 
 
-def recommend(extraction: Extraction, task: Task, blocks: tuple[str, ...]) -> Advice:
+def recommend(extraction: Extraction, task: str, blocks: tuple[str, ...]) -> Advice:
     """The method for this target and source.
 
     Args:
@@ -39,10 +40,11 @@ def recommend(extraction: Extraction, task: Task, blocks: tuple[str, ...]) -> Ad
         blocks: Names of the blocks below the head that can serve as features, from input to output.
     """
     n = len(extraction.labels)
-    classes = len(np.unique(extraction.labels)) if task == "classification" else 1
+    single = task_of(task).single_class
+    classes = len(np.unique(extraction.labels)) if single else 1
     few = n < FEW or n / classes < FEW_PER_CLASS
-    size = f"{n} training examples" + (f" in {classes} classes" if task == "classification" else "")
-    if task != "classification":
+    size = f"{n} training examples" + (f" in {classes} classes" if single else "")
+    if not single:
         method = "head" if few else "fine-tune"
         return Advice(method, f"{size} are {'few' if few else 'many'}; similarity is not known for {task}")
     share, how = similarity(extraction)
@@ -61,9 +63,7 @@ def similarity(extraction: Extraction) -> tuple[float, str]:
     shares = np.bincount(labels) / len(labels)
     shares = shares[shares > 0]
     if extraction.logits is not None:
-        logits = np.asarray(extraction.logits, dtype=np.float64)
-        probs = np.exp(logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))
-        return leep_skill(probs, labels) / float(-(shares * np.log(shares)).sum()), "skill of LEEP"
+        return leep_skill(softmax(extraction.logits), labels) / float(-(shares * np.log(shares)).sum()), "skill of LEEP"
     assert extraction.features is not None, "a source gives features"
     chance = float(shares.max())
     return (knn(extraction.features, labels) - chance) / max(1 - chance, 1e-12), "nearest neighbours"

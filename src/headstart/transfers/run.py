@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from headstart.records import Outcome, Predictions, Task
+from headstart.records import Outcome, Predictions
 from headstart.sources.network import TappedNetwork
 from headstart.sources.source import Source
+from headstart.tasks import task_of
 from headstart.train.outputs import outputs_of
 from headstart.transfers.method import Method
 from headstart.transfers.network import TransferNetwork
@@ -67,8 +68,7 @@ class Run:
         listed = examples if hasattr(examples, "load") else list(examples)
         raw = self.logits(listed, batch_size=batch_size)  # type: ignore[arg-type]
         names = tuple(ids) if ids is not None else tuple(str(i) for i in range(len(raw)))
-        classes = () if self.outcome.task == "regression" else self.outcome.classes
-        return Answers(names, classes, probabilities(raw, self.outcome.task))
+        return Answers(names, self.outcome.classes, task_of(self.outcome.task).answers(raw))
 
     def save(self, folder: str | Path, *, weights: "Weights" = "whole") -> Path:
         """Write weights, preprocessing, plan, curves, provenance and a model card into `folder`; see `saved.py`."""
@@ -115,13 +115,3 @@ def live_parameters(network: TransferNetwork) -> tuple[str, ...]:
     prefix = "body.model." if inner is not network.body else "body."
     dead = tuple(f"{prefix}{head}." for head in getattr(network.body, "heads", ()))
     return tuple(name for name, _ in network.named_parameters() if not name.startswith(dead or ("\0",)))
-
-
-def probabilities(outputs: np.ndarray, task: Task) -> np.ndarray:
-    """Softmax or sigmoid of outputs in float64; values of a regression as they are."""
-    outputs = np.asarray(outputs, dtype=np.float64)
-    if task == "regression":
-        return outputs
-    if task == "multi-label":
-        return np.exp(-np.logaddexp(0, -outputs))
-    return np.exp(outputs - np.logaddexp.reduce(outputs, axis=1, keepdims=True))

@@ -10,12 +10,12 @@ from headstart.errors import InputError
 from headstart.records import Extraction
 from headstart.records.options import option
 from headstart.scores import ExpectedEmpiricalPredictor
+from headstart.tasks import softmax, task_of
 from headstart.train.groups import Group
-from headstart.train.head import LinearHead, fit_head, fit_ridge
+from headstart.train.head import LinearHead, fit_linear, fit_ridge
 from headstart.train.head_sgd import fit_heads_sgd
 from headstart.transfers.method import Method, Recipe, method
 from headstart.transfers.network import Transferable
-from headstart.transfers.run import probabilities
 from headstart.transfers.setting import Setting
 
 BY_SGD = {"solver": ["sgd"]}
@@ -55,14 +55,19 @@ def solve_head(extraction: Extraction, target: Target, how: Head, seed: int) -> 
     features = np.asarray(extraction.features, dtype=np.float64)
     if how.solver == "sgd":
         return _by_sgd(features, extraction, target, how, seed)
-    if target.task == "regression":
-        return fit_ridge(features, extraction.labels, penalty=how.penalty)
-    classes = len(target.classes) if target.task == "classification" else None
-    return fit_head(features, extraction.labels, classes=classes, penalty=how.penalty, seed=seed)
+    task = task_of(target.task)
+    return fit_linear(
+        features,
+        extraction.labels,
+        link=task.link,
+        outputs=task.width(target.labels, target.classes),
+        penalty=how.penalty,
+        seed=seed,
+    )
 
 
 def _by_sgd(features: np.ndarray, extraction: Extraction, target: Target, how: Head, seed: int) -> LinearHead:
-    if target.task != "classification":
+    if not task_of(target.task).single_class:
         raise InputError(
             f"`solver='sgd'` trains classifiers only, and the task is {target.task}. Use `solver='lbfgs'`."
         )
@@ -90,7 +95,7 @@ def warm_start(features: np.ndarray, extraction: Extraction, classes: int) -> tu
     """
     if extraction.logits is None:
         raise InputError("`warm_start` needs the source's own classifier, and this source has none. Leave it out.")
-    probs = probabilities(extraction.logits, "classification")
+    probs = softmax(extraction.logits)
     predictor = ExpectedEmpiricalPredictor().fit(probs, extraction.labels)
     logs = np.full((len(probs), classes), np.log(1e-6))
     logs[:, predictor.classes_] = np.log(np.maximum(predictor.predict_proba(probs), 1e-6))

@@ -1,28 +1,26 @@
-"""What the names of classes leave in doubt: said in notes, because the labels are taken as they stand."""
+"""Doubts about the names of classes, as notes: the labels themselves are used as given."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from headstart.data.amounts import is_amount_elsewhere, number_of
-from headstart.records import Task
+from headstart.tasks.amounts import is_amount_elsewhere, number_of
+from headstart.tasks.arrays import Array
 
-MANY_NUMBERS = 50  # whole numbers with more distinct values than this are classes only under protest
+MANY_NUMBERS = 50  # more distinct whole numbers than this may be amounts
 
 
-def class_notes(
-    names: list[str], codes: np.ndarray, where: str, order: list[int], task: Task | None
-) -> tuple[str, ...]:
-    """Sentences on what the names of classes leave in doubt.
+def class_notes(names: list[str], codes: Array, where: str, order: list[int], *, asked: bool) -> tuple[str, ...]:
+    """Notes on names that may not mean what they look like.
 
     Args:
         names: The classes as found.
         codes: The class of each example, as a place in `order`.
         where: What the labels belong to.
         order: The order of `names` that `codes` count in.
-        task: Decided by the caller; None if it was decided by what the labels look like.
+        asked: The user named the task; else it was recognised by what the labels look like.
     """
-    notes = list(_other_tasks(names, where)) if task is None else []
+    notes = [] if asked else list(_other_tasks(names, where))
     folded: dict[str, str] = {}
     for name in names:
         other = folded.setdefault(name.casefold(), name)
@@ -34,7 +32,7 @@ def class_notes(
 
 
 def _other_tasks(names: list[str], where: str) -> Iterator[str]:
-    """What speaks for amounts or for several labels of each example."""
+    """Signs of amounts, or of several labels per example."""
     if len(names) > MANY_NUMBERS and all(number_of(name) is not None for name in names):
         yield (
             f"{where} holds {len(names)} distinct whole numbers, taken as classes; if they are amounts, "
@@ -73,4 +71,4 @@ def lonely_note(lonely: list[str]) -> tuple[str, ...]:
         return ()
     named = ", ".join(f"`{name}`" for name in lonely[:5]) + (", ..." if len(lonely) > 5 else "")
     few = "one class has a single example" if len(lonely) == 1 else f"{len(lonely)} classes have a single example each"
-    return (f"{few} ({named}): what is learnt of it cannot be checked on another",)
+    return (f"{few} ({named}): too few to train on one and check on another",)

@@ -1,0 +1,203 @@
+"""Classification: one class per example."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from headstart.errors import TargetError
+from headstart.tasks.amounts import natural_key
+from headstart.tasks.arrays import is_binary, is_float, is_real, is_text, is_whole, span
+from headstart.tasks.doubts import class_notes, lonely_note
+from headstart.tasks.task import Array, Labels, Metric, RawLabels, Task, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TINY = 1e-12  # the smallest probability that a logarithm is taken of
+BINS = 15  # of confidence, for the calibration error
+
+
+def accuracy(labels: Array, probs: Array) -> float:
+    """Share of examples whose most probable class is the right one."""
+    return float((probs.argmax(axis=1) == labels).mean())
+
+
+def balanced_accuracy(labels: Array, probs: Array) -> float:
+    """Mean over the classes present of the share recognised: chance is 1 / classes however unequal they are.
+
+    Example:
+        >>> balanced_accuracy(np.array([0, 0, 0, 1]), np.array([[1.0, 0.0]] * 4))
+        0.5
+    """
+    right = probs.argmax(axis=1) == labels
+    return float(np.mean([right[labels == c].mean() for c in np.unique(labels)]))
+
+
+def macro_f1(labels: Array, probs: Array) -> float:
+    """Mean F1 over the classes that occur or are predicted.
+
+    Example:
+        >>> macro_f1(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]))
+        1.0
+    """
+    columns = np.arange(probs.shape[1])
+    return mean_f1(labels[:, None] == columns, probs.argmax(axis=1)[:, None] == columns)
+
+
+def log_likelihood(labels: Array, probs: Array) -> float:
+    """Mean log probability of the true class, in nats, at most 0; probabilities count as at least 1e-12."""
+    return float(np.log(np.maximum(probs[np.arange(len(labels)), labels], TINY)).mean())
+
+
+def calibration_error(labels: Array, probs: Array) -> float:
+    """How far confidence and accuracy lie apart, in [0, 1]; lower is better. See `binned_gap`."""
+    return binned_gap(probs.max(axis=1), probs.argmax(axis=1) == labels)
+
+
+def mean_f1(truth: Array, predicted: Array) -> float:
+    """Mean F1 over the columns of two (n, C) bool arrays; empty columns are left out."""
+    both, either = (truth & predicted).sum(axis=0), truth.sum(axis=0) + predicted.sum(axis=0)
+    seen = either > 0
+    return float((2 * both[seen] / either[seen]).mean()) if seen.any() else 0.0
+
+
+def binned_gap(confidence: Array, right: Array) -> float:
+    """Expected calibration error over equal bins of confidence.
+
+    Example:
+        >>> binned_gap(np.array([0.75, 0.75]), np.array([True, True]))
+        0.25
+
+    Reference: Guo et al., On Calibration of Modern Neural Networks, ICML 2017. https://arxiv.org/abs/1706.04599
+    """
+    place = np.minimum((np.ceil(confidence * BINS) - 1).astype(int), BINS - 1)
+    gaps = np.bincount(place, weights=right - confidence, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def _by_class(labels: Array, probs: Array) -> tuple[Array, Array]:
+    return labels[:, None] == np.unique(labels), (probs.argmax(axis=1) == labels)[:, None]
+
+
+@register
+class Classification(Task):
+    """Labels are codes (n,) int64 into the classes; a network has one output per class."""
+
+    name = "classification"
+    meaning = "one class per example"
+    link = "softmax"
+    scored_as = "classification"
+    single_class = True
+    quality_title = "accuracy"
+    metrics = (
+        Metric("accuracy", "accuracy", accuracy, 0, 1, share=True),
+        Metric("balanced_accuracy", "balanced accuracy", balanced_accuracy, 0, 1, share=True, by_class=_by_class),
+        Metric("macro_f1", "macro F1", macro_f1, 0, 1, share=True, by_class=_by_class),
+        Metric("log_likelihood", "log-likelihood", log_likelihood, -np.inf, 0),
+        Metric("calibration_error", "calibration error", calibration_error, 0, 1, lower_is_better=True, share=True),
+    )
+
+    def recognises(self, values: Array) -> bool:
+        return values.dtype != object and not is_real(values) and (values.ndim == 1 or _is_one_hot(values))
+
+    def read(self, raw: RawLabels) -> Labels:
+        if raw.values.ndim == 2:
+            labels = _from_one_hot(raw)
+        elif raw.classes is not None:
+            labels = _by_name(raw, raw.classes)
+        else:
+            labels = _as_found(raw)
+        if len(labels.classes) < 2:
+            raise TargetError(
+                f"{raw.where}: all {len(labels.values)} examples are of the one class `{labels.classes[0]}`; "
+                "add examples of at least one other class."
+            )
+        return labels
+
+    def width(self, labels: Array, classes: Sequence[str]) -> int:
+        return len(classes)
+
+    def loss(self, outputs: "Tensor", labels: "Tensor", *, smoothing: float = 0.0) -> "Tensor":
+        """Cross entropy; `labels` may also be (b, C) class probabilities."""
+        from torch.nn import functional
+
+        return functional.cross_entropy(outputs, labels, label_smoothing=smoothing)
+
+    def quality(self, outputs: "Tensor", labels: "Tensor") -> float:
+        return (outputs.argmax(1) == labels).double().mean().item()
+
+    def strata(self, labels: Array) -> Array:
+        return np.unique(labels, return_inverse=True)[1]
+
+    def counts(self, labels: Array, classes: Sequence[str]) -> tuple[int, ...]:
+        return tuple(np.bincount(labels, minlength=len(classes)).tolist())
+
+    def showcase(self, labels: Array, classes: Sequence[str]) -> list[tuple[str, Array]]:
+        return [(name, np.flatnonzero(labels == code)) for code, name in enumerate(classes)]
+
+    def names(self, labels: Array, classes: Sequence[str]) -> list[object]:
+        return [classes[code] for code in labels]
+
+
+def _as_found(raw: RawLabels) -> Labels:
+    values = np.char.strip(raw.values) if is_text(raw.values) else raw.values
+    if is_float(values) and is_whole(values):  # 1.0 and 1 are one class
+        values = values.astype(np.int64)
+    found, codes = np.unique(values, return_inverse=True)
+    names = [str(name) for name in found]
+    order = sorted(range(len(names)), key=lambda i: natural_key(names[i]))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    notes = class_notes(names, place[codes], raw.where, order, asked=raw.asked)
+    return Labels(place[codes], tuple(names[i] for i in order), notes)
+
+
+def _by_name(raw: RawLabels, classes: Sequence[str]) -> Labels:
+    """Whole numbers that index known class names, or the names themselves; classes without an example are left out."""
+    values = np.char.strip(raw.values) if is_text(raw.values) else raw.values
+    if is_text(values) and set(values.tolist()) <= set(classes):
+        found, inverse = np.unique(values, return_inverse=True)
+        values = np.array([list(classes).index(name) for name in found])[inverse]
+    if not is_whole(values) or values.min() < 0 or values.max() >= len(classes):
+        raise TargetError(
+            f"{raw.where}: labels must be 0 to {len(classes) - 1}, one per class name, or those names; "
+            f"got {span(values)}."
+        )
+    used, codes = np.unique(values.astype(np.int64), return_inverse=True)
+    names = [str(classes[code]) for code in used]
+    if len(set(names)) < len(names):
+        names = [f"{name} ({code})" for name, code in zip(names, used, strict=True)]
+    lonely = [names[code] for code in np.flatnonzero(np.bincount(codes) == 1)]
+    unused = len(classes) - len(used)
+    notes = (f"{unused} of {len(classes)} classes have no example and are left out",) if unused else ()
+    return Labels(codes.astype(np.int64), tuple(names), (*notes, *lonely_note(lonely)))
+
+
+def _is_one_hot(values: Array) -> bool:
+    return is_binary(values) and bool((values.sum(axis=1) == 1).all())
+
+
+def _from_one_hot(raw: RawLabels) -> Labels:
+    """A row of 0/1 per example with exactly one 1."""
+    if not _is_one_hot(raw.values):
+        raise TargetError(f"{raw.where}: classification needs one label per example; got shape {raw.values.shape}.")
+    names = column_names(raw)
+    coded = RawLabels(raw.values.argmax(axis=1), raw.where, raw.ids, names, raw.asked)
+    labels = _by_name(coded, names)
+    note = f"{raw.where}: every row holds exactly one 1, taken as one class each; else pass task='multi-label'"
+    return Labels(labels.values, labels.classes, (note, *labels.notes))
+
+
+def column_names(raw: RawLabels) -> tuple[str, ...]:
+    """The names of the columns of 0/1.
+
+    Raises:
+        TargetError: There are names, but another number of them.
+    """
+    columns = raw.values.shape[1]
+    if raw.classes is None:
+        return tuple(str(column) for column in range(columns))
+    if len(raw.classes) != columns:
+        raise TargetError(f"{raw.where}: {columns} columns of labels but {len(raw.classes)} class names; name each.")
+    return tuple(str(name) for name in raw.classes)
