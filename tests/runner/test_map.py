@@ -83,7 +83,7 @@ def test_what_cannot_be_pickled_is_refused_before_or_failed_alone(pool: Processe
     with pytest.raises(InputError, match=r"`workers=1`"):
         list(map(lambda item: item, [1], on=pool))
     failed, fine = sorted(map(jobs.own_process, [lambda: 0, 1], on=pool), key=lambda result: result.index)
-    assert isinstance(failed.error, InputError)
+    assert isinstance(failed.error, WorkerError)
     assert fine.get() != os.getpid()
 
 

@@ -135,6 +135,10 @@ def rank(
         int | None,
         typer.Option(min=1, metavar="N", help="Examples per forward pass; else what fits.", rich_help_panel=HOW),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(min=1, metavar="N", help="Processes that measure models side by side.", rich_help_panel=HOW),
+    ] = 1,
     cache: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Keep forward passes here, not in the usual place.", rich_help_panel=HOW),
@@ -188,6 +192,7 @@ def rank(
             time_budget=time_budget,
             device=device,
             batch_size=batch_size,
+            workers=workers,
             cache=False if no_cache else cache or True,
             max_bad=max_bad,
             trust_pickle=trust_pickle,

@@ -23,14 +23,7 @@ SHELF = 250_000_000  # parameters that may stay loaded from one round to the nex
 def from_arrays(extractions: Sequence[Extraction]) -> list[Entrant]:
     """Extractions made elsewhere: a round takes some of their rows."""
 
-    def entrant(extraction: Extraction) -> Entrant:
-        def measure(course: Course, rows: np.ndarray, report: Progress) -> Measurement | Failure:
-            whole = len(rows) == len(extraction.labels)
-            return score(extraction if whole else rows_of(extraction, rows), course)
-
-        return Entrant(extraction.source, measure)
-
-    return [entrant(extraction) for extraction in extractions]
+    return [Entrant(extraction.source, partial(_measure_rows, extraction)) for extraction in extractions]
 
 
 def from_candidates(candidates: "Sequence[Candidate]", *, again: bool) -> list[Entrant]:
@@ -41,16 +34,17 @@ def from_candidates(candidates: "Sequence[Candidate]", *, again: bool) -> list[E
         again: Whether they may be run more than once; then small ones stay loaded.
     """
     shelf = Shelf(SHELF if again else 0)
+    held = [replace(candidate, load=partial(shelf.load, candidate)) for candidate in candidates]
+    return [Entrant(candidate.name, partial(_run, candidate)) for candidate in held]
 
-    def entrant(candidate: "Candidate") -> Entrant:
-        held = replace(candidate, load=partial(shelf.load, candidate))
 
-        def measure(course: Course, rows: np.ndarray, report: Progress) -> Measurement | Failure:
-            return attempt(held, course, report)
+def _measure_rows(extraction: Extraction, course: Course, rows: np.ndarray, tell: Progress) -> Measurement:
+    whole = len(rows) == len(extraction.labels)
+    return score(extraction if whole else rows_of(extraction, rows), course)
 
-        return Entrant(candidate.name, measure)
 
-    return [entrant(candidate) for candidate in candidates]
+def _run(candidate: "Candidate", course: Course, rows: np.ndarray, tell: Progress) -> Measurement | Failure:
+    return attempt(candidate, course, tell)
 
 
 class Shelf:

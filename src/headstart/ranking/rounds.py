@@ -1,20 +1,22 @@
 """The search itself: rounds on growing parts of the examples, every source of a round on the same ones."""
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from headstart.data.order import order_of
-from headstart.ranking.attempt import Course
+from headstart.errors import WorkerError
+from headstart.ranking.attempt import Course, one_line
 from headstart.ranking.budget import Deadline, OutOfTime, Pace, affordable
 from headstart.ranking.measure import Measurement
 from headstart.ranking.methods import All, Drop, Halving, Race, Round, first_size
 from headstart.ranking.staged import Staged
 from headstart.records import Ending, Failure, Search
 from headstart.records import Round as RoundRecord
-from headstart.runner.progress import Event, Progress
+from headstart.runner import Event, Executor, Inline, Progress, Result, map
+from headstart.runner.progress import silent
 from headstart.scores import Evaluation
 from headstart.stats import jackknife_groups
 from headstart.wording import duration, plural
@@ -28,6 +30,15 @@ class Entrant:
 
     name: str
     measure: Callable[[Course, np.ndarray, Progress], Measurement | Failure]
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """One source in one round; no result where the time was up."""
+
+    result: Measurement | Failure | None
+    seen: int  # examples that went through it
+    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +61,7 @@ class Rounds:
         choose: The score that orders sources, and why, from the scores that they have.
         tell: Hears of every step.
         deadline: When to stop.
+        on: Where sources are measured. In worker processes the numbers are the same and there is no news of batches.
     """
 
     def __init__(
@@ -60,9 +72,11 @@ class Rounds:
         choose: Callable[[Sequence[Mapping[str, Evaluation]]], tuple[str, str]],
         tell: Progress,
         deadline: Deadline,
+        on: Executor | None = None,
     ) -> None:
         self.entrants = {entrant.name: entrant for entrant in entrants}
         self.method, self.course, self.choose, self.tell, self.deadline = method, course, choose, tell, deadline
+        self.on = on or Inline()
         self.whole = len(course.target)
         self.sizes = method.sizes(len(entrants), self.whole, first_size(len(course.target.classes)))
         smaller = deadline.seconds is not None and not isinstance(method, Halving)  # short of time, rounds are
@@ -145,47 +159,33 @@ class Rounds:
         A round cut short is as if it had not been, but for the first, without which nothing would be known.
         """
         rows = np.sort(self.order[:size])
-        course = self._course(rows)
-        queue = deque(self.alive)
+        heard = self.tell if isinstance(self.on, Inline) else silent  # a listener stays in its process
+        job = partial(_measured, self._course(rows), rows, self.deadline, heard)
+        queue, done, count = list(self.alive), 0, len(self.alive)
+        start = f"Round {at + 1}: {plural(count, 'model')} on {plural(size, 'example')}"
+        self.tell(Event(MODELS, 0, count, "" if self.plain else start))
         found: dict[str, Measurement] = {}
-        index = 0
-        start = f"Round {at + 1}: {plural(len(queue), 'model')} on {plural(size, 'example')}"
-        self.tell(Event(MODELS, 0, len(queue), "" if self.plain else start))
         while queue:
-            name = queue.popleft()
-            started = self.deadline.spent
-            try:
-                result = self._one(name, course, rows)
-            except OutOfTime:
+            failures: dict[str, Failure] = {}
+            for attempted in map(job, [self.entrants[name] for name in queue], on=self.on):
+                name = attempted.item.name
+                one = _answer(attempted)
+                self.seen[name] = max(self.seen[name], one.seen)
                 self.tell(Event(name, 0, 0))
-                return (found if at == 0 else {}), False
-            if isinstance(result, Failure):
-                queue.extend(self._without(result))
-            else:
-                found[name] = result
-            index += 1
-            count, how = index + len(queue), "failed" if isinstance(result, Failure) else "done"
-            text = f"[{index}/{count}] {name}: {how} in {duration(self.deadline.spent - started)}"
-            self.tell(Event(name, size, size))
-            self.tell(Event(MODELS, index, count, text))
+                if one.result is None:
+                    return (found if at == 0 else {}), False
+                done += 1
+                how = "failed" if isinstance(one.result, Failure) else "done"
+                self.tell(Event(MODELS, done, count, f"[{done}/{count}] {name}: {how} in {duration(one.seconds)}"))
+                if isinstance(one.result, Failure):
+                    failures[name] = one.result
+                    continue
+                found[name] = one.result
+                self.seen[name] = len(rows)
+                self.paces[name] = _pace(one.result, one.seconds, len(rows), self.paces.get(name))
+            queue = [back for name in queue if name in failures for back in self._without(failures[name])]
+            count += len(queue)
         return found, True
-
-    def _one(self, name: str, course: Course, rows: np.ndarray) -> Measurement | Failure:
-        def heard(event: Event) -> None:
-            self.tell(event)
-            self.seen[name] = max(self.seen[name], event.done)
-            if event.done < event.total and self.deadline.passed:
-                raise OutOfTime
-
-        if self.deadline.passed:
-            raise OutOfTime
-        started = self.deadline.spent
-        result = self.entrants[name].measure(course, rows, heard)
-        if isinstance(result, Failure):
-            return result
-        self.seen[name] = len(rows)
-        self.paces[name] = _pace(result, self.deadline.spent - started, len(rows), self.paces.get(name))
-        return result
 
     def _without(self, failure: Failure) -> list[str]:
         """Take a source out; those that were dropped because of it alone come back, and are returned."""
@@ -237,6 +237,34 @@ class Rounds:
         self.alive = [name for name in self.alive if name not in dropped]
         self.records.append(RoundRecord(size, len(here), tuple(dropped)))
         return ending
+
+
+def _measured(course: Course, rows: np.ndarray, deadline: Deadline, tell: Progress, entrant: Entrant) -> _Attempt:
+    """One source on some rows, until the time is up."""
+    seen = 0
+
+    def heard(event: Event) -> None:
+        nonlocal seen
+        tell(event)
+        seen = max(seen, event.done)
+        if event.done < event.total and deadline.passed:
+            raise OutOfTime
+
+    started = deadline.spent
+    try:
+        if deadline.passed:
+            raise OutOfTime
+        result: Measurement | Failure | None = entrant.measure(course, rows, heard)
+    except OutOfTime:
+        result = None
+    return _Attempt(result, seen, deadline.spent - started)
+
+
+def _answer(attempted: Result[Entrant, _Attempt]) -> _Attempt:
+    """What a job returned; a worker that died costs its source only, every other exception ends the search."""
+    if isinstance(attempted.error, WorkerError):
+        return _Attempt(Failure(attempted.item.name, one_line(str(attempted.error))), 0, 0.0)
+    return attempted.get()
 
 
 def _together(before: Measurement | None, now: Measurement) -> Measurement:

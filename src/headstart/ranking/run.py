@@ -25,7 +25,7 @@ from headstart.ranking.methods import All, Halving, Race, check_scores, method_o
 from headstart.ranking.order import check_name, choose_scores, choose_sort, examples_each
 from headstart.ranking.rounds import Entrant, Rounds
 from headstart.records import Ranking, check_destination
-from headstart.runner.progress import Progress, listener
+from headstart.runner import Progress, listener, on_workers
 from headstart.stats import jackknife_groups
 from headstart.store import folder_of
 
@@ -47,6 +47,7 @@ def rank(
     time_budget: float | str | None = None,
     device: str = "auto",
     batch_size: int | None = None,
+    workers: int = 1,
     cache: Path_ | bool | None = True,
     trust_pickle: bool = False,
     out: Path_ | None = None,
@@ -76,6 +77,9 @@ def rank(
             examples then grow, with every search; sources that the time did not suffice for are listed.
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; what fits the memory if None.
+        workers: Processes that measure sources side by side. The ranking is the same to the last digit if each has as
+            many threads (`OMP_NUM_THREADS`); without that setting they share the processors. In a script, call `rank`
+            under `if __name__ == "__main__":`.
         cache: True keeps forward passes in the usual place, False or None nowhere, a path there.
         trust_pickle: Load checkpoints that can run code.
         out: Write the records into this folder.
@@ -109,7 +113,7 @@ def rank(
     names = _names(scores)
     _check_names(names, sort)
     sort = sort or (AUTO if AUTO in (names or ()) else None)
-    _check_numbers(limit, batch_size, seed)
+    _check_numbers(limit, batch_size, seed, workers)
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     inputs = open_inputs(target, how, most=limit, seed=seed)
@@ -131,8 +135,8 @@ def rank(
     each = examples_each(len(inputs.target), inputs.target.classes)
     choose = partial(choose_sort, course.scores, sort=sort, asked=names is not None, each=each)
     tell = listener(False if inputs.extractions else progress)  # arrays take no time worth following
-    with _rows_kept(course, again and not inputs.extractions) as kept:
-        found = Rounds(entrants, method, kept, choose, tell, deadline).run()
+    with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
+        found = Rounds(entrants, method, kept, choose, tell, deadline, on).run()
     skipped = {name: why for one in found.measurements for name, why in one.skipped.items()}
     ranking = build(
         summarize(inputs.target, skipped),
@@ -171,11 +175,12 @@ def _check_names(names: Sequence[str] | None, sort: str | None) -> None:
         check_name(name)
 
 
-def _check_numbers(limit: int | None, batch_size: int | None, seed: int) -> None:
+def _check_numbers(limit: int | None, batch_size: int | None, seed: int, workers: int) -> None:
     for name, value, low, unit in (
         ("limit", limit, 1, " example"),
         ("batch_size", batch_size, 1, " example"),
         ("seed", seed, 0, ""),
+        ("workers", workers, 1, " process"),
     ):
         if value is not None and not isinstance(value, Integral):
             raise InputError(f"`{name}` must be a whole number; got {value}.")

@@ -2,8 +2,8 @@
 
 from headstart.runner.executors import EXECUTORS, Executor, Inline, executor, register
 from headstart.runner.mapping import Result, Store, map
-from headstart.runner.processes import Processes
-from headstart.runner.progress import Event, Progress
+from headstart.runner.processes import Processes, on_workers
+from headstart.runner.progress import Event, Progress, listener
 
 __all__ = [
     "EXECUTORS",
@@ -15,6 +15,8 @@ __all__ = [
     "Result",
     "Store",
     "executor",
+    "listener",
     "map",
+    "on_workers",
     "register",
 ]

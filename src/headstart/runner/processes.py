@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from headstart.errors import InputError, WorkerError
-from headstart.runner.executors import Answer, register
-from headstart.runner.threads import changed_environment, environment, processors
+from headstart.runner.executors import Answer, Executor, Inline, register
+from headstart.runner.threads import changed_environment, environment, threads_of_each
 from headstart.runner.worker import ITEM, JOB, NAMED, READY, serve
 
 Item = TypeVar("Item")
@@ -48,7 +48,8 @@ class Processes:
 
     Args:
         workers: How many; no more are started than there are items.
-        threads: Threads of numerical libraries in each. None shares the processors among the workers.
+        threads: Threads of numerical libraries in each. None means `OMP_NUM_THREADS` if that is set, else it shares the
+            processors among the workers.
 
     Raises:
         InputError: Fewer than one of either.
@@ -112,7 +113,7 @@ class Processes:
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        threads = self.threads or max(1, processors() // self.workers)
+        threads = self.threads or threads_of_each(self.workers)
         process = context.Process(target=serve, args=(theirs,), daemon=True)
         with changed_environment({**environment(threads), NAMED: "1"}), _interrupts_held():
             process.start()
@@ -125,7 +126,7 @@ class Processes:
         try:
             content = ITEM + pickle.dumps(item)
         except Exception as error:  # pickling runs the item's own code
-            return number, None, InputError(f"an item cannot be sent to a worker process: {error}.")
+            return number, None, WorkerError(f"it cannot be sent to a worker process: {error}. Use `workers=1` for it.")
         worker.task = number
         with suppress(OSError):  # it has died: `_heard` will find its end of the pipe closed
             if worker.job != self._runs:
@@ -180,6 +181,20 @@ class Processes:
             if worker.process.is_alive():
                 worker.process.kill()
                 worker.process.join()
+
+
+@contextmanager
+def on_workers(count: int) -> Iterator[Executor]:
+    """This process for one worker, else that many worker processes, which are kept until the block ends.
+
+    Raises:
+        InputError: Fewer than one.
+    """
+    if count == 1:
+        yield Inline()
+        return
+    with Processes(count) as kept:
+        yield kept
 
 
 def _pickled(job: object) -> bytes:

@@ -10,9 +10,11 @@ from threadpoolctl import threadpool_limits
 _LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")
 
 
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def threads_of_each(workers: int) -> int:
+    """Threads of each of several processes: `OMP_NUM_THREADS`, else a share of the processors that may be used."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(wanted) if wanted.isdigit() else available // workers)
 
 
 def environment(threads: int) -> dict[str, str]:

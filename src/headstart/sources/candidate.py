@@ -12,7 +12,8 @@ class Candidate:
     """A model that can be loaded.
 
     `load(trust_pickle)` reads the weights. It raises ModelError where that fails, OfflineError where a network is
-    missing, and refuses a checkpoint that runs code on loading unless `trust_pickle` is true.
+    missing, and refuses a checkpoint that runs code on loading unless `trust_pickle` is true. A candidate can be
+    sent to a worker process if its model can be pickled.
     """
 
     card: ModelCard

@@ -1,8 +1,9 @@
 """From the names a user types to candidates; no weights are loaded here."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -86,7 +87,7 @@ def _candidates(model: Model, kind: Kind | None) -> list[Candidate]:
     if isinstance(model, Candidate):
         return [model]
     if isinstance(model, Source):
-        return [Candidate(model.card, lambda trust_pickle: model)]
+        return [Candidate(model.card, partial(_given, model))]
     if isinstance(model, nn.Module):
         return [modules.candidate(model, f"module/{type(model).__name__}")]
     if not isinstance(model, str):
@@ -142,23 +143,24 @@ def _free_name(name: str, taken: dict[str, Candidate]) -> str:
 def _renamed(candidate: Candidate, name: str) -> Candidate:
     if candidate.name == name:
         return candidate
+    return Candidate(replace(candidate.card, name=name), partial(_load_renamed, candidate, name))
 
-    def load(trust_pickle: bool) -> Source:
-        source = candidate.load(trust_pickle)
-        return replace(source, card=replace(source.card, name=name))
 
-    return Candidate(replace(candidate.card, name=name), load)
+def _given(source: Source, trust_pickle: bool) -> Source:
+    return source
+
+
+def _load_renamed(candidate: Candidate, name: str, trust_pickle: bool) -> Source:
+    source = candidate.load(trust_pickle)
+    return replace(source, card=replace(source.card, name=name))
 
 
 def _fitting(candidate: Candidate, kind: Kind | None) -> Candidate:
     """The candidate itself, or one whose loading says that it reads another kind of data."""
     if kind is None or candidate.card.kind == kind:
         return candidate
-    return Candidate(candidate.card, _refusal(candidate, kind))
+    return Candidate(candidate.card, partial(_refuse, candidate.card, kind))
 
 
-def _refusal(candidate: Candidate, kind: Kind) -> Callable[[bool], Source]:
-    def load(trust_pickle: bool) -> Source:
-        raise ModelError(f"{candidate.name} reads {candidate.card.kind} data, but the target holds {kind} data.")
-
-    return load
+def _refuse(card: ModelCard, kind: Kind, trust_pickle: bool) -> Source:
+    raise ModelError(f"{card.name} reads {card.kind} data, but the target holds {kind} data.")

@@ -1,6 +1,7 @@
 """`local-dir:PATH`: a folder with a model, told apart by what lies in it: timm, transformers, sentence-transformers."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,7 +63,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 def _candidate(name: str, folder: Path, library: Library, config: dict[str, Any]) -> Candidate:
     if library == "timm":
-        return Candidate(ModelCard(name=name, kind="image"), lambda trust: _load_timm(name, folder, trust))
+        return Candidate(ModelCard(name=name, kind="image"), partial(_load_timm, name, folder))
     if library == "transformers":
         from headstart.sources import transformers_models
 

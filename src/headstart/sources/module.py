@@ -1,6 +1,7 @@
 """Any `nn.Module` as a source: its head found or named, its preprocessing given or carried by the module."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import nn
 
@@ -89,7 +90,11 @@ def _described(prepare: Callable[[object], object], collate: Callable[[list], ob
 def candidate(module: nn.Module, name: str) -> Candidate:
     """A bare module as a candidate; what is wrong with it is said when it is loaded, and harms no other."""
     kind: Kind = "text" if _is_sentence_encoder(module) else "image"
-    return Candidate(ModelCard(name=name, kind=kind), lambda trust_pickle: from_module(module, name=name))
+    return Candidate(ModelCard(name=name, kind=kind), partial(_loaded, module, name))
+
+
+def _loaded(module: nn.Module, name: str, trust_pickle: bool) -> Source:
+    return from_module(module, name=name)
 
 
 def _is_sentence_encoder(module: nn.Module) -> bool:

@@ -1,6 +1,7 @@
 """`st/ID`: sentence encoders of sentence-transformers; their embedding is the features, there is no classifier."""
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def find(name: str, kind: Kind | None = None) -> list[Candidate]:
     repo = model if "/" in model else OWNER + model
     local = hub.cached_file(repo, ("modules.json",)) is not None
     card = ModelCard(name=name, kind="text", local=local)
-    return [Candidate(card, lambda trust_pickle: load(repo, card, trust_pickle))]
+    return [Candidate(card, partial(load, repo, card))]
 
 
 def packaged(model: str) -> Path | None:
@@ -53,12 +54,12 @@ def local_candidate(name: str, folder: Path) -> Candidate:
     """A folder that sentence-transformers wrote, as a candidate."""
     require_library()
     card = ModelCard(name=name, kind="text")
+    return Candidate(card, partial(_load_checked, folder, card))
 
-    def load_it(trust_pickle: bool) -> Source:
-        refuse_code(folder, name, trust_pickle=trust_pickle)
-        return load_folder(folder, card, trust_pickle)
 
-    return Candidate(card, load_it)
+def _load_checked(folder: Path, card: ModelCard, trust_pickle: bool) -> Source:
+    refuse_code(folder, card.name, trust_pickle=trust_pickle)
+    return load_folder(folder, card, trust_pickle)
 
 
 def load_folder(folder: Path, card: ModelCard, trust_pickle: bool = False) -> Source:

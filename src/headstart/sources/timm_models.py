@@ -1,5 +1,6 @@
 """`timm/NAME`: pretrained models of timm, with the preprocessing each was trained for."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def resolve(name: str) -> str:
 def candidate(name: str) -> Candidate:
     """The candidate for a full name; nothing is loaded."""
     model = name.removeprefix(PREFIX)
-    return Candidate(card(name), lambda trust_pickle: load(model, trust_pickle))
+    return Candidate(card(name), partial(load, model))
 
 
 def card(name: str) -> ModelCard:

@@ -1,5 +1,6 @@
 """`torchvision/NAME`: torchvision's classifiers with their DEFAULT weights and the transforms those weights bring."""
 
+from functools import partial
 from typing import Any
 
 import torchvision.models as library
@@ -35,7 +36,7 @@ def find(name: str, kind: Kind | None = None) -> list[Candidate]:
 
 def candidate(name: str) -> Candidate:
     """The candidate for one model; nothing is loaded."""
-    return Candidate(card(name), lambda trust_pickle: load(name))
+    return Candidate(card(name), partial(load, name))
 
 
 def card(name: str) -> ModelCard:
@@ -58,8 +59,8 @@ def card(name: str) -> ModelCard:
     )
 
 
-def load(name: str) -> Source:
-    """Build the model with its DEFAULT weights, from torch's cache or the network.
+def load(name: str, trust_pickle: bool = False) -> Source:
+    """Build the model with its DEFAULT weights, from torch's cache or the network; code in them is never run.
 
     Raises:
         OfflineError: The weights are not on this machine and there is no network.

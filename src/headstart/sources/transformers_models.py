@@ -4,6 +4,7 @@ import importlib.util
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def find(name: str, kind: Kind | None = None) -> list[Candidate]:
     card = ModelCard(
         name=name, kind=believed or "image", local=config is not None, url=f"https://huggingface.co/{repo}"
     )
-    return [Candidate(card, lambda trust_pickle: load(repo, card, trust_pickle))]
+    return [Candidate(card, partial(load, repo, card))]
 
 
 def local_candidate(name: str, folder: Path) -> Candidate:
@@ -47,15 +48,15 @@ def local_candidate(name: str, folder: Path) -> Candidate:
     """
     require_library()
     card = ModelCard(name=name, kind=_kind(_config(str(folder), local=True), name))
+    return Candidate(card, partial(_load_folder, folder, card))
 
-    def load_it(trust_pickle: bool) -> Source:
-        refuse_code(folder, name, trust_pickle=trust_pickle)
-        try:
-            return _load(str(folder), card, local=True, trust_pickle=trust_pickle)
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
-            raise ModelError(f"{name}: transformers cannot load it: {error}") from error
 
-    return Candidate(card, load_it)
+def _load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> Source:
+    refuse_code(folder, card.name, trust_pickle=trust_pickle)
+    try:
+        return _load(str(folder), card, local=True, trust_pickle=trust_pickle)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(f"{card.name}: transformers cannot load it: {error}") from error
 
 
 def load(repo: str, card: ModelCard, trust_pickle: bool = False) -> Source:

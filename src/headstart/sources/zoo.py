@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -71,7 +71,7 @@ def find(name: str, kind: Kind | None = None) -> list[Candidate]:
 
 def candidate(name: str) -> Candidate:
     """The candidate for one zoo model; nothing is loaded."""
-    return Candidate(card(name), lambda trust_pickle: load(name))
+    return Candidate(card(name), partial(load, name))
 
 
 def card(name: str) -> ModelCard:
@@ -99,8 +99,8 @@ def installed(name: str) -> bool:
     return all(part is None or importlib.util.find_spec(part) is not None for part in needed)
 
 
-def load(name: str) -> Source:
-    """Load one zoo model.
+def load(name: str, trust_pickle: bool = False) -> Source:
+    """Load one zoo model; its weights hold no code, whether that is trusted or not.
 
     Raises:
         ModelError: The package does not hold the weights that were expected.

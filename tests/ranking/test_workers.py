@@ -1,0 +1,76 @@
+"""Sources measured in worker processes: the same ranking, and a source that brings its process down is one failure."""
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tests.ranking.toys import Eye, folder_of_classes, source
+
+import headstart as hs
+from headstart.errors import InputError
+from headstart.records import Ranking
+from headstart.runner import Event
+
+
+class Killed(Eye):
+    """Ends its process on a real batch, as the kernel does when memory runs out."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) > 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(x)
+
+
+def ranked(folder: Path, models: list, **options: object) -> Ranking:
+    return hs.rank(folder, models, scores="leep,logme,knn", cache=False, **options)  # type: ignore[arg-type]
+
+
+def numbers(ranking: Ranking) -> list:
+    """Everything that a ranking says but for how long it took."""
+    return [
+        replace(
+            row,
+            forward_seconds=0.0,
+            examples_per_second=None,
+            scores={name: replace(score, seconds=0.0) for name, score in row.scores.items()},
+        )
+        for row in ranking.rows
+    ]
+
+
+@pytest.mark.parametrize("search", ["all", "race"])
+def test_the_ranking_is_the_same_to_the_last_digit(tmp_path: Path, search: str) -> None:
+    folder = folder_of_classes(tmp_path / "photos", 90)
+    models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0, 4.0)]
+    inline = ranked(folder, models, search=search)
+    assert numbers(ranked(folder, models, search=search, workers=2)) == numbers(inline)
+
+
+def test_a_source_that_kills_its_worker_or_cannot_be_sent_is_a_failed_row(tmp_path: Path) -> None:
+    folder = folder_of_classes(tmp_path / "photos", 60)
+    unsendable = replace(source(Eye(0.0), "unsendable"), prepare=lambda example: example)
+    events: list[Event] = []
+    models = [source(Killed(), "killed"), unsendable, source(Eye(0.0), "fine")]
+    ranking = ranked(folder, models, workers=2, progress=events.append)
+    assert ranking.best == "fine"
+    reasons = {failure.source: failure.reason for failure in ranking.failures}
+    assert "SIGKILL" in reasons["killed"]
+    assert "`workers=1`" in reasons["unsendable"]
+    assert [event.done for event in events if event.what == "models"] == [0, 1, 2, 3, 0]
+
+
+def test_a_time_budget_holds_in_workers_too(tmp_path: Path) -> None:
+    folder = folder_of_classes(tmp_path / "photos", 60)
+    models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0)]
+    ranking = ranked(folder, models, workers=2, time_budget=1e-6)
+    assert ranking.search is not None
+    assert ranking.search.ended == "time"
+    assert ranking.rows == ()
+
+
+def test_fewer_than_one_worker_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="`workers` must be at least 1"):
+        ranked(folder_of_classes(tmp_path / "photos", 30), [source(Eye(0.0), "eye")], workers=0)
