@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import InputError
-from headstart.plots import (
+from headstart.records import counted
+from headstart.report.plots import (
     Candidates,
     Cloud,
     LevelCurve,
@@ -17,7 +18,6 @@ from headstart.plots import (
     draw_scatter,
     draw_selection,
 )
-from headstart.records import counted
 from headstart_paper import paper
 from headstart_paper.plan import Scale
 from headstart_paper.results import Stored

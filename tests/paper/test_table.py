@@ -9,7 +9,7 @@ from scipy import stats
 
 from headstart.errors import InputError
 from headstart.evaluation import levels
-from headstart.plots import Cloud
+from headstart.report.plots import Cloud
 from headstart_paper import paper
 from headstart_paper.figures import bins_of, draw, find_figure
 from headstart_paper.plan import Order, Part, Scale, pieces

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from tests.report.parsed_page import Page
 
 from headstart.records import HeadView
-from headstart.report.axis import Axis, axis_over
+from headstart.records.axis import Axis, axis_over
+from headstart.records.ranking_page import mark, ranking_table, score_axis
 from headstart.report.heads import MOST_COLUMNS, head_views
 from headstart.report.page import render
 from headstart.report.samples import chosen_samples
-from headstart.report.table import ranking_table
 
 values = st.floats(-1e9, 1e9)
 
@@ -43,19 +43,18 @@ def test_an_axis_without_values_still_exists():
 
 
 def test_dots_and_intervals_stand_where_the_numbers_say(ranking):
-    table = ranking_table(ranking)
-    row, line = ranking.rows[4], table.lines[4]
-    score = row.scores["leep_calibrated"]
-    span = table.axis.high - table.axis.low
-    for drawn, value in ((line.mark.low, score.low), (line.mark.at, score.value), (line.mark.high, score.high)):
-        assert drawn == pytest.approx(100 * (value - table.axis.low) / span, abs=0.006)
+    row, axis = ranking.rows[4], score_axis(ranking.rows, "leep_calibrated")
+    score, placed = row.scores["leep_calibrated"], mark(row, "leep_calibrated", axis, 3)
+    span = axis.high - axis.low
+    for drawn, value in ((placed.low, score.low), (placed.at, score.value), (placed.high, score.high)):
+        assert drawn == pytest.approx(100 * (value - axis.low) / span, abs=0.006)
     dots = [e for e in Page(render(ranking)).first("table", "ranking").inside if e.tag == "circle"]
-    assert dots[4].attributes["cx"] == f"{line.mark.at}%"
+    assert dots[4].attributes["cx"] == f"{placed.at}%"
 
 
 def test_only_the_sources_that_cannot_be_told_apart_are_marked_as_leading(ranking):
-    assert [line.leads for line in ranking_table(ranking).lines] == [True] * 3 + [False] * 5
-    assert sum(line.leads for line in ranking_table(replace(ranking, tied=1)).lines) == 1
+    assert ranking_table(ranking).tones == ("good",) * 3 + ("plain",) * 5
+    assert ranking_table(replace(ranking, tied=1)).tones.count("good") == 1
 
 
 def test_the_heat_map_puts_source_classes_on_the_diagonal(ranking):

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from headstart.records.facts import ModelCard
+from headstart.records.shown import Brief
 
 
-@dataclass(frozen=True, eq=False)
-class Extraction:
+@dataclass(frozen=True, eq=False, repr=False)
+class Extraction(Brief):
     """One source's forward pass over one target: everything a score can ask for."""
 
     source: str

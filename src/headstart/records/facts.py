@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from headstart.records.shown import Brief
+
 Kind = str  # a name in `headstart.data.media.MEDIA`
 
 
@@ -19,8 +21,8 @@ class Provenance:
     precision: str = "fp32"  # of the arithmetic in training
 
 
-@dataclass(frozen=True)
-class TargetSummary:
+@dataclass(frozen=True, repr=False)
+class TargetSummary(Brief):
     """What a reader must know of the labelled data without having it."""
 
     name: str

@@ -103,7 +103,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
-def check_destination(path: str | os.PathLike | None, *, folder: bool) -> None:
+def check_destination(path: str | os.PathLike[str] | None, *, folder: bool) -> None:
     """Say at once that a result could not be written where it is wanted.
 
     Raises:

@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
+from headstart.records import results
 from headstart.records.facts import Provenance
 from headstart.records.files import JsonRecord, as_json, renamed
+from headstart.records.shown import Brief, Shown, draw
+from headstart.records.table import View
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,8 @@ class Bound:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Outcome(JsonRecord):
+@dataclass(frozen=True, repr=False)
+class Outcome(JsonRecord, Shown):
     """What one real transfer reached."""
 
     method: str
@@ -85,9 +91,13 @@ class Outcome(JsonRecord):
         """
         return super().from_json(renamed(text, {"strategy": "method"}))
 
+    def view(self) -> View:
+        """The metrics on the test part as a table, and the notes."""
+        return results.view([self])
 
-@dataclass(frozen=True, eq=False)
-class Predictions:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Predictions(Brief):
     """A transferred model's answers on labelled examples."""
 
     ids: tuple[str, ...]
@@ -112,8 +122,8 @@ class Convergence:
     difference: tuple[float, ...]  # transfer minus scratch, epoch by epoch
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """What a method gained over training the same network from scratch, paired by seed and test example."""
 
     method: str
@@ -130,6 +140,18 @@ class Comparison:
     advice: str  # what to try next
     convergence: Convergence | None = None
     notes: tuple[str, ...] = ()
+
+    def view(self) -> View:
+        """The verdict with its numbers, the advice and the notes."""
+        return results.gains(self)
+
+    def plot(self) -> "Figure":
+        """A figure of the gain and, where both were trained by epochs, of the lead epoch by epoch.
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        return draw("plot_comparison", self)
 
 
 def campaign_json(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison]) -> str:

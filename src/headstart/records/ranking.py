@@ -9,11 +9,14 @@ from headstart.errors import InputError, require
 from headstart.records import searched, text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.files import JsonRecord, write_atomically
+from headstart.records.ranking_page import ranking_table
 from headstart.records.search import Search
-from headstart.records.table import as_text
+from headstart.records.shown import Brief, Shown, draw
+from headstart.records.table import View, as_html
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,8 @@ class ScoreRow:
     notes: tuple[str, ...] = ()  # e.g. "saturated: n <= d"
 
 
-@dataclass(frozen=True)
-class HeadView:
+@dataclass(frozen=True, repr=False)
+class HeadView(Brief):
     """What LEEP sees: where the target's classes fall among the source's, as P(target class given source class)."""
 
     source_classes: tuple[str, ...]  # the columns shown, most used first
@@ -40,8 +43,8 @@ class HeadView:
     classes: tuple[str, ...]  # the target classes (rows)
 
 
-@dataclass(frozen=True)
-class RankedSource:
+@dataclass(frozen=True, repr=False)
+class RankedSource(Brief):
     """One line of a ranking. A source that lacks the sorting score has no rank; `unavailable` says why it lacks it."""
 
     source: str
@@ -74,8 +77,8 @@ class Failure:
     reason: str
 
 
-@dataclass(frozen=True)
-class Ranking(JsonRecord):
+@dataclass(frozen=True, repr=False)
+class Ranking(JsonRecord, Shown):
     """Sources in order, best first, with how far the order can be trusted. `print(ranking)` shows it as text."""
 
     target: TargetSummary
@@ -106,8 +109,21 @@ class Ranking(JsonRecord):
             raise InputError("no source could be ranked, so there is no best one; see `ranking.failures`.")
         return self.rows[0].source
 
-    def __str__(self) -> str:
-        return as_text(text.view(self))
+    def view(self) -> View:
+        """What was ranked on, the table, and the sentences that belong to it."""
+        return text.view(self)
+
+    def _repr_html_(self) -> str:
+        return as_html([text.heading(self), *([ranking_table(self)] if self.rows else []), *text.remarks(self)])
+
+    def plot(self, score: str | None = None) -> "Figure":
+        """A figure of one score of every source with its 95 % interval; by default the score that orders the rows.
+
+        Raises:
+            InputError: No source has the score.
+            MissingExtra: matplotlib is not installed.
+        """
+        return draw("plot_ranking", self, score)
 
     def to_rows(self) -> list[dict[str, object]]:
         """One flat dictionary per source, in order, failed and unreached ones last, as a CSV file holds them."""
@@ -125,14 +141,14 @@ class Ranking(JsonRecord):
         frame: pandas.DataFrame = require("pandas", "a data frame", "data").DataFrame(self.to_rows())
         return frame
 
-    def save(self, folder: str | os.PathLike) -> Path:
+    def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `ranking.json` into `folder` (made if need be) and return its path; all or nothing."""
         path = Path(folder) / "ranking.json"
         write_atomically(path, self.to_json().encode())
         return path
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "Ranking":
+    def load(cls, path: str | os.PathLike[str]) -> "Ranking":
         """Read a ranking from `ranking.json`, or from the folder that holds it."""
         path = Path(path)
         path = path / "ranking.json" if path.is_dir() else path

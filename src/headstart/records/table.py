@@ -19,7 +19,25 @@ Line = tuple[str, Tone]
 GAP = "  "  # between two columns
 NARROWEST = 24  # characters of a name that stay when a narrow terminal shortens it
 COLOURS: dict[Tone, str] = {"warning": "#8a4700", "failure": "#a1242b"}
-LEFT, RIGHT = "text-align:left", "text-align:right;white-space:nowrap"
+STYLE = """<style>
+.headstart p { margin: .4em 0; }
+.headstart table { border-collapse: collapse; width: auto; }
+.headstart th, .headstart td { text-align: left; vertical-align: middle; padding: .3em .7em; }
+.headstart .number, .headstart .place { text-align: right; white-space: nowrap; }
+.headstart .leads { background: rgba(11, 107, 102, .1); }
+.headstart th { font-weight: 600; }
+.headstart small { font-weight: 400; opacity: .8; }
+.headstart small, .headstart strong, .headstart svg { display: block; overflow: visible; }
+.headstart .warning, .headstart .reason { color: #a1242b; }
+.headstart .axis, .headstart .plot { min-width: 12em; }
+.headstart .axis text { text-anchor: middle; font-size: .75em; fill: currentcolor; }
+.headstart .axis .grid { display: none; }
+.headstart .plot .grid { display: inline; }
+.headstart .grid { stroke: rgba(128, 128, 128, .3); }
+.headstart .span { stroke: #737b83; stroke-width: 8; stroke-opacity: .4; }
+.headstart circle, .headstart .fill { fill: #0b6b66; }
+.headstart .track { fill: rgba(128, 128, 128, .2); }
+</style>"""  # a report has its own style sheet
 
 
 @dataclass(frozen=True)
@@ -29,11 +47,25 @@ class Column:
     title: str
     cells: tuple[str, ...]
     right: bool = True  # numbers are aligned to the right, words to the left
+    html: tuple[str, ...] = ()  # the cells as HTML, already escaped, where a page shows more than the text
+    head: str = ""  # likewise the title
+    css: str = ""  # class of the cells on a page
 
     @property
     def width(self) -> int:
         """Characters of the longest line of a cell or of the title."""
         return max(len(line) for cell in (self.title, *self.cells) for line in (cell.splitlines() or [""]))
+
+    @property
+    def css_class(self) -> str:
+        """Class of the cells on a page."""
+        return self.css or ("number" if self.right else "words")
+
+    def cell(self, place: int, *, names: bool) -> str:
+        """One cell as HTML; `names` says that the column names the rows."""
+        content = self.html[place] if self.html else breakable(self.cells[place])
+        kind = 'th role="rowheader" scope="row"' if names else 'td role="cell"'
+        return f'<{kind} class="{self.css_class}" data-label="{escape(self.title)}">{content}</{kind[:2]}>'
 
 
 @dataclass(frozen=True)
@@ -106,17 +138,29 @@ class Table:
         """The titles, then the cells of each row."""
         return zip(*((column.title, *column.cells) for column in self.columns), strict=True)
 
-    def html(self) -> str:
-        """The table as an HTML fragment; every text is escaped."""
-        styles = [RIGHT if column.right else LEFT for column in self.columns]
-        head, *body = (
-            "".join(
-                f'<{tag} style="{style}">{breakable(cell)}</{tag}>' for style, cell in zip(styles, row, strict=True)
-            )
-            for row, tag in zip(self._rows(), ["th", *["td"] * self.height], strict=True)
+    def html(self, css: str = "", label: str = "") -> str:
+        """The table as an HTML fragment; every text is escaped. The first column of words names the rows.
+
+        Args:
+            css: Class of the table, for a style sheet.
+            label: Identifies the heading that names the table on its page.
+        """
+        names = next((place for place, column in enumerate(self.columns) if not column.right), 0)
+        head = "".join(
+            f'<th role="columnheader" scope="col" class="{c.css_class}">{c.head or escape(c.title)}</th>'
+            for c in self.columns
         )
-        rows = "".join(f"<tr>{row}</tr>" for row in body)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        rows = "".join(
+            f'<tr role="row" class="{"leads" if tone == "good" else "trails"}">'
+            + "".join(column.cell(place, names=names == i) for i, column in enumerate(self.columns))
+            + "</tr>"
+            for place, tone in enumerate(self.tones or ["plain"] * self.height)
+        )
+        named = f' aria-labelledby="{label}"' if label else ""
+        return (
+            f'<table class="{css}" role="table"{named}><thead role="rowgroup"><tr role="row">{head}</tr></thead>'
+            f'<tbody role="rowgroup">{rows}</tbody></table>'
+        )
 
     def markdown(self) -> str:
         """The table in Markdown."""
@@ -186,7 +230,7 @@ def as_text(view: View, width: int = 100) -> str:
 
 def as_html(view: View) -> str:
     """A view as an HTML fragment, for a notebook."""
-    return "\n".join(part.html() for part in view)
+    return f'<div class="headstart">{STYLE}{"".join(part.html() for part in view)}</div>'
 
 
 def as_markdown(view: View) -> str:

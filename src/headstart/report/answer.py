@@ -2,19 +2,10 @@
 
 from collections.abc import Sequence
 
-from headstart.records import RankedSource, Ranking, ScoreRow
+from headstart.records import RankedSource, Ranking
+from headstart.records.ranking_page import interval, places_for, ranked
 from headstart.records.text import ties
-from headstart.wording import decimals_for, isolated, listing, number, probability, spelled, typeset
-
-
-def ranked(ranking: Ranking) -> tuple[RankedSource, ...]:
-    """The sources that the sorting score could put in order, best first."""
-    return tuple(row for row in ranking.rows if row.rank is not None)
-
-
-def leaders(ranking: Ranking) -> frozenset[str]:
-    """Names of the sources that cannot be told apart from the best."""
-    return frozenset(row.source for row in ranked(ranking)[: ranking.tied])
+from headstart.wording import isolated, listing, number, probability, spelled, typeset
 
 
 def headline(ranking: Ranking) -> str:
@@ -46,18 +37,6 @@ def support(ranking: Ranking, title: str) -> str:
         return f"No source has a value of {title}, which orders this ranking; the reasons are given below."
     sentences = [ties(ranking), _lead(rows, ranking.sort, title), _verdict(rows[0])]
     return " ".join(sentence for sentence in sentences if sentence)
-
-
-def places_for(rows: Sequence[RankedSource], score: str) -> int:
-    """Decimals that suit the values of one score: two significant digits of the typical standard error."""
-    return decimals_for(row.scores[score].standard_error for row in rows if score in row.scores)
-
-
-def interval(row: ScoreRow, places: int) -> str | None:
-    """A 95 % interval as text; None for a score that has no sampling error."""
-    if row.low is None or row.high is None:
-        return None
-    return f"{number(row.low, places)} to {number(row.high, places)}"
 
 
 def _lead(rows: Sequence[RankedSource], sort: str, title: str) -> str | None:

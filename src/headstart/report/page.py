@@ -8,19 +8,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from headstart.records import Ranking, searched, text, write_atomically
+from headstart.records.axis import axis_svg, bar_svg, interval_svg
+from headstart.records.ranking_page import ranking_table
 from headstart.records.table import breakable
 from headstart.records.text import description
 from headstart.report.answer import headline, support
 from headstart.report.classes import class_list
 from headstart.report.heads import LEVELS, head_views
 from headstart.report.panels import score_panels, score_title
-from headstart.report.table import ranking_table
 from headstart.wording import NOUNS, percentage, plural
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # no HTML page may hold them
 
 
-def write_report(ranking: Ranking, path: str | os.PathLike) -> Path:
+def write_report(ranking: Ranking, path: str | os.PathLike[str]) -> Path:
     """Write the report of a ranking as one HTML file, whole or not at all, and return its path.
 
     Args:
@@ -49,7 +50,7 @@ def render(ranking: Ranking) -> str:
             support=support(ranking, score_title(ranking.sort)),
             sort_title=score_title(ranking.sort),
             description=description(ranking),
-            table=ranking_table(ranking),
+            table=ranking_table(ranking, score_title(ranking.sort)),
             panels=score_panels(ranking),
             course=[*text.course(ranking), *(searched.unreached(ranking.search) if ranking.search else ())],
             spent=percentage(ranking.search.share if ranking.search else None),
@@ -71,4 +72,5 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"plural": plural, "breakable": lambda name: Markup(breakable(name))}
+    environment.globals |= {"axis_svg": axis_svg, "interval_svg": interval_svg, "bar_svg": bar_svg}
     return environment

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headstart.records import RankedSource, Ranking
-from headstart.report.answer import leaders, places_for
-from headstart.report.axis import Axis
-from headstart.report.table import Mark, mark, score_axis
+from headstart.records.axis import Axis, Mark
+from headstart.records.ranking_page import leaders, mark, places_for, score_axis
 from headstart.scores import SCORES
 from headstart.scores._table import Score
 from headstart.wording import number, shortened_inside

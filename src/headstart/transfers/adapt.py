@@ -11,7 +11,8 @@ from torch import nn
 from headstart.errors import InputError
 from headstart.records import PlanRow
 from headstart.records.results import plan
-from headstart.records.table import Prose, View, as_text
+from headstart.records.shown import Shown
+from headstart.records.table import Prose, View
 from headstart.runner.progress import Progress
 from headstart.sources.source import Source
 from headstart.train.checkpoint import read_checkpoint
@@ -24,8 +25,8 @@ from headstart.transfers.run import Run
 from headstart.transfers.setting import identity_of
 
 
-@dataclass(frozen=True)
-class Preview:
+@dataclass(frozen=True, repr=False)
+class Preview(Shown):
     """What a transfer would do: the plan of `--dry-run`."""
 
     method: str
@@ -38,9 +39,6 @@ class Preview:
     rows: tuple[PlanRow, ...]
     training: Training | None  # None: the head is solved, nothing is trained by epochs
     notes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return as_text(self.view())
 
     def view(self) -> View:
         """The plan as a table, with one row per block, and sentences."""

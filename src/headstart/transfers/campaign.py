@@ -10,7 +10,9 @@ from torch import nn
 
 from headstart.errors import InputError
 from headstart.evaluation import evaluate
-from headstart.records import Comparison
+from headstart.records import Comparison, results
+from headstart.records.shown import Shown
+from headstart.records.table import View
 from headstart.runner.progress import Event, Progress, listener
 from headstart.sources.source import Source
 from headstart.transfers.adapt import transfer
@@ -25,13 +27,17 @@ from headstart.transfers.setting import (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Campaign:
+@dataclass(frozen=True, eq=False, repr=False)
+class Campaign(Shown):
     """All runs, and the comparison of each method with scratch where scratch was among them."""
 
     runs: tuple[Run, ...]
     comparisons: tuple[Comparison, ...]
     folders: tuple[Path, ...]  # of the runs, where they were kept
+
+    def view(self) -> View:
+        """Results run by run, and what each method gained over training from scratch."""
+        return results.view([run.outcome for run in self.runs], self.comparisons)
 
 
 def campaign(

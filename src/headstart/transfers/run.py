@@ -13,6 +13,8 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from headstart.records import Outcome, Predictions
+from headstart.records.shown import Shown
+from headstart.records.table import View
 from headstart.sources.network import TappedNetwork
 from headstart.sources.source import Source
 from headstart.tasks import task_of
@@ -39,8 +41,8 @@ class Answers:
         return tuple(self.classes[i] for i in self.outputs.argmax(axis=1)) if self.classes else ()
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
+@dataclass(frozen=True, eq=False, repr=False)
+class Run(Shown):
     """What `transfer` returns. The network is in evaluation mode, on the CPU."""
 
     outcome: Outcome
@@ -50,6 +52,10 @@ class Run:
     method: Method
     identity: str  # hash of everything that decided the numbers
     trained: tuple[str, ...]  # names of the parameters that trained
+
+    def view(self) -> View:
+        """The metrics on the test part as a table, and the notes."""
+        return self.outcome.view()
 
     def logits(self, examples: Sequence[object], *, batch_size: int = 64) -> np.ndarray:
         """Outputs of the network (n, C) in float32 for PIL images or texts."""

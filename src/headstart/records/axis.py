@@ -1,8 +1,9 @@
-"""One axis shared by several plots: where a value falls, in percent of the width, and its round tick marks."""
+"""One axis shared by several plots, and the small SVG drawings on it; positions are in percent of the width."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 
 from headstart.wording import number
 
@@ -64,6 +65,49 @@ def axis_over(values: Iterable[float | None]) -> Axis:
     one_value = high - low <= 1e-9 * max(abs(low), abs(high), 1.0)  # no width to speak of: any scale will do
     room = max(abs(low) / 2, 0.5) if one_value else PADDING * (high - low)
     return Axis(low - room, high + room)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A value with its interval, placed on an axis."""
+
+    text: str
+    interval: str | None = None
+    at: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def axis_svg(axis: Axis, id: str, title: str, about: int) -> str:
+    """The tick marks over a column of plots; the plots below point at its grid by `id`."""
+    ticks = axis.ticks(about)
+    lines = "".join(f'<line class="grid" x1="{t.at}%" x2="{t.at}%" y1="0" y2="100%"/>' for t in ticks)
+    shown = ticks if about > 2 else (ticks[0], ticks[-1])  # a narrow plot has room for the two outer labels only
+    labels = "".join(f'<text x="{tick.at}%" y="12">{tick.text}</text>' for tick in shown)
+    said = f"<title>{escape(title)}: {ticks[0].text} to {ticks[-1].text}</title>"
+    return f'<svg class="axis" role="img" width="100%" height="20">{said}<g id="{id}">{lines}</g>{labels}</svg>'
+
+
+def interval_svg(mark: Mark, id: str, height: int, radius: float) -> str:
+    """A dot with its 95 % interval, on the grid `id`."""
+    title = mark.text + (f" ({mark.interval})" if mark.interval else "")
+    span = dot = ""
+    if mark.low is not None:
+        span = f'<line class="span" x1="{mark.low}%" x2="{mark.high}%" y1="50%" y2="50%"/>'
+    if mark.at is not None:
+        dot = f'<circle cx="{mark.at}%" cy="50%" r="{radius}"/>'
+    return (
+        f'<svg class="plot" role="img" width="100%" height="{height}"><title>{escape(title)}</title>'
+        f'<use href="#{id}"/>{span}{dot}</svg>'
+    )
+
+
+def bar_svg(width: float, height: int = 10) -> str:
+    """A horizontal bar, `width` percent of it filled."""
+    return (
+        f'<svg class="bar" aria-hidden="true" width="100%" height="{height}"><rect class="track" width="100%" '
+        f'height="100%"/><rect class="fill" width="{round(width, 1)}%" height="100%"/></svg>'
+    )
 
 
 def _round_step(least: float) -> float:

@@ -8,8 +8,16 @@ import pytest
 from PIL import Image
 
 from headstart.errors import MissingExtra, WriteError
-from headstart.plots import Candidates, Cloud, LevelCurve, draw_convergence, draw_levels, draw_scatter, draw_selection
-from headstart.plots.canvas import COLOURS, MARKERS
+from headstart.report.plots import (
+    Candidates,
+    Cloud,
+    LevelCurve,
+    draw_convergence,
+    draw_levels,
+    draw_scatter,
+    draw_selection,
+)
+from headstart.report.plots.canvas import COLOURS, MARKERS
 
 X = np.linspace(-2, -1, 12)
 CLOUDS = {"one source": [Cloud("head (12)", X, X / 2 + 1.4), Cloud("fine-tuned (12)", X, X / 4 + 1.2)]}

@@ -42,14 +42,14 @@ def style() -> AbstractContextManager[Any]:
     return context
 
 
-def panels(count: int, title: str) -> tuple["Figure", list["Axes"]]:
-    """A figure of `count` panels side by side, at most four in a row."""
-    from matplotlib.figure import Figure
+def panels(count: int, title: str, height: float = INCH[1]) -> tuple["Figure", list["Axes"]]:
+    """A figure of `count` panels side by side, at most four in a row, each `height` inches high."""
+    from headstart.report.plots.drawing import Drawing
 
     columns = min(count, 4)
     rows = -(-count // columns)
     width = max(INCH[0] * columns, NARROWEST)
-    figure = Figure(figsize=(width, INCH[1] * rows + 0.4), layout="constrained")
+    figure = Drawing(figsize=(width, height * rows + 0.4), layout="constrained")
     figure.suptitle(_broken(title, int(LETTERS * width)), fontsize=10)
     axes = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
     return figure, axes

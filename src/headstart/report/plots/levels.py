@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.plots.canvas import COLOURS, in_lines, panels, save, style
-from headstart.plots.scatter import Cloud
+from headstart.report.plots.canvas import COLOURS, in_lines, panels, save, style
+from headstart.report.plots.scatter import Cloud
 
 LEVELS = 5
 

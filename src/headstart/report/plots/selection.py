@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.plots.canvas import COLOURS, MARKERS, best_fit, panels, save, style
+from headstart.report.plots.canvas import COLOURS, MARKERS, best_fit, panels, save, style
 
 
 @dataclass(frozen=True, eq=False)
