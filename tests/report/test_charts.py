@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.report.parsed_page import Page
 
@@ -19,6 +19,7 @@ from headstart.report.samples import chosen_samples
 values = st.floats(-1e9, 1e9)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(st.lists(values, min_size=1, max_size=20))
 def test_an_axis_holds_all_its_values_with_room_and_round_ticks(numbers):
     axis = axis_over(numbers)
