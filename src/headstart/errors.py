@@ -22,6 +22,14 @@ class TargetError(InputError):
     """The labelled data set cannot be read as one."""
 
 
+class NoSuchSplit(TargetError):  # noqa: N818
+    """The data have no split of that name; `splits` holds those they have."""
+
+    def __init__(self, message: str, splits: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.splits = tuple(splits)
+
+
 class ExampleError(HeadstartError):
     """One example (an image, a text) cannot be read; it is skipped, counted and listed."""
 

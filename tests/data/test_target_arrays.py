@@ -102,7 +102,7 @@ def test_splits_are_never_merged(tmp_path: Path) -> None:
     assert (len(target), target.split) == (4, "test")
     unsplit = save(tmp_path, features=FEATURES, labels=LABELS, test_features=FEATURES, test_labels=LABELS)
     assert "arrays of the splits `test` are set aside" in open_target(unsplit).notes
-    with pytest.raises(TargetError, match="has no splits, so `split='test'` fits nothing"):
+    with pytest.raises(TargetError, match="has no splits, so `split='test'` has no effect"):
         open_target(save(tmp_path, features=FEATURES, labels=LABELS), split="test")
 
 

@@ -175,7 +175,7 @@ def test_a_class_may_be_called_train(folder: Make) -> None:
 
 
 def test_a_split_asked_of_data_without_splits_is_an_error(folder: Make) -> None:
-    with pytest.raises(TargetError, match=r"has no splits, so `split='train'` fits nothing; leave it out"):
+    with pytest.raises(TargetError, match=r"has no splits, so `split='train'` has no effect; leave it out"):
         open_target(folder(PETS), split="train")
 
 

@@ -18,7 +18,8 @@ import pytest
 from PIL import Image
 
 from headstart.data import open_target
-from headstart.errors import MissingExtra, OfflineError, TargetError
+from headstart.errors import MissingExtra, NoSuchSplit, OfflineError, TargetError
+from headstart.transfers.parts import split_target
 
 
 def test_the_bundled_digits_are_images_of_the_full_range() -> None:
@@ -54,7 +55,7 @@ def test_the_bundled_tables_are_features(name: str, task: str, shape: tuple[int,
         ("sklearn/iris", {"split": "test"}, "sklearn/iris has no splits"),
         ("sklearn/iris", {"label_column": "x"}, "`label_column` is for tables, and sklearn/iris is not a table"),
         ("torchvision/FashionMNIS", {}, r"torchvision has no data set `FashionMNIS`. Did you mean `FashionMNIST`\?"),
-        ("torchvision/MNIST", {"split": "val"}, "has the splits `train` and `test`, not `val`"),
+        ("torchvision/MNIST", {"split": "val"}, "has no split `val`; it has `train`, `test`"),
         ("torchvision/EuroSAT", {"split": "test"}, "has no splits"),
     ],
 )
@@ -85,6 +86,37 @@ def test_a_torchvision_data_set_is_found_under_its_root(fashion: Path) -> None:
     assert "only the split `train` is used" in target.notes
     assert np.asarray(target.examples.load(0))[0, :5, 0].tolist() == [0, 1, 2, 3, 4]
     assert len(open_target("torchvision/FashionMNIST", root=fashion, split="test")) == 4
+
+
+@pytest.fixture
+def countries(tmp_path: Path) -> Path:
+    """A tiny data set in the form of torchvision's Country211, whose splits are train, valid and test."""
+    for split, count in (("train", 3), ("valid", 2), ("test", 1)):
+        for name in ("CH", "FI"):
+            folder = tmp_path / "country211" / split / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                Image.new("RGB", (4, 4), (number, 0, 0)).save(folder / f"{number}.png")
+    return tmp_path
+
+
+def test_a_split_is_asked_for_by_its_name_or_by_its_role(countries: Path) -> None:
+    sizes = {
+        split: len(open_target("torchvision/Country211", root=countries, split=split)) for split in ("val", "test")
+    }
+    assert sizes == {"val": 4, "test": 2}
+    assert open_target("torchvision/Country211", root=countries).split == "train"
+    with pytest.raises(NoSuchSplit, match=r"no split `extra`.*`valid`") as caught:
+        open_target("torchvision/Country211", root=countries, split="extra")
+    assert set(caught.value.splits) == {"train", "valid", "test"}
+
+
+@pytest.mark.parametrize("name", ["FashionMNIST", "Country211"])
+def test_a_torchvision_data_set_is_divided_by_its_own_splits(name: str, fashion: Path, countries: Path) -> None:
+    parts = split_target(f"torchvision/{name}", root=fashion)
+    assert parts.test is not None
+    assert parts.test.split == "test"
+    assert (parts.valid is not None and parts.valid.split == "valid") == (name == "Country211")
 
 
 def test_nothing_is_downloaded_unless_asked(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_an_open_target_passes_through(folder: Callable) -> None:
 
 
 def test_split_is_refused_for_data_in_memory() -> None:
-    with pytest.raises(TargetError, match="`split` is for data that come with splits"):
+    with pytest.raises(TargetError, match=r"a tuple has no splits, so `split=.train.`"):
         open_target((["a", "b"], [0, 1]), split="train")
 
 

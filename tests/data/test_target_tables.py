@@ -93,7 +93,7 @@ def test_the_column_of_sentences_is_told_from_columns_of_words(write: Write) -> 
         (REVIEWS, {"label_column": "lable"}, r"has no column `lable`; it has `text`, `label`. Did you mean `label`\?"),
         (REVIEWS, {"text_column": "txt"}, r"has no column `txt`; .* Did you mean `text`\?"),
         (REVIEWS, {"text_column": "text", "image_column": "text"}, "either `text_column` or `image_column`, not both"),
-        (REVIEWS, {"split": "train"}, r"has no column of splits, so `split='train'` fits nothing"),
+        (REVIEWS, {"split": "train"}, r"has no splits, so `split='train'` has no effect"),
         (
             "text,label\na,x\nb,\nc, \n",
             {},

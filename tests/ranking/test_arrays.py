@@ -162,7 +162,7 @@ def test_a_file_is_read_once_and_held_once(tmp_path: Path, monkeypatch: pytest.M
     for files in (paths[:1], paths):
         inputs = open_inputs(files, Reading(), most=None, seed=0)
         assert len(opened) == len(files)
-        assert inputs.target.examples.rows is inputs.extractions[0].features  # type: ignore[attr-defined]
+        assert inputs.target.examples.examples.rows is inputs.extractions[0].features  # type: ignore[attr-defined]
         opened.clear()
     with pytest.raises(TargetError, match="label_column"):
         hs.rank(paths, label_column="labels")

@@ -11,7 +11,7 @@ import numpy as np
 from headstart.data.build import make_target
 from headstart.data.encoded import text_array
 from headstart.data.scaling import image_array
-from headstart.data.splits import choose_split, role_of
+from headstart.data.splits import choose_split, refuse_split, role_of
 from headstart.data.stored import ArrayRows, Texts, array_digest
 from headstart.data.target import Examples, Target
 from headstart.errors import InputError, TargetError, did_you_mean
@@ -178,9 +178,8 @@ def _choose(file: np.lib.npyio.NpzFile, path: Path, wanted: str | None) -> Array
             {name: len(file[keys["labels"]]) for name, keys in splits.items()}, wanted, str(path)
         )
         shared, notes = {**shared, **splits[chosen]}, (note,)
-    elif wanted is not None:
-        raise TargetError(f"{path} has no splits, so `split={wanted!r}` fits nothing; leave it out.")
     else:
+        refuse_split(wanted, str(path))
         chosen, notes = None, ()
     if not shared:
         hint = next((did_you_mean(key, MEANING_OF) for key in file.files if did_you_mean(key, MEANING_OF)), "")

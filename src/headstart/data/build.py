@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from headstart.data.labels import read_labels
+from headstart.data.remembered import Remembered
 from headstart.data.target import Examples, Target
 from headstart.errors import TargetError
 from headstart.records import Kind
@@ -41,7 +42,7 @@ def make_target(
         name=name,
         kind=kind,
         task=found,
-        examples=examples,
+        examples=Remembered(examples, kind),
         labels=labels.values,
         classes=labels.classes,
         ids=tuple(ids),

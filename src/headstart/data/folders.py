@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from headstart.data.build import make_target
 from headstart.data.pixels import SUFFIXES
-from headstart.data.splits import choose_split, role_of, role_of_word
+from headstart.data.splits import choose_split, refuse_split, role_of, role_of_word
 from headstart.data.stored import ImageFiles, ZipImages
 from headstart.data.target import Target
 from headstart.errors import TargetError
@@ -245,8 +245,7 @@ def _choose_below_classes(
     sizes = Counter(parts[depth + 1] for parts in deep)
     everywhere = {parts[depth] for parts in examples} == {parts[depth] for parts in deep}
     if not (len(sizes) > 1 and everywhere and all(map(role_of, sizes))):
-        if wanted is not None:
-            raise TargetError(f"{where} has no splits, so `split={wanted!r}` fits nothing; leave it out.")
+        refuse_split(wanted, where)
         return None, examples, notes
     chosen, note = choose_split(dict(sorted(sizes.items())), wanted, where)
     notes = [*notes, note]

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from headstart.data.memory import target_of_dataset
 from headstart.data.roles import ColumnKind, Roles, Table
-from headstart.data.splits import choose_split, role_of
+from headstart.data.splits import ROLES, choose_split, refuse_split, role_of
 from headstart.data.tables import target_of_table
 from headstart.data.target import Target
-from headstart.errors import OfflineError, TargetError, did_you_mean, require
+from headstart.errors import NoSuchSplit, OfflineError, TargetError, did_you_mean, require
 
 
 def open_torchvision(name: str, *, root: Path, split: str | None, task: str | None, download: bool) -> Target:
@@ -32,7 +33,7 @@ def open_torchvision(name: str, *, root: Path, split: str | None, task: str | No
         raise TargetError(f"torchvision has no data set `{name}`.{did_you_mean(name, known)}")
     factory = getattr(datasets, name)
     accepted = inspect.signature(factory).parameters
-    options, chosen = _split_option(accepted, split, name)
+    options, chosen = _split_option(factory, accepted, split, f"torchvision/{name}")
     if "download" in accepted or "kwargs" in accepted:
         options["download"] = download
     try:
@@ -177,18 +178,44 @@ def _quiet(name: str) -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _split_option(accepted: Any, wanted: str | None, name: str) -> tuple[dict[str, Any], str | None]:
+def _split_option(factory: Any, accepted: Any, wanted: str | None, where: str) -> tuple[dict[str, Any], str | None]:
     """The option that makes a torchvision data set one split, and that split's name."""
     if "train" in accepted:
-        role = role_of(wanted or "train")
-        if role not in ("train", "test"):
-            raise TargetError(f"torchvision/{name} has the splits `train` and `test`, not `{wanted}`.")
-        return {"train": role == "train"}, role
+        chosen = _chosen(("train", "test"), wanted, where)
+        return {"train": chosen == "train"}, chosen
     if "split" in accepted:
-        return {"split": wanted or "train"}, wanted or "train"
-    if wanted is not None:
-        raise TargetError(f"torchvision/{name} has no splits, so `split={wanted!r}` fits nothing; leave it out.")
+        chosen = _chosen(_splits_of(factory, accepted["split"].default), wanted, where)
+        return {"split": chosen}, chosen
+    refuse_split(wanted, where)
     return {}, None
+
+
+def _splits_of(factory: Any, default: object) -> tuple[str, ...]:
+    """The splits that a torchvision data set accepts: in an empty folder it refuses the others with a ValueError."""
+    found = []
+    names = [name for names in ROLES.values() for name in names]
+    with TemporaryDirectory(prefix="headstart-") as empty:
+        for name in dict.fromkeys([*([default] if isinstance(default, str) else []), *names]):
+            try:
+                factory(empty, split=name)
+            except (ValueError, TypeError):
+                continue
+            except (RuntimeError, OSError, ImportError):
+                pass  # accepted, but not there
+            found.append(name)
+    return tuple(found)
+
+
+def _chosen(splits: Sequence[str], wanted: str | None, where: str) -> str:
+    """The split that `wanted` names, or whose role it is; None takes the training split, or else the first."""
+    if wanted in splits:
+        return str(wanted)
+    role = role_of(wanted or "train")
+    fitting = [name for name in splits if role and role_of(name) == role] or list(splits if wanted is None else ())
+    if not fitting:
+        there = ", ".join(f"`{name}`" for name in splits)
+        raise NoSuchSplit(f"{where} has no split `{wanted}`; it has {there}.", splits)
+    return fitting[0]
 
 
 def _with_note(target: Target, note: str) -> Target:

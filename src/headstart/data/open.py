@@ -14,6 +14,7 @@ from headstart.data.memory import target_of_dataset, target_of_pair
 from headstart.data.pixels import SUFFIXES
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.data.roles import Roles
+from headstart.data.splits import refuse_split
 from headstart.data.tables import frame_table, open_shards, open_table, target_of_table
 from headstart.data.target import Target
 from headstart.errors import TargetError, did_you_mean
@@ -105,8 +106,7 @@ def _from_library(name: str, roles: Roles, reading: Reading) -> Target:
         return open_torchvision(
             rest, root=Path(reading.root), split=reading.split, task=reading.task, download=reading.download
         )
-    if reading.split is not None:
-        raise TargetError(f"{name} has no splits, so `split={reading.split!r}` fits nothing; leave it out.")
+    refuse_split(reading.split, name)
     return open_bundled(rest, task=reading.task)
 
 
@@ -114,8 +114,7 @@ def _from_python(spec: Any, roles: Roles, reading: Reading) -> Target:
     if isinstance(spec, Mapping) or (hasattr(spec, "columns") and hasattr(spec, "iloc")):  # a data frame
         table = frame_table(spec, name="table", where="the table given", folder=Path())
         return target_of_table(table, roles, split=reading.split, task=reading.task)
-    if reading.split is not None:
-        raise TargetError("`split` is for data that come with splits; pass the part to score by itself.")
+    refuse_split(reading.split, f"a {type(spec).__name__}")
     if hasattr(spec, "features") and hasattr(spec, "cast_column"):  # datasets.Dataset
         return target_of_hugging_face(spec, roles, name="dataset", task=reading.task)
     reading.refuse_columns(f"a {type(spec).__name__}")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from headstart.errors import TargetError, did_you_mean
+from headstart.errors import NoSuchSplit, TargetError, did_you_mean
 
 ROLES = {
     "train": ("train", "training", "trainset", "tr"),
@@ -35,6 +35,16 @@ def role_of_word(word: str) -> str | None:
     return ROLE_OF.get(word.strip().casefold())
 
 
+def refuse_split(wanted: str | None, where: str) -> None:
+    """Refuse a split of data that have none.
+
+    Raises:
+        NoSuchSplit: One is wanted.
+    """
+    if wanted is not None:
+        raise NoSuchSplit(f"{where} has no splits, so `split={wanted!r}` has no effect; leave it out.")
+
+
 def choose_split(sizes: Mapping[str, int], wanted: str | None, where: str) -> tuple[str, str]:
     """The split to score and a sentence on what is set aside.
 
@@ -58,7 +68,7 @@ def choose_split(sizes: Mapping[str, int], wanted: str | None, where: str) -> tu
         or [name for name in sizes if role and role_of(name) == role]
     )
     if not fitting and wanted is not None:
-        raise TargetError(f"{where} has no split `{wanted}`; it has {there}.{did_you_mean(wanted, sizes)}")
+        raise NoSuchSplit(f"{where} has no split `{wanted}`; it has {there}.{did_you_mean(wanted, sizes)}", sizes)
     if len(fitting) != 1:
         found = "no training split" if not fitting else "more than one training split"
         raise TargetError(

@@ -17,7 +17,7 @@ from headstart.data.media import MEDIA
 from headstart.data.missing import is_missing
 from headstart.data.pixels import names_an_image
 from headstart.data.roles import Chosen, ColumnKind, Roles, Table, choose_columns
-from headstart.data.splits import choose_split, role_of, role_of_word
+from headstart.data.splits import choose_split, refuse_split, role_of, role_of_word
 from headstart.data.target import Examples, Target
 from headstart.errors import TargetError, require
 
@@ -215,10 +215,7 @@ def _delimited_table(path: Path) -> Table:
 
 def _rows_of_split(table: Table, chosen: Chosen, wanted: str | None) -> tuple[np.ndarray, str | None, tuple[str, ...]]:
     if chosen.split is None:
-        if wanted is not None:
-            raise TargetError(
-                f"{table.where} has no column of splits, so `split={wanted!r}` fits nothing; leave it out."
-            )
+        refuse_split(wanted, table.where)
         return np.arange(len(table.read(chosen.example))), None, ()
     values = [str(value) for value in table.read(chosen.split)]
     name, note = choose_split(Counter(values), wanted, f"column `{chosen.split}` of {table.where}")

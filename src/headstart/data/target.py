@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from headstart.data.remembered import Remembered
 from headstart.records import Kind
 
 
@@ -51,6 +52,16 @@ class Target:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def held(self) -> "Target":
+        """The target for one command that goes through it more than once.
+
+        Each example is hashed once and, while a quarter of the available memory lasts, decoded once; the memory is
+        given back with the object that is returned.
+        """
+        examples = self.examples
+        remembered = examples if isinstance(examples, Remembered) else Remembered(examples, self.kind)
+        return replace(self, examples=remembered.held())
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> "Target":
         """The examples at `indices`, in that order; the classes stay as they are."""

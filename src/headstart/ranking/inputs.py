@@ -15,7 +15,6 @@ from headstart.data.order import order_of
 from headstart.data.reading import Reading
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
-from headstart.ranking.remembered import Remembered
 from headstart.records import Extraction
 from headstart.tasks import task_of
 
@@ -46,7 +45,7 @@ def open_inputs(spec: object, reading: Reading, *, most: int | None, seed: int) 
     """
     inputs = _open(spec, reading)
     if not inputs.extractions:
-        inputs = Inputs(replace(inputs.target, examples=Remembered(inputs.target.examples)))
+        inputs = Inputs(inputs.target.held())
     if most is None:
         return inputs
     limited = limit(inputs.target, most, seed)

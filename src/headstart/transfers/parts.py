@@ -9,7 +9,7 @@ import numpy as np
 from headstart.data import limit, open_target, order_of
 from headstart.data.provenance import digests, target_hash
 from headstart.data.target import Target
-from headstart.errors import InputError, TargetError
+from headstart.errors import InputError, NoSuchSplit, TargetError
 from headstart.tasks import task_of
 from headstart.train.batches import readable
 from headstart.wording import listing
@@ -130,10 +130,8 @@ def _own_part(spec: object, train: Target, role: str, reading: dict) -> Target |
         return None
     try:
         return open_target(spec, **{**reading, "split": role})
-    except TargetError as error:
-        if "has no split" in str(error):
-            return None
-        raise
+    except NoSuchSplit:
+        return None
 
 
 def _given_part(test: object, train: Target, reading: dict) -> Target:
