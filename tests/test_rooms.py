@@ -93,6 +93,7 @@ def inner_names(modules: list[str]) -> list[str]:
             continue
         room = import_module(".".join(module.split(".")[:-1]))
         public = getattr(room, "__all__", [name for name in vars(room) if not name.startswith("_")])
+        public = dir(room) if "__dir__" in vars(room) else public  # a room that says itself what is public
         is_room = hasattr(room, "__path__") or len(rest) == 2
         if not is_room or rest[-1] not in public:
             found.append(module)

@@ -53,5 +53,5 @@ def test_auto_may_stand_among_scores_or_for_the_sort() -> None:
 def test_auto_is_a_name_and_its_neighbours_are_not() -> None:
     check_name(AUTO)
     check_name("leep")
-    with pytest.raises(InputError, match="no score is called 'aut0'"):
+    with pytest.raises(InputError, match="unknown score 'aut0'"):
         check_name("aut0")

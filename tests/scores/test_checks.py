@@ -7,7 +7,7 @@ import pytest
 from tests.scores.worlds import features_and_labels, probs_and_labels
 
 from headstart.errors import InputError
-from headstart.scores import SCORES, evaluate, find, fit_temperature, leep, logme, random, source_accuracy
+from headstart.scores import SCORES, evaluate, fit_temperature, leep, logme, random, source_accuracy
 from headstart.scores._checks import (
     check_features,
     check_groups,
@@ -158,9 +158,9 @@ def test_groups(groups, text):
 
 
 def test_a_name_that_is_no_score():
-    with says("no score is called 'leap'; did you mean leep"):
-        find("leap")
-    with says("no score is called 'zzzz'; there are leep_calibrated, "):
+    with says("unknown score 'leap'. Did you mean `leep`"):
+        SCORES.find("leap")
+    with says("unknown score 'zzzz'. Available: leep_calibrated, "):
         evaluate(["zzzz"], labels=LABELS)
 
 

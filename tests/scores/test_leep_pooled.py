@@ -10,7 +10,7 @@ from headstart.errors import InputError
 from headstart.scores import SCORES, evaluate, leep_gaussian, leep_pooled
 from headstart.scores._decomposition import decompose
 from headstart.scores._residual_maker import ResidualMaker
-from headstart.scores.ridge_probe import left_out
+from headstart.scores.catalogue.ridge_probe import left_out
 
 
 def world(seed: int = 0, n: int = 60, d: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from tests.scores.worlds import features_and_labels
 from headstart.scores import evaluate, ridge_probe
 from headstart.scores._decomposition import decompose
 from headstart.scores._residual_maker import ResidualMaker
-from headstart.scores.ridge_probe import GRID, errors_among, left_out
+from headstart.scores.catalogue.ridge_probe import GRID, errors_among, left_out
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (30, 50), (30, 29)])

@@ -5,7 +5,7 @@ import pytest
 from tests.scores.worlds import features_and_labels, logits_and_labels, probs_and_labels
 
 from headstart.records import ModelCard
-from headstart.scores import SCORES, Inputs, Score, evaluate, find
+from headstart.scores import SCORES, Inputs, Score, evaluate
 from headstart.scores import _inputs as inputs_file
 
 ROWS = list(SCORES.values())
@@ -50,7 +50,7 @@ def test_a_row_says_all_that_a_reader_needs(row):
     assert row.citation
     assert row.tasks
     assert row.low < row.high
-    assert find(row.name) is row
+    assert SCORES.find(row.name) is row
     assert row.function.__doc__
 
 

@@ -19,10 +19,10 @@ def scores(
     ] = None,
 ) -> None:
     """List the scores: what each reads, its range and what it means. For all of them, higher is better."""
-    from headstart.scores import SCORES, find
+    from headstart.scores import SCORES
 
     if name is not None:
-        _details(find(name))
+        _details(SCORES.find(name))
         return
     names = table(
         ("score", "reads", "range"),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from headstart.errors import InputError
 from headstart.ranking.auto import AUTO, auto_scores, auto_sort
-from headstart.scores import SCORES, find
+from headstart.scores import SCORES
 
 # The score that orders the rows where nobody named any: the first of these that every source has.
 PREFERENCE = ("leep_calibrated", "knn", "logme")
@@ -58,11 +58,11 @@ def check_name(name: str) -> None:
         InputError: It is neither; the nearest names are suggested.
     """
     if name != AUTO:
-        find(name)
+        SCORES.find(name)
 
 
 def _named(name: str, task: str) -> list[str]:
-    return list(auto_scores(task)) if name == AUTO else [find(name).name]
+    return list(auto_scores(task)) if name == AUTO else [SCORES.find(name).name]
 
 
 def choose_sort(

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from headstart.records import RankedSource, Ranking
 from headstart.records.axis import Axis, Mark
 from headstart.records.ranking_page import leaders, mark, places_for, score_axis
-from headstart.scores import SCORES
-from headstart.scores._table import Score
+from headstart.scores import SCORES, Score
 from headstart.wording import number, shortened_inside
 
 COSTS = {

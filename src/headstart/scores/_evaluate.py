@@ -10,8 +10,7 @@ import numpy as np
 from headstart.records import ModelCard
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._rows import find
-from headstart.scores._table import Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
 from headstart.scores._threads import one_matrix_thread
 
 LARGE = 1 << 23  # entries of the features from which several threads on one product pay
@@ -67,7 +66,7 @@ def evaluate(
         >>> missing
         {'logme': 'the source gave no features'}
     """
-    rows = [find(name) for name in names]
+    rows = [SCORES.find(name) for name in names]
     inputs = Inputs(
         labels, groups=groups, probs=probs, logits=logits, features=features, card=card, task=task, seed=seed
     )

@@ -12,7 +12,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from headstart.errors import InputError
-from headstart.scores._rows import SCORES
+from headstart.scores._table import SCORES
 
 Statistic = Literal["pearson", "spearman", "kendall", "weighted_tau"]
 Kind = Literal["range", "missing", "copy", "claim", "which_tau", "units"]

@@ -11,7 +11,7 @@ from headstart.errors import InputError
 from headstart.scores._checks import check_labels, check_probs
 from headstart.scores._head_counts import conditional, count_head, prior_without
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores.leep_loo import check_prior
+from headstart.scores.catalogue.leep_loo import check_prior
 
 
 class ExpectedEmpiricalPredictor(ClassifierMixin, BaseEstimator):

@@ -51,7 +51,7 @@ def test_gbc_in_many_blocks_is_gbc_in_one(monkeypatch):
     x, labels = uneven(n_features=4)
     for covariance in ("spherical", "diagonal", "full"):
         whole = scores.gbc(x, labels, covariance=covariance)
-        monkeypatch.setattr(sys.modules["headstart.scores.gbc"], "_BLOCK", 1)
+        monkeypatch.setattr(sys.modules["headstart.scores.catalogue.gbc"], "_BLOCK", 1)
         assert scores.gbc(x, labels, covariance=covariance) == pytest.approx(whole, rel=1e-13)
         monkeypatch.undo()
 
@@ -110,7 +110,7 @@ def test_parc_ties_equal_rows_whatever_the_rounding():
 def test_parc_in_tiles_is_parc_in_one(monkeypatch):
     x, labels = uneven()
     whole = scores.parc(x, labels)
-    monkeypatch.setattr(sys.modules["headstart.scores.parc"], "_TILE", 7)
+    monkeypatch.setattr(sys.modules["headstart.scores.catalogue.parc"], "_TILE", 7)
     assert scores.parc(x, labels) == pytest.approx(whole, abs=1e-9)
 
 

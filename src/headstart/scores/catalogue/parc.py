@@ -11,7 +11,7 @@ from headstart.scores._checks import block_rows, check_features, check_labels
 from headstart.scores._class_sums import in_class_order
 from headstart.scores._compiled import compiled
 from headstart.scores._components import leading_components
-from headstart.scores._table import CLASSIFICATION, NotApplicableError, Score
+from headstart.scores._table import SCORES, NotApplicableError, Score
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 LEVELS = 1 << 20  # distances lie in [0, 2] and are told apart in steps of 2 / LEVELS: equal rows tie despite rounding
@@ -141,19 +141,17 @@ def _spearman(within: np.ndarray, between: np.ndarray) -> float:
     return float(np.clip(100 * apart / (spread * np.sqrt(same * (different / pairs))), -100.0, 100.0))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="parc",
         title="PARC",
         function=parc,
         needs="features",
-        tasks=CLASSIFICATION,
         low=-100.0,
         high=100.0,
         cost="O(n^2 d)",
         citation="Bolya, Mittapalli, Hoffman, NeurIPS 2021, eq. 4. https://arxiv.org/abs/2111.06977",
         meaning="Whether examples that are near in features share a label: a rank correlation over all pairs, in "
         "hundredths.",
-        invariances=frozenset({"order", "names", "unused", "scale", "shift"}),
-    ),
+        invariances={"order", "names", "unused", "scale", "shift"},
+    )
 )

@@ -11,7 +11,7 @@ from headstart.scores._class_sums import class_sums, in_class_order
 from headstart.scores._components import leading_components, principal_components
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import CLASSIFICATION, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
 
 Covariance = Literal["spherical", "diagonal", "full"]
 _BLOCK = 1 << 20  # numbers in one block of pairs
@@ -158,19 +158,16 @@ def _check_options(covariance: str, dims: int | None, ddof: int, floor: float) -
         raise InputError(f"`floor` must lie between 0 and 1, a share of the mean variance; got {floor}.")
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="gbc",
         title="Gaussian Bhattacharyya coefficient",
         function=gbc,
         needs="features",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(n d^2 + C^2 dims)",
         citation="Pandy et al., CVPR 2022, eq. 3 to 5. https://arxiv.org/abs/2111.12780",
         meaning="Minus the overlap of the classes, each taken for a Gaussian cloud of features; 0 is no overlap.",
-        invariances=frozenset({"order", "names", "unused", "scale", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure,
-    ),
+    )
 )

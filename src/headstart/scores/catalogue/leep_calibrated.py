@@ -19,8 +19,8 @@ from headstart.scores._head_counts import (
 )
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._table import CLASSIFICATION, Measured, Score
-from headstart.scores.leep_loo import ALONE, check_prior, loo_deleted, mean_log
+from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores.catalogue.leep_loo import ALONE, check_prior, loo_deleted, mean_log
 
 GRID = np.log(4.0) * np.arange(-3, 5)  # log temperatures from 1/64 to 256: the whole range is looked at first
 PRECISION = 0.01  # of the log temperature; the value is flat at its maximum and off by the square of this
@@ -171,20 +171,17 @@ def _measure(inputs: Inputs) -> Measured:
     return Measured(value, deleted, tuple(notes))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="leep_calibrated",
         title="calibrated LEEP",
         function=leep_calibrated,
         needs="probs",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(20 n z)",
         citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="Leave-one-out LEEP that does not punish a source for being too sure or too unsure of itself.",
-        invariances=frozenset({"order", "names", "unused"}),
-        default=True,
+        invariances={"order", "names", "unused"},
+        default=1,
         measure=_measure,
-    ),
+    )
 )

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int, Shaped
 from headstart.scores import _kernels
 from headstart.scores._head_counts import HeadCounts, conditional, deleted_means, likelihoods, read_probs
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score
 
 
 def leep(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"], *, temperature: float = 1.0) -> float:
@@ -108,34 +108,31 @@ def _optimism(head: HeadCounts) -> tuple[str, ...]:
 
 PAPER = "Nguyen, Hassner, Seeger, Archambeau, ICML 2020, eq. 2, https://arxiv.org/abs/2002.12462"
 
-ROWS = (
+SCORES.add(
     Score(
-        name="leep",
         title="LEEP",
         function=leep,
         needs="probs",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(n z)",
         citation=PAPER,
         meaning="How well the source's own classes foretell the target's, scored on the data that built the table.",
-        invariances=frozenset({"order", "names", "unused"}),
-        default=True,
+        invariances={"order", "names", "unused"},
+        default=3,
         measure=_measure,
-    ),
+    )
+)
+SCORES.add(
     Score(
-        name="leep_normalized",
         title="normalised LEEP",
         function=leep_normalized,
         needs="probs",
-        tasks=CLASSIFICATION,
         low=0.0,
         high=1.0,
         cost="O(n z)",
         citation=PAPER,
         meaning="LEEP as the share of the labels' entropy it explains, which compares across numbers of classes.",
-        invariances=frozenset({"order", "names", "unused"}),
+        invariances={"order", "names", "unused"},
         measure=_measure_normalized,
-    ),
+    )
 )

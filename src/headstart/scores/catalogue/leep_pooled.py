@@ -11,9 +11,9 @@ from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
-from headstart.scores._table import CLASSIFICATION, Measured, Score
-from headstart.scores.leep_gaussian import gaussian_log_probs, shared_log_probs
-from headstart.scores.ridge_probe import at_one_penalty, errors_among, left_out, shared_left_out
+from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores.catalogue.leep_gaussian import gaussian_log_probs, shared_log_probs
+from headstart.scores.catalogue.ridge_probe import at_one_penalty, errors_among, left_out, shared_left_out
 
 HEADLESS = "the source has no classifier: by its features alone"
 
@@ -97,19 +97,16 @@ def _measure(inputs: Inputs) -> Measured:
     return at_one_penalty(leave_groups_out(inputs, value, again, notes))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="leep_pooled",
         title="pooled LEEP",
         function=leep_pooled,
         needs="features",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(n d min(n, d) + n z C)",
         citation="headstart; pooling: Genest and Zidek, Statistical Science 1986, https://doi.org/10.1214/ss/1177013825",
         meaning="Log-likelihood of left-out labels by the source's head and a linear probe on its features together.",
-        invariances=frozenset({"order", "names", "unused", "scale", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure,
-    ),
+    )
 )

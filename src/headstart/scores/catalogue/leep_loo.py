@@ -17,7 +17,7 @@ from headstart.scores._head_counts import (
     read_probs,
 )
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score
 
 ALONE = "no interval: each example is alone in its class, so with it left out nothing is known of the class"
 
@@ -111,20 +111,17 @@ def _measure(inputs: Inputs) -> Measured:
     return Measured(value, inputs.once("leep_loo deleted", lambda: loo_deleted(inputs.head, groups, PRIOR)))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="leep_loo",
         title="leave-one-out LEEP",
         function=leep_loo,
         needs="probs",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(n z)",
         citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="LEEP without its optimism: each example is judged by a table counted on the others.",
-        invariances=frozenset({"order", "names", "unused"}),
-        default=True,
+        invariances={"order", "names", "unused"},
+        default=2,
         measure=_measure,
-    ),
+    )
 )

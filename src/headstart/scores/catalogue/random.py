@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import ANY_TASK, Measured, Score
+from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
 
 
 def random(source: str = "", labels: object = None, *, seed: int = 0) -> float:
@@ -32,9 +32,8 @@ def _measure(inputs: Inputs) -> Measured:
     return Measured(random("" if inputs.card is None else inputs.card.name, seed=inputs.seed))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="random",
         title="random",
         function=random,
         needs="nothing",
@@ -44,7 +43,7 @@ ROWS = (
         cost="none",
         citation="headstart",
         meaning="Chance: a score that does not beat this over several targets is worth nothing.",
-        invariances=frozenset({"order", "names", "unused", "scale", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure,
-    ),
+    )
 )

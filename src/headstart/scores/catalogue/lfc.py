@@ -8,7 +8,7 @@ from jaxtyping import Float, Shaped
 from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_labels
 from headstart.scores._class_sums import class_sums
-from headstart.scores._table import CLASSIFICATION, Score
+from headstart.scores._table import SCORES, Score
 
 Centring = Literal["mean", "double"]
 
@@ -76,18 +76,16 @@ def _alignment(x: np.ndarray, codes: np.ndarray, counts: np.ndarray, centring: C
     return float(np.clip(cross / np.sqrt(kernel_norm * label_norm), -1.0, 1.0))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="lfc",
         title="label-feature correlation",
         function=lfc,
         needs="features",
-        tasks=CLASSIFICATION,
         low=-1.0,
         high=1.0,
         cost="O(n d min(n, d))",
         citation="Deshpande et al. 2021, section 3.3. https://arxiv.org/abs/2102.00084",
         meaning="Correlation, over all pairs of examples, between having similar features and having the same label.",
-        invariances=frozenset({"order", "names", "unused", "scale", "rotation"}),
-    ),
+        invariances={"order", "names", "unused", "scale", "rotation"},
+    )
 )

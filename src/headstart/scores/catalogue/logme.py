@@ -9,7 +9,7 @@ from headstart.scores._decomposition import decompose
 from headstart.scores._evidence import NOISE, maximum, of_all, of_moments, without_signal
 from headstart.scores._inputs import Inputs
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
-from headstart.scores._table import ANY_TASK, Measured, Score
+from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
 from headstart.scores._threads import one_matrix_thread
 
 FEW = 100  # examples up to which a left-out group may move the evidence to another peak, and a search costs little
@@ -158,20 +158,17 @@ def _measure(inputs: Inputs) -> Measured:
         return Measured(value, _deleted(maker, inputs.groups, best), tuple(notes))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="logme",
         title="LogME",
         function=logme,
         needs="features",
         tasks=ANY_TASK,
-        low=-np.inf,
-        high=np.inf,
         cost="O(n d min(n, d))",
         citation="You et al., ICML 2021, section 4, https://arxiv.org/abs/2102.11005",
         meaning="How probable the labels are under a linear model on the features that does not overfit.",
-        invariances=frozenset({"order", "names", "unused", "scale", "rotation"}),
-        default=True,
+        invariances={"order", "names", "unused", "scale", "rotation"},
+        default=6,
         measure=_measure,
-    ),
+    )
 )

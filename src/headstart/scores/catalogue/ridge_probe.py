@@ -11,7 +11,7 @@ from headstart.scores._checks import block_rows
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._residual_maker import ResidualMaker, Spectrum, residual_maker
-from headstart.scores._table import ANY_TASK, Measured, Score
+from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
 
 GRID = 10.0 ** np.arange(-8, 2.25, 0.5)  # penalties, as shares of the largest eigenvalue of the scatter matrix
 FIXED_PENALTY = "approximate interval: the penalty stays the one chosen on all examples"
@@ -158,19 +158,17 @@ def at_one_penalty(measured: Measured) -> Measured:
     return measured if measured.deleted is None else replace(measured, notes=(*measured.notes, FIXED_PENALTY))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="ridge_probe",
         title="ridge probe",
         function=ridge_probe,
         needs="features",
         tasks=ANY_TASK,
-        low=-np.inf,
         high=1.0,
         cost="O(n d min(n, d))",
         citation="Allen, Technometrics 1974, https://doi.org/10.1080/00401706.1974.10489157",
         meaning="How well a linear model on the features does on examples it has not seen, without any training.",
-        invariances=frozenset({"order", "names", "unused", "scale", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure,
-    ),
+    )
 )

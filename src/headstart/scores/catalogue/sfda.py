@@ -8,7 +8,7 @@ from headstart.scores._checks import Labels, check_features, check_labels
 from headstart.scores._discriminant import discriminant_posterior, published_shrinkage, within_covariance
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import CLASSIFICATION, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
 
 
 def sfda(
@@ -102,20 +102,18 @@ def _measure(inputs: Inputs) -> Measured:
     return leave_groups_out(inputs, value, lambda kept: sfda(features[kept], labels[kept]), notes)
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="sfda",
         title="SFDA",
         function=sfda,
         needs="features",
-        tasks=CLASSIFICATION,
         low=0.0,
         high=1.0,
         cost="O(n d^2 + d^3)",
         citation="Shao et al., ECCV 2022, section 3. https://arxiv.org/abs/2207.03036",
         meaning="Mean probability that a linear discriminant gives the true class after unsure examples were pushed "
         "towards the other classes.",
-        invariances=frozenset({"order", "names", "unused", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "shift", "rotation"},
         measure=_measure,
-    ),
+    )
 )

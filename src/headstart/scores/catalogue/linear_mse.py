@@ -10,7 +10,7 @@ from headstart.scores._decomposition import Decomposition, decompose
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._scatter import centred_blocks
-from headstart.scores._table import Measured, Score
+from headstart.scores._table import SCORES, Measured, Score
 
 TASKS: frozenset[str] = frozenset({"regression", "multi-label"})
 
@@ -132,33 +132,31 @@ def _measure_outputs(inputs: Inputs) -> Measured:
     return leave_groups_out(inputs, value, lambda kept: label_mse(probs[kept], labels[kept], task=task))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="linear_mse",
         title="LinMSE",
         function=linear_mse,
         needs="features",
         tasks=TASKS,
-        low=-np.inf,
         high=0.0,
         cost="O(n d^2 + d^3)",
         citation="Nguyen et al., UAI 2023, eq. 3. https://arxiv.org/abs/2312.00656",
         meaning="Minus the squared error of a penalised linear map from features to the numeric targets.",
-        invariances=frozenset({"order", "names", "unused", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "shift", "rotation"},
         measure=_measure_features,
-    ),
+    )
+)
+SCORES.add(
     Score(
-        name="label_mse",
         title="LabMSE",
         function=label_mse,
         needs="probs",
         tasks=frozenset({"regression"}),
-        low=-np.inf,
         high=0.0,
         cost="O(n z^2 + z^3)",
         citation="Nguyen et al., UAI 2023, eq. 4. https://arxiv.org/abs/2312.00656",
         meaning="Minus the squared error of a penalised linear map from the source's outputs to the numeric targets.",
-        invariances=frozenset({"order", "names", "unused"}),
+        invariances={"order", "names", "unused"},
         measure=_measure_outputs,
-    ),
+    )
 )

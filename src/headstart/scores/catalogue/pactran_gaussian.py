@@ -8,7 +8,7 @@ from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
 from headstart.scores._checks import block_rows, check_features, check_labels
-from headstart.scores._table import CLASSIFICATION, NotApplicableError, Score
+from headstart.scores._table import SCORES, NotApplicableError, Score
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 TOLERANCE = 1e-6  # relative gain of a step below which the search stops, as published
@@ -137,19 +137,16 @@ def _softmax_loss(
     return float((np.log(sums.astype(np.float64)) - true).sum()), logits
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="pactran_gaussian",
         title="PACTran, Gaussian",
         function=pactran_gaussian,
         needs="features",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(n d^2 + steps n d C)",
         citation="Ding et al., ECCV 2022, section 3.4. https://arxiv.org/abs/2203.05126",
         meaning="How well a penalised linear classifier on the features predicts the labels, less a price for how "
         "finely its weights must be set.",
-        invariances=frozenset({"order", "names", "shift", "rotation"}),
-    ),
+        invariances={"order", "names", "shift", "rotation"},
+    )
 )

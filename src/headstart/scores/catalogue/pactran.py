@@ -9,7 +9,7 @@ from scipy.special import digamma, gammaln, logsumexp
 from headstart.errors import InputError
 from headstart.scores._checks import check_labels, check_probs
 from headstart.scores._class_sums import in_class_order
-from headstart.scores._table import CLASSIFICATION, Score
+from headstart.scores._table import SCORES, Score
 
 Kind = Literal["dirichlet", "gamma"]
 SWEEPS = 10  # as published
@@ -133,32 +133,28 @@ def _shares(part: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, float]:
     return total, fit
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="pactran_dirichlet",
         title="PACTran, Dirichlet",
         function=pactran_dirichlet,
         needs="probs",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(10 n z)",
         citation="Ding et al., ECCV 2022, section 3.3. https://arxiv.org/abs/2203.05126",
         meaning="Bound on the log-evidence, per example, that the labels come from the source's classes by some table: "
         "LEEP with a price for the size of the table.",
-        invariances=frozenset({"order", "names", "unused"}),
-    ),
+        invariances={"order", "names", "unused"},
+    )
+)
+SCORES.add(
     Score(
-        name="pactran_gamma",
         title="PACTran, Gamma",
         function=pactran_gamma,
         needs="probs",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(10 n z)",
         citation="Ding et al., ECCV 2022, section 3.3. https://arxiv.org/abs/2203.05126",
         meaning="The same bound for a table whose columns need not sum to one.",
-        invariances=frozenset({"order", "names", "unused"}),
-    ),
+        invariances={"order", "names", "unused"},
+    )
 )

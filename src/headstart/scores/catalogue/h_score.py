@@ -8,7 +8,7 @@ from headstart.scores._inputs import Inputs
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
 from headstart.scores._scatter import well_conditioned_factor
 from headstart.scores._shrinkage import penalties, penalty
-from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score
 from headstart.scores._threads import one_matrix_thread
 
 NEAR = 1e-8  # ratio of the smallest to the mean eigenvalue below which a Cholesky factor is not trusted
@@ -129,34 +129,30 @@ def _measure_regularized(inputs: Inputs) -> Measured:
     return Measured(value, _deleted(maker, inputs.groups, penalties(inputs.decomposition, inputs.groups)))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="regularized_h_score",
         title="regularised H-score",
         function=regularized_h_score,
         needs="features",
-        tasks=CLASSIFICATION,
         low=0.0,
-        high=np.inf,
         cost="O(n d min(n, d))",
         citation="Ibrahim, Ponomareva, Mazumder, ECML 2022, eq. 5, https://arxiv.org/abs/2110.06893",
         meaning="How much of the features' spread lies between the classes, noise in many dimensions discounted.",
-        invariances=frozenset({"order", "names", "scale", "shift", "rotation"}),
-        default=True,
+        invariances={"order", "names", "scale", "shift", "rotation"},
+        default=5,
         measure=_measure_regularized,
-    ),
+    )
+)
+SCORES.add(
     Score(
-        name="h_score",
         title="H-score",
         function=h_score,
         needs="features",
-        tasks=CLASSIFICATION,
         low=0.0,
-        high=np.inf,
         cost="O(n d min(n, d))",
         citation="Bao et al., ICIP 2019, definition 2, https://ieeexplore.ieee.org/document/8803726",
         meaning="How much of the features' spread lies between the classes; says nothing when examples are few.",
-        invariances=frozenset({"order", "names", "unused", "scale", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure_plain,
-    ),
+    )
 )

@@ -11,8 +11,8 @@ from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._log_ratios import LogRatios, log_ratios
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._table import CLASSIFICATION, Measured, Score
-from headstart.scores.leep_loo import check_prior
+from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores.catalogue.leep_loo import check_prior
 
 
 def leep_gaussian(
@@ -138,19 +138,16 @@ def _measure(inputs: Inputs) -> Measured:
     return leave_groups_out(inputs, value, again)
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="leep_gaussian",
         title="Gaussian LEEP",
         function=leep_gaussian,
         needs="probs",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(n z C)",
         citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="Leave-one-out LEEP whose source classes are multiplied as experts are, blind to how sharp a head is.",
-        invariances=frozenset({"order", "names", "unused"}),
+        invariances={"order", "names", "unused"},
         measure=_measure,
-    ),
+    )
 )

@@ -5,7 +5,7 @@ from jaxtyping import Float, Shaped
 
 from headstart.scores._checks import check_features, check_labels
 from headstart.scores._class_sums import class_sums
-from headstart.scores._table import CLASSIFICATION, NotApplicableError, Score
+from headstart.scores._table import SCORES, NotApplicableError, Score
 
 
 def class_separation(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> float:
@@ -90,32 +90,30 @@ def nearest_mean(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, 
     return float((nearest[rows, checked.codes] / nearest.sum(axis=1)).mean())
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="class_separation",
         title="class separation",
         function=class_separation,
         needs="features",
-        tasks=CLASSIFICATION,
         low=0.0,
         high=1.0,
         cost="O(n d)",
         citation="Kornblith et al., NeurIPS 2021, eq. 11. https://arxiv.org/abs/2010.16402",
         meaning="How tightly each class points in a direction of its own. High separation on the source's own classes "
         "is known to go with worse transfer; on the target's it is a plain separability score.",
-        invariances=frozenset({"order", "names", "unused", "scale", "rotation"}),
-    ),
+        invariances={"order", "names", "unused", "scale", "rotation"},
+    )
+)
+SCORES.add(
     Score(
-        name="nearest_mean",
         title="nearest class mean",
         function=nearest_mean,
         needs="features",
-        tasks=CLASSIFICATION,
         low=0.0,
         high=1.0,
         cost="O(n d C)",
         citation="Renggli et al., CVPR 2022. https://arxiv.org/abs/2010.06402",
         meaning="Accuracy of the simplest classifier, which sends each example to the nearest class mean.",
-        invariances=frozenset({"order", "names", "unused", "scale", "shift", "rotation"}),
-    ),
+        invariances={"order", "names", "unused", "scale", "shift", "rotation"},
+    )
 )

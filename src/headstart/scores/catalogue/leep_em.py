@@ -11,7 +11,7 @@ from headstart.scores import _kernels
 from headstart.scores._checks import Labels
 from headstart.scores._head_counts import HeadCounts, conditional, count_head, read_probs
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import CLASSIFICATION, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
 from headstart.scores._threads import over_shares, thread_count
 
 TOLERANCE = 1e-4  # nats: far below any sampling error
@@ -157,19 +157,16 @@ def _measure(inputs: Inputs) -> Measured:
     return Measured(fit.value, deleted, notes)
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="leep_em",
         title="LEEP-EM",
         function=leep_em,
         needs="probs",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(n z) a sweep, tens to hundreds of sweeps",
         citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="The most any head over the source's own classes could say of this data; optimistic where z is large.",
-        invariances=frozenset({"order", "names", "unused"}),
+        invariances={"order", "names", "unused"},
         measure=_measure,
-    ),
+    )
 )

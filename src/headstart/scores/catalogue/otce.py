@@ -11,7 +11,7 @@ from scipy import sparse, special
 
 from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_labels
-from headstart.scores._table import CLASSIFICATION, Score
+from headstart.scores._table import SCORES, Score
 
 Coupling = Literal["exact", "entropic"]
 _LARGEST_PROGRAM = 400_000  # variables of the linear programme for sets of unequal size
@@ -180,18 +180,14 @@ def _entropic(cost: Float[np.ndarray, "m n"], epsilon: float) -> sparse.coo_arra
     raise InputError(f"entropic transport did not settle in {_SWEEPS} sweeps; raise `epsilon` above {epsilon}.")
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="otce",
         title="OTCE",
         function=otce,
         needs="source",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
-        high=np.inf,
         cost="O((m + n)^3)",
         citation="Tan, Li, Huang, CVPR 2021, eq. 3 to 7. https://arxiv.org/abs/2103.13843",
         meaning="What the source's labels tell of the target's once optimal transport has matched their examples.",
-        invariances=frozenset({"order", "names"}),
-    ),
+        invariances={"order", "names"},
+    )
 )

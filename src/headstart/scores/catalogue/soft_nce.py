@@ -6,7 +6,7 @@ from jaxtyping import Float, Shaped
 from headstart.scores._head_counts import HeadCounts, read_probs
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score
 
 
 def soft_nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) -> float:
@@ -46,19 +46,16 @@ def _measure(inputs: Inputs) -> Measured:
     return leave_groups_out(inputs, _soft_nce(inputs.head), lambda kept: soft_nce(probs[kept], labels[kept]))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="soft_nce",
         title="soft NCE",
         function=soft_nce,
         needs="probs",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(n z)",
         citation="Tan et al., CVPR 2021, eq. 5, with the source's own probabilities. https://arxiv.org/abs/2103.13843",
         meaning="How much the source's class, drawn from its probabilities, tells of the target's class.",
-        invariances=frozenset({"order", "names", "unused"}),
+        invariances={"order", "names", "unused"},
         measure=_measure,
-    ),
+    )
 )

@@ -9,8 +9,8 @@ from headstart.errors import InputError
 from headstart.scores._checks import block_rows, check_features, check_labels, check_logits
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import CLASSIFICATION, Measured, NotApplicableError, Score
-from headstart.scores.sfda import centred, true_probabilities
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
+from headstart.scores.catalogue.sfda import centred, true_probabilities
 
 NO_LEVEL = 0.01  # log-sum-exp of the logarithms of probabilities whose rows sum to one as nearly as any that are taken
 
@@ -145,33 +145,29 @@ def _measure_discriminant(inputs: Inputs) -> Measured:
     return leave_groups_out(inputs, value, lambda kept: etran_discriminant(features[kept], labels[kept]))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="etran_energy",
         title="ETran, energy",
         function=etran_energy,
         needs="logits",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
-        high=np.inf,
         cost="O(n z)",
         citation="Gholami et al., ICCV 2023, eq. 4 and 5. https://arxiv.org/abs/2308.02027",
         meaning="How familiar the target's examples look to the source; it never sees the labels.",
-        invariances=frozenset({"order", "names", "unused"}),
+        invariances={"order", "names", "unused"},
         measure=_measure_energy,
-    ),
+    )
+)
+SCORES.add(
     Score(
-        name="etran_discriminant",
         title="ETran, discriminant",
         function=etran_discriminant,
         needs="features",
-        tasks=CLASSIFICATION,
         low=0.0,
         high=1.0,
         cost="O(n d^2 + d^3)",
         citation="Gholami et al., ICCV 2023, eq. 6 to 9. https://arxiv.org/abs/2308.02027",
         meaning="Mean probability that a linear discriminant gives the true class.",
-        invariances=frozenset({"order", "names", "unused", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "shift", "rotation"},
         measure=_measure_discriminant,
-    ),
+    )
 )

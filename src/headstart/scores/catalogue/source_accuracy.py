@@ -2,7 +2,7 @@
 
 from headstart.records import ModelCard
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import ANY_TASK, Measured, NotApplicableError, Score
+from headstart.scores._table import ANY_TASK, SCORES, Measured, NotApplicableError, Score
 
 
 def source_accuracy(card: ModelCard, labels: object = None) -> float:
@@ -32,9 +32,8 @@ def _measure(inputs: Inputs) -> Measured:
     return Measured(source_accuracy(inputs.card))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="source_accuracy",
         title="source accuracy",
         function=source_accuracy,
         needs="card",
@@ -44,7 +43,7 @@ ROWS = (
         cost="none",
         citation="Kornblith, Shlens, Le, CVPR 2019, https://arxiv.org/abs/1805.08974",
         meaning="How good the source is at its own task; it never sees yours, and is hard to beat all the same.",
-        invariances=frozenset({"order", "names", "unused", "scale", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure,
-    ),
+    )
 )

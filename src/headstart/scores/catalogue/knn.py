@@ -10,7 +10,7 @@ from headstart.scores._checks import check_features, check_labels
 from headstart.scores._compiled import compiled
 from headstart.scores._inputs import Inputs
 from headstart.scores._neighbours import all_neighbours, neighbours
-from headstart.scores._table import CLASSIFICATION, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
 
 NEIGHBOURS = 5
 SPARE = 24  # candidates beyond k, so that ties and left-out groups seldom ask for a second look
@@ -160,20 +160,18 @@ def _measure(inputs: Inputs) -> Measured:
     return Measured(float(hits.mean()), np.where(outside, without, 0.0).sum(axis=0) / outside.sum(axis=0))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="knn",
         title="nearest neighbours",
         function=knn,
         needs="features",
-        tasks=CLASSIFICATION,
         low=0.0,
         high=1.0,
         cost="O(n^2 d), in blocks",
         citation="Cover and Hart, IEEE Trans. Inf. Theory 1967, https://doi.org/10.1109/TIT.1967.1053964",
         meaning="How often an example's nearest neighbours among the features carry its label.",
-        invariances=frozenset({"order", "names", "unused", "scale", "shift", "rotation"}),
-        default=True,
+        invariances={"order", "names", "unused", "scale", "shift", "rotation"},
+        default=7,
         measure=_measure,
-    ),
+    )
 )

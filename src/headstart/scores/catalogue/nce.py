@@ -6,7 +6,7 @@ from jaxtyping import Float, Int, Shaped
 from headstart.scores._checks import check_labels, check_probs
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score
 
 
 def nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) -> float:
@@ -67,20 +67,17 @@ def _measure(inputs: Inputs) -> Measured:
     return _nce(_argmax(inputs.rows), inputs.classes.codes, inputs.groups)
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="nce",
         title="NCE",
         function=nce,
         needs="probs",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(n z)",
         citation="Tran, Nguyen, Hassner, ICCV 2019, eq. 4, https://arxiv.org/abs/1908.08142",
         meaning="How well the source's single best guess tells the target's classes apart.",
-        invariances=frozenset({"order", "names", "unused"}),
-        default=True,
+        invariances={"order", "names", "unused"},
+        default=4,
         measure=_measure,
-    ),
+    )
 )

@@ -14,8 +14,8 @@ from headstart.scores._components import leading_components, principal_component
 from headstart.scores._discriminant import LEAST
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import CLASSIFICATION, Measured, Score
-from headstart.scores.etran import sum_of_scaled
+from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores.catalogue.etran import sum_of_scaled
 
 DIMS = 64
 
@@ -131,20 +131,16 @@ def _measure(inputs: Inputs) -> Measured:
     return leave_groups_out(inputs, value, lambda kept: ncti(reduced[kept], labels[kept]))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="ncti",
         title="NCTI",
         function=ncti,
         needs="features",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
-        high=np.inf,
         cost="O(n d^2 + n C^2)",
         citation="Wang et al., ICCV 2023, eq. 4 to 9. https://openaccess.thecvf.com/content/ICCV2023/html/"
         "Wang_How_Far_Pre-trained_Models_Are_from_Neural_Collapse_on_the_ICCV_2023_paper.html",
         meaning="How near the features are to the shape that training a classifier to the end would give them.",
-        invariances=frozenset({"order", "names", "unused", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "shift", "rotation"},
         measure=_measure,
-    ),
+    )
 )

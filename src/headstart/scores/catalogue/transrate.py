@@ -14,7 +14,7 @@ from headstart.scores._class_sums import in_class_order
 from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._scatter import well_conditioned_factor
-from headstart.scores._table import CLASSIFICATION, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 Weights = Literal["frequency", "equal"]
@@ -137,20 +137,17 @@ def _measure(inputs: Inputs) -> Measured:
     return leave_groups_out(inputs, value, lambda kept: transrate(x[kept], labels[kept]), notes)
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="transrate",
         title="TransRate",
         function=transrate,
         needs="features",
-        tasks=CLASSIFICATION,
         low=0.0,
-        high=np.inf,
         cost="O(n d^2)",
         citation="Huang et al., ICML 2022, eq. 3 to 5. https://arxiv.org/abs/2106.09362",
         meaning="Nats saved by coding the features class by class: what features and labels share. It grows with the "
         "number and the scale of the features.",
-        invariances=frozenset({"order", "names", "unused", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "shift", "rotation"},
         measure=_measure,
-    ),
+    )
 )

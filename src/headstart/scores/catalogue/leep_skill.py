@@ -10,8 +10,8 @@ from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_groups
 from headstart.scores._head_counts import PRIOR, likelihoods_without_own, prior_without, read_probs
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import CLASSIFICATION, Measured, Score
-from headstart.scores.leep_loo import check_prior, loo_deleted, mean_log
+from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores.catalogue.leep_loo import check_prior, loo_deleted, mean_log
 from headstart.stats import jackknife, jackknife_groups
 
 
@@ -115,19 +115,15 @@ def _measure(inputs: Inputs) -> Measured:
     return Measured(value, deleted - _guesses_without(inputs.classes, groups))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="leep_skill",
         title="LEEP skill",
         function=leep_skill,
         needs="probs",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
-        high=np.inf,
         cost="O(n z)",
         citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="What the source knows beyond the label frequencies; at or below 0: no better than guessing.",
-        invariances=frozenset({"order", "names", "unused"}),
+        invariances={"order", "names", "unused"},
         measure=_measure,
-    ),
+    )
 )

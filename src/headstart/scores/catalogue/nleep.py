@@ -10,9 +10,9 @@ from headstart.scores._head_counts import count_head
 from headstart.scores._inputs import Inputs
 from headstart.scores._mixture import Covariance, Mixture, fit_mixture
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._table import CLASSIFICATION, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
 from headstart.scores._threads import one_matrix_thread
-from headstart.scores.leep import _deleted, _leep
+from headstart.scores.catalogue.leep import _deleted, _leep
 
 FLOOR = 1e-6  # scikit-learn's, here as a share of the mean variance of the kept components
 
@@ -98,19 +98,16 @@ def _measure(inputs: Inputs) -> Measured:
     return Measured(_leep(head), _deleted(head, inputs.groups), (*notes, held))
 
 
-ROWS = (
+SCORES.add(
     Score(
-        name="nleep",
         title="N-LEEP",
         function=nleep,
         needs="features",
-        tasks=CLASSIFICATION,
-        low=-np.inf,
         high=0.0,
         cost="O(n d^2 + steps n k), k = 5 C components",
         citation="Li et al., CVPR 2021, section 3.4. https://arxiv.org/abs/2011.11200",
         meaning="LEEP for any features: how well clusters found without labels foretell the target's classes.",
-        invariances=frozenset({"order", "names", "unused", "scale", "shift", "rotation"}),
+        invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure,
-    ),
+    )
 )
