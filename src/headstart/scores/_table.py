@@ -1,8 +1,8 @@
 """The table of scores: what each needs, when it applies and how to read it.
 
 The command line, the ranking, the report and the tests loop over `headstart.scores.SCORES`. Adding a score is one file
-in `headstart/scores/catalogue/` that defines the function and ends in `SCORES.add(Score(function=...))`. A score of your
-own, in any module, is added the same way.
+in `headstart/scores/catalogue/` that defines the function and ends in `SCORES.add(Score(function=...))`; a score in a
+module of your own is added the same way.
 """
 
 from collections.abc import Callable, Set
