@@ -103,7 +103,7 @@ def _scores(pool: Rows, card: ModelCard, data: str, own: float | None, results: 
             rows = subsample(pool, size, seed)
             for block, compute in BLOCKS.items():
                 key = f"{block} | {data} | {size} | {seed} | {card.name}"
-                if rows is None or not results.pending([key]):
+                if rows is None or key in results.refresh():
                     continue
                 scores = compute(rows, card, seed)
                 if block == "library" and own is not None:

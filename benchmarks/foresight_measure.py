@@ -56,7 +56,7 @@ def _scores(pair: Pair, size: int, seeds: int, results: Results) -> Iterator[tup
             continue
         for block, compute in BLOCKS.items():
             key = f"{block} | {pair.data} | {size} | {seed} | {pair.source}"
-            if results.pending([key]):
+            if key not in results.refresh():
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # convergence of mixtures on few examples
                     scores = compute(rows, pair.card, seed)
@@ -85,7 +85,7 @@ def _outcomes(folder: Path, results: Results, data: str, cards: list[ModelCard])
     """Test accuracy of a head on the whole pool, at each size of pool and test part that all sources share."""
     for pair in read_pairs(folder, data, cards, POOLS[-1][1]):
         key = f"head | {data} | {len(pair.pool)} | {len(pair.test)} | {pair.source}"
-        if results.pending([key]):
+        if key not in results.refresh():
             results.append(
                 key,
                 {
@@ -110,7 +110,7 @@ def measure_small_heads(folder: Path, results: Results, data: list[str], cards: 
                 for seed in range(seeds):
                     key = f"small head | {name} | {size} | {seed} | {len(pair.test)} | {pair.source}"
                     rows = subsample(pair.pool, size, seed)
-                    if rows is None or not results.pending([key]):
+                    if rows is None or key in results.refresh():
                         continue
                     kept = pair.pool.take(np.asarray(stratified_order(pair.pool.labels, seed))[:size])
                     results.append(

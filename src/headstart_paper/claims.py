@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from headstart.records import MISSING, Grid, counted
+from headstart.records import View, titled
+from headstart.wording import MISSING, plural
 from headstart_paper.correlate import Coefficient
 from headstart_paper.table import PAPER_SCORES, Line
 
@@ -10,12 +11,12 @@ LEAST = 20  # tasks of a row; the coefficient of fewer may be anything
 CLAIMED_GAIN = "up to +30 %"  # "up to 30% improvement compared to the best competing method", ImageNet to CIFAR100
 
 
-def claims_grid(lines: Sequence[Line]) -> Grid | None:
-    """Each claim of the abstract with what was obtained on it; None where no line has tasks enough."""
+def claims_table(lines: Sequence[Line]) -> View:
+    """Each claim of the abstract with what was obtained on it; empty where no line has enough tasks."""
     of_paper = [line for line in lines if line.row.in_paper and line.tasks >= LEAST]
     found = [line for line in of_paper if line.coefficients["leep"] is not None]
     if not found:
-        return None
+        return []
     small = [line for line in found if line.row.setting != "large"]
     rivals = [line for line in found if _best_other(line) is not None]
     cells = (
@@ -31,7 +32,7 @@ def claims_grid(lines: Sequence[Line]) -> Grid | None:
         "gain: LEEP's coefficient over that of the better of NCE and H-score (an H-score that does not vary is left "
         "out), minus 1, where the interval of the latter lies above 0; stand-ins count as what they stand for",
     )
-    return Grid("What the abstract claims", ("claim", "expected", "obtained"), cells, notes, text_columns=3)
+    return titled("What the abstract claims", ("claim", "expected", "obtained"), cells, notes, words=3)
 
 
 def _positive(line: Line) -> bool:
@@ -65,4 +66,4 @@ def _largest_gain(rivals: Sequence[Line]) -> str:
 def _share(lines: Sequence[Line], holds: Callable[[Line], bool]) -> str:
     if not lines:
         return MISSING
-    return f"in {sum(map(holds, lines))} of {counted(len(lines), 'line')}"
+    return f"in {sum(map(holds, lines))} of {plural(len(lines), 'line')}"

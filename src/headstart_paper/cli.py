@@ -25,16 +25,16 @@ EPILOG = (
     "headstart reproduce table1 --rows 'fashion-mnist/*/small/head' --tasks 20 --pool 200 --test-each 100\n\n"
     "headstart reproduce figure6 --models cifar10=resnet20.safetensors --out table1.jsonl --figures figures/\n\n"
     "headstart reproduce table1 --show --out table1.jsonl\n\n"
-    "headstart reproduce benchmark --out benchmark/ --data cifar10=cifar10.parquet --jobs 2\n\n"
+    "headstart reproduce benchmark --out benchmark/ --data cifar10=cifar10.parquet --workers 2\n\n"
     "headstart reproduce table1 --rescore --models cifar10=resnet20.safetensors --out table1.jsonl"
 )
 
 
 LIBRARIES = ("torch", "timm", "torchvision", "matplotlib", "filelock")  # asked for before anything is computed
-OF_THE_BENCHMARK = ("name", "data", "out", "jobs")
+OF_THE_BENCHMARK = ("name", "data", "out", "workers")
 OF_A_RUN = (
     *("tasks", "epochs", "pool", "each", "test_each", "seed", "seeds", "seeded", "episodes"),
-    *("models", "data", "stand_in", "meta_data", "root", "cache", "device", "jobs"),
+    *("models", "data", "stand_in", "meta_data", "root", "cache", "device", "workers"),
 )
 OF_THE_TABLE = (
     "tasks",
@@ -112,7 +112,9 @@ def reproduce(
         Path | None, typer.Option(metavar="DIR", help="Where forward passes are kept.", rich_help_panel=DATA)
     ] = None,
     device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, mps.", rich_help_panel=DATA)] = "cpu",
-    jobs: Annotated[int, typer.Option(min=1, metavar="N", help="Processes.", rich_help_panel=RESULT)] = 1,
+    workers: Annotated[
+        int, typer.Option("--workers", "--jobs", min=1, metavar="N", help="Worker processes.", rich_help_panel=RESULT)
+    ] = 1,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -152,7 +154,7 @@ def reproduce(
         return
     _check_installed()
     if name == room.BENCHMARK:
-        _make_benchmark(context, out or Path("benchmark"), data or [], jobs)
+        _make_benchmark(context, out or Path("benchmark"), data or [], workers)
         return
     out = out or Path("reproduce.jsonl")
     if show and rescore:
@@ -190,7 +192,7 @@ def reproduce(
 
         chosen = str(pick_device(device))
         bench = Bench(scale, tuple(request.places.items()), root, None if cache is None else str(cache), chosen)
-        (_rescore if rescore else _run)(request, out, jobs, bench)
+        (_rescore if rescore else _run)(request, out, workers, bench)
     _show(name, [out, *(also or [])], figures, markdown, told, wanted)
 
 
@@ -204,12 +206,12 @@ def _refuse_unused(context: typer.Context, name: str, *, show: bool, rescore: bo
     elif room.is_meta(name):
         refuse_given(context, ("epochs", "each", "seeds", "seeded"), name, "trains on none of its tasks")
     elif room.is_selection(name):
-        unused = (*OF_THE_TABLE, *(() if rescore else ("jobs",)))
+        unused = (*OF_THE_TABLE, *(() if rescore else ("workers",)))
         refuse_given(context, unused, name, "has every source on every target, one after the other")
 
 
-def _run(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
-    from headstart.records import counted
+def _run(request: "Request", out: Path, workers: int, bench: "Bench") -> None:
+    from headstart.wording import plural
     from headstart_paper import reproduce as room
     from headstart_paper.run import run
 
@@ -227,12 +229,12 @@ def _run(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
     if not setup.parts:
         raise InputError("nothing of it can be run with the data and the models at hand; the lines above say why.")
     results = _started(out, request)
-    done = run(setup.parts, request.order, bench, results, jobs=jobs, announce=_tell)
-    _tell(f"{counted(done, 'task')} done now, {len(results.rows)} in {out}")
+    done = run(setup.parts, request.order, bench, results, workers=workers, announce=_tell)
+    _tell(f"{plural(done, 'task')} done now, {len(results.rows)} in {out}")
     _tell_lacking(results, "the same command with `--rescore` adds it without training")
 
 
-def _rescore(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
+def _rescore(request: "Request", out: Path, workers: int, bench: "Bench") -> None:
     from headstart_paper import reproduce as room
     from headstart_paper.rescore import rescore, unscored, unscored_choices
 
@@ -247,7 +249,7 @@ def _rescore(request: "Request", out: Path, jobs: int, bench: "Bench") -> None:
             if reason.partition(":")[0] in there:
                 _tell(f"not rescored: {reason}")
         todo = unscored(setup.parts, results, bench)
-    count = rescore(todo, bench, results, jobs=jobs, announce=_tell)
+    count = rescore(todo, bench, results, workers=workers, announce=_tell)
     _tell(f"{count} of {len(results.rows)} rows in {out} rescored")
     _tell_lacking(results, "name the models and the data that they were made with")
 
@@ -291,7 +293,7 @@ def _show(
 ) -> None:
     from headstart_paper import reproduce as room
     from headstart_paper import table
-    from headstart_paper.claims import claims_grid
+    from headstart_paper.claims import claims_table
 
     stored = room.open_results(paths)
     for note in (note for file in stored for note in file.notes):
@@ -299,9 +301,9 @@ def _show(
     errors = on_stdout(markdown)
     if name == room.TABLE:
         found = [line for line in table.lines(stored) if wanted is None or line.row in wanted]
-        main = table.main_grid(found, told, wanted)
-        grids = [main, claims_grid(found), table.beyond_grid(found), table.confound_grid(found)]
-        present(grids, markdown, errors=errors)
+        main = table.main_table(found, told, wanted)
+        views = [main, claims_table(found), table.beyond_table(found), table.confound_table(found)]
+        present([part for view in views for part in view], markdown, errors=errors)
         return
     from headstart_paper.figures import NUMBERED, draw, find_figure
 
@@ -309,9 +311,10 @@ def _show(
     for line in (*words, *(f"Wrote {place}" for place in written), NUMBERED):
         typer.echo(line, err=errors)
     if find_figure(name).kind == "selection":
-        from headstart_paper.selection import choices, selection_grids
+        from headstart_paper.selection import choices, selection_tables
 
-        present(selection_grids([choice for file in stored for choice in choices(file)]), markdown, errors=errors)
+        chosen = [choice for file in stored for choice in choices(file)]
+        present(selection_tables(chosen), markdown, errors=errors)
 
 
 def _list() -> None:
@@ -340,7 +343,7 @@ def _check_installed() -> None:
             require(library, "`headstart reproduce`", "reproduce")
 
 
-def _make_benchmark(context: typer.Context, out: Path, data: list[str], jobs: int) -> None:
+def _make_benchmark(context: typer.Context, out: Path, data: list[str], workers: int) -> None:
     from headstart_paper.benchmark.build import build
     from headstart_paper.data_sets import parse_places
 
@@ -350,7 +353,7 @@ def _make_benchmark(context: typer.Context, out: Path, data: list[str], jobs: in
     build(
         out,
         places=parse_places(data),
-        processes=jobs,
+        workers=workers,
         progress=lambda done, total, what: _tell(f"[{done}/{total}] {what}"),
     )
     _tell(f"`headstart benchmark --results {out}` shows the result")

@@ -7,8 +7,7 @@ import msgspec
 
 from headstart.errors import InputError
 from headstart_paper import paper
-from headstart_paper.results import Row
-from headstart_paper.unmixed import KIND
+from headstart_paper.results import SELECTION, Row
 
 Scores = dict[str, float | None]
 NAMES = tuple(row.name for row in (*paper.ROWS, *paper.BEYOND))
@@ -50,7 +49,7 @@ def check_fields(rows: Iterable[Row], path: Path) -> None:
 
 
 def _wrong(row: Row) -> str | None:
-    of_table = row.get("kind") != KIND
+    of_table = row.get("kind") != SELECTION
     if of_table and row.get("row") not in NAMES:
         return f"`{row.get('row')}` is no row of Table 1"
     try:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import InputError
-from headstart.records import counted
 from headstart.report.plots import (
     Candidates,
     Cloud,
@@ -18,12 +17,12 @@ from headstart.report.plots import (
     draw_scatter,
     draw_selection,
 )
+from headstart.wording import plural
 from headstart_paper import paper
 from headstart_paper.plan import Scale
-from headstart_paper.results import Stored
+from headstart_paper.results import Stored, check_unmixed
 from headstart_paper.selection import Choice, choices
 from headstart_paper.table import differences, outcome_of, scale_of, used
-from headstart_paper.unmixed import check_unmixed
 
 LEVELS = 5
 NUMBERED = paper.NUMBERING
@@ -195,7 +194,7 @@ def _selection(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> tu
     for choice in found:
         place = stem if len(found) == 1 else _free(stem.with_name(f"{stem.name}_{_in_a_name(choice.data)}"), written)
         written += draw_selection(_panels(choice), place, title=_title(figure, [choice.data]))
-        candidates, images = counted(len(choice.names), "candidate"), counted(choice.n, "training image")
+        candidates, images = plural(len(choice.names), "candidate"), plural(choice.n, "training image")
         words.append(f"{choice.data}: {candidates}, {images}")
     return written, words
 

@@ -1,10 +1,10 @@
 """Which pieces of work a run consists of: tasks of a row of the table, an outcome seed, a method."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from headstart.errors import InputError
-from headstart.records import counted
+from headstart.wording import plural
 from headstart_paper import paper
 from headstart_paper.data_sets import DataSet
 from headstart_paper.outcomes import Budget
@@ -47,15 +47,15 @@ class Scale:
         if method != "cnaps":  # which trains on no task
             mine, theirs = self.budget(setting, method).epochs, full.budget(setting, method).epochs
             if mine != theirs:
-                said.append(f"{counted(mine, 'epoch')} for {theirs}")
+                said.append(f"{plural(mine, 'epoch')} for {theirs}")
             if self.rate != full.rate or self.batch_size != full.batch_size:
                 said.append(f"rate {self.rate:g}, batch {self.batch_size}")
         if self.pool is not None:
-            said.append(f"drawn from {counted(self.pool, 'example')} a class")
+            said.append(f"drawn from {plural(self.pool, 'example')} a class")
         if self.large_each is not None and setting in ("large", "convergence"):
-            said.append(f"{counted(self.large_each, 'training example')} a class")
+            said.append(f"{plural(self.large_each, 'training example')} a class")
         if self.test_each is not None:
-            said.append(f"{counted(self.test_each, 'test example')} a class")
+            said.append(f"{plural(self.test_each, 'test example')} a class")
         return said
 
 
@@ -91,12 +91,6 @@ class Piece:
     @property
     def keys(self) -> tuple[str, ...]:
         return tuple(key(self.part.row, self.part.curve, self.method, n, self.outcome_seed) for n in self.numbers)
-
-    def without(self, done: Iterable[str]) -> "Piece":
-        """Only the tasks that are not done yet."""
-        done = set(done)
-        kept = [n for n, name in zip(self.numbers, self.keys, strict=True) if name not in done]
-        return replace(self, numbers=tuple(kept))
 
 
 def key(row: paper.TableRow, curve: bool, method: str, number: int, outcome_seed: int) -> str:

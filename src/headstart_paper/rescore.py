@@ -5,20 +5,18 @@ row was made can still be given to it. Every score that the row has already is c
 the model, the data or the version is not that of the row.
 """
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from typing import Any
 
 from headstart.errors import InputError
+from headstart.runner import map
 from headstart_paper.bench import Announce, Bench, opened, outputs_of_source
 from headstart_paper.measures import SCORES, as_stored, measure
 from headstart_paper.plan import Part, make_task
 from headstart_paper.results import KEY, Results, Row
-from headstart_paper.run import check_same, forget, set_threads
+from headstart_paper.run import check_same, executor_of, forget
 from headstart_paper.selection import key_of, whole_task
 
 BATCH = 16  # tasks whose rows are written at once: what a kill loses
@@ -85,7 +83,7 @@ def unscored_choices(data: Sequence[str], models: Sequence[str], results: Result
 
 
 def rescore(
-    todo: Sequence[Unscored], bench: Bench, results: Results, *, jobs: int = 1, announce: Announce | None = None
+    todo: Sequence[Unscored], bench: Bench, results: Results, *, workers: int = 1, announce: Announce | None = None
 ) -> int:
     """Give the rows the scores that they lack; returns how many rows were written anew.
 
@@ -105,8 +103,9 @@ def rescore(
             refused.append(str(error))
             return row
 
-    for batch, found in _computed([todo[at : at + BATCH] for at in range(0, len(todo), BATCH)], bench, jobs):
-        by_key = {key: scored for unit, scored in zip(batch, found, strict=True) for key in unit.keys}
+    batches = [todo[at : at + BATCH] for at in range(0, len(todo), BATCH)]
+    for result in map(partial(scores_of, bench=bench), batches, on=executor_of(workers)):
+        by_key = {key: scored for unit, scored in zip(result.item, result.get(), strict=True) for key in unit.keys}
         results.amend(by_key, change)
         count += len(by_key)
         if announce:
@@ -147,17 +146,6 @@ def scores_of(units: Sequence[Unscored], bench: Bench) -> list[Rescored]:
         values = measure(outputs.features, outputs.logits, task, seed=bench.scale.seed)
         found.append(Rescored(outputs.fingerprint[:16], as_stored(values)))
     return found
-
-
-def _computed(
-    batches: Sequence[Sequence[Unscored]], bench: Bench, jobs: int
-) -> Iterator[tuple[Sequence[Unscored], list[Rescored]]]:
-    if jobs == 1:
-        yield from ((batch, scores_of(batch, bench)) for batch in batches)
-        return
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    with ProcessPoolExecutor(jobs, get_context("spawn"), set_threads, (threads,)) as pool:
-        yield from zip(batches, pool.map(partial(scores_of, bench=bench), batches), strict=True)
 
 
 def _slack(name: str, told: float, n: int) -> float:

@@ -1,19 +1,13 @@
 """Carry out a plan: features once per data set and source, then task after task, each written when it is done."""
 
-import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from multiprocessing import get_context
-from random import Random
 from typing import Any
 
-import torch
-
-from headstart.errors import InputError
-from headstart.records import counted
+from headstart.runner import Executor, Inline, Processes, map
+from headstart.wording import plural
 from headstart_paper import meta
 from headstart_paper.bench import Announce, Bench, Outputs, data_hash, loaded, opened, outputs_of_source
 from headstart_paper.data_sets import DataSet
@@ -21,9 +15,10 @@ from headstart_paper.measures import as_stored, measure
 from headstart_paper.networks import candidate
 from headstart_paper.outcomes import TaskOutcome, adapted_outcome, head_outcomes, network_outcome
 from headstart_paper.plan import Order, Part, Piece, Scale, make_task, pieces
-from headstart_paper.results import Results
+from headstart_paper.results import Results, refuse_other
 from headstart_paper.tasks import ClassTask
-from headstart_paper.unmixed import refuse_other
+
+Rows = list[tuple[str, dict[str, Any]]]
 
 
 def settings_of(scale: Scale) -> dict[str, Any]:
@@ -37,42 +32,45 @@ def run(
     bench: Bench,
     results: Results,
     *,
-    jobs: int = 1,
+    workers: int = 1,
     announce: Announce | None = None,
 ) -> int:
-    """Do what the results file lacks; returns how many tasks were done now.
+    """Run the tasks that the results file lacks; returns how many rows were written.
 
     A killed run loses the piece it was at: one task, or up to 16 small heads that are trained side by side (about a
-    second of training). With several jobs, one piece each.
+    second of training). With several workers, one piece each.
 
     Args:
-        jobs: Processes. One works in this process.
-        announce: Told what is under way.
+        workers: Processes; one works in this process.
+        announce: Is called with a line of text for each step.
 
     Raises:
         InputError: The results file holds rows of another model, of other data or of another meta-training under the
             same names.
-        ModelError: There is no such model, or none that can be read; said before the first task.
+        ModelError: A model does not exist or cannot be read; raised before the first task.
     """
-    if jobs < 1:
-        raise InputError(f"`jobs` must be at least 1; got {jobs}.")
     forget()
-    todo = [piece for piece in pieces(parts, order) if piece.without(results.refresh()).numbers]
+    done = results.refresh()
+    todo = [piece for piece in pieces(parts, order) if not done.issuperset(piece.keys)]
     look_at(piece.part.source for piece in todo)
     tell = announce or (lambda text: None)
     for part in dict.fromkeys(piece.part for piece in todo):
         tell(f"{part.row.name}: {part.source} on {part.data}")
-    for part in parts:  # those that are done too: their rows would pass for those of another model
+    for part in parts:  # also those that are done: their rows would pass for rows of another model
         check_same(results, part, bench)
     if todo:
-        total = sum(len(piece.numbers) for piece in todo)
-        tell(f"{counted(total, 'task')} in {counted(len(todo), 'piece')} to do")
+        tell(f"{plural(sum(len(set(piece.keys) - done) for piece in todo), 'task')} to do")
     for part in dict.fromkeys(piece.part for piece in todo if piece.part.meta):
         meta.trained(part, bench, tell)  # once, before the workers ask for it
-    return _alone(todo, bench, results, tell) if jobs == 1 else _spread(todo, bench, results, jobs, tell)
+    named = {"|".join(piece.keys): piece for piece in todo}
+    store = _Finished(results, named, tell)
+    job, key = partial(work, bench=bench), (lambda piece: "|".join(piece.keys))
+    for result in map(job, list(named.values()), on=executor_of(workers), key=key, store=store):
+        result.get()
+    return len(results.refresh() - done)
 
 
-def work(piece: Piece, bench: Bench) -> list[tuple[str, dict[str, Any]]]:
+def work(piece: Piece, bench: Bench) -> Rows:
     """The rows of a piece, by key."""
     part, scale = piece.part, bench.scale
     data, outputs = opened(part.data, bench), outputs_of_source(part.source, part.data, bench)
@@ -156,44 +154,28 @@ def check_same(results: Results, part: Part, bench: Bench) -> None:
         refuse_other(results.rows, now, results.path)
 
 
-def _alone(todo: Sequence[Piece], bench: Bench, results: Results, tell: Announce) -> int:
-    count, waiting = 0, list(todo)
-    while waiting:
-        left = waiting.pop(0).without(results.refresh())  # another process may have done it meanwhile
-        if left.numbers:
-            written = _write(work(left, bench), results, tell)
-            count += written
-            if not written:  # another process was at the same piece, and would be at the next
-                Random(os.getpid()).shuffle(waiting)
-    return count
+@dataclass(frozen=True)
+class _Finished:
+    """A results file as the store of `headstart.runner.map`: the value of a piece is its rows by key."""
+
+    results: Results
+    pieces: Mapping[str, Piece]
+    tell: Announce
+
+    def __getitem__(self, name: str) -> Rows:
+        done = self.results.refresh()
+        keys = self.pieces[name].keys
+        if not done.issuperset(keys):
+            raise KeyError(name)
+        return [(key, {}) for key in keys]
+
+    def __setitem__(self, name: str, rows: Rows) -> None:
+        for key, row in rows:
+            # compared under the lock: another process may have begun the same rows with another model meanwhile
+            self.results.append(key, row, check=partial(refuse_other, now=row, path=self.results.path))
+            self.tell(f"{key}: accuracy {row['accuracy']:.3f}, LEEP {row['scores'].get('leep', float('nan')):.3f}")
 
 
-def _spread(todo: Sequence[Piece], bench: Bench, results: Results, jobs: int, tell: Announce) -> int:
-    count, waiting = 0, iter(todo)
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    running: set[Future] = set()
-    with ProcessPoolExecutor(jobs, get_context("spawn"), set_threads, (threads,)) as pool:
-        while True:
-            while len(running) < jobs and (piece := next(waiting, None)) is not None:
-                left = piece.without(results.refresh())
-                if left.numbers:
-                    running.add(pool.submit(work, left, bench))
-            if not running:
-                return count
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                count += _write(future.result(), results, tell)
-
-
-def set_threads(count: int) -> None:
-    """For a worker process: torch's threads."""
-    torch.set_num_threads(count)
-
-
-def _write(rows: list[tuple[str, dict[str, Any]]], results: Results, tell: Announce) -> int:
-    written = 0
-    for key, row in rows:
-        # looked at under the lock: another process may have begun the same rows with another model since `check_same`
-        written += results.append(key, row, check=partial(refuse_other, now=row, path=results.path))
-        tell(f"{key}: accuracy {row['accuracy']:.3f}, LEEP {row['scores'].get('leep', float('nan')):.3f}")
-    return written
+def executor_of(workers: int) -> Executor:
+    """This process for one worker, else so many processes."""
+    return Inline() if workers == 1 else Processes(workers)

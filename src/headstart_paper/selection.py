@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 
 from headstart.evaluation import regret, weighted_kendall
-from headstart.records import MISSING, Grid
+from headstart.records import View, titled
+from headstart.wording import MISSING
 from headstart_paper.bench import Bench, data_hash, loaded, opened, outputs_of_source
 from headstart_paper.correlate import pearson
 from headstart_paper.measures import SCORES, as_stored, measure
 from headstart_paper.networks import candidate, candidates
 from headstart_paper.outcomes import head_outcomes
 from headstart_paper.plan import Scale
-from headstart_paper.results import KEY, Results, Stored
+from headstart_paper.results import KEY, SELECTION, Results, Stored, asked_of, refuse_other
 from headstart_paper.run import forget
 from headstart_paper.tasks import ClassTask
-from headstart_paper.unmixed import KIND, asked_of, refuse_other
 
 PUBLISHED = "source_accuracy"  # on ImageNet: a score that reads no target
 
@@ -71,17 +71,17 @@ def choose(
 
 def key_of(data: str, model: str) -> str:
     """The name of a pair's row in the results file."""
-    return f"{KIND}/{data}/{candidate(model).name}"
+    return f"{SELECTION}/{data}/{candidate(model).name}"
 
 
 def _check_same(results: Results, data: Sequence[str], models: Sequence[str], bench: Bench) -> None:
     """Rows that are done, or that others stand beside, would pass for those of another model or of other data."""
-    rows = [row for row in results.rows if row.get("kind") == KIND]
+    rows = [row for row in results.rows if row.get("kind") == SELECTION]
     if not rows:
         return
     hashes = {name: data_hash(name, bench) for name in data}
     for model in models:
-        about = {"kind": KIND, "model": candidate(model).name, "fingerprint": loaded(model).fingerprint[:16]}
+        about = {"kind": SELECTION, "model": candidate(model).name, "fingerprint": loaded(model).fingerprint[:16]}
         for name, found in hashes.items():
             refuse_other(rows, about | {KEY: key_of(name, model), "data_hash": found}, results.path)
 
@@ -93,7 +93,7 @@ def choices(stored: Stored) -> list[Choice]:
     """
     by_asked: dict[str, list[Mapping[str, Any]]] = {}
     for row in stored.rows:
-        if row.get("kind") == KIND:
+        if row.get("kind") == SELECTION:
             by_asked.setdefault(asked_of(row), []).append(row)
     titles = [rows[0]["data"] for rows in by_asked.values()]
     found = []
@@ -122,17 +122,17 @@ def static(found: Sequence[Choice]) -> list[np.ndarray]:
     return lists
 
 
-def selection_grids(found: Sequence[Choice]) -> list[Grid]:
+def selection_tables(found: Sequence[Choice]) -> View:
     """The scores on all candidates, and where only some have a published accuracy, all scores on just those too."""
-    grids = [selection_grid(found)]
+    view = list(selection_table(found))
     known = [np.isfinite(choice.scores.get(PUBLISHED, np.full(len(choice.names), np.nan))) for choice in found]
     if any(there.any() and not there.all() for there in known):
         some = [_only(choice, there) for choice, there in zip(found, known, strict=True) if there.any()]
-        grids.append(selection_grid(some, ", candidates with a published ImageNet accuracy"))
-    return grids
+        view += selection_table(some, ", candidates with a published ImageNet accuracy")
+    return view
 
 
-def selection_grid(found: Sequence[Choice], among: str = "") -> Grid:
+def selection_table(found: Sequence[Choice], among: str = "") -> View:
     """Weighted tau, Pearson and regret of each score, averaged over the targets.
 
     Args:
@@ -154,7 +154,7 @@ def selection_grid(found: Sequence[Choice], among: str = "") -> Grid:
     )
     title = f"Choice among sources (5.7), mean over the targets{among}"
     header = ("score", "targets", "candidates", "tau", "Pearson", "regret")
-    return Grid(title, header, tuple(_cells(name, each) for name, each in by_tau), notes, text_columns=1)
+    return titled(title, header, tuple(_cells(name, each) for name, each in by_tau), notes, words=1)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def _row(name: str, model: str, bench: Bench) -> dict[str, Any]:
     if source.card.imagenet_top1 is not None:
         scores[PUBLISHED] = source.card.imagenet_top1
     return {
-        "kind": KIND,
+        "kind": SELECTION,
         "model": source.name,
         "fingerprint": outputs.fingerprint[:16],
         "data": data.title,

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import InputError, did_you_mean
-from headstart.records import MISSING, Grid, counted
+from headstart.records import View, titled
+from headstart.wording import MISSING, plural
 from headstart_paper import paper
 from headstart_paper.correlate import Coefficient, ceiling, pearson, relative_to_chance
 from headstart_paper.plan import Scale
-from headstart_paper.results import Stored
-from headstart_paper.unmixed import check_unmixed
+from headstart_paper.results import Stored, check_unmixed
 
 PAPER_SCORES = {"leep": "LEEP", "nce": "NCE", "h_score": "H"}
 BEYOND_SCORES = {
@@ -94,9 +94,9 @@ def scale_of(stored: Stored) -> Scale:
     return Scale(**{name: value for name, value in stored.settings.items() if name in names})
 
 
-def main_grid(
+def main_table(
     found: Sequence[Line], published: Published = paper.PUBLISHED, wanted: Sequence[paper.TableRow] | None = None
-) -> Grid:
+) -> View:
     """The paper's columns: Pearson (p) of LEEP, NCE and H-score, obtained and published.
 
     Args:
@@ -120,12 +120,12 @@ def main_grid(
         notes.append(paper.NOT_AT_HAND)
     if any(not line.row.in_paper for line in found):
         notes.append("rows marked * are not in the paper")
-    return Grid(
+    return titled(
         "Table 1: Pearson correlation of score and outcome",
         (*header, *(f"{title} publ." for title in PAPER_SCORES.values())),
         tuple(cells),
         tuple(notes),
-        text_columns=5,
+        words=5,
     )
 
 
@@ -134,7 +134,7 @@ NOTE_P = (
 )
 
 
-def beyond_grid(found: Sequence[Line]) -> Grid:
+def beyond_table(found: Sequence[Line]) -> View:
     """Other scores and baselines on the same tasks, and the reliability ceiling of the outcome."""
     cells = []
     for line in found:
@@ -160,10 +160,10 @@ def beyond_grid(found: Sequence[Line]) -> Grid:
         "a dash: fewer than four tasks, a score that does not vary over them (H-score is C - 1 where there are no more "
         "examples than features), or one that the rows lack (`--rescore` adds it)",
     )
-    return Grid("Beyond the paper: Pearson of other scores and baselines", header, tuple(cells), notes, text_columns=1)
+    return titled("Beyond the paper: Pearson of other scores and baselines", header, tuple(cells), notes, words=1)
 
 
-def confound_grid(found: Sequence[Line]) -> Grid | None:
+def confound_table(found: Sequence[Line]) -> View:
     """Partial coefficients given the number of classes, and coefficients with the accuracy relative to chance."""
     cells = []
     for line in found:
@@ -172,13 +172,13 @@ def confound_grid(found: Sequence[Line]) -> Grid | None:
         cells.append((_short(line), "given C", *(_plain(line.partial.get(name)) for name in CONFOUNDED)))
         cells.append((_short(line), "over chance", *(_plain(line.chance.get(name)) for name in CONFOUNDED)))
     if not cells:
-        return None
+        return []
     header = ("row", "coefficient", *((PAPER_SCORES | BEYOND_SCORES)[name] for name in CONFOUNDED))
     notes = (
         "given C: partial Pearson, the logarithm of the number of classes held fixed",
         "over chance: Pearson with (accuracy - 1/C) / (1 - 1/C)",
     )
-    return Grid("The number of classes as a confound", header, tuple(cells), notes, text_columns=2)
+    return titled("The number of classes as a confound", header, tuple(cells), notes, words=2)
 
 
 def read_published(path: Path) -> Published:
@@ -253,11 +253,11 @@ def differences(rows: Sequence[Mapping[str, Any]], scale: Scale, setting: str) -
     Args:
         setting: Whose settings of the scale they followed: that of their row, or "convergence".
     """
-    said = [f"{counted(len(rows), 'task')} for {paper.TASKS}"] if len(rows) < paper.TASKS else []
+    said = [f"{plural(len(rows), 'task')} for {paper.TASKS}"] if len(rows) < paper.TASKS else []
     said += scale.differences(rows[0]["method"], setting)
     if "meta" in rows[0]:
         data, episodes = rows[0]["meta"]["data"], rows[0]["meta"]["episodes"]
-        said.append(f"adaptation networks trained on {counted(episodes, 'episode')} of {', '.join(data)}")
+        said.append(f"adaptation networks trained on {plural(episodes, 'episode')} of {', '.join(data)}")
     return said
 
 

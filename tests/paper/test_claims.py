@@ -1,7 +1,9 @@
 """The abstract's claims beside obtained rows."""
 
+from tests.paper.conftest import cells
+
 from headstart_paper import paper
-from headstart_paper.claims import claims_grid
+from headstart_paper.claims import claims_table
 from headstart_paper.correlate import Coefficient
 from headstart_paper.table import Line
 
@@ -14,7 +16,7 @@ def line(name: str, leep: float, nce: float, h: float | None, *, low: float = 0.
 
 
 def test_each_claim_is_counted_over_the_rows_with_tasks_enough() -> None:
-    grid = claims_grid(
+    grid = claims_table(
         [
             line("cifar100/imagenet/large/head", 0.9, 0.8, 0.6),
             line("cifar100/imagenet/small/head", 0.52, 0.3, 0.4),  # +30 % over the better
@@ -25,18 +27,18 @@ def test_each_claim_is_counted_over_the_rows_with_tasks_enough() -> None:
             line(paper.BEYOND[0].name, -0.5, 0.9, 0.9),  # not in the paper
         ]
     )
-    assert grid is not None
-    assert [cells[2] for cells in grid.cells] == [
+    assert grid
+    assert [row[2] for row in cells(grid)] == [
         "in 4 of 5 lines",
         "in 3 of 4 lines",
         "in 4 of 5 lines",
         "up to +30 % (net on data, small, head)",
     ]
-    assert grid.cells[3][1] == "up to +30 %"
+    assert cells(grid)[3][1] == "up to +30 %"
 
 
 def test_coefficients_below_zero_have_no_ratio_and_few_tasks_no_grid() -> None:
-    grid = claims_grid([line("cifar100/imagenet/large/head", 0.9, -0.2, -0.3)])
-    assert grid is not None
-    assert [cells[2] for cells in grid.cells] == ["in 1 of 1 line", "-", "in 1 of 1 line", "-"]
-    assert claims_grid([line("cifar100/imagenet/large/head", 0.9, 0.8, 0.7, tasks=19)]) is None
+    grid = claims_table([line("cifar100/imagenet/large/head", 0.9, -0.2, -0.3)])
+    assert grid
+    assert [row[2] for row in cells(grid)] == ["in 1 of 1 line", "-", "in 1 of 1 line", "-"]
+    assert claims_table([line("cifar100/imagenet/large/head", 0.9, 0.8, 0.7, tasks=19)]) == []

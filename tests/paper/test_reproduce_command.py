@@ -56,7 +56,7 @@ def test_processes_give_the_same_numbers_as_one(run: Run, network: Path, tmp_pat
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     rows = "fashion-mnist/cifar10/large/head"
     assert run("reproduce", "table1", *options(network, one, rows, 2)).exit_code == 0
-    assert run("reproduce", "table1", *options(network, two, rows, 2), "--jobs", 2).exit_code == 0
+    assert run("reproduce", "table1", *options(network, two, rows, 2), "--workers", 2).exit_code == 0
     of_one = {row["key"]: (row["accuracy"], row["scores"]["leep"]) for row in read_results(one).rows}
     of_two = {row["key"]: (row["accuracy"], row["scores"]["leep"]) for row in read_results(two).rows}
     assert len(of_one) == 2
@@ -116,7 +116,7 @@ def test_rescoring_in_processes_and_of_curves_and_choices(run: Run, network: Pat
     full = read_results(out).rows
     assert len(full) == 2  # fine-tuned, and from scratch
     without(out, "leep_gaussian")
-    done = run("reproduce", "figure9", *given, "--figures", tmp_path, "--rescore", "--jobs", 2)
+    done = run("reproduce", "figure9", *given, "--figures", tmp_path, "--rescore", "--workers", 2)
     assert "2 of 2 rows in" in done.stderr
     assert read_results(out).rows == full
 
@@ -340,7 +340,7 @@ def test_bad_words_get_a_plain_sentence(run: Run, arguments: list[str], words: s
 USED_BY_A_RUN = [
     *(["--tasks", "3"], ["--epochs", "3"], ["--pool", "3"], ["--each", "3"], ["--test-each", "3"], ["--seed", "0"]),
     *(["--seeds", "1"], ["--seeded", "3"], ["--models", "m"], ["--data", "mnist=m"], ["--stand-in", "cifar100=mnist"]),
-    *(["--root", "data"], ["--cache", "c"], ["--device", "cpu"], ["--jobs", "2"]),
+    *(["--root", "data"], ["--cache", "c"], ["--device", "cpu"], ["--workers", "2"]),
     *(["--meta-data", "mnist"], ["--episodes", "9"]),
 ]
 
@@ -357,8 +357,8 @@ def test_an_option_of_a_run_is_refused_where_nothing_is_run(run: Run, tmp_path: 
     [
         (["figure5", "--rows", "x", "--tasks", "9"], "figure5 has no use for `--tasks` and `--rows`: it has every"),
         (["figure5", "--seeds", "2", "--seeded", "3", "--each", "1"], "no use for `--each`, `--seeds` and `--seeded`"),
-        (["figure5", "--paper-only", "--jobs", "2"], "no use for `--paper-only` and `--jobs`"),
-        (["figure5", "--rescore", "--each", "2", "--jobs", "2"], "no use for `--each`: "),
+        (["figure5", "--paper-only", "--workers", "2"], "no use for `--paper-only` and `--workers`"),
+        (["figure5", "--rescore", "--each", "2", "--workers", "2"], "no use for `--each`: "),
         (["figure5", "--show", "--rows", "*"], "figure5 with `--show` has no use for `--rows`: it draws all its rows"),
         (["figure6", "--show", "--paper-only"], "figure6 with `--show` has no use for `--paper-only`"),
         (["table1", "--show", "--rows", "nothing"], "fits no row of table1"),

@@ -1,4 +1,4 @@
-"""Work shared by processes: what another did meanwhile is left out, and two of them do not stay at the same piece."""
+"""A run's rows in a file that several processes may share."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,43 +8,26 @@ import pytest
 
 from headstart.errors import InputError
 from headstart_paper import paper, run
-from headstart_paper.plan import Order, Part, Piece, pieces
+from headstart_paper.plan import Order, Part, pieces
 from headstart_paper.results import Results
 
-ROW = next(row for row in paper.ROWS if row.name == "fashion-mnist/cifar10/small/fine-tune")
+ROW = next(row for row in paper.ROWS if row.name == "fashion-mnist/cifar10/small/head")
+SILENT = lambda text: None  # noqa: E731
 
 
-def finished(piece: Piece) -> list[tuple[str, dict[str, Any]]]:
-    return [(key, {"accuracy": 0.5, "scores": {}}) for key in piece.keys]
+def finished(results: Results) -> run._Finished:
+    return run._Finished(results, {"first": pieces([Part(ROW, "m", "d")], Order(tasks=2))[0]}, SILENT)
 
 
-def test_a_process_that_comes_second_with_a_piece_goes_another_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_piece_is_finished_when_all_its_rows_are_there_also_those_of_another_process(tmp_path: Path) -> None:
     mine, other = Results(tmp_path / "r.jsonl", {}), Results(tmp_path / "r.jsonl", {})
-    todo = pieces([Part(ROW, "m", "d")], Order(tasks=40))
-    order = []
-
-    def work(piece: Piece, bench: Any) -> list[tuple[str, dict[str, Any]]]:
-        order.append(piece.numbers[0])
-        if len(order) == 1:  # another process, one step ahead, has just finished the same piece
-            for key, row in finished(piece):
-                other.append(key, row)
-        return finished(piece)
-
-    monkeypatch.setattr(run, "work", work)
-    assert run._alone(todo, None, mine, lambda text: None) == 39  # type: ignore[arg-type]
-    assert order[0] == 0
-    assert sorted(order) == list(range(40))
-    assert order[1:] != list(range(1, 40))
-
-
-def test_alone_the_first_tasks_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    results = Results(tmp_path / "r.jsonl", {})
-    monkeypatch.setattr(run, "work", lambda piece, bench: finished(piece))
-    todo = pieces([Part(ROW, "m", "d")], Order(tasks=5))
-    assert run._alone(todo, None, results, lambda text: None) == 5  # type: ignore[arg-type]
-    assert [row["key"].split("/")[-2] for row in results.rows] == list("01234")
+    store = finished(mine)
+    first, second = store.pieces["first"].keys
+    other.append(first, made_with("a"))
+    with pytest.raises(KeyError):
+        store["first"]
+    other.append(second, made_with("a"))
+    assert [key for key, _ in store["first"]] == [first, second]
 
 
 def made_with(fingerprint: str, data_hash: str = "d") -> dict[str, Any]:
@@ -55,17 +38,16 @@ def made_with(fingerprint: str, data_hash: str = "d") -> dict[str, Any]:
 @pytest.mark.parametrize(("second", "words"), [(made_with("b"), "another model"), (made_with("a", "e"), "other data")])
 def test_two_processes_with_two_models_never_mix_their_rows(tmp_path: Path, second: dict[str, Any], words: str) -> None:
     mine, other = Results(tmp_path / "r.jsonl", {}), Results(tmp_path / "r.jsonl", {})
-    run._write([("one", made_with("a"))], mine, lambda text: None)
+    finished(mine)["x"] = [("one", made_with("a"))]
     before = mine.path.read_bytes()
     with pytest.raises(InputError, match=rf"holds rows of {ROW.name} made with {words} \(net on Fashion-MNIST\). Res"):
-        run._write([("two", second)], other, lambda text: None)
+        finished(other)["x"] = [("two", second)]
     assert mine.path.read_bytes() == before
-    assert run._write([("three", made_with("a"))], other, lambda text: None) == 1
+    finished(other)["x"] = [("three", made_with("a"))]
+    assert mine.refresh() == {"one", "three"}
 
 
-def test_every_row_of_a_name_is_compared_with_the_model_at_hand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_row_of_a_name_is_compared_with_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = Results(tmp_path / "r.jsonl", {})
     for key, fingerprint in (("one", "a"), ("two", "b")):  # as a version mixed them that looked at the first row alone
         results.append(key, made_with(fingerprint))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from safetensors.torch import save_file
+from tests.paper.conftest import cells, notes
 
 from headstart.errors import InputError, ModelError
 from headstart_paper import reproduce, selection
@@ -13,7 +14,7 @@ from headstart_paper.cifar_resnet import CifarResNet
 from headstart_paper.figures import draw, find_figure
 from headstart_paper.reproduce import Request, selection_request
 from headstart_paper.results import Results, Stored
-from headstart_paper.selection import choices, choose, selection_grid, selection_grids, static
+from headstart_paper.selection import choices, choose, selection_table, selection_tables, static
 
 
 def pair(asked: str, model: str, accuracy: float = 0.5, title: str | None = None, **more: Any) -> dict[str, Any]:
@@ -146,7 +147,7 @@ def test_regret_of_candidates_that_tie_is_the_mean_over_them() -> None:
     rows = [pair("A", f"m{n}", 0.1 * n, scores={"leep": float(n == 0)}) for n in range(4)]
     tied = [row | {"scores": {"leep": float(n > 0)}} for n, row in enumerate(rows)]
     (alone,), (among,) = (
-        [row for row in selection_grid(choices(stored(*x))).cells if row[0] == "leep"] for x in (rows, tied)
+        [row for row in cells(selection_table(choices(stored(*x)))) if row[0] == "leep"] for x in (rows, tied)
     )
     assert (alone[-1], among[-1]) == ("0.3000", "0.1000")
 
@@ -158,19 +159,20 @@ def test_all_scores_are_shown_on_the_candidates_that_have_a_published_accuracy_t
             known = {"source_accuracy": n / 10} if n < 3 else {}
             rows.append(pair(data, f"m{n}", outcome, scores={"leep": -outcome, **known}))
     rows.append(pair("B", "m4", 0.1, scores={"leep": -2.0}))
-    everyone, some = selection_grids(choices(stored(*rows)))
-    assert some.title == f"{everyone.title}, candidates with a published ImageNet accuracy"
-    counts = {row[0]: row[1:3] for row in everyone.cells}
+    both = selection_tables(choices(stored(*rows)))
+    everyone, some = both[:3], both[3:]
+    assert some[0].title == f"{everyone[0].title}, candidates with a published ImageNet accuracy"
+    counts = {row[0]: row[1:3] for row in cells(everyone)}
     assert counts.pop("random") == counts.pop("leep") == ("2", "4 to 5")
     assert counts == {"source_accuracy": ("2", "3"), "static list": ("1", "4")}
-    assert {row[2] for row in some.cells} == {"3"}
-    assert {row[0]: row[1] for row in some.cells} == {
+    assert {row[2] for row in cells(some)} == {"3"}
+    assert {row[0]: row[1] for row in cells(some)} == {
         "leep": "2",
         "source_accuracy": "2",
         "static list": "2",
         "random": "2",
     }
-    assert {row[0]: row[-1] for row in some.cells}["leep"] == "0.2000"
-    assert some.notes[-2:] == ("A: 3 candidates, 9 training images", "B: 3 candidates, 9 training images")
-    assert len(selection_grids(choices(stored(*rows[:3])))) == 1
-    assert len(selection_grids(choices(stored(rows[3])))) == 1
+    assert {row[0]: row[-1] for row in cells(some)}["leep"] == "0.2000"
+    assert notes(some)[-2:] == ("A: 3 candidates, 9 training images", "B: 3 candidates, 9 training images")
+    assert len(selection_tables(choices(stored(*rows[:3])))) == 3
+    assert len(selection_tables(choices(stored(rows[3])))) == 3

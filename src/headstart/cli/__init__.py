@@ -7,9 +7,8 @@ import typer
 import headstart
 from headstart.cli._added import WithAdded
 from headstart.cli._given import refuse_given
-from headstart.cli._grids import present
 from headstart.cli._guard import guarded
-from headstart.cli._output import check_places, on_stdout
+from headstart.cli._output import check_places, on_stdout, present
 from headstart.cli._variadic import VariadicCommand
 from headstart.cli.benchmark import benchmark
 from headstart.cli.evaluate import evaluate

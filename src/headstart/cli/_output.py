@@ -12,7 +12,7 @@ from rich.console import Console
 
 from headstart.cli._show import show
 from headstart.errors import InputError
-from headstart.records import Ranking, check_destination, text, write_atomically
+from headstart.records import Ranking, View, as_markdown, check_destination, text, write_atomically
 from headstart.records.table import Prose
 
 STDOUT = "-"
@@ -92,3 +92,12 @@ def write(place: str | Path | None, text: str) -> None:
         sys.stdout.write(text)
     elif place:
         write_atomically(Path(place), text.encode())
+
+
+def present(view: View, markdown: Path | None = None, *, errors: bool = False) -> None:
+    """Print tables and notes, on the error stream if wanted, and write them to `markdown`."""
+    show(view, errors=errors)
+    if markdown is not None:
+        write(markdown, as_markdown(view) + "\n")
+        if not on_stdout(markdown):
+            print(f"Wrote {markdown}", file=sys.stderr if errors else sys.stdout)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli._output import check_places, on_stdout, write
+from headstart.cli._output import check_places, on_stdout, present, write
+from headstart.records import as_markdown
 
 
 def benchmark(
@@ -35,13 +36,11 @@ def benchmark(
 
     The outcomes of the transfers come with headstart, so this takes seconds.
     """
-    from headstart.cli._grids import present
     from headstart.evaluation.benchmark import benchmark as compare
-    from headstart.evaluation.benchmark.page import standing_grids
-    from headstart.records import page
+    from headstart.evaluation.benchmark.page import standing_tables
 
     check_places(json=json, markdown=markdown)
     standings = compare(score, results=results, weights=weights, level=level)  # type: ignore[arg-type]
-    present(standing_grids(standings), errors=on_stdout(json, markdown))
-    write(markdown, page(standing_grids(standings, whole=True)))
+    present(standing_tables(standings), errors=on_stdout(json, markdown))
+    write(markdown, as_markdown(standing_tables(standings, whole=True)) + "\n")
     write(json, standings.to_json() + "\n")

@@ -7,7 +7,6 @@ from it alone.
 from headstart.records.extraction import Extraction
 from headstart.records.facts import Kind, ModelCard, Provenance, TargetSummary
 from headstart.records.files import check_destination, finite_or_none, write_atomically, writing
-from headstart.records.grid import MISSING, Grid, counted, page
 from headstart.records.outcome import (
     Bound,
     Comparison,
@@ -20,9 +19,9 @@ from headstart.records.outcome import (
 )
 from headstart.records.ranking import Failure, HeadView, RankedSource, Ranking, ScoreRow
 from headstart.records.search import Ending, Method, Round, Search
+from headstart.records.table import Prose, Table, View, as_markdown, as_text, titled
 
 __all__ = [
-    "MISSING",
     "Bound",
     "Comparison",
     "Convergence",
@@ -30,7 +29,6 @@ __all__ = [
     "Ending",
     "Extraction",
     "Failure",
-    "Grid",
     "HeadView",
     "Kind",
     "Method",
@@ -38,18 +36,22 @@ __all__ = [
     "Outcome",
     "PlanRow",
     "Predictions",
+    "Prose",
     "Provenance",
     "RankedSource",
     "Ranking",
     "Round",
     "ScoreRow",
     "Search",
+    "Table",
     "TargetSummary",
     "Verdict",
+    "View",
+    "as_markdown",
+    "as_text",
     "check_destination",
-    "counted",
     "finite_or_none",
-    "page",
+    "titled",
     "write_atomically",
     "writing",
 ]

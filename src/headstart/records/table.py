@@ -214,6 +214,25 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, words: int = 
     return Table(tuple(columns), lead=words if lead is None else lead)
 
 
+def titled(
+    title: str, header: Sequence[str], rows: Iterable[Sequence[str]], notes: Iterable[str] = (), *, words: int = 1
+) -> list[Table | Prose]:
+    """A table with its title above and its notes below.
+
+    Example:
+        >>> print(as_markdown(titled("Sizes", ["model", "size"], [["a", "1"]], ["size: in megabytes"])))
+        **Sizes**
+        <BLANKLINE>
+        | model | size |
+        | --- | ---: |
+        | a | 1 |
+        <BLANKLINE>
+        - size: in megabytes
+    """
+    said = tuple(notes)
+    return [Prose(title=title), table(header, rows, words=words), *([Prose(said)] if said else [])]
+
+
 def as_lines(view: View, width: int = 100) -> Iterator[Line]:
     """The lines of a view in a terminal of that width, each with its tone; an empty line between its parts."""
     blocks = [block for part in view for block in (part.parts(width) if isinstance(part, Table) else [part])]

@@ -1,12 +1,10 @@
 """`headstart reproduce benchmark`: pictures, sources, outcomes and scores, each kept as soon as it is there."""
 
 import dataclasses
-import multiprocessing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 
 from headstart.errors import InputError
 from headstart.evaluation.benchmark import Scored, Stored, write_stored
+from headstart.runner import Inline, Processes, map
 from headstart_paper.benchmark import jobs, networks
 from headstart_paper.benchmark.collect import collect, picture_file
 from headstart_paper.benchmark.recipes import Plan
@@ -29,7 +28,7 @@ def build(
     out: str | Path,
     *,
     places: Mapping[str, str] | None = None,
-    processes: int = 1,
+    workers: int = 1,
     progress: Say | None = None,
     plan: Plan = SHIPPED,
 ) -> Stored:
@@ -41,7 +40,7 @@ def build(
     Args:
         out: Folder for the results (`results.json`, `arrays.npz`) and for everything on the way to them.
         places: Where the data sets lie, by name; see `headstart_paper.data_sets`.
-        processes: How many worker processes; each uses one core.
+        workers: Processes; each uses one core.
         progress: Called before a data set is read, and after every step.
         plan: What to build.
 
@@ -60,13 +59,12 @@ def build(
         collect(data, places or {}, folder / "pictures")
     stages = list(_stages(plan, folder))
     total = sum(len(stage) for stage in stages)
-    with _workers(processes) as carry_out:
-        for stage in stages:
-            waiting = {key: stage[key] for key in results.pending(stage)}
-            for key, row in carry_out(waiting):
-                results.append(key, row)
-                if progress is not None:
-                    progress(len(results.done), total, key)
+    on = Inline() if workers == 1 else Processes(workers, threads=1)  # small networks gain nothing from more threads
+    for stage in stages:
+        for result in map(_done, list(stage.items()), on=on, key=itemgetter(0), store=results):
+            result.get()
+            if progress is not None and not result.stored:
+                progress(len(results.done), total, result.item[0])
     stored = assemble({row["key"]: row for row in results.rows}, plan)
     write_stored(stored, _arrays(plan, folder), folder)
     return stored
@@ -139,21 +137,9 @@ def _tuned_key(target: str, source: str, seed: int) -> str:
     return f"fine-tune {target} | {source} | {seed}"
 
 
-@contextmanager
-def _workers(processes: int) -> Iterator[Callable[[Mapping[str, Job]], Iterator[tuple[str, Row]]]]:
-    """What carries out jobs and gives each row as it comes: here one by one, or in worker processes."""
-    if processes == 1:
-        yield lambda waiting: ((key, job()) for key, job in waiting.items())
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=jobs.one_thread) as pool:
-
-        def spread(waiting: Mapping[str, Job]) -> Iterator[tuple[str, Row]]:
-            coming = {pool.submit(job): key for key, job in waiting.items()}
-            for done in as_completed(coming):
-                yield coming[done], done.result()
-
-        yield spread
+def _done(item: tuple[str, Job]) -> Row:
+    """For the runner: an item is a key and the job that makes its row."""
+    return item[1]()
 
 
 def _arrays(plan: Plan, folder: Path) -> dict[str, np.ndarray]:

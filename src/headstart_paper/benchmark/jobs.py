@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors.torch import load, save
 
 from headstart.evaluation.benchmark import Pair, quantised
@@ -134,11 +133,6 @@ def source_network(name: str, folder: Path) -> TinyResNet:
     network = TinyResNet(networks.WIDTHS, len(state["classifier.bias"]))
     network.load_state_dict(state, strict=True)
     return network.eval()
-
-
-def one_thread() -> None:
-    """For worker processes: small networks gain nothing from several threads."""
-    torch.set_num_threads(1)
 
 
 def _pictures(recipe: Recipe, folder: Path, part: str, seed: int) -> Labelled:

@@ -1,43 +1,41 @@
 """The standings of scores as tables: the columns that fit a terminal, or all of them for a page."""
 
-from dataclasses import replace
-
 from headstart.evaluation import Correlation
 from headstart.evaluation.benchmark.standing import Standing, Standings
-from headstart.records.grid import MISSING, Grid
+from headstart.records import Prose, Table, titled
+from headstart.wording import MISSING
 
 WHOSE = {"both": "score and outcome, averaged", "score": "the score", "outcome": "the outcome"}
 
 
-def standing_grids(standings: Standings, *, whole: bool = False) -> list[Grid]:
-    """A table for each kind of outcome.
+def standing_tables(standings: Standings, *, whole: bool = False) -> list[Table | Prose]:
+    """A table for each kind of outcome, and notes on them all.
 
     Args:
         whole: With the columns that a narrow terminal has no room for: the kind of row, and Kendall's tau.
     """
-    grids = [_grid(outcome, standings, whole) for outcome in dict.fromkeys(row.outcome for row in standings.rows)]
     notes = (
-        "the sources are one architecture and differ in training data",
+        "the sources share one architecture and differ in training data",
         f"weighted tau: hyperbolic weights by the ranks of {WHOSE[standings.weights]}",
         "regret: points of accuracy lost by taking a score's first choice, drawn where it ties sources",
         "top-1: share of targets whose best source a score puts first",
-        f"in brackets: {standings.level:.0%} intervals from drawing the targets anew",
+        f"in brackets: {standings.level:.0%} intervals from resampling the targets",
         *(f"{name} left out: {why}" for name, why in standings.left_out.items()),
     )
-    return [*grids[:-1], replace(grids[-1], notes=notes)]
+    outcomes = dict.fromkeys(row.outcome for row in standings.rows)
+    return [part for outcome in outcomes for part in _table(outcome, standings, whole)] + [Prose(notes)]
 
 
-def _grid(outcome: str, standings: Standings, whole: bool) -> Grid:
-    rows = standings.of(outcome)
+def _table(outcome: str, standings: Standings, whole: bool) -> list[Table | Prose]:
     header = ("score", "kind", "weighted tau", "Kendall", "regret", "top-1")
-    cells = [(row.score, row.kind, *_numbers(row)) for row in rows]
+    cells = [(row.score, row.kind, *_numbers(row)) for row in standings.of(outcome)]
     kept = range(6) if whole else (0, 2, 4, 5)
     size = f"{len(standings.sources)} sources on {len(standings.targets)} targets"
-    return Grid(
+    return titled(
         f"Outcome: {outcome} ({size}, {standings.created})",
-        tuple(header[i] for i in kept),
-        tuple(tuple(row[i] for i in kept) for row in cells),
-        text_columns=2 if whole else 1,
+        [header[i] for i in kept],
+        [[row[i] for i in kept] for row in cells],
+        words=2 if whole else 1,
     )
 
 
