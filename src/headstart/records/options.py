@@ -22,7 +22,7 @@ class Option:
     """One option, as its dataclass states it."""
 
     name: str
-    type: type  # bool, int, float or str
+    type: type  # bool, int, float or str: what it is on the command line
     default: Any
     help: str
     low: float | None = None  # the smallest value
@@ -33,6 +33,7 @@ class Option:
     choices: tuple[str, ...] = ()
     usual: float | str | None = None  # what None stands for
     needs: Mapping[str, tuple[object, ...]] = field(default_factory=dict)  # it has no effect with other values of these
+    also: tuple[Any, ...] = ()  # further types that a value may have in Python
 
     @property
     def flag(self) -> str:
@@ -72,6 +73,8 @@ class Option:
                 raise InputError(
                     f"`{self.name}` must be {self.expected}; got {value!r}.{did_you_mean(str(value), self.choices)}"
                 )
+            return
+        if isinstance(value, self.also):
             return
         if not _is_a(value, self.type):
             raise InputError(f"`{self.name}` must be {self.expected}; got {value!r} ({type(value).__name__}).")
@@ -174,7 +177,8 @@ def _option(one: "Field[Any]", hint: Any) -> Option:
     kinds = [kind for kind in get_args(hint) if kind is not NoneType] or [hint]
     kind = hint if get_origin(hint) is Literal else kinds[0]
     choices = get_args(kind) if get_origin(kind) is Literal else ()
-    return Option(one.name, str if choices else kind, one.default, choices=choices, **one.metadata[KEY])
+    also = () if choices else tuple(kinds[1:])
+    return Option(one.name, str if choices else kind, one.default, choices=choices, also=also, **one.metadata[KEY])
 
 
 def _is_a(value: object, kind: type) -> bool:

@@ -27,6 +27,7 @@ class CurvePoint:
     valid_loss: float | None  # None: there is no validation part
     valid_quality: float | None  # accuracy; R2 for regression; share of right labels for multi-label
     trained: int  # numbers that trained in this epoch
+    parts: dict[str, float] = field(default_factory=dict)  # means of the other parts of the loss, by name
 
 
 @dataclass(frozen=True)

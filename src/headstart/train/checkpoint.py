@@ -22,8 +22,8 @@ class TrainingState:
     epoch: int = 0  # counted from 0; the one that is under way or comes next
     batch: int = 0  # batches of it that are done
     step: int = 0
-    loss_sum: float = 0.0
-    loss_count: int = 0
+    sums: dict[str, float] = field(default_factory=dict)  # of the loss and its parts, over the epoch's examples
+    count: int = 0  # of those examples
     seconds: float = 0.0
     chunks: int = 1  # pieces a batch is cut into, raised when memory runs out
     best_epoch: int | None = None

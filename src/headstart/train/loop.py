@@ -1,16 +1,19 @@
 """ONE training loop: seeded, early-stopping, and resumable to the same final numbers from a kill at any step.
 
-Nothing random has a state that would have to be saved: the order of an epoch follows from (seed, epoch), dropout and
-mixup from (seed, step), the rate from the step. A checkpoint therefore holds tensors and counters only. Sums depend on
-the device and the number of threads in their last digits: a training that goes on with others says so in its notes.
+What is minimised is an objective's matter, on batches of one or several streams. Nothing random has a state that would
+have to be saved: the order of an epoch follows from (seed, epoch), that of another stream from (seed, name, step),
+dropout and what an objective draws from (seed, step), the rate from the step. A checkpoint therefore holds tensors and
+counters only. Sums depend on the device and the number of threads in their last digits: a training that goes on with
+others says so in its notes.
 """
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -20,7 +23,7 @@ from headstart.errors import InputError, TrainingError
 from headstart.records import CurvePoint
 from headstart.runner.progress import Event, Progress, silent
 from headstart.tasks import task_of
-from headstart.train.batches import Batch, Batches, epoch_order, take, to_device
+from headstart.train.batches import Batches, epoch_order
 from headstart.train.checkpoint import (
     TrainingState,
     optimizer_tensors,
@@ -29,6 +32,7 @@ from headstart.train.checkpoint import (
     write_checkpoint,
 )
 from headstart.train.groups import Group, has_batch_statistics, set_trainable
+from headstart.train.objectives import LABELLED, Drawn, Objective, Step, regularised, usual
 from headstart.train.outputs import out_of_memory, outputs_of
 from headstart.train.schedule import multiplier
 from headstart.train.training import Training, precision_on
@@ -55,6 +59,8 @@ def fit(
     training: Training,
     *,
     task: str = "classification",
+    objective: Objective | None = None,
+    streams: Mapping[str, Batches] | None = None,
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     identity: str = "",
@@ -65,6 +71,9 @@ def fit(
 
     Args:
         groups: Every live parameter, in exactly one of them; see `Group`.
+        train: The labelled stream; an epoch is one pass over it.
+        objective: What is minimised; by default the task's loss, with the training's label smoothing and mixup.
+        streams: Further data for the objective, by name; each step draws one batch of each, round after round.
         valid: Where given, the epoch with the best quality on it wins (ties: the lower loss).
         checkpoint: File that keeps the state; an unfinished training found there goes on.
         identity: Hash of everything that decides the numbers; another one in the checkpoint is an error.
@@ -76,9 +85,12 @@ def fit(
     """
     if len(train.labels) == 0 or not any(group.rate > 0 for group in groups):
         raise InputError("there is nothing to train: no examples, or every group has rate 0.")
+    chosen = regularised(objective or usual(training, task), training, groups)
+    chosen.begin(network.to(device))
     devices = [device] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         loop = _Loop(network, groups, train, valid, training, task, torch.device(device))
+        loop.objective, loop.streams = chosen, streams or {}
         loop.checkpoint, loop.identity, loop.checkpoint_seconds, loop.progress = (
             checkpoint,
             identity,
@@ -95,6 +107,8 @@ class _Loop:
     identity: str = ""
     checkpoint_seconds: float = 60.0
     progress: Progress = silent
+    objective: Objective
+    streams: Mapping[str, Batches]
 
     def __init__(
         self,
@@ -119,7 +133,6 @@ class _Loop:
         parameters = dict(network.named_parameters())
         self.trained = {name: parameters[name] for group in groups if group.rate > 0 for name in group.parameters}
         self.optimizer = self._optimizer(parameters)
-        self.anchors = self._anchors() if training.l2_sp else {}
         self.best: dict[str, Tensor] = {}
         self.per_epoch = len(epoch_order(self.n, training.batch_size, training.seed, 0))
         self.steps = self.per_epoch * training.epochs
@@ -131,8 +144,8 @@ class _Loop:
         with ThreadPoolExecutor(1) as pool:  # decodes the next batch while this one trains
             while state.stopped is None:
                 count = self._begin_epoch()
-                for indices, batch in self._batches(pool):
-                    self._step(indices, batch)
+                for batches in self._batches(pool):
+                    self._step(batches)
                 self._end_epoch(count)
         if self.best:
             self._load(self.best)
@@ -149,86 +162,77 @@ class _Loop:
 
     # --- the parts of a step ---
 
-    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[tuple[np.ndarray, Batch]]:
-        epoch = self.state.epoch
-        order = epoch_order(self.n, self.training.batch_size, self.training.seed, epoch)[self.state.batch :]
-        if self.train.in_memory or not order:
-            yield from ((indices, self.train.load(indices, epoch)) for indices in order)
+    def _batches(self, pool: ThreadPoolExecutor) -> Iterator[dict[str, Drawn]]:
+        """The batches of the rest of the epoch, one of each stream per step."""
+        first, done = self.state.step, self.state.batch
+        order = epoch_order(self.n, self.training.batch_size, self.training.seed, self.state.epoch)[done:]
+        if all(stream.in_memory for stream in (self.train, *self.streams.values())):
+            yield from (self._drawn(indices, first + i) for i, indices in enumerate(order))
             return
-        coming = pool.submit(self.train.load, order[0], epoch)
-        for position, indices in enumerate(order):
-            batch = coming.result()
-            if position + 1 < len(order):
-                coming = pool.submit(self.train.load, order[position + 1], epoch)
-            yield indices, batch
+        coming = [pool.submit(self._drawn, indices, first + i) for i, indices in enumerate(order[:1])]
+        for i in range(len(order)):
+            batches = coming.pop().result()
+            if i + 1 < len(order):
+                coming.append(pool.submit(self._drawn, order[i + 1], first + i + 1))
+            yield batches
 
-    def _step(self, indices: np.ndarray, batch: Batch) -> None:
+    def _drawn(self, indices: np.ndarray, step: int) -> dict[str, Drawn]:
+        found = {LABELLED: _draw(self.train, indices, self.state.epoch)}
+        for name, stream in self.streams.items():
+            own, turn = stream_order(len(stream.labels), self.training, name, step)
+            found[name] = _draw(stream, own, turn)
+        return found
+
+    def _step(self, batches: dict[str, Drawn]) -> None:
         state, training = self.state, self.training
         share = multiplier(training.schedule, state.step, self.steps, warmup=training.warmup)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * share if group["thaw"] <= state.epoch else 0.0
-        batch, labels = to_device(batch, self.device), self.train.labels[indices].to(self.device)
+        batches = {name: drawn.to(self.device) for name, drawn in batches.items()}
+        n = len(batches[LABELLED])
         while True:
             try:
-                value = self._update(batch, labels)
+                value, parts = self._update(batches)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
-            self._halve(len(indices))
+            self._halve(min(map(len, batches.values())))
         if not math.isfinite(value):
             raise TrainingError(self._not_finite("loss", state.step + 1))
         self.optimizer.step()
-        state.loss_sum += value * len(indices)
-        state.loss_count += len(indices)
+        for name, one in ({"target": value} | parts).items():
+            state.sums[name] = state.sums.get(name, 0.0) + one * n
+        state.count += n
         state.batch += 1
         state.step += 1
         self.progress(Event("training", state.step, self.steps))
         if time.monotonic() - self.saved > self.checkpoint_seconds:
             self._save()
 
-    def _update(self, batch: Batch, labels: Tensor) -> float:
-        """Gradients of one batch, in as many chunks as memory asks for; returns the loss."""
+    def _update(self, batches: dict[str, Drawn]) -> tuple[float, dict[str, float]]:
+        """Gradients of one step, in as many chunks as memory asks for; returns the loss and its parts."""
         rng = np.random.default_rng([self.training.seed, self.state.step])
         torch.manual_seed(int(rng.integers(2**63)))
         self.optimizer.zero_grad(set_to_none=True)
-        batch, aims = self._mixed(batch, labels, rng)
-        n, total = len(labels), 0.0  # of texts the first axis may be that of the tokens
-        chunks = min(self.state.chunks, max(1, n // self._least()))
-        for part in np.array_split(np.arange(n), chunks):
-            piece = slice(int(part[0]), int(part[-1]) + 1)
-            inputs = batch if chunks == 1 else take(batch, piece)
+        step = Step(self.state.step, self.steps, self.state.epoch, rng)
+        batches = self.objective.prepare(batches, step)
+        n, total, parts = len(batches[LABELLED]), 0.0, dict[str, float]()
+        chunks = min(self.state.chunks, max(1, min(map(len, batches.values())) // self._least()))
+        for number in range(chunks):
+            pieces = batches
+            if chunks > 1:
+                pieces = {name: drawn.chunk(number, chunks) for name, drawn in batches.items()}
+            share = len(pieces[LABELLED]) / n
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.training.precision == "bf16"):
-                outputs = self.network(inputs)
-            loss = torch.stack([self._loss(outputs, aim[piece], share * len(part) / n) for aim, share in aims]).sum()
-            loss.backward()
-            total += loss.item()
-        self._pull()
+                loss, named = self.objective.loss(self.network, pieces, step)
+            torch.autograd.backward(loss * share)
+            total += loss.item() * share
+            for name, value in named.items():
+                parts[name] = parts.get(name, 0.0) + value.item() * share
         if self.training.clip is not None:
             nn.utils.clip_grad_norm_(list(self.trained.values()), self.training.clip)
-        return total
-
-    def _loss(self, outputs: Tensor, labels: Tensor, weight: float) -> Tensor:
-        return self.task.loss(outputs.float(), labels, smoothing=self.training.smoothing) * weight
-
-    def _mixed(
-        self, batch: Batch, labels: Tensor, rng: np.random.Generator
-    ) -> tuple[Batch, list[tuple[Tensor, float]]]:
-        """The batch, mixed with itself in another order, and the labels with the weight that each has in the loss."""
-        if not self.training.mixup:
-            return batch, [(labels, 1.0)]
-        if not isinstance(batch, Tensor) or not self.task.single_class:
-            raise InputError("`mixup` mixes images with class labels, and this target has none. Leave `mixup` at 0.")
-        share = float(rng.beta(self.training.mixup, self.training.mixup))
-        other = torch.as_tensor(rng.permutation(len(batch)), device=self.device)
-        return batch.lerp(batch[other], 1 - share), [(labels, share), (labels[other], 1 - share)]
-
-    def _pull(self) -> None:
-        """Add the gradient of l2_sp / 2 * |w - w0|^2."""
-        for name, anchor in self.anchors.items():
-            gradient = self.trained[name].grad
-            if gradient is not None:
-                gradient.add_(self.trained[name].detach() - anchor, alpha=self.training.l2_sp)
+        return total, parts
 
     # --- memory ---
 
@@ -262,14 +266,15 @@ class _Loop:
         loss, quality = self._validate()
         rate = max(group["lr"] for group in self.optimizer.param_groups)
         self._clock()
-        mean = state.loss_sum / max(1, state.loss_count)
-        state.curve.append(CurvePoint(epoch + 1, state.seconds, rate, mean, loss, quality, trained))
+        means = {name: value / max(1, state.count) for name, value in state.sums.items()}
+        mean = means.pop("target")
+        state.curve.append(CurvePoint(epoch + 1, state.seconds, rate, mean, loss, quality, trained, means))
         if loss is not None and quality is not None:
             key = (quality, -loss)
             if state.best_key is None or key > state.best_key:
                 state.best_epoch, state.best_key = epoch, key
                 self.best = {name: value.detach().clone() for name, value in self._moving().items()}
-        state.epoch, state.batch, state.loss_sum, state.loss_count = epoch + 1, 0, 0.0, 0
+        state.epoch, state.batch, state.sums, state.count = epoch + 1, 0, {}, 0
         state.stopped = self._why_stop()
         said = f"epoch {state.epoch}/{self.training.epochs}: loss {mean:.3f}"
         said += "" if quality is None else f", validation {quality:.3f}"
@@ -325,10 +330,6 @@ class _Loop:
             return torch.optim.SGD(split, lr=0.0, momentum=self.training.momentum)
         return torch.optim.AdamW(split, lr=0.0)
 
-    def _anchors(self) -> dict[str, Tensor]:
-        old = {name for group in self.groups if not group.new for name in group.parameters}
-        return {name: value.detach().clone() for name, value in self.trained.items() if name in old}
-
     def _moving(self) -> dict[str, Tensor]:
         """Every tensor that a step may change."""
         return {**self.trained, **dict(self.network.named_buffers())}
@@ -366,6 +367,18 @@ class _Loop:
                 f"begun with {before}, continued with {here}; the last digits may differ from an uninterrupted run's"
             )
         self.state.computed_on = here
+
+
+def stream_order(n: int, training: Training, name: str, step: int) -> tuple[np.ndarray, int]:
+    """Which of n examples of a stream beside the labelled one a step sees, and in which round over them."""
+    seed = int(np.random.SeedSequence([training.seed, crc32(name.encode())]).generate_state(1)[0])
+    per_round = len(epoch_order(n, training.batch_size, seed, 0))
+    turn, position = divmod(step, per_round)
+    return epoch_order(n, training.batch_size, seed, turn)[position], turn
+
+
+def _draw(stream: Batches, indices: np.ndarray, epoch: int) -> Drawn:
+    return Drawn(stream.load(indices, epoch), stream.labels[indices], torch.as_tensor(indices))
 
 
 def _computes_on(device: torch.device) -> str:

@@ -148,6 +148,8 @@ def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: st
     source = as_it_trains(setting.source, model.probe)
     train = batches_of(scale.of(parts.train), source, augment=changed, seed=setting.seed)
     valid = None if parts.valid is None else batches_of(scale.of(parts.valid), source)
+    if recipe.inserts:
+        model.network.add_module("inserts", nn.ModuleDict(dict(recipe.inserts)))
     fitted = fit(
         model.network,
         recipe.groups,
@@ -155,11 +157,15 @@ def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: st
         valid,
         setting.training,
         task=parts.train.task,
+        objective=recipe.objective,
+        streams={name: opened() for name, opened in recipe.streams.items()},
         device=setting.device,
         checkpoint=None if setting.out is None else setting.out / CHECKPOINT,
         identity=identity,
         progress=setting.progress,
     )
+    if recipe.inserts:
+        del model.network.inserts
     scale.unfold(model.network.head)
     return fitted
 

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from headstart.errors import InputError, require
 from headstart.records import check_destination, write_atomically
 from headstart.sources.fingerprint import probe_examples
-from headstart.transfers.methods.lora import merge
 from headstart.transfers.run import Run
 
 
@@ -45,7 +44,7 @@ def export_onnx(run: Run, path: str | os.PathLike) -> Path:
     check_destination(path, folder=False)
     network = copy.deepcopy(run.network).eval()
     if run.method.merges:
-        merge(network)
+        run.method.merge(network)
     examples = probe_examples(run.source.card.kind)[:2]
     batch = run.source.collate([run.source.prepare(example) for example in examples])
     names, inputs = _inputs(batch)

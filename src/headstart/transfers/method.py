@@ -1,13 +1,18 @@
 """What a method of transfer is: a frozen dataclass of its options that says what trains, registered by name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from torch import nn
 
 from headstart.records import Kind
 from headstart.records.options import check_options, option, options_of
 from headstart.registry import Registry
+from headstart.sources.source import Source
+from headstart.train.batches import Batches
 from headstart.train.groups import Group
+from headstart.train.objectives import Objective
 from headstart.train.training import Training
 
 if TYPE_CHECKING:
@@ -19,9 +24,20 @@ SGD_RATE = 1e-2  # of plain SGD where no rate is given, as in the LEEP paper; th
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network trains: what `Method.build` returns."""
+    """How a network trains: what `Method.build` returns.
+
+    Args:
+        groups: Every live parameter of the network and of `inserts`, in exactly one of them.
+        objective: What is minimised; None: the task's loss with the training's label smoothing and mixup.
+        streams: Data for the objective beside the labelled training part, by name, opened when the training begins.
+        inserts: Modules that train beside the network and are not kept (a critic, a projection), by name; their
+            parameters are called `inserts.NAME....`.
+    """
 
     groups: tuple[Group, ...]
+    objective: Objective | None = None
+    streams: Mapping[str, Callable[[], Batches]] = field(default_factory=dict)
+    inserts: Mapping[str, nn.Module] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,10 +80,22 @@ class Method:
         """
         raise NotImplementedError
 
+    def view(self, source: Source) -> Source:
+        """The source as this method uses it: with the features of another layer, for example."""
+        return source
+
+    def merge(self, network: nn.Module) -> None:
+        """Fold what `insert` added into the source's layers, in place; for methods that say they merge."""
+
     @property
     def options(self) -> dict[str, Any]:
-        """Every option with its value, for the record."""
-        return asdict(self)
+        """Every option with its value, for the record; sources and the like by their names."""
+        found = {name: getattr(self, name) for name in options_of(type(self))}
+        return {name: getattr(value, "name", value) for name, value in found.items()}
+
+    def identity(self, setting: "Setting") -> str:
+        """What of the method decides the numbers, as text."""
+        return repr(self.options)
 
     @classmethod
     def unused(cls) -> frozenset[str]:

@@ -22,7 +22,6 @@ from headstart.store import folder_of
 from headstart.tasks import task_of
 from headstart.train.training import Training, precision_on
 from headstart.transfers.method import METHODS, Method, methods_for
-from headstart.transfers.methods.head import Head
 from headstart.transfers.network import transferable
 from headstart.transfers.parts import Parts, split_target
 from headstart.transfers.recommend import Advice, recommend
@@ -35,7 +34,7 @@ from headstart.transfers.setting import (
     refuse_without_effect,
     training_of,
 )
-from headstart.transfers.taps import at_layer, output_modules
+from headstart.transfers.taps import output_modules
 
 if TYPE_CHECKING:
     from headstart.transfers.run import Run
@@ -102,8 +101,7 @@ def open_setting(
     training = training_of(made, settings, seed)
     training = replace(training, precision=precision_on(place, training.precision))
     chosen = method if isinstance(method, Method) else method_of(made, settings)
-    if isinstance(chosen, Head) and chosen.layer is not None:
-        loaded = at_layer(loaded, chosen.layer)
+    loaded = chosen.view(loaded)
     return Setting(
         parts, loaded, chosen, training, seed, place, kept, folder,
         command or f"headstart.transfer({parts.train.name!r}, {loaded.name!r}, method={made.name!r}, seed={seed})",

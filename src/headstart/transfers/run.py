@@ -18,12 +18,13 @@ from headstart.records.table import View
 from headstart.sources.network import TappedNetwork
 from headstart.sources.source import Source
 from headstart.tasks import task_of
+from headstart.train.batches import batches_of
 from headstart.train.outputs import outputs_of
 from headstart.transfers.method import Method
 from headstart.transfers.network import TransferNetwork
 
 if TYPE_CHECKING:
-    from headstart.data.target import Examples
+    from headstart.data.target import Examples, Target
     from headstart.transfers.saved import Weights
 
 
@@ -61,6 +62,13 @@ class Run(Shown):
         """Outputs of the network (n, C) in float32 for PIL images or texts."""
         batches = _Listed(examples, self.source.prepare, self.source.join)
         return outputs_of(self.network, batches, batch_size=batch_size).numpy()
+
+    def answer(self, target: "Target", *, device: torch.device | str = "cpu") -> np.ndarray:
+        """Outputs of the network (n, C) in float32 for the examples of a target."""
+        self.network.to(device)
+        outputs = outputs_of(self.network, batches_of(target, self.source, memory=0), device=device).numpy()
+        self.network.to("cpu")
+        return outputs
 
     def predict(
         self, examples: "Sequence[object] | Examples", ids: Sequence[str] | None = None, *, batch_size: int = 64

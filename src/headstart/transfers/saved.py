@@ -29,11 +29,8 @@ from headstart.sources.source import Source
 from headstart.transfers.card import model_card
 from headstart.transfers.four_bit import put_packed, scales
 from headstart.transfers.method import METHODS, Method
-from headstart.transfers.methods.head import Head
-from headstart.transfers.methods.lora import merge
 from headstart.transfers.network import TransferNetwork, transferable
 from headstart.transfers.run import Run, live_parameters
-from headstart.transfers.taps import at_layer
 
 Weights = Literal["whole", "adapter", "merged"]
 WEIGHTS, MODEL, CARD = "weights.safetensors", "model.json", "README.md"
@@ -132,8 +129,7 @@ def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_
         raise InputError(f"{folder / WEIGHTS} is damaged: its content is not what was saved. {AGAIN}")
     found = _source(model, source, trust_pickle)
     method = _method(model, folder)
-    if isinstance(method, Head) and method.layer is not None:
-        found = at_layer(found, method.layer)
+    found = method.view(found)
     if model["weights"] == "adapter" and found.fingerprint != model["fingerprint"]:
         raise InputError(
             f"{folder} keeps only what was added to {model['source']}, and the one found here has other weights or "
@@ -149,6 +145,11 @@ def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_
     whole = replace(found, card=card)
     trained = tuple(model["trained"])
     return Run(outcome, read_predictions(folder), built.network, whole, method, model["identity"], trained)
+
+
+def is_run(folder: str | Path) -> bool:
+    """Whether a folder holds a run with its network."""
+    return (Path(folder) / MODEL).is_file()
 
 
 def identity_of(folder: Path) -> str | None:
@@ -175,7 +176,7 @@ def merged(run: Run) -> TransferNetwork:
     if not run.method.merges:
         raise InputError(f"`weights='merged'` folds updates into layers, and method `{run.method.name}` makes none.")
     network = copy.deepcopy(run.network)
-    merge(network)
+    run.method.merge(network)
     return network.eval()
 
 

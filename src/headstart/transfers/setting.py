@@ -1,18 +1,22 @@
 """One transfer, opened and checked: everything that is needed to carry it out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from headstart.data.media import MEDIA
 from headstart.errors import InputError, did_you_mean
 from headstart.records.options import Option, is_idle, options_of, refuse_idle
 from headstart.runner.progress import Progress
 from headstart.sources.source import Source
+from headstart.train.batches import Batches, batches_of
 from headstart.train.training import Training
+from headstart.train.unlabelled import open_inputs
 from headstart.transfers.method import METHODS, Method
 from headstart.transfers.parts import Parts
 from headstart.wording import listing
@@ -33,6 +37,14 @@ class Setting:
     command: str
     progress: Progress
     reason: str = ""  # why this method, where it was chosen for the user
+
+    def unlabelled(self, spec: str | Path) -> Batches:
+        """New inputs without labels, as a stream of a recipe: whatever `headstart predict` reads."""
+        found = open_inputs(spec, self.parts.train.kind)
+        target = replace(self.parts.train, examples=found.examples, labels=np.zeros(len(found.ids)), ids=found.ids)
+        augment = MEDIA[target.kind].augment(self.training.augment)
+        plain = replace(self.source, channels_last=False)  # as every network takes them while it trains
+        return batches_of(target, plain, augment=augment, seed=self.seed)
 
 
 def all_options() -> dict[str, Option]:
@@ -123,7 +135,7 @@ def identity_of(setting: Setting) -> str:
     parts = (
         setting.source.fingerprint,
         setting.method.name,
-        repr(setting.method),
+        setting.method.identity(setting),
         repr(setting.training),
         setting.parts.split,
         setting.parts.train.task,

@@ -7,6 +7,7 @@ FineTune(rate=0.01, ratio=10.0)
 
 from headstart.transfers.methods.adapters import Adapters
 from headstart.transfers.methods.bitfit import BitFit, NormTuning
+from headstart.transfers.methods.distill import Distill, Distillation
 from headstart.transfers.methods.fine_tune import FineTune, Partial, ProbeFineTune, Scratch
 from headstart.transfers.methods.gradual import Gradual, LayerDecay
 from headstart.transfers.methods.head import Head
@@ -18,6 +19,8 @@ from headstart.transfers.methods.visual_prompt import VisualPrompt
 __all__ = [
     "Adapters",
     "BitFit",
+    "Distill",
+    "Distillation",
     "Dora",
     "FineTune",
     "Gradual",

@@ -37,7 +37,8 @@ class Adapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.up(nn.functional.gelu(self.down(self.dropout(x))))
+        added: Tensor = self.up(nn.functional.gelu(self.down(self.dropout(x))))
+        return x + added
 
 
 class AdaptOutput:
@@ -46,7 +47,7 @@ class AdaptOutput:
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
 
-    def __call__(self, module: nn.Module, inputs: tuple, output: Any) -> Any:
+    def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
         if isinstance(output, Tensor):
             return self.adapter(output)
         return (self.adapter(output[0]), *output[1:])

@@ -10,6 +10,7 @@ from headstart.errors import InputError
 from headstart.records import Extraction
 from headstart.records.options import option
 from headstart.scores import ExpectedEmpiricalPredictor
+from headstart.sources.source import Source
 from headstart.tasks import softmax, task_of
 from headstart.train.groups import Group
 from headstart.train.head import LinearHead, fit_linear, fit_ridge
@@ -17,6 +18,7 @@ from headstart.train.head_sgd import fit_heads_sgd
 from headstart.transfers.method import Method, Recipe, method
 from headstart.transfers.network import Transferable
 from headstart.transfers.setting import Setting
+from headstart.transfers.taps import at_layer
 
 BY_SGD = {"solver": ["sgd"]}
 
@@ -38,6 +40,10 @@ class Head(Method):
     rate: float = option(0.01, "Learning rate", above=0, needs=BY_SGD)
     warm_start: bool = option(False, "Start from the expected empirical predictor", needs=BY_SGD)
     trains = False
+
+    def view(self, source: Source) -> Source:
+        """The source with the output of the block `layer` as its features."""
+        return source if self.layer is None else at_layer(source, self.layer)
 
     def build(self, network: Transferable, setting: Setting) -> Recipe:
         """The body is frozen; the head has a rate of its own only with SGD."""

@@ -61,6 +61,10 @@ class Lora(Tuning):
                 layer.register_forward_pre_hook(_no_fast_path)
         model.network.eval()
 
+    def merge(self, network: nn.Module) -> None:
+        """Fold the updates into their layers, in place."""
+        merge(network)
+
     def build(self, network: Transferable, setting: Setting) -> Recipe:
         """The updates and the head train."""
         names = [name for name, _ in network.network.named_parameters() if ".lora_" in name]
