@@ -89,7 +89,7 @@ def extract(
         computed=computed,
         skipped=skips.by_id(),
         engine=runner.engine,
-        notes=(*runner.notes, *sink.notes),
+        notes=(*(source.notes if cache is not None else ()), *runner.notes, *sink.notes),
     )
 
 
@@ -98,7 +98,7 @@ def _sink(
 ) -> MemorySink | CacheSink:
     if cache is None:
         return MemorySink(len(target))
-    return CacheSink(target, Path(cache), source.fingerprint, pool, skips.add)
+    return CacheSink(target, Path(cache), source.cache_key, pool, skips.add)
 
 
 def _compute(

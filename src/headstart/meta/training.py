@@ -42,7 +42,7 @@ EVERY = 100  # episodes between two messages
 
 def identity_of(source: Source, targets: Sequence[Target], settings: MetaTraining) -> str:
     """Hex hash of all that decides what comes of a meta-training: source, data and settings."""
-    about = [FORMAT, source.fingerprint, [target_hash(target) for target in targets], asdict(settings)]
+    about = [FORMAT, source.cache_key, [target_hash(target) for target in targets], asdict(settings)]
     return blake2b(json.dumps(about).encode(), digest_size=16).hexdigest()
 
 

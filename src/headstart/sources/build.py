@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from headstart.data.media import MEDIA
 from headstart.errors import InputError, ModelError
 from headstart.records import ModelCard
-from headstart.sources.fingerprint import Snapshot, architecture, fingerprint, probe_examples
+from headstart.sources.fingerprint import Snapshot, digest_of, fingerprint, outputs_hash, probe_examples
 from headstart.sources.head import HeadFound, find_heads, heads_named
 from headstart.sources.network import TappedNetwork, channels_last, placed, share_weights
+from headstart.sources.own_code import OwnCode
 from headstart.sources.source import Source
 
+UNSHARED = "part of its code has no source text, so its cached rows are used by this process only"
 Head = str | tuple[str, ...] | None | Literal["auto"]
 
 
@@ -55,7 +57,6 @@ def build(
     Raises:
         ModelError: The module does not run on its own preprocessing, or the head is not what it is said to be.
     """
-    before = architecture(module)
     clone = on_cpu(share_weights(module)).eval()
     batch = probe_batch(preparation, card)
     found = _heads(clone, batch, head, card.name)
@@ -75,7 +76,7 @@ def build(
     width = None if logits is None else logits.shape[1]
     if width == 1:  # one output is a regression, or a yes/no without a second class: no distribution over classes
         tapped.classifies, width = False, None
-    source = finish(module, card, preparation, tapped, heads, width, classes, batch, before)
+    source = finish(module, card, preparation, tapped, heads, width, classes, batch)
     return replace(source, channels_last=turned)
 
 
@@ -113,7 +114,6 @@ def finish(
     width: int | None,
     classes: Sequence[str] | None,
     batch: object,
-    before: str | None = None,
 ) -> Source:
     """Put the record together: fill the card from the module and hash what decides the numbers."""
     if classes is not None and width is not None and len(classes) != width:
@@ -125,6 +125,8 @@ def finish(
     snapshot = Snapshot.of(module)
     before_sigmoid = width is not None and getattr(network, "results", None) is not None
     rows = f"{layer}, logits before the sigmoid" if before_sigmoid else layer
+    own, around = OwnCode.of(module), OwnCode.of(preparation.prepare, preparation.collate)
+    code = digest_of(*own.texts, *around.texts, *((outputs_hash(network, batch),) if own else ()))
     parameters = sum(p.numel() for p in module.parameters())
     return Source(
         card=replace(card, parameters=parameters, num_classes=width, input_size=size),
@@ -134,9 +136,11 @@ def finish(
         collate=preparation.collate,
         head=heads[0] if heads else None,
         layer=layer,
-        fingerprint=fingerprint(module, preparation.description, rows, snapshot.weights, before),
+        fingerprint=fingerprint(module, snapshot.weights, preparation.description, rows),
+        code=code if own or around else "",
         classes=tuple(classes) if classes is not None and width is not None else None,
         snapshot=snapshot,
+        notes=() if own.complete and around.complete else (f"{card.name}: {UNSHARED}",),
     )
 
 

@@ -13,27 +13,27 @@ from torch import nn
 from headstart.data.media import MEDIA
 from headstart.errors import InputError, ModelError
 from headstart.records import Kind
-from headstart.sources.own_code import NAMES, Words, is_made_anew, named, raw, steady
 
+NAMES = {"name_or_path", "training"}  # plain attributes that do not change the numbers
 EXTRACTION_VERSION = 1  # raised when our own forward pass changes what it returns
 
 
-def fingerprint(
-    module: nn.Module, preprocessing: str, layer: str, weights: str | None = None, before: str | None = None
-) -> str:
+def fingerprint(module: nn.Module, weights: str, preprocessing: str, layer: str) -> str:
     """Hex blake2b (128 bit) of weights, architecture, preprocessing and layer.
 
     Args:
-        module: The model; its `state_dict` and its structure count, the names it goes by do not.
+        module: The model; its structure counts, the names it goes by do not.
+        weights: The module's `weights_hash`.
         preprocessing: A canonical description, or a hash of what it does (`behaviour`).
         layer: What the features are.
-        weights: The module's `weights_hash`, where it is known.
-        before: Its `architecture` before it ran, if it did: what moved since does not count.
     """
+    return digest_of(weights, architecture(module), preprocessing, layer, str(EXTRACTION_VERSION))
+
+
+def digest_of(*parts: str) -> str:
+    """Hex blake2b (128 bit) of several texts."""
     digest = hashlib.blake2b(digest_size=16)
-    structure = architecture(module)
-    structure = structure if before is None else steady(before, structure)
-    for part in (weights or weights_hash(module), structure, preprocessing, layer, str(EXTRACTION_VERSION)):
+    for part in parts:
         digest.update(hashlib.blake2b(part.encode()).digest())
     return digest.hexdigest()
 
@@ -97,20 +97,28 @@ def _beside_the_state(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
 
 
 def architecture(module: nn.Module) -> str:
-    """The module's structure in words: classes, their options, and the plain settings `repr` does not show.
-
-    Of parts that no library wrote, everything that `own_code` tells.
-    """
-    words = Words(module)
+    """The module's structure as text: classes, their options, and the plain settings that `repr` does not show."""
     lines = [repr(module)]
     for name, part in module.named_modules():
         kind = f"{type(part).__module__}.{type(part).__qualname__}"
         settings = {key: value for key, value in sorted(vars(part).items()) if _is_setting(key, value)}
         lines.append(f"{name}: {kind} {settings!r}")
         functions = {key: value for key, value in sorted(vars(part).items()) if _is_function(key, value)}
-        lines += [f"{name}.{key}: {named(value)}" for key, value in functions.items()]
-        lines += [f"{name}: {line}" for line in words.part(part)]
-    return "\n".join([*lines, *words.told()])
+        lines += [f"{name}.{key}: {value.__module__ or ''}.{value.__qualname__}" for key, value in functions.items()]
+    return "\n".join(lines)
+
+
+def raw(tensor: torch.Tensor) -> bytes | memoryview:
+    """The bytes of a tensor's numbers, on any device and in any layout."""
+    plain = tensor.detach().cpu()
+    plain = plain if plain.layout == torch.strided else plain.to_dense()
+    flat = plain.resolve_conj().resolve_neg().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data if flat.numel() else b""
+
+
+def is_made_anew(tensor: torch.Tensor) -> bool:
+    """Whether it is a result that something computed and keeps, or has no numbers."""
+    return tensor.grad_fn is not None or tensor.is_meta
 
 
 def _is_function(key: str, value: object) -> bool:
@@ -156,6 +164,17 @@ def behaviour(prepare: Callable[[object], object], kind: Kind, *, own: bool = Fa
     for example in MEDIA[kind].odd_probes(own=own):
         digest.update(_of_an_odd_one(prepare, example))
     return digest.hexdigest()
+
+
+def outputs_hash(network: nn.Module, batch: object) -> str:
+    """A hash of what a network returns for a batch, computed in one thread, so that it is the same every time."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.inference_mode():
+            return hashlib.blake2b(_bytes(network(batch)), digest_size=16).hexdigest()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _of_an_odd_one(prepare: Callable[[object], object], example: object) -> bytes:

@@ -11,7 +11,7 @@ from headstart.records import Kind, ModelCard
 from headstart.sources.build import Head, Preparation, build, stack
 from headstart.sources.candidate import Candidate
 from headstart.sources.fingerprint import behaviour
-from headstart.sources.own_code import described, holds_own, steady
+from headstart.sources.own_code import OwnCode
 from headstart.sources.preparation import module_preparation
 from headstart.sources.source import Source
 
@@ -79,12 +79,11 @@ def from_module(
 
 
 def _described(prepare: Callable[[object], object], collate: Callable[[list], object] | None, kind: Kind) -> str:
-    own = holds_own(prepare) or holds_own(collate)
-    before = described((prepare, collate)) if own else ""
+    own = bool(OwnCode.of(prepare, collate))
     does = "does " + behaviour(prepare, kind, own=own)
     if collate is not None:
         does += f" joined {behaviour(lambda example: collate([prepare(example)]), kind, own=own)}"
-    return f"{does} {steady(before, described((prepare, collate)))}" if own else does
+    return does
 
 
 def candidate(module: nn.Module, name: str) -> Candidate:

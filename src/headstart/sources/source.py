@@ -33,10 +33,17 @@ class Source:
     classes: tuple[str, ...] | None = None  # names of the source's classes, where known
     channels_last: bool = True  # the network takes images whose channels lie last in memory
     snapshot: Snapshot | None = None  # of the module's weights when the fingerprint was made
+    code: str = ""  # hash of code that no library wrote, and of what it does; "" without such code
+    notes: tuple[str, ...] = ()  # what a reader of its results must know
 
     @property
     def name(self) -> str:
         return self.card.name
+
+    @property
+    def cache_key(self) -> str:
+        """What this source's rows are kept under: a script that was edited may give other rows."""
+        return f"{self.fingerprint}-{self.code}" if self.code else self.fingerprint
 
     def check_unchanged(self) -> None:
         """The fingerprint stands for the weights as they were: those of a module that was trained since have no rows.

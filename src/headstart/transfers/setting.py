@@ -133,7 +133,7 @@ def check_via(via: object, via_method: str | None) -> None:
 def identity_of(setting: Setting) -> str:
     """Hash of everything that decides the numbers."""
     parts = (
-        setting.source.fingerprint,
+        setting.source.cache_key,
         setting.method.name,
         setting.method.identity(setting),
         repr(setting.training),
