@@ -8,6 +8,7 @@ import typer
 
 from headstart.cli._show import show, terminal_width
 from headstart.records.table import GAP, Column, Prose, Table, table
+from headstart.tasks import TASKS
 
 if TYPE_CHECKING:
     from headstart.scores import Score
@@ -40,7 +41,7 @@ def _details(score: "Score") -> None:
     facts = {
         "meaning": score.meaning,
         "reads": score.needs,
-        "for": ", ".join(sorted(score.tasks)),
+        "for": ", ".join(filter(score.suits, TASKS)),
         "range": f"{_range(score)}, higher is better",
         "cost": score.cost,
         "source": score.citation,

@@ -16,6 +16,7 @@ from headstart.data.stored import ArrayRows, Texts, array_digest
 from headstart.data.target import Examples, Target
 from headstart.errors import InputError, TargetError, did_you_mean
 from headstart.records import Extraction, Kind
+from headstart.tasks.arrays import is_float
 
 MEANINGS = {
     "features": ("features", "feature", "embeddings", "embedding"),
@@ -264,6 +265,6 @@ def _check_rows(array: np.ndarray, name: str, where: str) -> None:
         raise InputError(
             f"`{name}` of {where} must be numbers of shape (n, columns); came {array.dtype} {array.shape}."
         )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if is_float(array) and not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise InputError(f"`{name}` of {where} holds nan or infinite values (first in row {row}); remove those rows.")

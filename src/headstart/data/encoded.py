@@ -28,6 +28,6 @@ def decoded(value: object, where: str) -> object:
 
 def text_array(array: np.ndarray, where: str) -> np.ndarray:
     """An array of byte strings as one of text; any other array as it is. Raises as `decoded` does."""
-    if array.dtype.kind != "S":
+    if not np.issubdtype(array.dtype, np.bytes_):
         return array
     return np.array([decoded(value, where) for value in array.ravel().tolist()], dtype=np.str_).reshape(array.shape)

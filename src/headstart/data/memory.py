@@ -14,6 +14,7 @@ from headstart.data.scaling import as_numpy, image_array
 from headstart.data.stored import ImageArray, content_digest
 from headstart.data.target import Examples, Target
 from headstart.errors import ExampleError, TargetError
+from headstart.tasks import task_of
 
 LABEL_ATTRIBUTES = ("targets", "labels", "_labels", "y")  # where torchvision's data sets keep all labels
 LOOKS = 4  # how often the first example is loaded to see that it stays the same
@@ -87,7 +88,7 @@ def target_of_dataset(dataset: Any, *, name: str, task: str | None, split: str |
         )
     labels, notes = _all_labels(dataset, first[1])
     whole = np.asarray(labels).dtype.kind in "iu" and np.asarray(labels).ndim == 1
-    coded = whole and task in (None, "classification")
+    coded = whole and (task is None or task_of(task).single_class)
     names, name_notes = _class_names(dataset, labels) if coded else (None, ())
     return make_target(
         name=name,

@@ -6,6 +6,7 @@ import numpy as np
 
 from headstart.data.stored import ImageArray
 from headstart.errors import TargetError
+from headstart.tasks.arrays import is_float
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 
@@ -61,9 +62,9 @@ def _scale(pixels: np.ndarray, where: str, unit: bool) -> tuple[float, tuple[str
     if pixels.dtype.kind not in "iuf":
         raise TargetError(f"{where}: pixels must be numbers; came {pixels.dtype}.")
     low, high = pixels.min(initial=0), pixels.max(initial=0)  # nan stays nan and fits neither range
-    if pixels.dtype.kind == "f" and low >= 0 and high <= 1:
+    if is_float(pixels) and low >= 0 and high <= 1:
         return 255.0, (f"{where}: floats from {pixels.min():g} to {high:g} are taken as 0 (black) to 1 (white)",)
-    if low >= 0 and high <= 255 and not (unit and pixels.dtype.kind == "f"):
+    if low >= 0 and high <= 255 and not (unit and is_float(pixels)):
         return 1.0, (f"{where}: values from {pixels.min():g} to {high:g} are taken as 0 (black) to 255 (white)",)
     raise TargetError(
         f"{where}: pixel values run from {low:g} to {high:g}, so what is black and white is unknown; "

@@ -27,7 +27,7 @@ def auto_scores(task: str) -> tuple[str, ...]:
         >>> auto_scores("classification"), auto_scores("regression")
         (('logme', 'ridge_probe', 'leep_gaussian'), ('logme', 'ridge_probe'))
     """
-    return tuple(name for name in (EVIDENCE, PROBE, CLASSIFIER) if task in SCORES[name].tasks)
+    return tuple(name for name in (EVIDENCE, PROBE, CLASSIFIER) if SCORES[name].suits(task))
 
 
 def auto_sort(

@@ -28,13 +28,13 @@ def choose_scores(asked: Sequence[str] | None, sort: str | None, task: str) -> t
         ('nce', 'logme')
     """
     if asked is None:
-        names = [score.name for score in SCORES.values() if score.default and task in score.tasks]
+        names = [score.name for score in SCORES.values() if score.default and score.suits(task)]
     else:
         names = [part for name in asked for part in _named(name, task)]
     names += _named(sort, task) if sort else []
     if not names:
         raise InputError("`scores` is empty; name at least one, or leave it out for the default ones.")
-    if not any(task in SCORES[name].tasks for name in names):
+    if not any(SCORES[name].suits(task) for name in names):
         raise InputError(
             f"none of `scores` ({', '.join(names)}) is for a {task} target; `headstart scores` lists what each is for."
         )

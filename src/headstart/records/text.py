@@ -255,6 +255,6 @@ def description(ranking: "Ranking") -> str:
     """What was ranked on: "1,000 images in 10 classes, train split"."""
     target = ranking.target
     text = plural(target.n, NOUNS[target.kind])
-    if target.task != "regression":
+    if target.classes:
         text += f" in {plural(len(target.classes), 'class', 'classes')}"
     return text + (f", {target.split} split" if target.split else "")

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike
 
 from headstart.errors import InputError
 from headstart.scores import _kernels
+from headstart.tasks import task_of
+from headstart.tasks.arrays import is_float, is_number
 
 BLOCK_BYTES = 8 << 20  # arrays are walked in blocks of this size, so that a memory map is never held whole
 LARGEST = 1e100  # squares and sums of squares of features below this stay finite in float64
@@ -42,9 +44,9 @@ def check_labels(labels: ArrayLike, n: int | None = None) -> Labels:
     if array.ndim != 1:
         raise InputError(f"`labels` must have shape (n,), one class per example; got {array.shape}.")
     _check_length("labels", len(array), n)
-    if array.dtype.kind == "O":
+    if array.dtype == object:
         array = _plain(array)
-    if array.dtype.kind == "f":
+    if is_float(array):
         if not np.isfinite(array).all():
             raise InputError(f"`labels[{_first(~np.isfinite(array))}]` is missing (nan or inf); drop such examples.")
         if not (array == np.round(array)).all():
@@ -68,11 +70,12 @@ def check_targets(labels: ArrayLike, task: str, n: int | None = None) -> np.ndar
     Raises:
         InputError: The labels do not fit the task.
     """
-    if task == "classification":
+    kind = task_of(task)
+    if kind.single_class:
         checked = check_labels(labels, n)
         return np.eye(len(checked.classes))[checked.codes]
     array = np.asarray(labels)
-    if array.ndim not in (1, 2) or array.dtype.kind not in "fiub":
+    if array.ndim not in (1, 2) or not is_number(array):
         raise InputError(
             f"{task} `labels` must be numbers of shape (n,) or (n, t); got {array.dtype} of shape {array.shape}."
         )
@@ -81,9 +84,9 @@ def check_targets(labels: ArrayLike, task: str, n: int | None = None) -> np.ndar
     if not np.isfinite(columns).all():
         row = _first(~np.isfinite(columns).all(axis=1))
         raise InputError(f"`labels[{row}]` is missing (nan or inf); drop such examples.")
-    if task == "multi-label" and not np.isin(columns, (0.0, 1.0)).all():
+    if kind.takes_sets and not np.isin(columns, (0.0, 1.0)).all():
         row = _first(~np.isin(columns, (0.0, 1.0)).all(axis=1))
-        raise InputError(f"multi-label `labels` must be 0 or 1; row {row} holds another value.")
+        raise InputError(f"{task} `labels` must be 0 or 1; row {row} holds another value.")
     constant = np.flatnonzero((columns == columns[:1]).all(axis=0))
     if constant.size:
         raise InputError(
@@ -212,12 +215,12 @@ def _check_matrix(name: str, value: ArrayLike, n: int | None) -> np.ndarray:
     array = np.asanyarray(value)  # a memory map stays one
     if array.ndim != 2:
         raise InputError(f"`{name}` must have two axes, one row per example; got shape {array.shape}.")
-    if array.dtype.kind not in "fiub":
+    if not is_number(array):
         raise InputError(f"`{name}` must hold real numbers; got dtype {array.dtype}.")
     if 0 in array.shape:
         raise InputError(f"`{name}` is empty: shape {array.shape}. It needs at least one row and one column.")
     _check_length(name, len(array), n, given=True)
-    readable = array.dtype.kind == "f" and array.dtype.itemsize <= 8  # no compiled loop knows a longer float
+    readable = is_float(array) and array.dtype.itemsize <= 8  # no compiled loop knows a longer float
     return array if readable else array.astype(np.float64)
 
 
@@ -235,7 +238,9 @@ def _sorted_classes(array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarr
     if array.dtype.kind in "iu" and len(array):
         low = array.min()
         if int(array.max()) - int(low) < 4 * len(array):
-            offsets = array - low if array.dtype.kind == "u" else array.astype(np.int64) - int(low)
+            offsets = (
+                array - low if np.issubdtype(array.dtype, np.unsignedinteger) else array.astype(np.int64) - int(low)
+            )
             counts = np.bincount(offsets.astype(np.intp))
             used = np.flatnonzero(counts)
             place = np.zeros(len(counts), dtype=np.int64)

@@ -87,7 +87,7 @@ def evaluate(
 
 def _measure(row: Score, inputs: Inputs) -> Measured:
     """The row's own way of measuring, else its function: once, and once for each group left out."""
-    if inputs.task not in row.tasks:
+    if not row.suits(inputs.task):
         raise NotApplicableError(f"{row.name} is for {' and '.join(sorted(row.tasks))}, the target is a {inputs.task}")
     missing = inputs.missing(row.needs)
     if missing is not None:

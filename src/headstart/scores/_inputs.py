@@ -27,6 +27,7 @@ from headstart.scores._head_counts import (
     likelihoods_without_own,
 )
 from headstart.scores._prob_rows import ProbRows
+from headstart.tasks import task_of
 
 Shared = TypeVar("Shared")
 
@@ -51,7 +52,7 @@ class Inputs:
         self.groups = None if groups is None else check_groups(groups, self.n)  # (n,) codes 0..G-1
         self.group_count = 0 if self.groups is None else int(self.groups.max()) + 1
         self.card = card
-        self.task = task
+        self.task = task_of(task).scored_as  # the built-in kind whose checks and values apply
         self.seed = seed
         self._shared: dict[str, Any] = {}
         self._given: Mapping[str, np.ndarray | None] = {"probs": probs, "logits": logits, "features": features}

@@ -14,6 +14,7 @@ import numpy as np
 from headstart.errors import InputError
 from headstart.registry import Registry
 from headstart.scores._inputs import Inputs
+from headstart.tasks import task_of
 
 
 class NotApplicableError(InputError):
@@ -72,6 +73,10 @@ class Score:
     def name(self) -> str:
         """The function's name, which is the name in `headstart.scores` and on the command line."""
         return self.function.__name__
+
+    def suits(self, task: str) -> bool:
+        """Whether the score applies to labels of this kind of task, or of the built-in kind that it is scored as."""
+        return task_of(task).scored_as in self.tasks
 
 
 SCORES: Registry[Score] = Registry(

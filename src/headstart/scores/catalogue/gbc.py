@@ -90,21 +90,21 @@ def _measure(inputs: Inputs) -> Measured:
 
 
 def class_gaussians(
-    x: np.ndarray, codes: np.ndarray, count: int, kind: Covariance, ddof: int = 0, floor: float = 1e-6
+    x: np.ndarray, codes: np.ndarray, count: int, shape: Covariance, ddof: int = 0, floor: float = 1e-6
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means (C, d) and covariances of the classes: (C, 1) spherical, (C, d) diagonal, (C, d, d) full."""
     counts = np.bincount(codes, minlength=count).astype(np.float64)
     means = class_sums(x, codes, count) / counts[:, None]
     divide = np.maximum(counts - ddof, 1.0)
     left = x - means[codes]
-    if kind == "full":
+    if shape == "full":
         order, edges = in_class_order(codes, count)
         parts = [left[order[edges[c] : edges[c + 1]]] for c in range(count)]
         scatter = np.stack([part.T @ part / share for part, share in zip(parts, divide, strict=True)])
         level = max(np.trace(scatter, axis1=1, axis2=2).mean() / x.shape[1], _LEAST)
         return means, scatter + floor * level * np.eye(x.shape[1])
     variances = class_sums(left**2, codes, count) / divide[:, None]
-    if kind == "spherical":
+    if shape == "spherical":
         variances = variances.mean(axis=1, keepdims=True)
     level = max(variances.mean(), _LEAST)
     return means, np.maximum(variances, floor * level)

@@ -11,7 +11,7 @@ from headstart.scores._checks import check_labels, check_probs
 from headstart.scores._class_sums import in_class_order
 from headstart.scores._table import SCORES, Score
 
-Kind = Literal["dirichlet", "gamma"]
+Family = Literal["dirichlet", "gamma"]
 SWEEPS = 10  # as published
 
 
@@ -77,18 +77,18 @@ def pactran_gamma(
     return _pactran(probs, labels, "gamma", alpha, sweeps)
 
 
-def _pactran(probs: np.ndarray, labels: np.ndarray, kind: Kind, alpha: float, sweeps: int) -> float:
+def _pactran(probs: np.ndarray, labels: np.ndarray, family: Family, alpha: float, sweeps: int) -> float:
     checked = check_labels(labels)
     probs = check_probs(probs, len(checked.codes))
     if not (0 < alpha < np.inf):
         raise InputError(f"`alpha` must be a positive number of pseudo-counts; got {alpha}.")
     if sweeps < 1:
         raise InputError(f"`sweeps` must be at least 1; got {sweeps}.")
-    return _bound(probs, checked.codes, len(checked.counts), kind, alpha, sweeps)
+    return _bound(probs, checked.codes, len(checked.counts), family, alpha, sweeps)
 
 
 def _bound(
-    probs: np.ndarray, codes: np.ndarray, count: int, kind: Kind, alpha: float = 1.0, sweeps: int = SWEEPS
+    probs: np.ndarray, codes: np.ndarray, count: int, family: Family, alpha: float = 1.0, sweeps: int = SWEEPS
 ) -> float:
     """The bound per example. A sweep is two matrix-vector products per class: no n z C product, no n z logarithms."""
     order, edges = in_class_order(codes, count)
@@ -98,12 +98,12 @@ def _bound(
     mass = np.stack([part.sum(axis=0, dtype=np.float64) for part in parts])  # (C, z); first sweep: shares are the probs
     weights = prior + mass
     for sweep in range(sweeps):
-        means = _log_means(weights, kind)
+        means = _log_means(weights, family)
         shares, fit = zip(*(_shares(part, mean) for part, mean in zip(parts, means, strict=True)), strict=True)
         if sweep < sweeps - 1:
             weights = prior + np.stack(shares)
     evidence = sum(fit) - ((weights - prior) * means).sum() + (gammaln(weights) - gammaln(prior)).sum()
-    if kind == "dirichlet":
+    if family == "dirichlet":
         evidence -= (gammaln(weights.sum(axis=0)) - gammaln(alpha)).sum()
     else:
         level = weights.sum(axis=0).astype(precision)
@@ -111,9 +111,9 @@ def _bound(
     return min(0.0, float(evidence / len(codes)))
 
 
-def _log_means(weights: np.ndarray, kind: Kind) -> np.ndarray:
+def _log_means(weights: np.ndarray, family: Family) -> np.ndarray:
     """Expected logarithms of the table's entries, (C, z)."""
-    return digamma(weights) - (digamma(weights.sum(axis=0)) if kind == "dirichlet" else 0.0)
+    return digamma(weights) - (digamma(weights.sum(axis=0)) if family == "dirichlet" else 0.0)
 
 
 def _shares(part: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, float]:

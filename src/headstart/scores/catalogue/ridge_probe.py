@@ -12,6 +12,7 @@ from headstart.scores._inputs import Inputs
 from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._residual_maker import ResidualMaker, Spectrum, residual_maker
 from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
+from headstart.tasks import task_of
 
 GRID = 10.0 ** np.arange(-8, 2.25, 0.5)  # penalties, as shares of the largest eigenvalue of the scatter matrix
 FIXED_PENALTY = "approximate interval: the penalty stays the one chosen on all examples"
@@ -79,7 +80,7 @@ def _weighed_squares(basis: Float[np.ndarray, "n k"], kept: Float[np.ndarray, "k
 
 def _quality(errors: Float[np.ndarray, "n t"], targets: Float[np.ndarray, "n t"], task: str) -> float:
     """Accuracy of the left-out predictions, equal ones sharing the hit; or R^2."""
-    if task == "classification":
+    if task_of(task).single_class:
         predictions = targets - errors
         top = predictions >= predictions.max(axis=1, keepdims=True) - 1e-9
         return float(((top * targets).sum(axis=1) / top.sum(axis=1)).mean())
