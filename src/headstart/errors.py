@@ -49,7 +49,7 @@ class OfflineError(ModelError):
 
 
 class CacheError(HeadstartError):
-    """The cache cannot be written, for example because the disk is full."""
+    """Cached forward passes cannot be written or used, for example because the disk is full."""
 
 
 class WriteError(HeadstartError, OSError):

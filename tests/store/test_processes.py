@@ -44,7 +44,7 @@ def start(folder: Path, seed: int, rounds: int) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
-def test_three_processes_that_add_merge_and_drop_at_once_read_only_right_rows(tmp_path: Path):
+def test_three_processes_that_add_at_once_read_only_right_rows(tmp_path: Path):
     running = [start(tmp_path, seed, rounds=25) for seed in range(3)]
     for process in running:
         _, errors = process.communicate(timeout=120)
@@ -60,9 +60,9 @@ def test_a_process_killed_in_mid_write_leaves_only_whole_rows(tmp_path: Path):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     store = RowStore(tmp_path, "0123abcd")
-    shards = store.shards()
-    assert sum(map(len, shards)) > 0
+    segments = store.segments()
+    assert sum(map(len, segments)) > 0
     assert store.notes == []
-    for shard in shards:
-        features = shard.fields["features"]
+    for segment in segments:
+        features = segment.fields["features"]
         assert np.array_equal(features[:, 1], (features[:, 0] / 3).astype(np.float32))

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,8 @@ def row(number: int) -> np.ndarray:
 
 def add(rows: RowStore, numbers: list[int]) -> None:
     fields = {"features": np.array([row(n) for n in numbers]), "logits": np.array([[n] for n in numbers], np.float32)}
-    rows.add(as_keys(digest(n) for n in numbers), fields)
+    with RowWriter(rows) as writer:
+        writer.add([digest(n) for n in numbers], fields)
 
 
 def read(rows: RowStore, numbers: list[int]) -> dict[str, np.ndarray]:
@@ -38,7 +38,7 @@ def expected(numbers: list[int]) -> np.ndarray:
     return np.array([row(n) for n in numbers])
 
 
-def shards_in(rows: RowStore) -> list[Path]:
+def files_in(rows: RowStore) -> list[Path]:
     return sorted(rows.folder.iterdir())
 
 
@@ -68,20 +68,26 @@ def test_rows_in_one_piece_are_mapped_and_not_copied(tmp_path: Path):
     add(rows, list(range(10)))
     part = read(rows, [3, 4, 5])["features"]
     assert isinstance(part, np.memmap)
-    assert np.shares_memory(part, rows.shards()[0].fields["features"])
+    assert np.shares_memory(part, rows.segments()[0].fields["features"])
     assert np.array_equal(part, expected([3, 4, 5]))
 
 
-def test_scattered_rows_become_one_shard_in_the_order_asked_for(tmp_path: Path):
+def test_scattered_rows_are_found_in_the_order_asked_for(tmp_path: Path):
     rows = RowStore(tmp_path, PRINT)
     for start in (0, 10, 20):
         add(rows, list(range(start, start + 10)))
     order = list(np.random.default_rng(0).permutation(30))
     assert np.array_equal(read(rows, order)["features"], expected(order))
-    assert len(shards_in(rows)) == 1
-    again = read(RowStore(tmp_path, PRINT), order)["features"]
-    assert isinstance(again, np.memmap)
-    assert np.array_equal(again, expected(order))
+    assert np.array_equal(read(RowStore(tmp_path, PRINT), order)["features"], expected(order))
+
+
+def test_a_store_sees_what_another_process_appends_later(tmp_path: Path):
+    rows = RowStore(tmp_path, PRINT)
+    with RowWriter(RowStore(tmp_path, PRINT)) as writer:
+        for number in (1, 2):
+            writer.add([digest(number)], {"features": row(number)[None]})
+            writer.flush()
+            assert rows.has([digest(1), digest(2)]).tolist() == [True, number == 2]
 
 
 def test_equal_examples_share_a_row(tmp_path: Path):
@@ -93,15 +99,6 @@ def test_equal_examples_share_a_row(tmp_path: Path):
     assert np.array_equal(read(rows, numbers)["features"], expected(numbers))
 
 
-def test_a_small_request_does_not_rewrite_a_large_shard(tmp_path: Path):
-    rows = RowStore(tmp_path, PRINT)
-    add(rows, list(range(100)))
-    add(rows, [100])
-    before = shards_in(rows)
-    assert np.array_equal(read(rows, [100, 7, 50])["features"], expected([100, 7, 50]))
-    assert [path.stat().st_mtime_ns for path in shards_in(rows)] == [path.stat().st_mtime_ns for path in before]
-
-
 def test_many_scattered_rows_come_from_a_file_not_from_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     rows = RowStore(tmp_path, PRINT)
     add(rows, list(range(100)))
@@ -111,7 +108,7 @@ def test_many_scattered_rows_come_from_a_file_not_from_memory(tmp_path: Path, mo
     found = read(rows, order)["features"]
     assert isinstance(found, np.memmap)
     assert np.array_equal(found, expected(order))
-    assert len(shards_in(rows)) == 1  # the file has no name: it vanishes with the array
+    assert len(files_in(rows)) == 3  # the files have no names: they vanish with the arrays
 
 
 def test_nothing_that_is_read_can_be_written_to(tmp_path: Path):
@@ -121,11 +118,11 @@ def test_nothing_that_is_read_can_be_written_to(tmp_path: Path):
         assert not read(rows, numbers)["features"].flags.writeable
 
 
-def test_a_damaged_shard_is_set_aside_with_a_note(tmp_path: Path):
+def test_a_damaged_segment_is_set_aside_with_a_note(tmp_path: Path):
     rows = RowStore(tmp_path, PRINT)
     add(rows, [1, 2, 3])
+    (bad,) = rows.folder.glob("*.features")
     add(rows, [4])
-    bad = next(shard.path for shard in rows.shards() if len(shard) == 3)
     content = bytearray(bad.read_bytes())
     content[-1] ^= 1
     bad.write_bytes(content)
@@ -133,9 +130,22 @@ def test_a_damaged_shard_is_set_aside_with_a_note(tmp_path: Path):
     assert rows.has(digest(n) for n in (1, 4)).tolist() == [False, True]
     assert len(rows.notes) == 1
     assert "its checksum differs; they are computed again" in rows.notes[0]
-    assert bad.name not in [path.name for path in shards_in(rows)]
     add(rows, [1, 2, 3])
+    rows = RowStore(tmp_path, PRINT)
     assert np.array_equal(read(rows, [1, 2, 3])["features"], expected([1, 2, 3]))
+    assert rows.notes == []
+
+
+def test_a_segment_that_cannot_be_read_is_passed_over_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    add(RowStore(tmp_path, PRINT), [1])
+
+    def refused(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    rows = RowStore(tmp_path, PRINT)
+    assert not rows.has([digest(1)]).any()
+    assert "Permission denied" in rows.notes[0]
 
 
 def test_a_missing_row_is_an_error_not_a_guess(tmp_path: Path):
@@ -153,7 +163,8 @@ def test_another_fingerprint_is_another_store(tmp_path: Path):
 def test_rows_of_two_shapes_under_one_fingerprint_are_refused(tmp_path: Path):
     rows = RowStore(tmp_path, PRINT)
     add(rows, [1])
-    rows.add(as_keys([digest(2)]), {"features": np.ones((1, 5), np.float32)})
+    with RowWriter(rows) as writer:
+        writer.add([digest(2)], {"features": np.ones((1, 5), np.float32)})
     with pytest.raises(CacheError, match="rows of different shapes"):
         RowStore(tmp_path, PRINT).has([digest(1)])
 
@@ -169,20 +180,35 @@ def test_a_digest_of_another_length_is_refused():
         as_keys([b"abc"])
 
 
-def test_a_full_disk_does_not_stop_small_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def full(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_full_disk_costs_the_next_run_its_rows_and_this_one_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, [1])
+    monkeypatch.setattr(os, "fsync", full)
+    with RowWriter(rows) as writer:
+        for numbers in ([2], [3, 4]):
+            one = {"features": expected(numbers), "logits": np.array([[n] for n in numbers], np.float32)}
+            writer.add([digest(n) for n in numbers], one)
+            writer.flush()
+    assert np.array_equal(read(rows, [4, 1, 2, 3])["features"], expected([4, 1, 2, 3]))
+    assert len(rows.notes) == 1
+    assert "no room left" in rows.notes[0]
+    monkeypatch.undo()
+    assert RowStore(tmp_path, PRINT).has(digest(n) for n in (1, 2, 3)).tolist() == [True, False, False]
+
+
+def test_a_full_disk_does_not_stop_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     rows = RowStore(tmp_path, PRINT)
     add(rows, [1])
     add(rows, [2])
-
-    def full(handle: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    assert np.array_equal(read(rows, [2, 1])["features"], expected([2, 1]))
     monkeypatch.setattr("headstart.store.rows.IN_MEMORY", 0)
-    with pytest.raises(CacheError, match="no room left"):
-        read(rows, [2, 1])
-    assert len(shards_in(rows)) == 2
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    found = read(rows, [2, 1])["features"]
+    assert not isinstance(found, np.memmap)
+    assert np.array_equal(found, expected([2, 1]))
 
 
 def test_a_writer_keeps_the_rows_made_before_an_error(tmp_path: Path):
@@ -197,30 +223,15 @@ def test_a_writer_keeps_the_rows_made_before_an_error(tmp_path: Path):
 
 
 def test_a_long_run_leaves_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headstart.store.writer.FLUSH_SECONDS", 0.0)  # every batch becomes a shard
+    monkeypatch.setattr("headstart.store.writer.FLUSH_SECONDS", 0.0)  # every batch is written by itself
     rows = RowStore(tmp_path, PRINT)
-    most = 0
     with RowWriter(rows) as writer:
-        for start in range(0, 600, 2):
+        for start in range(0, 100, 2):
             writer.add([digest(n) for n in (start, start + 1)], {"features": expected([start, start + 1])})
-            most = max(most, len(shards_in(rows)))
-    assert most < 16 * 3
-    assert np.array_equal(
-        RowStore(tmp_path, PRINT).read(digest(n) for n in range(600))["features"], expected(list(range(600)))
-    )
-
-
-def test_what_a_killed_run_left_is_swept_once_it_is_old(tmp_path: Path):
-    rows = RowStore(tmp_path, PRINT)
-    add(rows, [1])
-    old, young = rows.folder / ".part-old", rows.folder / ".part-young"
-    old.write_bytes(b"half")
-    young.write_bytes(b"half")
-    os.utime(old, (time.time() - 7200,) * 2)
-    with RowWriter(rows):
-        pass
-    assert not old.exists()
-    assert young.exists()  # another process may be writing it
+    assert len(files_in(rows)) == 2
+    found = RowStore(tmp_path, PRINT).read(digest(n) for n in range(100))["features"]
+    assert isinstance(found, np.memmap)
+    assert np.array_equal(found, expected(list(range(100))))
 
 
 def test_the_cache_tells_its_size_and_can_be_cleared(tmp_path: Path):

@@ -56,7 +56,7 @@ def extract(
         InputError: An option does not fit, or target and source are of different kinds.
         TargetError: More examples are unreadable than `max_bad` allows, or all are.
         ModelError: The source fails, gives NaN or infinity, or was trained since it was made.
-        CacheError: The cache cannot be written.
+        CacheError: Cached rows of this source do not fit one another, or were cleared meanwhile.
     """
     _check(target, source, batch_size, threads)
     check_engine(engine)

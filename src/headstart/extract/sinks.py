@@ -88,7 +88,7 @@ class CacheSink:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the cache has to say: rows set aside because they were damaged."""
+        """What the cache has to say: rows set aside because they were damaged, or that could not be written."""
         return tuple(self._store.notes)
 
     def __enter__(self) -> "CacheSink":
@@ -108,11 +108,7 @@ class CacheSink:
         return self._alike[self._digests[index]]
 
     def add(self, indices: list[int], fields: Fields) -> None:
-        """Keep the rows of some examples.
-
-        Raises:
-            CacheError: The disk is full or the folder cannot be written.
-        """
+        """Keep the rows of some examples; in memory where the disk takes no more."""
         self._writer.add([self._digests[index] for index in indices], fields)
 
     def rows(self, kept: np.ndarray) -> Fields:

@@ -44,7 +44,7 @@ def attempt(candidate: "Candidate", course: Course, report: Progress) -> Measure
 
     Raises:
         TargetError: Too many examples are unreadable: no other source would fare better.
-        CacheError: The cache cannot be written: nor would one here.
+        CacheError: The cached rows cannot be used.
         OutOfTime: `report` raised it, in the middle of the source; rows that are made are in the cache.
     """
     try:

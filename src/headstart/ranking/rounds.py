@@ -98,7 +98,7 @@ class Rounds:
 
         Raises:
             TargetError: Too many examples are unreadable.
-            CacheError: The cache cannot be written.
+            CacheError: The cached rows cannot be used.
         """
         ended = self._go()
         self.tell(Event(MODELS, 0, 0))

@@ -97,7 +97,7 @@ def rank(
     Raises:
         InputError: An option, the target or a score's name does not fit.
         ModelError: A model's name does not exist.
-        CacheError: The cache cannot be written.
+        CacheError: The cached rows of a source cannot be used. (A full or read-only cache is a note.)
         WriteError: `out` or `report` cannot be written.
 
     Example:

@@ -72,9 +72,8 @@ def disk_errors(folder: Path, needed: int) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise CacheError(
-                f"no room left for the cache at {folder}: {readable_bytes(needed)} were to be written and "
-                f"{readable_bytes(_free(folder))} are free. Free some space, or name another disk with "
-                "`--cache FOLDER`."
+                f"no room left for the cache at {folder}: {_lacking(folder, needed)}. Free some space, or name another "
+                "disk with `--cache FOLDER`."
             ) from error
         raise CacheError(
             f"the cache at {folder} cannot be written: {error.strerror or error}. "
@@ -96,10 +95,13 @@ def readable_bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def _free(folder: Path) -> int:
+def _lacking(folder: Path, needed: int) -> str:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    return shutil.disk_usage(folder).free
+    if hasattr(os, "statvfs") and (disk := os.statvfs(folder)).f_files and not disk.f_favail:
+        return "that disk can hold no more files, however small (it has no free inodes)"
+    free = shutil.disk_usage(folder).free
+    return f"{readable_bytes(needed)} were to be written and {readable_bytes(free)} are free"
 
 
 def _size(path: Path) -> int:

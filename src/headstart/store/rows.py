@@ -1,13 +1,14 @@
 """Rows addressed by content: what one source's forward pass made of each example, kept on disk.
 
-One folder a source fingerprint, in it immutable shards (`shard.py`). A row is found by the digest of its example, so a
-growing subset, another order or a renamed file finds the rows it had before. No locks: a shard appears whole under a
-name made of its keys, and two processes that work on the same rows at worst compute them twice.
+One folder for each source fingerprint, in it the segments (`segment.py`) that runs have written. A row is found by the
+digest of its example, so a growing subset, another order or a renamed file finds the rows it had before. Two processes
+that work on the same rows at worst compute them twice.
 """
 
+import os
 import re
-import time
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -16,12 +17,10 @@ import numpy as np
 
 from headstart.errors import CacheError, InputError
 from headstart.store.disk import ROWS, disk_errors
-from headstart.store.gathered import Gathered
-from headstart.store.shard import KEY, SUFFIX, TEMPORARY, DamagedShardError, Layout, Shard, read_shard, write_shard
+from headstart.store.segment import KEY, SUFFIX, DamagedSegmentError, Layout, Segment, read_segment
 
-IN_MEMORY = 256 << 20  # rows that are not stored side by side are copied to memory up to this size, to a file above
-LOOKS = 100  # shards may vanish while we look, because another process merges them; then we look again
-STALE_SECONDS = 3600.0  # an unfinished file this old was left by a killed run
+IN_MEMORY = 256 << 20  # rows that do not lie side by side are copied to memory up to this size, to a file above
+BLOCK_BYTES = 8 << 20
 
 
 class RowStore:
@@ -32,9 +31,9 @@ class RowStore:
         fingerprint: Hash of everything that changes the rows: weights, preprocessing and layer, never a name.
 
     Raises:
-        InputError: `fingerprint` is not fit for a folder's name.
+        InputError: `fingerprint` cannot name a folder.
 
-    `notes` says what was set aside because it was damaged.
+    `notes` says what was set aside because it was damaged, and what could not be written.
     """
 
     def __init__(self, root: Path, fingerprint: str) -> None:
@@ -42,132 +41,80 @@ class RowStore:
             raise InputError(f"`fingerprint` must be a hash (letters and digits), got {fingerprint!r}.")
         self.folder = Path(root) / ROWS / fingerprint
         self.notes: list[str] = []
-        self._known: dict[Path, Shard] = {}
+        self._known: dict[Path, tuple[int, Segment | None]] = {}  # with the size of the index when it was read
+        self._held: list[Segment] = []
 
     def has(self, digests: Iterable[bytes]) -> np.ndarray:
         """Which of the examples have rows: (n,) bool."""
-        keys = as_keys(digests)
-        shard_of, _ = _locate(self.shards(), keys)
-        return shard_of >= 0
+        return _locate(self.segments(), as_keys(digests))[0] >= 0
 
     def read(self, digests: Iterable[bytes]) -> dict[str, np.ndarray]:
         """The rows in the order of `digests`: one read-only matrix a field, memory-mapped where they lie in one piece.
-
-        Rows that are spread over several shards are merged into one in this order first, if that does not leave much
-        on disk twice.
 
         Raises:
             CacheError: A row is missing (ask `has` first).
         """
         keys = as_keys(digests)
-        shards = self.shards()
+        segments = self.segments()
         if len(keys) == 0:
             return {}
-        if (found := _one_run(shards, keys)) is not None:
-            return found
-        shard_of, rows = _locate(shards, keys)
-        if (shard_of < 0).any():
+        for segment in segments:
+            if (run := segment.run_of(keys)) is not None:
+                return {name: array[run] for name, array in segment.fields.items()}
+        segment_of, rows = _locate(segments, keys)
+        if (segment_of < 0).any():
             raise CacheError(
-                f"{int((shard_of < 0).sum())} of {len(keys)} rows are not in the cache at {self.folder}; "
+                f"{int((segment_of < 0).sum())} of {len(keys)} rows are not in the cache at {self.folder}; "
                 "another process may have cleared it. Run again."
             )
-        gathered = Gathered(shards, shard_of, rows)
-        small = gathered.nbytes <= IN_MEMORY
-        covered = [shard for shard in shards if np.isin(shard.keys, keys).all()]
-        if len(np.unique(shard_of)) > 1 and 2 * sum(map(len, covered)) >= len(keys):
-            try:
-                merged = self.replace(covered, keys, gathered)
-            except CacheError:  # a full or read-only disk; the rows themselves are safe
-                if not small:
-                    raise
-            else:
-                if merged is not None:
-                    return dict(merged.fields)
-        return gathered.to_memory() if small else gathered.to_file(self.folder)
+        folder = self.folder if _bytes(segments[0].layout) * len(keys) > IN_MEMORY else None
+        try:
+            return _gather(segments, segment_of, rows, folder)
+        except CacheError:  # no room for the file: try it with memory
+            return _gather(segments, segment_of, rows, None)
 
-    def shards(self) -> list[Shard]:
-        """All sound shards, the longest first. Damaged ones are set aside with a note, never believed.
+    def hold(self, keys: np.ndarray, fields: dict[str, np.ndarray], why: CacheError) -> None:
+        """Keep rows in memory that cannot be written, as long as this store lives, and note it once."""
+        for array in fields.values():
+            array.flags.writeable = False
+        self._held.append(Segment(keys, fields))
+        note = f"forward passes are not kept for the next run: {why}"
+        self.notes += [note] if note not in self.notes else []
+
+    def segments(self) -> list[Segment]:
+        """All sound segments, the longest first. Damaged ones are set aside with a note, never believed.
 
         Raises:
-            CacheError: Shards of one fingerprint differ in shape.
+            CacheError: Segments of one fingerprint differ in shape.
         """
-        for _ in range(LOOKS):
-            if self._scan():
-                break
-        shards = sorted(self._known.values(), key=lambda shard: (-len(shard), shard.path.name))
-        for one, other in pairwise(shards):
+        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
+            with suppress(FileNotFoundError):  # another process cleared it, or set it aside
+                size = path.stat().st_size
+                if self._known.get(path, (-1, None))[0] != size:
+                    self._known[path] = size, self._opened(path)
+        found = [segment for _, segment in self._known.values() if segment is not None]
+        segments = sorted([*found, *self._held], key=len, reverse=True)
+        for one, other in pairwise(segments):
             if one.layout != other.layout:
                 raise CacheError(
                     f"the cache at {self.folder} holds rows of different shapes ({_words(one.layout)}; "
                     f"{_words(other.layout)}) for one source. Delete that folder and run again."
                 )
-        return shards
+        return segments
 
-    def add(self, keys: np.ndarray, fields: dict[str, np.ndarray]) -> Shard | None:
-        """Write rows as a new shard and return it; None if another process has merged it already.
-
-        Raises:
-            CacheError: The disk is full or the folder cannot be written.
-        """
-        layout = {name: (array.dtype, array.shape[1]) for name, array in fields.items()}
-        path = write_shard(self.folder, keys, layout, lambda name, rows: fields[name][rows])
-        return self._remember(path)
-
-    def replace(self, old: Iterable[Shard], keys: np.ndarray, gathered: Gathered) -> Shard | None:
-        """Write gathered rows as one shard, then drop the `old` ones, whose rows it must all hold.
-
-        Returns None if another process has merged the new one already.
-
-        Raises:
-            CacheError: The disk is full or the folder cannot be written.
-        """
-        path = write_shard(self.folder, keys, gathered.layout, gathered.block)
-        shard = self._remember(path)
-        for one in old:
-            if one.path != path:
-                self._known.pop(one.path, None)
-                with disk_errors(self.folder, 0):
-                    one.path.unlink(missing_ok=True)
-        return shard
-
-    def sweep(self) -> None:
-        """Delete unfinished files that a killed run left."""
-        for path in self.folder.glob(f"{TEMPORARY}*"):
-            with disk_errors(self.folder, 0):
-                try:
-                    if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                        path.unlink()
-                except FileNotFoundError:  # another process was first
-                    continue
-
-    def _remember(self, path: Path) -> Shard | None:
+    def _opened(self, path: Path) -> Segment | None:
         try:
-            shard = self._known[path] = read_shard(path)
+            return read_segment(path)
         except FileNotFoundError:
-            return None
-        except (DamagedShardError, OSError) as error:
-            raise CacheError(f"{path} was written and cannot be read back: {error}. Check that disk.") from error
-        return shard
-
-    def _scan(self) -> bool:
-        """Open new shards; False if one vanished meanwhile, because another process merged it."""
-        paths = set(self.folder.glob(f"*{SUFFIX}"))
-        self._known = {path: shard for path, shard in self._known.items() if path in paths}
-        for path in sorted(paths - self._known.keys()):
-            try:
-                self._known[path] = read_shard(path)
-            except FileNotFoundError:
-                return False
-            except DamagedShardError as error:
-                self._set_aside(path, error)
-            except OSError as error:
-                raise CacheError(f"the cached rows at {path} cannot be read: {error.strerror or error}.") from error
-        return True
-
-    def _set_aside(self, path: Path, error: DamagedShardError) -> None:
-        self.notes.append(f"cached rows in {path} were set aside because {error}; they are computed again")
-        with suppress(OSError):  # where the folder is read-only the file stays, and is passed over each time
-            path.replace(path.with_name(path.name.removesuffix(SUFFIX) + ".damaged"))
+            raise
+        except DamagedSegmentError as error:
+            reason = f"were set aside because {error}"
+            with suppress(OSError):  # where the folder is read-only the file stays, and is passed over each time
+                path.replace(path.with_suffix(".damaged"))
+        except OSError as error:
+            reason = f"cannot be read ({error.strerror or error})"
+        self.notes.append(f"cached rows in {path} {reason}; they are computed again")
+        return None
 
 
 def as_keys(digests: Iterable[bytes]) -> np.ndarray:
@@ -182,26 +129,55 @@ def as_keys(digests: Iterable[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(digests), KEY)
 
 
-def _locate(shards: list[Shard], keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each key the index of a shard that has it (-1: none) and the row therein."""
-    shard_of = np.full(len(keys), -1)
+def _locate(segments: Sequence[Segment], keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each key the index of a segment that has it (-1: none) and the row therein."""
+    segment_of = np.full(len(keys), -1)
     rows = np.full(len(keys), -1)
-    for index, shard in enumerate(shards):
-        open_ = np.flatnonzero(shard_of < 0)
+    for index, segment in enumerate(segments):
+        open_ = np.flatnonzero(segment_of < 0)
         if open_.size == 0:
             break
-        found = shard.find(keys[open_])
+        found = segment.find(keys[open_])
         hit = found >= 0
-        shard_of[open_[hit]] = index
+        segment_of[open_[hit]] = index
         rows[open_[hit]] = found[hit]
-    return shard_of, rows
+    return segment_of, rows
 
 
-def _one_run(shards: list[Shard], keys: np.ndarray) -> dict[str, np.ndarray] | None:
-    for shard in shards:
-        if (rows := shard.run_of(keys)) is not None:
-            return {name: array[rows] for name, array in shard.fields.items()}
-    return None
+def _gather(
+    segments: Sequence[Segment], segment_of: np.ndarray, rows: np.ndarray, folder: Path | None
+) -> dict[str, np.ndarray]:
+    """Rows that lie scattered, in memory, or in nameless files in `folder` that vanish with the arrays.
+
+    Raises:
+        CacheError: The disk is full or the folder cannot be written.
+    """
+    found = {}
+    for name, (dtype, width) in segments[0].layout.items():
+        matrix = _empty(len(rows), dtype, width, folder)
+        step = max(1, BLOCK_BYTES // max(1, dtype.itemsize * width))
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            for index in np.unique(segment_of[part]):
+                mine = np.flatnonzero(segment_of[part] == index)
+                matrix[start + mine] = segments[index].fields[name][rows[part][mine]]
+        matrix.flags.writeable = False
+        found[name] = matrix
+    return found
+
+
+def _empty(count: int, dtype: np.dtype, width: int, folder: Path | None) -> np.ndarray:
+    if folder is None:
+        return np.empty((count, width), dtype)
+    size = count * width * dtype.itemsize
+    with disk_errors(folder, size), tempfile.TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and a crash when it is mapped
+        return np.memmap(file, dtype, mode="r+", shape=(count, width))
+
+
+def _bytes(layout: Layout) -> int:
+    return sum(dtype.itemsize * width for dtype, width in layout.values())
 
 
 def _words(layout: Layout) -> str:

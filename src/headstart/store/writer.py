@@ -5,18 +5,18 @@ from types import TracebackType
 
 import numpy as np
 
-from headstart.store.gathered import Gathered
+from headstart.errors import CacheError
 from headstart.store.rows import RowStore, as_keys
-from headstart.store.shard import Shard
+from headstart.store.segment import SegmentWriter, layout_of
 
 FLUSH_SECONDS = 1.0
-FAN_IN = 16  # so many shards of one generation become one of the next: few files, each row rewritten log_16 n times
 
 
 class RowWriter:
-    """Collects rows and writes a shard about once a second; a context manager that writes the rest when left.
+    """Collects rows and writes them about once a second; a context manager that writes the rest when left.
 
-    Rows added before an error or Ctrl-C are kept.
+    Rows added before an error or Ctrl-C are kept. Where the disk is full or read-only, rows stay in memory for this run
+    and the store notes it.
 
     Example:
         >>> import tempfile, pathlib
@@ -31,48 +31,45 @@ class RowWriter:
         self.store = store
         self._digests: list[bytes] = []
         self._rows: list[dict[str, np.ndarray]] = []
-        self._generations: list[list[Shard]] = [[]]
+        self._segment: SegmentWriter | None = None
+        self._failed: CacheError | None = None
         self._flushed = time.monotonic()
 
     def __enter__(self) -> "RowWriter":
-        self.store.sweep()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.flush()
+        self._close()
 
     def add(self, digests: list[bytes], fields: dict[str, np.ndarray]) -> None:
-        """Add the rows of some examples: one matrix (k, width) a field.
-
-        Raises:
-            CacheError: The disk is full or the folder cannot be written.
-        """
+        """Add the rows of some examples: one matrix (k, width) a field."""
         self._digests += digests
         self._rows.append(fields)
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was added since the last time.
-
-        Raises:
-            CacheError: The disk is full or the folder cannot be written.
-        """
+        """Write what was added since the last time."""
         digests, rows = self._digests, self._rows
         self._digests, self._rows = [], []
         if digests:
-            fields = {name: np.concatenate([part[name] for part in rows]) for name in rows[0]}
-            self._keep(self.store.add(as_keys(digests), fields), 0)
+            self._write(as_keys(digests), rows)
         self._flushed = time.monotonic()
 
-    def _keep(self, shard: Shard | None, generation: int) -> None:
-        if shard is None:  # another process has merged it with its own
-            return
-        if generation == len(self._generations):
-            self._generations.append([])
-        shards = self._generations[generation]
-        shards.append(shard)
-        if len(shards) == FAN_IN:
-            self._generations[generation] = []
-            keys = np.concatenate([shard.keys for shard in shards])
-            self._keep(self.store.replace(shards, keys, Gathered.whole(shards)), generation + 1)
+    def _write(self, keys: np.ndarray, parts: list[dict[str, np.ndarray]]) -> None:
+        try:
+            if self._failed is None:
+                self._segment = self._segment or SegmentWriter(self.store.folder, layout_of(parts[0]))
+                self._segment.append(keys, parts)
+        except CacheError as error:
+            self._failed = error
+            self._close()
+        if self._failed is not None:
+            fields = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            self.store.hold(keys, fields, self._failed)
+
+    def _close(self) -> None:
+        if self._segment is not None:
+            segment, self._segment = self._segment, None
+            segment.__exit__(None, None, None)
