@@ -2,6 +2,7 @@
 
 import os
 import signal
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import torch
 from tests.ranking.toys import Eye, folder_of_classes, source
 
 import headstart as hs
+from headstart.data import open_target
+from headstart.data.remembered import Remembered
+from headstart.data.target import Examples
 from headstart.errors import InputError
 from headstart.records import Ranking
 from headstart.runner import Event
@@ -69,6 +73,32 @@ def test_a_time_budget_holds_in_workers_too(tmp_path: Path) -> None:
     assert ranking.search is not None
     assert ranking.search.ended == "time"
     assert ranking.rows == ()
+
+
+class Counted:
+    """Examples that leave a file each time one is hashed, whichever process does it."""
+
+    def __init__(self, examples: Examples, marks: Path) -> None:
+        self.examples, self.marks = examples, marks
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def load(self, index: int) -> object:
+        return self.examples.load(index)
+
+    def digest(self, index: int) -> bytes:
+        (self.marks / uuid.uuid4().hex).touch()
+        return self.examples.digest(index)
+
+
+def test_each_example_is_hashed_once_however_many_workers_there_are(tmp_path: Path) -> None:
+    (tmp_path / "marks").mkdir()
+    target = open_target(folder_of_classes(tmp_path / "photos", 30))
+    counted = replace(target, examples=Remembered(Counted(target.examples, tmp_path / "marks"), "image"))
+    models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0)]
+    hs.rank(counted, models, scores="leep", cache=tmp_path / "cache", workers=2)
+    assert len(list((tmp_path / "marks").iterdir())) == 30
 
 
 def test_fewer_than_one_worker_is_refused(tmp_path: Path) -> None:

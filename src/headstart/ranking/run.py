@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from headstart.data import summarize
 from headstart.data.media import MEDIA
-from headstart.data.provenance import provenance
+from headstart.data.provenance import provenance, target_hash
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
 from headstart.ranking.attempt import Course
@@ -135,6 +135,8 @@ def rank(
     each = examples_each(len(inputs.target), inputs.target.classes)
     choose = partial(choose_sort, course.scores, sort=sort, asked=names is not None, each=each)
     tell = listener(False if inputs.extractions else progress)  # arrays take no time worth following
+    if workers > 1:
+        target_hash(inputs.target)  # worker processes get the digests with the target, instead of each making them
     with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
         found = Rounds(entrants, method, kept, choose, tell, deadline, on).run()
     skipped = {name: why for one in found.measurements for name, why in one.skipped.items()}
