@@ -40,7 +40,17 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ("transfer", data, "--model", MODEL, "--method", "head,lora", "--scratch", "--epochs", 1, "--no-cache")
     done = call(*words, "--out", out, "--json", out / "all.json")
     assert done.exit_code == 0, done.output
-    for expected in ("head", "lora", "scratch", "gain", "LEEP <=", f"Wrote {out / 'lora-seed0'}"):
+    shown = (
+        "head",
+        "lora",
+        "scratch",
+        "gain",
+        "LEEP <=",
+        "[2/3] lora-seed0",
+        "epoch 1/1: loss",
+        f"Wrote {out / 'lora-seed0'}",
+    )
+    for expected in shown:
         assert expected in done.output
     return out
 
