@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,13 @@ import timm
 import torch
 import transformers
 from PIL import Image
+from safetensors.torch import save_file
 from timm.models import save_for_hf
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from headstart.errors import ModelError
 from headstart.sources import Source, find, sentence
+from headstart.sources.texts import check_padding
 
 TEXTS = ["a good film", "a very long and rather bad film with no end in sight", "good"]
 LABELS = {0: "bad", 1: "good", 2: "neither"}
@@ -80,6 +83,42 @@ def test_a_pickle_that_runs_code_is_refused_unless_trusted(timm_folder, tmp_path
     assert ran.exists()
 
 
+@pytest.mark.parametrize("name", ["model.pth.tar", "pytorch_model.bin", "weights.ckpt"])
+def test_a_safe_file_beside_it_makes_no_pickle_safe(timm_folder, name):
+    ran = timm_folder / "ran"
+    for file in ("model.safetensors", "pytorch_model.bin"):
+        (timm_folder / file).unlink()
+    torch.save({"state_dict": {}, "args": Payload(ran)}, timm_folder / name)
+    with pytest.raises(ModelError, match=f"{name} is a pickle"):
+        load(timm_folder)
+    save_file({"x": torch.zeros(1)}, timm_folder / "decoy.safetensors")
+    with pytest.raises(ModelError, match=r"is a pickle|2 checkpoints"):
+        load(timm_folder)
+    assert not ran.exists()
+
+
+def test_transformers_reads_no_pickle_beside_a_decoy(tmp_path):
+    ran = tmp_path / "ran"
+    load_text(tmp_path)
+    (tmp_path / "model.safetensors").rename(tmp_path / "decoy.safetensors")
+    torch.save({"args": Payload(ran)}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelError, match=r"pytorch_model\.bin is a pickle"):
+        load(tmp_path)
+    assert not ran.exists()
+
+
+def test_of_several_checkpoints_one_must_be_named(timm_folder):
+    (timm_folder / "pytorch_model.bin").unlink()
+    (timm_folder / "model.safetensors").rename(timm_folder / "model_best.safetensors")
+    other = timm.create_model("test_efficientnet", num_classes=4)
+    save_file(other.state_dict(), timm_folder / "checkpoint-1.safetensors")
+    with pytest.raises(ModelError, match=r"2 checkpoints: checkpoint-1\.safetensors, model_best\.safetensors"):
+        load(timm_folder)
+    source = load(timm_folder / "checkpoint-1.safetensors")
+    assert torch.equal(source.module.classifier.weight, other.classifier.weight)
+    assert load(timm_folder / "model_best.safetensors").fingerprint != source.fingerprint
+
+
 def test_a_checkpoint_cut_short(timm_folder):
     (timm_folder / "model.safetensors").unlink()
     path = timm_folder / "pytorch_model.bin"
@@ -90,15 +129,24 @@ def test_a_checkpoint_cut_short(timm_folder):
 
 def test_folders_that_hold_no_model(tmp_path):
     with pytest.raises(ModelError, match="there is no folder"):
-        find(f"local-dir:{tmp_path}/none")
+        load(tmp_path / "none")
     with pytest.raises(ModelError, match="holds no model that is known"):
-        find(f"local-dir:{tmp_path}")
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(ModelError, match="is not JSON"):
-        find(f"local-dir:{tmp_path}")
+        load(tmp_path)
+    for text in ("{", "[" * 100_000):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ModelError, match="is not JSON"):
+            load(tmp_path)
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(ModelError, match="must hold a JSON object"):
-        find(f"local-dir:{tmp_path}")
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["hf/https://huggingface.co/x/y", "st//abs/path", "hf/a b", "local-dir:\0"])
+def test_a_malformed_name_fails_on_loading_only(name):
+    good, bad = find(["zoo/tiny_letters", name])
+    assert good.name == "zoo/tiny_letters"
+    with pytest.raises(ModelError, match=r"cannot be opened|there is no folder"):
+        bad.load(False)
 
 
 @pytest.fixture
@@ -205,7 +253,65 @@ def test_features_that_would_be_random_are_refused(tmp_path):
 def test_a_language_model_that_is_no_classifier(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "whisper"}))
     with pytest.raises(ModelError, match="whisper model; image and text classifiers are what"):
-        find(f"local-dir:{tmp_path}")
+        load(tmp_path)
+
+
+def test_custom_code_is_refused_without_a_question(tmp_path):
+    text_model("bert").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(ModelError, match="custom code"):
+        load(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_without_its_tokenizer_is_refused(tmp_path):
+    text_model("bert").save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match=r"knows no words.*vocab\.txt"):
+        load(tmp_path)
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path):
+    text_model("bert").save_pretrained(tmp_path)
+    larger = tokenizer(pad_token="[PAD]")
+    larger.add_tokens([f"word{i}" for i in range(40)])
+    larger.save_pretrained(tmp_path)
+    with pytest.raises(ModelError, match="embeddings for 40"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [0, 4, -1])
+def test_a_decoder_pads_with_the_token_of_its_tokenizer(tmp_path, wrong):
+    torch.manual_seed(0)
+    text_model("gpt2").save_pretrained(tmp_path)
+    tokenizer(eos_token="[EOS]", pad_token="[SEP]").save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"pad_token_id": wrong}))
+    source = load(tmp_path)
+    together, alone = (source.forward(source.collate(texts)) for texts in (TEXTS, TEXTS[2:]))
+    for rows, row in zip(together, alone, strict=True):
+        torch.testing.assert_close(rows[2:], row, rtol=1e-5, atol=1e-5)
+
+
+def load_text(folder) -> Source:
+    torch.manual_seed(0)
+    text_model("bert").save_pretrained(folder)
+    tokenizer(pad_token="[PAD]").save_pretrained(folder)
+    return load(folder)
+
+
+def test_features_that_depend_on_the_padding_are_refused(tmp_path):
+    source = load_text(tmp_path)
+
+    def unmasked(texts):
+        batch = source.collate(texts)
+        return {**batch, "attention_mask": torch.ones_like(batch["attention_mask"])}
+
+    check_padding(source)
+    with pytest.raises(ModelError, match=r"depend on the batch size.*pad_token_id"):
+        check_padding(replace(source, collate=unmasked))
 
 
 def test_a_sentence_transformers_folder(tmp_path):

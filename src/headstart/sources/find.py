@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from headstart.errors import InputError, ModelError, ModelNameError, did_you_mean, require
+from headstart.errors import InputError, MissingExtra, ModelError, ModelNameError, did_you_mean, require
 from headstart.records import Kind, ModelCard
 from headstart.sources import module as modules
 from headstart.sources.candidate import Candidate
@@ -92,13 +92,33 @@ def _candidates(model: Model, kind: Kind | None) -> list[Candidate]:
         return [modules.candidate(model, f"module/{type(model).__name__}")]
     if not isinstance(model, str):
         raise InputError(f"a model must be a name, a module or a source; {type(model).__name__} came.")
-    candidates = _room(_prefix(model)).find(model, kind)
+    candidates = _found(model, kind)
     if kind is None or not (model == "zoo" or is_glob(model)):
         return candidates
     fitting = [candidate for candidate in candidates if candidate.card.kind == kind]
     if not fitting:
         raise ModelNameError(f"no model of `{model}` reads {kind} data. `headstart models` lists the models there are.")
     return fitting
+
+
+def _found(name: str, kind: Kind | None) -> list[Candidate]:
+    """What the room of a name finds; a model that cannot be opened becomes a candidate whose loading says why."""
+    room = _room(_prefix(name))
+    try:
+        found: list[Candidate] = room.find(name, kind)
+        return found
+    except (ModelNameError, MissingExtra):
+        raise
+    except ModelError as error:
+        broken = error
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
+        broken = ModelError(f"{name} cannot be opened: {error}")
+        broken.__cause__ = error
+    return [Candidate(ModelCard(name=name, kind=kind or "image"), partial(_raise, broken))]
+
+
+def _raise(error: ModelError, trust_pickle: bool) -> Source:
+    raise error
 
 
 def _prefix(name: str) -> str:

@@ -5,10 +5,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from headstart.errors import ModelError
+from safetensors import SafetensorError
+
+from headstart.errors import ModelError, require
 from headstart.records import Kind, ModelCard
 from headstart.sources.candidate import Candidate
-from headstart.sources.checkpoint import refuse_code
+from headstart.sources.checkpoint import PICKLED, SAFETENSORS, check_plain, the_checkpoint
 from headstart.sources.source import Source
 
 PREFIX = "local-dir:"
@@ -21,9 +23,15 @@ def find(name: str, kind: Kind | None = None) -> list[Candidate]:
     Raises:
         ModelError: The folder does not exist or holds no model that is known.
     """
-    folder = Path(name.removeprefix(PREFIX)).expanduser()
+    path = Path(name.removeprefix(PREFIX)).expanduser()
+    file = path if path.is_file() else None
+    folder = path.parent if file else path
     library, config = recognise(folder)
-    return [_candidate(name, folder, library, config)]
+    if file and (library != "timm" or file.suffix not in (SAFETENSORS, *PICKLED)):
+        raise ModelError(
+            f"{name}: name the folder {folder}; a single file is for checkpoints beside timm's config.json."
+        )
+    return [_candidate(name, folder, file, library, config)]
 
 
 def recognise(folder: Path) -> tuple[Library, dict[str, Any]]:
@@ -44,7 +52,7 @@ def recognise(folder: Path) -> tuple[Library, dict[str, Any]]:
     raise ModelError(
         f"{folder} holds no model that is known: a `config.json` of timm (with `architecture`) or transformers (with "
         "`model_type`), or a `modules.json` of sentence-transformers was expected. For another module, use "
-        "`headstart.sources.from_module` in Python."
+        "`headstart.from_module` in Python."
     )
 
 
@@ -54,16 +62,16 @@ def _config(folder: Path) -> dict[str, Any]:
         return {}
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ModelError(f"{path} is not JSON: {error}.") from error
+    except (ValueError, RecursionError, OSError) as error:
+        raise ModelError(f"{path} is not JSON that can be read: {error}.") from error
     if not isinstance(config, dict):
         raise ModelError(f"{path} must hold a JSON object; it holds a {type(config).__name__}.")
     return config
 
 
-def _candidate(name: str, folder: Path, library: Library, config: dict[str, Any]) -> Candidate:
+def _candidate(name: str, folder: Path, file: Path | None, library: Library, config: dict[str, Any]) -> Candidate:
     if library == "timm":
-        return Candidate(ModelCard(name=name, kind="image"), partial(_load_timm, name, folder))
+        return Candidate(ModelCard(name=name, kind="image"), partial(_load_timm, name, folder, file))
     if library == "transformers":
         from headstart.sources import transformers_models
 
@@ -73,20 +81,20 @@ def _candidate(name: str, folder: Path, library: Library, config: dict[str, Any]
     return sentence.local_candidate(name, folder)
 
 
-def _load_timm(name: str, folder: Path, trust_pickle: bool) -> Source:
-    import timm
-    from safetensors import SafetensorError
-    from timm.models import load_checkpoint
-
+def _load_timm(name: str, folder: Path, file: Path | None, trust_pickle: bool) -> Source:
     from headstart.sources.timm_models import from_timm
 
-    refuse_code(folder, name, trust_pickle=trust_pickle)
-    weights = [path for path in sorted(folder.iterdir()) if path.suffix in (".pt", ".pth", ".bin")]
-    unpickled = trust_pickle and not any(folder.glob("*.safetensors")) and bool(weights)
+    weights = file or the_checkpoint(folder, name)
+    pickled = weights.suffix != SAFETENSORS
+    if pickled and not trust_pickle:
+        check_plain(weights, name)
+    timm = require("timm", name, "image")
     try:
-        module = timm.create_model(f"{PREFIX}{folder}", pretrained=not unpickled)
-        if unpickled:  # timm's own loader has no way to be told that the file is trusted
-            load_checkpoint(module, str(weights[0]), weights_only=False)
-    except (RuntimeError, OSError, KeyError, TypeError, SafetensorError) as error:
+        # the very file that was checked; timm itself would look for the first of several
+        overlay = {"source": "", "file": str(weights)}
+        module = timm.create_model(f"{PREFIX}{folder}", pretrained=not pickled, pretrained_cfg_overlay=overlay)
+        if pickled:
+            timm.models.load_checkpoint(module, str(weights), weights_only=not trust_pickle)
+    except (RuntimeError, OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise ModelError(f"{name}: timm cannot load it: {error}") from error
     return from_timm(module, ModelCard(name=name, kind="image"))

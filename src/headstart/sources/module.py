@@ -68,7 +68,7 @@ def from_module(
         if carried is None:
             raise InputError(
                 f"`prepare` is needed: {name} does not say how its inputs are made, and a wrong size or scale changes "
-                "rankings in silence. Pass `headstart.sources.from_module(module, prepare=...)`."
+                "rankings in silence. Pass `headstart.from_module(module, prepare=...)`."
             )
         preparation = carried
     if head == "auto" and hasattr(module, "get_classifier") and getattr(module, "pretrained_cfg", None):

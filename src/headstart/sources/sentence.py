@@ -16,6 +16,7 @@ from headstart.sources.checkpoint import refuse_code
 from headstart.sources.network import EmbeddingNetwork, share_weights
 from headstart.sources.preparation import Texts, plain_text, tokenizer_description
 from headstart.sources.source import Source
+from headstart.sources.texts import check_padding
 from headstart.sources.transformers_models import no_bar, quiet_import
 
 if TYPE_CHECKING:
@@ -104,7 +105,9 @@ def from_sentence_transformer(module: nn.Module, card: ModelCard) -> Source:
     described = f"{tokenizer_description(encoder.tokenizer, encoder.max_seq_length)} prompt {prompt!r}"
     preparation = Preparation(plain_text, Texts(tokenize), described)
     network = EmbeddingNetwork(share_weights(module).eval())
-    return finish(module, card, preparation, network, (), None, None, probe_batch(preparation, card))
+    source = finish(module, card, preparation, network, (), None, None, probe_batch(preparation, card))
+    check_padding(source)
+    return source
 
 
 def require_library() -> None:
@@ -119,4 +122,6 @@ def _load(where: str, *, local: bool, trust_pickle: bool) -> "SentenceTransforme
 
     options = {"dtype": "float32", **({"weights_only": False} if trust_pickle else {})}  # whatever the file's width is
     with no_bar():
-        return SentenceTransformer(where, device="cpu", local_files_only=local, model_kwargs=options).eval()
+        return SentenceTransformer(
+            where, device="cpu", local_files_only=local, trust_remote_code=False, model_kwargs=options
+        ).eval()

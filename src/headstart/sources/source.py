@@ -54,7 +54,7 @@ class Source:
         if self.snapshot is not None and not self.snapshot.holds_for(self.module):
             raise ModelError(
                 f"the weights of {self.name} have changed since a source was made of it, and what is kept of it "
-                "belongs to the old ones. Make a source of the module anew: `headstart.sources.from_module`."
+                "belongs to the old ones. Make a source of the module anew: `headstart.from_module`."
             )
 
     def join(self, examples: list) -> object:

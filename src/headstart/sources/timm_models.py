@@ -56,7 +56,7 @@ def resolve(name: str) -> str:
             raise ModelNameError(
                 f"timm has no weights `{tag}` for {architecture}.{did_you_mean(PREFIX + name, pretrained)}"
             )
-        raise ModelError(
+        raise ModelNameError(
             f"timm has no pretrained weights for `{name}`, and a random network has nothing to transfer. "
             "`headstart models 'timm/*'` lists those that have."
         )

@@ -19,8 +19,10 @@ from headstart.sources.checkpoint import refuse_code
 from headstart.sources.fingerprint import canonical
 from headstart.sources.preparation import Texts, plain_text, tokenizer_description
 from headstart.sources.source import Source
+from headstart.sources.texts import check_padding, check_tokenizer
 
 PREFIX = "hf/"
+NO_CODE: dict[str, Any] = {"trust_remote_code": False}  # None would ask on the terminal
 LONGEST = 512  # tokens, where neither the tokenizer nor the model says how many it takes
 
 
@@ -124,7 +126,7 @@ def quiet_import() -> Iterator[None]:
 def _config(where: str, *, local: bool) -> Any:
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(where, local_files_only=local)
+    return AutoConfig.from_pretrained(where, local_files_only=local, **NO_CODE)
 
 
 def _kind(config: Any, name: str) -> Kind:
@@ -132,7 +134,7 @@ def _kind(config: Any, name: str) -> Kind:
     if kind is None:
         raise ModelError(
             f"{name} is a {config.model_type} model; image and text classifiers are what `hf/` takes. "
-            "For an encoder of texts use `st/`, for another module `headstart.sources.from_module` in Python."
+            "For an encoder of texts use `st/`, for another module `headstart.from_module` in Python."
         )
     return kind
 
@@ -145,7 +147,7 @@ def _load(where: str, card: ModelCard, *, local: bool, trust_pickle: bool) -> So
         raise ModelError(f"{card.name} reads {kind} data, but the target holds {card.kind} data.")
     image = MEDIA[kind].pictures
     auto = transformers.AutoModelForImageClassification if image else transformers.AutoModelForSequenceClassification
-    options: dict[str, Any] = {"dtype": "float32"}  # not the width of the file: half is for graphics cards
+    options: dict[str, Any] = {"dtype": "float32", **NO_CODE}  # not the width of the file: half is for graphics cards
     options |= {"weights_only": False} if trust_pickle else {}
     with no_bar():
         module, info = auto.from_pretrained(where, local_files_only=local, output_loading_info=True, **options)
@@ -153,7 +155,10 @@ def _load(where: str, card: ModelCard, *, local: bool, trust_pickle: bool) -> So
     head, classifies = _head_and_use(module, set(info["missing_keys"]), card.name)
     single = getattr(module.config, "problem_type", None) == "regression"
     classes = class_names(module.config)
-    return build(module.eval(), card, preparation, head=head, classes=classes, classifies=classifies and not single)
+    source = build(module.eval(), card, preparation, head=head, classes=classes, classifies=classifies and not single)
+    if not image:
+        check_padding(source)
+    return source
 
 
 def class_names(config: Any) -> tuple[str, ...] | None:
@@ -184,7 +189,7 @@ def _head_and_use(module: Any, missing: set[str], name: str) -> tuple[Head, bool
 def _image_preparation(where: str, local: bool) -> Preparation:
     from transformers import AutoImageProcessor
 
-    processor = AutoImageProcessor.from_pretrained(where, local_files_only=local)
+    processor = AutoImageProcessor.from_pretrained(where, local_files_only=local, **NO_CODE)
 
     def prepare(image: object) -> Any:
         return processor(images=image, return_tensors="pt")["pixel_values"][0]
@@ -196,14 +201,16 @@ def _image_preparation(where: str, local: bool) -> Preparation:
 def _text_preparation(where: str, local: bool, module: Any) -> Preparation:
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=local)
+    tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=local, **NO_CODE)
     if tokenizer.pad_token is None:  # decoders have none; any token will do behind the mask
         tokenizer.pad_token = tokenizer.eos_token
-    if module.config.pad_token_id is None:
-        module.config.pad_token_id = tokenizer.pad_token_id
+    check_tokenizer(tokenizer, module.get_input_embeddings().num_embeddings, where)
+    padding = tokenizer.pad_token_id  # by it a decoder finds the last token of a text
+    repaired = f" pad {padding}" if module.config.pad_token_id not in (None, padding) else ""
+    module.config.pad_token_id = padding
     longest = longest_input(tokenizer, module.config)
     tokenize = _tokenize(tokenizer, longest)
-    return Preparation(plain_text, Texts(tokenize), tokenizer_description(tokenizer, longest))
+    return Preparation(plain_text, Texts(tokenize), tokenizer_description(tokenizer, longest) + repaired)
 
 
 def longest_input(tokenizer: Any, config: Any) -> int:

@@ -1,0 +1,52 @@
+"""Faults of text models that would go unnoticed: a missing tokenizer, and results that depend on the padding."""
+
+from typing import Any
+
+import torch
+
+from headstart.errors import ModelError
+from headstart.sources.source import Source
+
+SHORT, LONG = "A short text.", "A longer text, beside which the short one is padded to the same number of tokens."
+TOLERANCE = 1e-4  # of the largest feature: rounding alone stays far below, a wrong token far above
+
+
+def check_tokenizer(tokenizer: Any, embeddings: int, model: str) -> None:
+    """Refuse a tokenizer without words, or with tokens that the model has no embedding for.
+
+    Args:
+        tokenizer: Of transformers.
+        embeddings: Rows of the model's embedding table.
+        model: What the error calls the model.
+
+    Raises:
+        ModelError: One of both.
+    """
+    vocabulary = tokenizer.get_vocab()
+    if set(vocabulary) <= set(tokenizer.all_special_tokens):
+        raise ModelError(
+            f"{model}: its tokenizer knows no words, so every text would look the same. Its files are missing "
+            "(tokenizer.json, vocab.txt or tokenizer.model); save them there with `tokenizer.save_pretrained(folder)`."
+        )
+    if max(vocabulary.values()) >= embeddings:
+        raise ModelError(
+            f"{model}: its tokenizer has {max(vocabulary.values()) + 1} tokens and the model has embeddings for "
+            f"{embeddings}: they do not belong together. Save both from the same training run."
+        )
+
+
+def check_padding(source: Source) -> None:
+    """Compare the features of a short text alone with those of the same text padded beside a longer one.
+
+    Raises:
+        ModelError: They differ: the results would depend on the batch size.
+    """
+    alone = source.forward(source.join([source.prepare(SHORT)]))[0][0]
+    padded = source.forward(source.join([source.prepare(text) for text in (SHORT, LONG)]))[0][0]
+    off = float((alone - padded).abs().max() / alone.abs().max().clamp_min(torch.finfo(alone.dtype).tiny))
+    if not off <= TOLERANCE:
+        raise ModelError(
+            f"{source.name}: the features of a text change by {off:.2g} of the largest one when it is padded beside a "
+            "longer text, so they would depend on the batch size. Check that `pad_token_id` in config.json is the "
+            "tokenizer's, and that the model uses the attention mask."
+        )
