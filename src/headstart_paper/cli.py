@@ -1,5 +1,6 @@
 """`headstart reproduce`: the paper's table and figures, on the data and the models at hand."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from headstart_paper.paper import TableRow
     from headstart_paper.reproduce import Request
     from headstart_paper.results import Results
-    from headstart_paper.table import Published
 
 SCALE, DATA, RESULT = "How much", "Data and models", "Result"
 EPILOG = (
@@ -57,7 +57,7 @@ def reproduce(
     epochs: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="At most N epochs for 100 (head), 50 and 20 (fine-tuning).", rich_help_panel=SCALE
+            min=1, metavar="N", help="At most N epochs of training; the paper has 20 to 100.", rich_help_panel=SCALE
         ),
     ] = None,
     pool: Annotated[
@@ -140,13 +140,10 @@ def reproduce(
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the tables in Markdown; or -.", rich_help_panel=RESULT)
     ] = None,
-    published: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV: row, leep, nce, h as printed.", rich_help_panel=RESULT)
-    ] = None,
 ) -> None:
     """Reproduce a table or figure of the LEEP paper; every finished task is kept, and the same command goes on."""
     from headstart_paper import reproduce as room
-    from headstart_paper.plan import Meta, Order, Scale
+    from headstart_paper.plan import BUDGETS, Meta, Order, Scale
 
     room.check_name(name)
     if name == room.LIST:
@@ -165,13 +162,12 @@ def reproduce(
     check_places(markdown=markdown)
     for place, folder in ((out, False), (figures, True)):
         check_destination(place, folder=folder)
-    told = _published(name, published)
     if markdown is not None and not (name == room.TABLE or room.is_selection(name)):
         raise InputError(f"`--markdown` writes tables, and {name} is a drawing alone; leave it out.")
     room.check_distinct([out, *(also or [])])  # before hours of training, not after
     room.open_results(also or [])
     full = Scale()
-    budgets = {key: min(getattr(full, key), epochs or 10**9) for key in ("head_epochs", "large_epochs", "small_epochs")}
+    budgets = {name: min(getattr(full, name), epochs or 10**9) for name in BUDGETS}
     scale = Scale(**budgets, pool=pool, large_each=each, test_each=test_each, seed=seed)
     request = room.Request(
         name=name,
@@ -193,7 +189,7 @@ def reproduce(
         chosen = str(pick_device(device))
         bench = Bench(scale, tuple(request.places.items()), root, None if cache is None else str(cache), chosen)
         (_rescore if rescore else _run)(request, out, workers, bench)
-    _show(name, [out, *(also or [])], figures, markdown, told, wanted)
+    _show(name, [out, *(also or [])], figures, markdown, wanted)
 
 
 def _refuse_unused(context: typer.Context, name: str, *, show: bool, rescore: bool) -> None:
@@ -237,9 +233,13 @@ def _run(request: "Request", out: Path, workers: int, bench: "Bench") -> None:
 def _rescore(request: "Request", out: Path, workers: int, bench: "Bench") -> None:
     from headstart_paper import reproduce as room
     from headstart_paper.rescore import rescore, unscored, unscored_choices
+    from headstart_paper.results import Results
+    from headstart_paper.table import scale_of
 
-    room.open_results([out])  # a file that is not there is refused, not begun
-    results = _started(out, request)
+    (stored,) = room.open_results([out])  # a file that does not exist is refused, not created
+    scale = scale_of(stored)  # the file's own, whatever this version's defaults are
+    request, bench = replace(request, scale=scale), replace(bench, scale=scale)
+    results = Results(out, stored.settings)
     if room.is_selection(request.name):
         todo = unscored_choices(*room.selection_request(request, request.models, _tell), results)
     else:
@@ -271,24 +271,11 @@ def _tell_lacking(results: "Results", next_step: str) -> None:
         _tell(f"{count} of {len(results.rows)} rows in {results.path} lack `{score}`: {next_step}")
 
 
-def _published(name: str, path: Path | None) -> "Published":
-    from headstart_paper import paper
-    from headstart_paper import reproduce as room
-    from headstart_paper.table import read_published
-
-    if path is None:
-        return paper.PUBLISHED
-    if name != room.TABLE:
-        raise InputError(f"`--published` holds coefficients of {room.TABLE}; {name} shows none. Leave it out.")
-    return read_published(path)
-
-
 def _show(
     name: str,
     paths: list[Path],
     folder: Path,
     markdown: Path | None,
-    told: "Published",
     wanted: "list[TableRow] | None",
 ) -> None:
     from headstart_paper import reproduce as room
@@ -301,8 +288,14 @@ def _show(
     errors = on_stdout(markdown)
     if name == room.TABLE:
         found = [line for line in table.lines(stored) if wanted is None or line.row in wanted]
-        main = table.main_table(found, told, wanted)
-        views = [main, claims_table(found), table.beyond_table(found), table.confound_table(found)]
+        main = table.main_table(found, wanted)
+        views = [
+            main,
+            table.published_table(found),
+            claims_table(found),
+            table.beyond_table(found),
+            table.confound_table(found),
+        ]
         present([part for view in views for part in view], markdown, errors=errors)
         return
     from headstart_paper.figures import NUMBERED, draw, find_figure
@@ -322,7 +315,7 @@ def _list() -> None:
 
     for title, entries in (
         ("", dict(room.names())),
-        ("Rows of Table 1, for `--rows` and `--published`:", room.known_rows()),
+        ("Rows of Table 1, for `--rows`:", room.known_rows()),
         ("Data sets, and what brings them:", room.known_data()),
     ):
         if title:

@@ -13,13 +13,19 @@ from headstart_paper.tasks import ClassTask, large_balanced, small_balanced, sma
 SIDE_BY_SIDE = 16  # heads of small tasks that are trained in one product, and so finish together
 
 
+BUDGETS = tuple(f"{setting}{of}_epochs" for setting in paper.EPOCHS for of in ("_head", ""))  # fields of `Scale`
+
+
 @dataclass(frozen=True)
 class Scale:
     """How far a run is scaled down, and its seed: everything that decides the numbers beside data and models."""
 
-    head_epochs: int = paper.EPOCHS["head"]
-    large_epochs: int = paper.EPOCHS["fine-tune large"]
-    small_epochs: int = paper.EPOCHS["fine-tune small"]
+    large_head_epochs: int = paper.EPOCHS["large"][0]
+    large_epochs: int = paper.EPOCHS["large"][1]
+    small_head_epochs: int = paper.EPOCHS["small"][0]
+    small_epochs: int = paper.EPOCHS["small"][1]
+    imbalanced_head_epochs: int = paper.EPOCHS["imbalanced"][0]
+    imbalanced_epochs: int = paper.EPOCHS["imbalanced"][1]
     rate: float = paper.RATE
     batch_size: int = paper.BATCH_SIZE
     pool: int | None = None  # training examples of a class that tasks are drawn from; None: all
@@ -29,7 +35,7 @@ class Scale:
 
     def __post_init__(self) -> None:
         """Raises InputError where a number is out of its range."""
-        for name in ("head_epochs", "large_epochs", "small_epochs", "batch_size", "pool", "large_each", "test_each"):
+        for name in (*BUDGETS, "batch_size", "pool", "large_each", "test_each"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"`{name}` must be at least 1; got {value}.")
@@ -38,11 +44,12 @@ class Scale:
 
     def budget(self, setting: str, method: str) -> Budget:
         """The training of one method on tasks of one setting."""
-        epochs = self.large_epochs if setting in ("large", "convergence") else self.small_epochs
-        return Budget(self.head_epochs if method == "head" else epochs, self.rate, self.batch_size)
+        of_setting = {"convergence": "large", "meta": "small"}.get(setting, setting)
+        epochs = getattr(self, f"{of_setting}{'_head' if method == 'head' else ''}_epochs")
+        return Budget(epochs, self.rate, self.batch_size)
 
     def differences(self, method: str, setting: str) -> list[str]:
-        """In words, where this is less than the paper's; empty for a run in full."""
+        """In words, where this differs from the paper's settings; empty for a run in full."""
         full, said = Scale(), []
         if method != "cnaps":  # which trains on no task
             mine, theirs = self.budget(setting, method).epochs, full.budget(setting, method).epochs

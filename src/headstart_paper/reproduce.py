@@ -246,7 +246,7 @@ def _open(name: str, request: Request) -> DataSet | str:
 
 
 def known_rows() -> dict[str, str]:
-    """Rows of Table 1 by name, for `--rows` and `--published`, and what each is about."""
+    """Rows of Table 1 by name, for `--rows`, and what each is about."""
     return {
         row.name: f"{paper.SOURCES[row.source]} to {paper.TARGETS[row.target]}, {paper.METHODS[row.method]}, "
         f"{row.property}{'' if row.in_paper else '; not in the paper'}"

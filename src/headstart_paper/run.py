@@ -23,7 +23,7 @@ Rows = list[tuple[str, dict[str, Any]]]
 
 def settings_of(scale: Scale) -> dict[str, Any]:
     """The settings of a results file: what must be the same for all its rows."""
-    return {"experiment": "reproduce", "format": 1, **asdict(scale)}
+    return {"experiment": "reproduce", "format": 2, **asdict(scale)}
 
 
 def run(

@@ -1,15 +1,12 @@
 """Table 1 from the rows of results files: coefficients beside the published ones, and the columns beyond the paper."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headstart.errors import InputError, did_you_mean
 from headstart.records import View, titled
 from headstart.wording import MISSING, plural
 from headstart_paper import paper
@@ -46,9 +43,6 @@ CONFOUNDED = (
     "minus_log_classes",
     "leep_of_noise",
 )  # shown with the number of classes held fixed
-PUBLISHED_COLUMNS = ("row", "leep", "nce", "h")
-ROW_NAMES = tuple(row.name for row in paper.ROWS)
-Published = Mapping[str, tuple[float | None, float | None, float | None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +54,7 @@ class Line:
     data: str
     used: str  # model and data in words
     tasks: int
-    scaled: tuple[str, ...]  # where less was done than in the paper, in words
+    scaled: tuple[str, ...]  # where the settings are not the paper's, in words
     coefficients: dict[str, Coefficient | None]
     partial: dict[str, Coefficient | None]  # given the number of classes; None where that does not vary
     chance: dict[str, Coefficient | None]  # with the accuracy relative to chance
@@ -89,14 +83,20 @@ def lines(stored: Sequence[Stored]) -> list[Line]:
 
 
 def scale_of(stored: Stored) -> Scale:
-    """The scale that a results file was made at."""
+    """The scale that a results file was made at.
+
+    Files of format 1 name one number of epochs for all heads, one for fine-tuning large tasks and one for small ones.
+    """
+    settings = dict(stored.settings)
+    if settings.get("format") == 1:
+        head, small = settings["head_epochs"], settings["small_epochs"]
+        settings |= {"large_head_epochs": head, "small_head_epochs": head, "imbalanced_head_epochs": head}
+        settings |= {"imbalanced_epochs": small}
     names = {field.name for field in fields(Scale)}
-    return Scale(**{name: value for name, value in stored.settings.items() if name in names})
+    return Scale(**{name: value for name, value in settings.items() if name in names})
 
 
-def main_table(
-    found: Sequence[Line], published: Published = paper.PUBLISHED, wanted: Sequence[paper.TableRow] | None = None
-) -> View:
+def main_table(found: Sequence[Line], wanted: Sequence[paper.TableRow] | None = None) -> View:
     """The paper's columns: Pearson (p) of LEEP, NCE and H-score, obtained and published.
 
     Args:
@@ -105,7 +105,7 @@ def main_table(
     cells = []
     for row in (*paper.ROWS, *paper.BEYOND) if wanted is None else wanted:
         of_row = [line for line in found if line.row == row]
-        told = published.get(row.name, (None, None, None))
+        told = paper.PUBLISHED.get(row.name, (None, None, None))
         beside = tuple(MISSING if value is None else f"{value:.3f}" for value in told)
         if not of_row and row.in_paper:
             cells.append((*_named(row), "not run", *([MISSING] * 5), *beside))
@@ -116,8 +116,6 @@ def main_table(
             )
     header = ("paper: source", "target", "transfer", "property", "used here", "tasks", "LEEP", "NCE", "H", "LEEP 95 %")
     notes = [NOTE_P, *_scaled(found)]
-    if not published:
-        notes.append(paper.NOT_AT_HAND)
     if any(not line.row.in_paper for line in found):
         notes.append("rows marked * are not in the paper")
     return titled(
@@ -181,50 +179,48 @@ def confound_table(found: Sequence[Line]) -> View:
     return titled("The number of classes as a confound", header, tuple(cells), notes, words=2)
 
 
-def read_published(path: Path) -> Published:
-    """Published coefficients from a CSV with the columns row, leep, nce, h; an empty cell is a number not at hand.
-
-    Raises:
-        InputError: The file has other columns, a row that is unknown or there twice, or a cell that is no coefficient.
-    """
-    found: dict[str, tuple[float | None, float | None, float | None]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets put a mark before the first column
-            reader = csv.DictReader(file, skipinitialspace=True)
-            absent = [name for name in PUBLISHED_COLUMNS if name not in (reader.fieldnames or ())]
-            if absent:
-                raise InputError(
-                    f"{path} has no column {', '.join(f'`{name}`' for name in absent)}. Its first line is to be "
-                    f"`{','.join(PUBLISHED_COLUMNS)}`, every other one a row as `headstart reproduce list` names it."
-                )
-            for entry in reader:
-                name = (entry["row"] or "").strip()
-                where = f"{path}, line {reader.line_num}"
-                if name not in ROW_NAMES:
-                    raise InputError(
-                        f"{where}: `{name}` is no row of Table 1.{did_you_mean(name, ROW_NAMES)} `headstart reproduce "
-                        "list` names the rows."
-                    )
-                if name in found:
-                    raise InputError(f"{where}: `{name}` is there twice. Remove one.")
-                leep, nce, h = (_cell(where, entry[column]) for column in PUBLISHED_COLUMNS[1:])
-                found[name] = (leep, nce, h)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path} cannot be read: {reason}. Name a CSV with the columns row, leep, nce, h.") from error
-    return found
+def published_table(found: Sequence[Line]) -> View:
+    """Printed and obtained coefficients side by side, with their difference and a verdict; empty without such rows."""
+    cells = [
+        _comparison(line, name, printed)
+        for line in found
+        for name, printed in zip(PAPER_SCORES, paper.PUBLISHED.get(line.row.name, ()), strict=False)
+    ]
+    if not cells:
+        return []
+    header = ("row", "used here", "score", "verdict", "printed", "obtained", "difference", "95 %")
+    notes = (
+        "difference: obtained minus printed, with a 95 % interval by Fisher's z for the tasks here and the paper's 200",
+        "agrees: the interval holds 0; not comparable: other data or settings than the paper's, or a score that does "
+        "not vary. Whether the network is the paper's is for the reader to judge",
+    )
+    return titled("Printed and obtained", header, cells, notes, words=4)
 
 
-def _cell(where: str, text: str | None) -> float | None:
-    if text is None or not text.strip():
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not -1 <= value <= 1:
-        raise InputError(f"{where}: `{text}` is no correlation coefficient. Write -1 to 1, or nothing.")
-    return value
+def _comparison(line: Line, name: str, printed: float) -> tuple[str, ...]:
+    obtained = line.coefficients[name]
+    about = (line.row.name, line.used, PAPER_SCORES[name])
+    if obtained is None:
+        return (*about, "not comparable: the score does not vary", f"{printed:.3f}", *[MISSING] * 3)
+    low, high = _difference(obtained.value, line.tasks, printed)
+    verdict = "agrees" if low <= 0 <= high else "differs"
+    if line.data != paper.DATA[line.row.target]:
+        verdict = "not comparable: stand-in data"
+    elif line.scaled:
+        verdict = "not comparable: other settings"
+    difference = f"{obtained.value - printed:+.3f}"
+    return (*about, verdict, f"{printed:.3f}", f"{obtained.value:.3f}", difference, f"{low:.2f} to {high:.2f}")
+
+
+def _difference(obtained: float, tasks: int, printed: float) -> tuple[float, float]:
+    """The 95 % interval of the difference of two coefficients, from the intervals of each (Zou 2007)."""
+    ends = []
+    for value, n in ((obtained, tasks), (printed, paper.TASKS)):
+        z, width = np.arctanh(np.clip(value, -1 + 1e-15, 1 - 1e-15)), 1.959964 / np.sqrt(max(n - 3, 1))
+        ends.append((float(np.tanh(z - width)), float(np.tanh(z + width))))
+    (low, high), (least, most) = ends
+    gap = obtained - printed
+    return gap - np.hypot(obtained - low, most - printed), gap + np.hypot(high - obtained, printed - least)
 
 
 def outcome_of(row: Mapping[str, Any]) -> float:
@@ -302,12 +298,12 @@ def _short(line: Line) -> str:
 
 
 def _scaled(found: Sequence[Line]) -> list[str]:
-    """Rows that were scaled down alike share a note."""
+    """Rows that differ from the paper in the same way share a note."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for line in found:
         if line.scaled:
             groups.setdefault(line.scaled, []).append(_short(line))
-    return [f"scaled down ({'; '.join(how)}): {' | '.join(who)}" for how, who in groups.items()]
+    return [f"not the paper's settings ({'; '.join(how)}): {' | '.join(who)}" for how, who in groups.items()]
 
 
 def _with_p(found: Coefficient | None) -> str:

@@ -32,13 +32,14 @@ def test_each_claim_is_counted_over_the_rows_with_tasks_enough() -> None:
         "in 4 of 5 lines",
         "in 3 of 4 lines",
         "in 4 of 5 lines",
+        "in 4 of 4 lines",
         "up to +30 % (net on data, small, head)",
     ]
-    assert cells(grid)[3][1] == "up to +30 %"
+    assert cells(grid)[4][1] == "up to +30 %"
 
 
 def test_coefficients_below_zero_have_no_ratio_and_few_tasks_no_grid() -> None:
     grid = claims_table([line("cifar100/imagenet/large/head", 0.9, -0.2, -0.3)])
     assert grid
-    assert [row[2] for row in cells(grid)] == ["in 1 of 1 line", "-", "in 1 of 1 line", "-"]
+    assert [row[2] for row in cells(grid)] == ["in 1 of 1 line", "-", "in 1 of 1 line", "in 1 of 1 line", "-"]
     assert claims_table([line("cifar100/imagenet/large/head", 0.9, 0.8, 0.7, tasks=19)]) == []

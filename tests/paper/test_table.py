@@ -18,7 +18,7 @@ from headstart_paper.plan import Order, Part, Scale, pieces
 from headstart_paper.results import Stored, read_results
 from headstart_paper.run import settings_of
 from headstart_paper.selection import choices, selection_table, static
-from headstart_paper.table import beyond_table, confound_table, lines, main_table, read_published
+from headstart_paper.table import beyond_table, confound_table, lines, main_table, published_table, scale_of
 
 SHIPPED = Path(__file__).parents[2] / "reproductions" / "results"
 NAMES = ("leep", "nce", "h_score", "leep_loo", "knn", "minus_log_classes")
@@ -85,7 +85,6 @@ def test_imbalanced_rows_are_about_f1() -> None:
     made = rows("fashion-mnist/cifar10/imbalanced/head", f1=0.5)
     (line,) = lines([stored(made)])
     assert line.coefficients["leep"] is None  # F1 does not vary here, though the accuracy does
-    assert not line.row.in_paper
 
 
 def test_curves_are_no_rows_of_the_table() -> None:
@@ -93,16 +92,15 @@ def test_curves_are_no_rows_of_the_table() -> None:
 
 
 def test_every_row_of_the_paper_is_shown_run_or_not_and_the_scale_is_said() -> None:
-    found = lines([stored(rows(HEAD), scale=Scale(head_epochs=5, pool=40, test_each=7))])
+    found = lines([stored(rows(HEAD), scale=Scale(large_head_epochs=5, pool=40, test_each=7))])
     grid = main_table(found)
-    assert len(cells(grid)) == 21
-    assert sum("not run" in row for row in cells(grid)) == 20
-    said = next(note for note in notes(grid) if note.startswith("scaled down"))
-    alone = lines([stored(rows(HEAD, count=1), scale=Scale(head_epochs=1))])
+    assert len(cells(grid)) == 22  # one is not in the paper
+    assert sum("not run" in row for row in cells(grid)) == 21
+    said = next(note for note in notes(grid) if note.startswith("not the paper's settings"))
+    alone = lines([stored(rows(HEAD, count=1), scale=Scale(large_head_epochs=1))])
     assert alone[0].scaled == ("1 task for 200", "1 epoch for 100")
     for word in ("12 tasks for 200", "5 epochs for 100", "drawn from 40 examples a class", "7 test examples a class"):
         assert word in said
-    assert paper.NOT_AT_HAND in notes(grid)
 
 
 def test_a_stand_in_is_called_one() -> None:
@@ -132,49 +130,44 @@ def test_a_file_that_holds_two_models_under_one_name_is_neither_shown_nor_drawn(
         draw(find_figure("figure6"), [mixed], tmp_path)
 
 
-def test_published_numbers_come_from_a_file_of_known_rows(tmp_path: Path) -> None:
-    path = tmp_path / "p.csv"
-    path.write_text(f"row,leep,nce,h\n{HEAD},0.5,0.25,\n")
-    grid = main_table(lines([stored(rows(HEAD))]), read_published(path))
-    assert any(row[-3:] == ("0.500", "0.250", "-") for row in cells(grid))
-    assert paper.NOT_AT_HAND not in notes(grid)
+def test_the_printed_numbers_are_those_that_the_paper_counts() -> None:
+    assert paper.PUBLISHED.keys() == {row.name for row in paper.ROWS}
+    printed = paper.PUBLISHED.values()
+    assert all(-1 < value < 1 for row in printed for value in row)
+    assert sum(leep >= nce for leep, nce, _ in printed) == 19
+    assert sum(leep > h for leep, _, h in printed) == 14
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("changes", "scale", "verdict"),
     [
-        ("row,leep,nce,h\nnone/such,1,1,1\n", "line 2: `none/such` is no row of Table 1"),
-        (f"row,leep,nce,h\n{HEAD[:-1]},1,1,1\n", f"Did you mean `{HEAD}`"),
-        (f"row,leep,nce,h\n{HEAD},,,\n{HEAD},1,1,1\n", "line 3: .* is there twice"),
-        (f"row,leep,nce,h\n{HEAD},0.5,x,\n", "line 2: `x` is no correlation coefficient"),
-        (f"row,leep,nce,h\n{HEAD},0.5,99,\n", "line 2: `99` is no correlation coefficient"),
-        ("row,leep\nx,y\n", "has no column `nce`, `h`"),
-        ("row;leep;nce;h\n", "has no column `row`, `leep`"),
-        ("", "has no column `row`"),
+        ({}, Scale(), "agrees"),
+        ({"data": "MNIST"}, Scale(), "not comparable: stand-in data"),
+        ({}, Scale(imbalanced_head_epochs=5), "not comparable: other settings"),
     ],
 )
-def test_a_wrong_file_of_published_numbers_is_refused_with_its_line(tmp_path: Path, content: str, words: str) -> None:
-    path = tmp_path / "p.csv"
-    path.write_text(content)
-    with pytest.raises(InputError, match=words):
-        read_published(path)
+def test_a_printed_number_stands_beside_the_one_obtained(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], scale: Scale, verdict: str
+) -> None:
+    name = "fashion-mnist/cifar10/imbalanced/head"
+    made = rows(name, count=200, **changes)
+    (line,) = lines([stored(made, scale=scale)])
+    found = line.coefficients["leep"]
+    assert found is not None
+    for printed, expected in ((found.value + 0.05, verdict), (-found.value, verdict.replace("agrees", "differs"))):
+        monkeypatch.setitem(paper.PUBLISHED, name, (printed, 0.0, 0.0))
+        first = cells(published_table([line]))[0]
+        assert first[2:6] == ("LEEP", expected, f"{printed:.3f}", f"{found.value:.3f}")
+    low, high = map(float, first[-1].split(" to "))
+    assert low < 2 * found.value < high  # the interval is that of the difference from the printed number
 
 
-def test_published_numbers_from_a_spreadsheet_are_read_and_a_missing_file_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "p.csv"
-    path.write_text(f"row,leep,nce,h,note\n {HEAD} , 0.5,,-0.25,mine\n", encoding="utf-8-sig")
-    assert read_published(path) == {HEAD: (0.5, None, -0.25)}
-    with pytest.raises(InputError, match=r"gone.csv cannot be read: No such file"):
-        read_published(tmp_path / "gone.csv")
-
-
-def test_the_page_of_the_table_has_every_row_of_the_paper_to_fill_in(tmp_path: Path) -> None:
-    text = (SHIPPED.parent / "table1.md").read_text()
-    block = text.split("```csv\n")[1].split("```")[0]
-    path = tmp_path / "p.csv"
-    path.write_text(block)
-    assert list(read_published(path)) == [row.name for row in paper.ROWS]
-    assert set(read_published(path).values()) == {(None, None, None)}
+def test_files_of_the_first_format_say_the_settings_they_were_made_with() -> None:
+    old = {"format": 1, "head_epochs": 100, "large_epochs": 20, "small_epochs": 50, "seed": 3}
+    scale = scale_of(Stored(old, (), ()))
+    assert (scale.budget("small", "head").epochs, scale.budget("imbalanced", "fine-tune").epochs) == (100, 50)
+    assert (scale.seed, scale.differences("head", "small")) == (3, ["100 epochs for 50"])
+    assert scale.differences("head", "large") == []
 
 
 def test_the_confound_is_shown_where_the_number_of_classes_varies() -> None:
