@@ -8,7 +8,7 @@ from tests.reference import leep as reference
 from tests.scores.worlds import probs_and_labels
 
 from headstart.errors import InputError
-from headstart.scores import leep, leep_em, leep_normalized, nce
+from headstart.scores import evaluate, leep, leep_em, leep_normalized, nce
 
 
 def test_a_source_blind_to_its_input_scores_minus_the_label_entropy():
@@ -88,3 +88,11 @@ def test_many_blocks_and_several_threads_count_as_one(monkeypatch):
     monkeypatch.setattr(_prob_rows, "BLOCK_BYTES", 7 * 8 * 9)  # 9 rows a block
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert leep(probs, labels) == pytest.approx(whole, abs=1e-13)
+
+
+@pytest.mark.parametrize(("n", "optimistic"), [(34, True), (35, False)])
+@pytest.mark.parametrize("name", ["leep", "leep_normalized"])
+def test_the_value_is_called_optimistic_below_five_examples_a_source_class(name: str, n: int, optimistic: bool) -> None:
+    probs, labels = probs_and_labels(n=n, z=7)
+    notes = evaluate([name], labels=labels, probs=probs)[0][name].notes
+    assert [note.startswith("optimistic: 7 source classes") for note in notes] == [True] * optimistic

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from headstart.errors import InputError
-from headstart.stats import clearly_better, paired_ranks, probability_best, rank_intervals
+from headstart.stats import clearly_better, paired_ranks, probability_best, rank_intervals, ranks
 
 GROUPS = 20
 
@@ -173,3 +173,16 @@ def test_probabilities_of_being_best_are_calibrated() -> None:
 def test_bad_input_is_named(values: np.ndarray, deleted: np.ndarray | None, message: str) -> None:
     with pytest.raises(InputError, match=message):
         paired_ranks(values, deleted)
+
+
+def test_many_sources_take_fewer_flips_and_clear_differences_stay_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = []
+    counted = ranks._exceedances
+    monkeypatch.setattr(ranks, "_exceedances", lambda *given: used.append(given[2]) or counted(*given))
+    values = np.arange(6.0)
+    deleted = values[:, None] + 0.01 * np.random.default_rng(0).standard_normal((6, 20))
+    usual = ranks.paired_ranks(values, deleted)
+    monkeypatch.setattr(ranks, "WORK", 1.0)
+    fewer = ranks.paired_ranks(values, deleted)
+    assert used == [1999, 199]
+    assert fewer.low.tolist() == usual.low.tolist() == [6, 5, 4, 3, 2, 1]

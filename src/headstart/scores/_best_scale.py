@@ -22,7 +22,7 @@ def frequencies_without_own(labels: Labels) -> Float[np.ndarray, "n c"]:
         [0.375, 0.625]
     """
     classes = np.eye(len(labels.classes), dtype=np.int64)
-    return np.stack([prior_without(labels.counts, own) for own in classes])[labels.codes]
+    return np.asarray(np.stack([prior_without(labels.counts, own) for own in classes])[labels.codes])
 
 
 def at_best_scale(
@@ -53,7 +53,7 @@ def at_best_scale(
         scale = np.exp(SHARPEST)
     else:
         scale = np.exp(scipy.optimize.brentq(slope, FLATTEST, SHARPEST, xtol=1e-9))
-    return log_softmax(offsets + scale * unit, axis=1)
+    return np.asarray(log_softmax(offsets + scale * unit, axis=1))
 
 
 def mean_of_own(log_probs: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]) -> float:

@@ -27,7 +27,7 @@ class CentredRows(ProbRows):
         np.subtract(values, self.centre.astype(values.dtype), out=values)
         np.subtract(values, values.max(axis=1, keepdims=True), out=values)
         np.divide(values, values.dtype.type(self.temperature), out=values)
-        return np.exp(values, out=values)
+        return np.asarray(np.exp(values, out=values))
 
 
 def centred_rows(rows: ProbRows) -> CentredRows:
@@ -56,7 +56,7 @@ def mean_weights(head: HeadCounts) -> Float[np.ndarray, " z"]:
         values = head.rows.block(block)
         scale = head.scale[block]
         _kernels.count_scaled(values * values, np.zeros(len(values), dtype=np.int64), scale * scale, squares)
-    return np.divide(squares[0], head.mass, out=np.zeros(head.rows.z), where=head.mass > 0)
+    return np.asarray(np.divide(squares[0], head.mass, out=np.zeros(head.rows.z), where=head.mass > 0))
 
 
 def relative_logs(rows: ProbRows, which: slice | np.ndarray) -> np.ndarray:
@@ -68,4 +68,4 @@ def relative_logs(rows: ProbRows, which: slice | np.ndarray) -> np.ndarray:
     else:
         with np.errstate(divide="ignore"):  # log 0 = -inf is meant: no mass stays no mass
             values = np.log(given, dtype=precision)
-    return np.subtract(values, values.max(axis=1, keepdims=True), out=values)
+    return np.asarray(np.subtract(values, values.max(axis=1, keepdims=True), out=values))

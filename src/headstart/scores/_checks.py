@@ -31,7 +31,7 @@ class Labels:
 
 def block_rows(array: np.ndarray, itemsize: int = 8) -> int:
     """How many rows of a 2-D `array` make one block when each entry takes `itemsize` bytes."""
-    return max(1, BLOCK_BYTES // (max(1, array.shape[1]) * itemsize))
+    return int(max(1, BLOCK_BYTES // (max(1, array.shape[1]) * itemsize)))
 
 
 def check_labels(labels: ArrayLike, n: int | None = None) -> Labels:
@@ -73,7 +73,7 @@ def check_targets(labels: ArrayLike, task: str, n: int | None = None) -> np.ndar
     kind = task_of(task)
     if kind.single_class:
         checked = check_labels(labels, n)
-        return np.eye(len(checked.classes))[checked.codes]
+        return np.asarray(np.eye(len(checked.classes))[checked.codes])
     array = np.asarray(labels)
     if array.ndim not in (1, 2) or not is_number(array):
         raise InputError(
@@ -129,13 +129,15 @@ def _sums_are_small(array: np.ndarray) -> bool:
 
 
 def check_logits(logits: ArrayLike, n: int | None = None) -> np.ndarray:
-    """A finite (n, z) array of logits; the same checks as for features.
+    """A finite (n, z) array of logits; the same checks as for features, and that they are no probabilities.
 
     Raises:
-        InputError: Not two-dimensional, not numbers, empty, of another length than the labels, or not finite.
+        InputError: Not two-dimensional, not numbers, empty, of another length than the labels, not finite, or every
+            row is a distribution.
     """
     array = _check_matrix("logits", logits, n)
     step = block_rows(array)
+    distributions, soft = array.shape[1] > 1, False
     for start in range(0, len(array), step):
         block = array[start : start + step]
         bad = np.isnan(block).any(axis=1) | (block == np.inf).any(axis=1) | (block == -np.inf).all(axis=1)
@@ -144,6 +146,15 @@ def check_logits(logits: ArrayLike, n: int | None = None) -> np.ndarray:
                 f"`logits` must be finite; row {start + _first(bad)} holds nan or inf. "
                 "Drop the example, or find what overflows in the network."
             )
+        if distributions:
+            sums, tolerance = block.sum(axis=1, dtype=np.float64), 1e-2 if array.dtype == np.float16 else 1e-3
+            distributions = bool((block >= 0).all() and (np.abs(sums - 1.0) <= tolerance).all())
+            soft = soft or bool((sums > block.max(axis=1)).any())  # rows of 0 and a single 1 may be anything
+    if distributions and soft:
+        raise InputError(
+            "every row of `logits` is a distribution: entries from 0 to 1 that sum to 1. These are probabilities; "
+            "pass them as `probs`."
+        )
     return array
 
 

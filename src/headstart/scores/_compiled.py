@@ -32,7 +32,9 @@ class compiled:  # noqa: N801  a decorator
             if isinstance(inner := found.get(name), compiled):
                 found[name] = inner.machine_code  # machine code calls machine code only
         options: dict[str, Any] = {"nogil": True, "fastmath": FAST, "error_model": "numpy"}
+        made: Callable[..., Any]
         try:
-            return numba.njit(cache=True, **options)(self.function)
+            made = numba.njit(cache=True, **options)(self.function)
         except RuntimeError:  # numba: "cannot cache function: no locator available"
-            return numba.njit(**options)(self.function)
+            made = numba.njit(**options)(self.function)
+        return made

@@ -32,7 +32,7 @@ class Decomposition:
     @property
     def reduced(self) -> Float[np.ndarray, "n r"]:
         """The centred features in r coordinates."""
-        return self.left * np.sqrt(self.squares)
+        return np.asarray(self.left * np.sqrt(self.squares))
 
     def right(self, features: np.ndarray) -> Float[np.ndarray, "d r"]:
         """The directions in feature space, given the features that were decomposed."""

@@ -6,13 +6,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse.linalg import ArpackError
 
 from headstart.records import ModelCard
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score, leave_groups_out
 from headstart.scores._threads import one_matrix_thread
 
+# What linear algebra raises; only the score that met it is lost.
+NUMERICAL = (np.linalg.LinAlgError, ArpackError, ArithmeticError)
 LARGE = 1 << 23  # entries of the features from which several threads on one product pay
 
 
@@ -79,6 +81,9 @@ def evaluate(
                 measured = _measure(row, inputs)
         except NotApplicableError as error:
             reasons[row.name] = str(error).removesuffix(".")  # a reason is put into a sentence
+            continue
+        except NUMERICAL as error:
+            reasons[row.name] = f"its calculation failed on these arrays ({type(error).__name__}: {error})".rstrip(".")
             continue
         seconds = time.perf_counter() - started
         done[row.name] = Evaluation(measured.value, measured.deleted, seconds, measured.notes)

@@ -70,7 +70,7 @@ class Evidence:
         ones = self.ones - (np.sqrt(self.n * self.squares) * self.mean / total) @ self.inside
         residual = self.outside + (penalties[:, None] / total) @ self.inside**2 + ones**2 / corner[:, None]
         log_determinant = np.log1p(self.squares / penalties[:, None]).sum(axis=1) + np.log(corner)
-        return without_signal(self.n, residual) - log_determinant[:, None] / 2
+        return np.asarray(without_signal(self.n, residual) - log_determinant[:, None] / 2)
 
     def with_slope(
         self, log_penalties: Float[np.ndarray, " k"], columns: Int[np.ndarray, " k"]
@@ -175,4 +175,4 @@ def _ahead(at: np.ndarray, slope: np.ndarray, bend: np.ndarray, low: np.ndarray,
 
 def without_signal(n: int | Int[np.ndarray, "g 1"], squares: Float[np.ndarray, "*g t"]) -> Float[np.ndarray, "*g t"]:
     """Log evidence that the best noise level alone gives to n numbers with this sum of squares."""
-    return n / 2 * (np.log(n) - np.log(squares) - 1 - np.log(2 * np.pi))
+    return np.asarray(n / 2 * (np.log(n) - np.log(squares) - 1 - np.log(2 * np.pi)))

@@ -138,7 +138,7 @@ def prior_without(counts: Int[np.ndarray, " c"], taken: int | Int[np.ndarray, " 
     """
     used = np.count_nonzero(counts)  # a class that is gone altogether is no longer a class
     removed = taken if isinstance(taken, int) else taken.sum()
-    return (counts - taken + 0.5) / (counts.sum() - removed + used / 2)
+    return np.asarray((counts - taken + 0.5) / (counts.sum() - removed + used / 2))
 
 
 def deleted_means(
@@ -156,7 +156,9 @@ def deleted_means(
         kept = [np.bincount(head.labels.codes[groups != g], minlength=len(head.labels.classes)) for g in wanted]
         tables = [prepare(joint, counts) for joint, counts in zip(joints, kept, strict=True)]
 
-        def share(blocks: Sequence[slice], wanted: range = wanted, tables: list = tables) -> np.ndarray:
+        def share(
+            blocks: Sequence[slice], wanted: range = wanted, tables: list[tuple[np.ndarray, ...]] = tables
+        ) -> np.ndarray:
             sums = np.zeros(len(wanted))
             for block in blocks:
                 values, codes, scale = head.rows.block(block), head.labels.codes[block], head.scale[block]
@@ -199,7 +201,7 @@ def _remaining(whole: np.ndarray, taken: np.ndarray) -> np.ndarray:
     """whole - taken, with what is only rounding set to zero."""
     left = whole - taken
     left[left <= _kernels.EMPTY * np.broadcast_to(whole, left.shape)] = 0.0
-    return left
+    return np.asarray(left)
 
 
 def private_shares(cells: int) -> int:

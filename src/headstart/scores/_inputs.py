@@ -30,6 +30,22 @@ from headstart.scores._prob_rows import ProbRows
 from headstart.tasks import task_of
 
 Shared = TypeVar("Shared")
+SMALL = 1 << 20  # features up to which the examples are put into an order of their own
+
+
+def _own_order(features: np.ndarray | None, n: int) -> np.ndarray | None:
+    """An order of small features that depends on their values only, whatever the order of the caller's rows.
+
+    Rounding depends on the order of sums. Where features are few or take few values, it would decide between equal
+    distances, components and penalties.
+    """
+    array = None if features is None else np.asanyarray(features)
+    if array is None or array.ndim != 2 or len(array) != n or not 0 < array.size <= SMALL:
+        return None
+    if array.dtype.kind not in "fiub":
+        return None
+    rows = np.ascontiguousarray(array, dtype=np.float64) + 0.0  # no -0.0
+    return np.argsort(rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))[:, 0], kind="stable")
 
 
 class Inputs:
@@ -49,6 +65,14 @@ class Inputs:
     ) -> None:
         self.labels = np.asarray(labels)
         self.n = len(self.labels) if self.labels.ndim else 0
+        beside = sum(np.size(one) for one in (probs, logits) if one is not None)
+        order = _own_order(features, self.n) if beside <= 4 * SMALL else None
+        if order is not None:
+            self.labels = self.labels[order]
+            groups, probs, logits, features = (
+                one if one is None or np.shape(one)[:1] != (self.n,) else np.ascontiguousarray(np.asarray(one)[order])
+                for one in (groups, probs, logits, features)
+            )
         self.groups = None if groups is None else check_groups(groups, self.n)  # (n,) codes 0..G-1
         self.group_count = 0 if self.groups is None else int(self.groups.max()) + 1
         self.card = card
@@ -131,7 +155,7 @@ class Inputs:
         if not self.rows.logits:
             return self.rows.array
         block = self.rows.block(slice(None))
-        return block / block.sum(axis=1, keepdims=True)
+        return np.asarray(block / block.sum(axis=1, keepdims=True))
 
     @cached_property
     def logits(self) -> np.ndarray:
@@ -148,7 +172,18 @@ class Inputs:
         """What `compute` returns, computed for the first score that asks for `name` and kept for the others."""
         if name not in self._shared:
             self._shared[name] = compute()
-        return self._shared[name]
+        kept: Shared = self._shared[name]
+        return kept
+
+    def sample(self, most: int, score: str) -> tuple[np.ndarray, tuple[str, ...]]:
+        """Rows for a score whose time grows with the square of n: at most `most`, and a note if that is not all.
+
+        They are drawn by the seed and n alone, so every source is measured on the same examples.
+        """
+        if self.n <= most:
+            return np.arange(self.n), ()
+        rows = np.sort(np.random.default_rng([self.seed, self.n]).choice(self.n, most, replace=False))
+        return rows, (f"{score} uses {most:,} of the {self.n:,} examples, drawn at random: its time grows with n^2",)
 
     def kept(self, group: int) -> np.ndarray:
         """Rows that are not in `group`."""

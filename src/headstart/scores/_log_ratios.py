@@ -66,4 +66,4 @@ def _row_centred(
     values = relative_logs(rows, which)
     values = values.astype(np.float64) if used.all() else values[:, used].astype(np.float64)
     np.maximum(values, floor, out=values)
-    return np.subtract(values, values.mean(axis=1, keepdims=True), out=values)
+    return np.asarray(np.subtract(values, values.mean(axis=1, keepdims=True), out=values))

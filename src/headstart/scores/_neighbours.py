@@ -55,7 +55,7 @@ def _candidates(
 
     def product(corner: tuple[int, int]) -> np.ndarray:
         top, left = corner
-        return small[top : top + TILE] @ small[left : left + TILE].T
+        return np.asarray(small[top : top + TILE] @ small[left : left + TILE].T)
 
     with one_matrix_thread(), ThreadPoolExecutor(threads) as pool:
         for at in range(0, len(corners), threads):

@@ -35,7 +35,7 @@ class ProbRows:
 
     @property
     def z(self) -> int:
-        return self.array.shape[1]
+        return int(self.array.shape[1])
 
     @property
     def as_given(self) -> bool:
@@ -94,7 +94,7 @@ class ProbRows:
                 values = np.log(rows, dtype=precision)
         np.subtract(values, values.max(axis=1, keepdims=True), out=values)
         np.divide(values, precision(self.temperature), out=values)
-        return np.exp(values, out=values)
+        return np.asarray(np.exp(values, out=values))
 
 
 def _one_hot(columns: np.ndarray, z: int) -> np.ndarray:

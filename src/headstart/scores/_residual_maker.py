@@ -46,7 +46,7 @@ class ResidualMaker:
     @cached_property
     def outside_squares(self) -> Float[np.ndarray, " t"]:
         """Squared length of each target's part that no direction of the features reaches."""
-        return (self.outside**2).sum(axis=0)
+        return np.asarray((self.outside**2).sum(axis=0))
 
     def has_small(self, groups: Int[np.ndarray, " n"]) -> bool:
         """Whether every group holds fewer examples than the features have directions, so that blocks are cheaper."""
@@ -82,21 +82,21 @@ class ResidualMaker:
     def squares(self, spectrum: Spectrum) -> Float[np.ndarray, " t"]:
         """diag(Y' A Y): the penalised sum of squares of each target."""
         total = self.outside_squares + spectrum.kept @ self.inside**2
-        return total if spectrum.spike is None else total + (spectrum.spike @ self.inside) ** 2
+        return np.asarray(total if spectrum.spike is None else total + (spectrum.spike @ self.inside) ** 2)
 
     def residuals(self, spectrum: Spectrum, rows: Int[np.ndarray, " m"] | slice) -> Float[np.ndarray, "m t"]:
         """Rows of A Y."""
         along = spectrum.kept[:, None] * self.inside
         if spectrum.spike is not None:
             along += np.outer(spectrum.spike, spectrum.spike @ self.inside)
-        return self.outside[rows] + self.basis[rows] @ along
+        return np.asarray(self.outside[rows] + self.basis[rows] @ along)
 
     def outside_block(self, rows: Int[np.ndarray, " m"]) -> Float[np.ndarray, "m m"]:
         """The part of A_gg that lies outside the basis; the same for every penalty."""
         if self.complete:
             return np.zeros((len(rows), len(rows)))
         own = self.basis[rows]
-        return np.eye(len(rows)) - own @ own.T
+        return np.asarray(np.eye(len(rows)) - own @ own.T)
 
     def block(self, spectrum: Spectrum, rows: Int[np.ndarray, " m"], outside: np.ndarray) -> Float[np.ndarray, "m m"]:
         """A_gg."""
@@ -105,7 +105,7 @@ class ResidualMaker:
         if spectrum.spike is not None:
             along = own @ spectrum.spike
             total += np.outer(along, along)
-        return total
+        return np.asarray(total)
 
     def squares_without(
         self, spectrum: Spectrum, rows: Int[np.ndarray, " m"], outside: Float[np.ndarray, "m m"]

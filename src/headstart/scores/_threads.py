@@ -31,13 +31,14 @@ def over_shares(work: Callable[[Sequence[slice]], Result], blocks: Sequence[slic
         return list(pool.map(work, runs))
 
 
-def one_matrix_thread() -> AbstractContextManager:
+def one_matrix_thread() -> AbstractContextManager[object]:
     """Matrix products on one thread, for loops over small ones.
 
     There the threads of the matrix library wait for one another more than they work; with other programs on the same
     processors that was seen to take twenty times as long.
     """
-    return _libraries().limit(limits=1, user_api="blas")
+    limits: AbstractContextManager[object] = _libraries().limit(limits=1, user_api="blas")
+    return limits
 
 
 @cache

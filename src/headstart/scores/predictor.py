@@ -14,7 +14,7 @@ from headstart.scores._prob_rows import ProbRows
 from headstart.scores.catalogue.leep_loo import check_prior
 
 
-class ExpectedEmpiricalPredictor(ClassifierMixin, BaseEstimator):
+class ExpectedEmpiricalPredictor(ClassifierMixin, BaseEstimator):  # type: ignore[misc, unused-ignore]  # untyped
     """Target classes from a source's probabilities: P(y) = sum over z of P(y given z) p[z].
 
     P(y given z) is counted on the data given to `fit`: nothing is trained. `score` is the mean log-likelihood, so that
@@ -70,7 +70,7 @@ class ExpectedEmpiricalPredictor(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         rows = self._rows(validate_data(self, probs, reset=False, dtype=[np.float64, np.float32]))
         mixed = np.concatenate([rows.block(block) @ self.head_.T for block in rows.slices()])
-        return mixed / mixed.sum(axis=1, keepdims=True)
+        return np.asarray(mixed / mixed.sum(axis=1, keepdims=True))
 
     def __sklearn_tags__(self) -> Tags:
         """Columns are source classes: on columns that are not, this classifier is poor."""
@@ -85,7 +85,7 @@ class ExpectedEmpiricalPredictor(ClassifierMixin, BaseEstimator):
     def predict(self, probs: np.ndarray) -> Shaped[np.ndarray, " n"]:
         """The most probable class of each row."""
         check_is_fitted(self)
-        return self.classes_[self.predict_proba(probs).argmax(axis=1)]
+        return np.asarray(self.classes_[self.predict_proba(probs).argmax(axis=1)])
 
     def score(self, probs: np.ndarray, y: np.ndarray, sample_weight: None = None) -> float:
         """Mean log-likelihood of the labels in nats; on the data of `fit` with `prior` 0 it is LEEP.

@@ -64,7 +64,7 @@ def pseudo_values(values: Float[np.ndarray, " s"], deleted: Float[np.ndarray, "s
         [[1.0, 3.0]]
     """
     centred = deleted - deleted.mean(axis=1, keepdims=True)
-    return values[:, None] - (deleted.shape[1] - 1) * centred
+    return np.asarray(values[:, None] - (deleted.shape[1] - 1) * centred)
 
 
 def jackknife(value: float, deleted: Float[np.ndarray, " g"], level: float = 0.95) -> Estimate:

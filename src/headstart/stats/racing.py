@@ -119,7 +119,7 @@ def forecast(
     Reference: Quenouille 1956; Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 10.6.
     """
     gain = (deleted.shape[1] - 1) * (values - deleted.mean(axis=1))
-    return values + gain * (1 - seen / whole)
+    return np.asarray(values + gain * (1 - seen / whole))
 
 
 def compare(

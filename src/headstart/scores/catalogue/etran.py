@@ -8,8 +8,7 @@ from jaxtyping import Float, Shaped
 from headstart.errors import InputError
 from headstart.scores._checks import block_rows, check_features, check_labels, check_logits
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score, leave_groups_out
 from headstart.scores.catalogue.sfda import centred, true_probabilities
 
 NO_LEVEL = 0.01  # log-sum-exp of the logarithms of probabilities whose rows sum to one as nearly as any that are taken
@@ -130,7 +129,7 @@ def sum_of_scaled(terms: Sequence[Sequence[float]]) -> Float[np.ndarray, " m"]:
     if not np.isfinite(values).all():
         raise InputError("every term of every source must be finite; leave out sources that could not be scored.")
     low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
-    return ((values - low) / np.where(high > low, high - low, 1.0)).sum(axis=0)
+    return np.asarray(((values - low) / np.where(high > low, high - low, 1.0)).sum(axis=0))
 
 
 def _measure_energy(inputs: Inputs) -> Measured:

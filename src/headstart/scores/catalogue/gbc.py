@@ -6,12 +6,10 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
-from headstart.scores._checks import check_features, check_labels
 from headstart.scores._class_sums import class_sums, in_class_order
 from headstart.scores._components import leading_components, principal_components
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score, leave_groups_out
 
 Covariance = Literal["spherical", "diagonal", "full"]
 _BLOCK = 1 << 20  # numbers in one block of pairs
@@ -55,8 +53,8 @@ def gbc(
 
     Reference: Pandy et al., CVPR 2022, eq. 3 to 5. https://arxiv.org/abs/2111.12780
     """
-    checked = check_labels(labels)
-    features = check_features(features, len(checked.codes))
+    inputs = Inputs(labels, features=features)
+    checked, features = inputs.classes, inputs.features
     _check_options(covariance, dims, ddof, floor)
     if dims is None:
         x = np.asarray(features, dtype=np.float64)
@@ -125,8 +123,10 @@ def distances(means: np.ndarray, covariances: np.ndarray) -> np.ndarray:
 
 def _logdets(covariances: np.ndarray, d: int) -> np.ndarray:
     if covariances.ndim == 3:
-        return np.linalg.slogdet(covariances)[1]
-    return np.log(covariances).sum(axis=1) * (d / covariances.shape[1])  # one variance stands for all d features
+        return np.asarray(np.linalg.slogdet(covariances)[1])
+    return np.asarray(
+        np.log(covariances).sum(axis=1) * (d / covariances.shape[1])
+    )  # one variance stands for all d features
 
 
 def _diagonal_block(
@@ -135,7 +135,7 @@ def _diagonal_block(
     average = (variances[i] + variances[j]) / 2  # (pairs, d) or (pairs, 1)
     apart = ((means[i] - means[j]) ** 2 / average).sum(axis=1) / 8
     shape = np.log(average).sum(axis=1) * (means.shape[1] / average.shape[1])
-    return apart + 0.5 * np.maximum(shape - 0.5 * (logdets[i] + logdets[j]), 0.0)
+    return np.asarray(apart + 0.5 * np.maximum(shape - 0.5 * (logdets[i] + logdets[j]), 0.0))
 
 
 def _full_block(
@@ -144,7 +144,7 @@ def _full_block(
     factor = np.linalg.cholesky((covariances[i] + covariances[j]) / 2)  # (pairs, d, d)
     solved = np.linalg.solve(factor, (means[i] - means[j])[:, :, None])[:, :, 0]
     shape = 2 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
-    return (solved**2).sum(axis=1) / 8 + 0.5 * np.maximum(shape - 0.5 * (logdets[i] + logdets[j]), 0.0)
+    return np.asarray((solved**2).sum(axis=1) / 8 + 0.5 * np.maximum(shape - 0.5 * (logdets[i] + logdets[j]), 0.0))
 
 
 def _check_options(covariance: str, dims: int | None, ddof: int, floor: float) -> None:

@@ -150,7 +150,7 @@ def _deleted(
     slope, curvature = (above - below) / 2, below - 2 * centre + above
     with np.errstate(divide="ignore", invalid="ignore"):
         move = np.where(curvature < 0, np.clip(-slope / curvature, -2.0, 2.0), 0.0)
-    return np.maximum(centre, centre + slope * move + curvature * move**2 / 2)
+    return np.asarray(np.maximum(centre, centre + slope * move + curvature * move**2 / 2))
 
 
 def _measure(inputs: Inputs) -> Measured:

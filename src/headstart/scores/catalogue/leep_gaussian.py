@@ -8,10 +8,9 @@ from headstart.scores._checks import Labels, check_groups, check_labels, check_l
 from headstart.scores._class_sums import class_sums
 from headstart.scores._head_counts import PRIOR, prior_without
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._log_ratios import LogRatios, log_ratios
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores.catalogue.leep_loo import check_prior
 
 

@@ -8,10 +8,9 @@ from headstart.scores._best_scale import at_best_scale, frequencies_without_own,
 from headstart.scores._checks import Labels, check_features, check_labels, check_logits, check_targets
 from headstart.scores._decomposition import decompose
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
-from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores.catalogue.leep_gaussian import gaussian_log_probs, shared_log_probs
 from headstart.scores.catalogue.ridge_probe import at_one_penalty, errors_among, left_out, shared_left_out
 
@@ -65,7 +64,7 @@ def leep_pooled(
 
 
 def _pooled(one: Float[np.ndarray, "n c"], other: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
-    return log_softmax((one + other) / 2, axis=1)
+    return np.asarray(log_softmax((one + other) / 2, axis=1))
 
 
 def _probe_log_probs(

@@ -8,9 +8,8 @@ from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_targets
 from headstart.scores._decomposition import Decomposition, decompose
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._scatter import centred_blocks
-from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 
 TASKS: frozenset[str] = frozenset({"regression", "multi-label"})
 
@@ -117,7 +116,7 @@ def _by_solving(features: np.ndarray, targets: Float[np.ndarray, "n t"], penalty
     gram.flat[:: d + 1] += n * penalty
     factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
     explained = float((moments * linalg.cho_solve(factor, moments)).sum())
-    return -max(0.0, float((centred**2).sum()) - explained) / n
+    return float(-max(0.0, float((centred**2).sum()) - explained) / n)
 
 
 def _measure_features(inputs: Inputs) -> Measured:

@@ -139,7 +139,7 @@ def _nearby(
         if (moved == centres).all():
             break
         centres = moved
-    return curve.max(axis=0)
+    return np.asarray(curve.max(axis=0))
 
 
 def _measure(inputs: Inputs) -> Measured:

@@ -60,7 +60,7 @@ def _from_counts(counts: Int[np.ndarray, "k g"], column: Int[np.ndarray, " k"]) 
     np.add.at(mass, column, counts)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(counts > 0, counts * np.log(counts / mass[column]), 0.0)
-    return terms.sum(axis=0) / counts.sum(axis=0) + 0.0  # + 0.0: no -0.0
+    return np.asarray(terms.sum(axis=0) / counts.sum(axis=0) + 0.0)  # + 0.0: no -0.0
 
 
 def _measure(inputs: Inputs) -> Measured:

@@ -8,13 +8,12 @@ from jaxtyping import Float, Shaped
 from scipy import linalg, special
 
 from headstart.errors import InputError
-from headstart.scores._checks import Labels, check_features, check_labels
+from headstart.scores._checks import Labels
 from headstart.scores._class_sums import class_sums, in_class_order
 from headstart.scores._components import leading_components, principal_components
 from headstart.scores._discriminant import LEAST
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores.catalogue.etran import sum_of_scaled
 
 DIMS = 64
@@ -67,8 +66,8 @@ def ncti_parts(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " 
     Raises:
         InputError: The arrays do not fit, or the features do not vary.
     """
-    checked = check_labels(labels)
-    features = check_features(features, len(checked.codes))
+    inputs = Inputs(labels, features=features)
+    checked, features = inputs.classes, inputs.features
     return _parts(leading_components(features, DIMS), checked)
 
 
@@ -89,7 +88,7 @@ def ncti_among(parts: Sequence[NCTIParts]) -> Float[np.ndarray, " m"]:
     if not parts:
         raise InputError("`parts` is empty; give one `ncti_parts(...)` per source.")
     gained = sum_of_scaled([[part.geometry for part in parts], [part.nearest for part in parts]])
-    return gained - sum_of_scaled([[part.variability for part in parts]])
+    return np.asarray(gained - sum_of_scaled([[part.variability for part in parts]]))
 
 
 def _parts(x: Float[np.ndarray, "n k"], labels: Labels) -> NCTIParts:

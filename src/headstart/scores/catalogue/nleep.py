@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
-from headstart.scores._checks import Labels, check_features, check_labels
+from headstart.scores._checks import Labels
 from headstart.scores._components import leading_components, principal_components
 from headstart.scores._head_counts import count_head
 from headstart.scores._inputs import Inputs
@@ -54,8 +54,8 @@ def nleep(
 
     Reference: Li et al., CVPR 2021, section 3.4. https://arxiv.org/abs/2011.11200
     """
-    checked = check_labels(labels)
-    features = check_features(features, len(checked.codes))
+    inputs = Inputs(labels, features=features)
+    checked, features = inputs.classes, inputs.features
     if not 0 < energy < 1:
         raise InputError(f"`energy` must lie between 0 and 1, a share of the variance; got {energy}.")
     if components_per_class < 1:

@@ -113,7 +113,7 @@ def _bound(
 
 def _log_means(weights: np.ndarray, family: Family) -> np.ndarray:
     """Expected logarithms of the table's entries, (C, z)."""
-    return digamma(weights) - (digamma(weights.sum(axis=0)) if family == "dirichlet" else 0.0)
+    return np.asarray(digamma(weights) - (digamma(weights.sum(axis=0)) if family == "dirichlet" else 0.0))
 
 
 def _shares(part: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, float]:

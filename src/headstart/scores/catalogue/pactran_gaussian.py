@@ -7,7 +7,8 @@ import scipy
 from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
-from headstart.scores._checks import block_rows, check_features, check_labels
+from headstart.scores._checks import block_rows
+from headstart.scores._inputs import Inputs
 from headstart.scores._table import SCORES, NotApplicableError, Score
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
@@ -48,8 +49,8 @@ def pactran_gaussian(
 
     Reference: Ding et al., ECCV 2022, section 3.4. https://arxiv.org/abs/2203.05126
     """
-    checked = check_labels(labels)
-    features = check_features(features, len(checked.codes))
+    inputs = Inputs(labels, features=features)
+    checked, features = inputs.classes, inputs.features
     for name, value in (("penalty", penalty), ("prior_spread", prior_spread)):
         if not (0 < value < np.inf):
             raise InputError(f"`{name}` must be a positive number; got {value}.")

@@ -11,10 +11,12 @@ from headstart.scores._checks import block_rows, check_features, check_labels
 from headstart.scores._class_sums import in_class_order
 from headstart.scores._compiled import compiled
 from headstart.scores._components import leading_components
-from headstart.scores._table import SCORES, NotApplicableError, Score
+from headstart.scores._inputs import Inputs
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score, leave_groups_out
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 LEVELS = 1 << 20  # distances lie in [0, 2] and are told apart in steps of 2 / LEVELS: equal rows tie despite rounding
+MOST = 20_000  # examples in a ranking, since time grows with n^2
 _TILE = 1024  # rows in one block of distances: at most 8 MB for each thread
 
 
@@ -141,6 +143,19 @@ def _spearman(within: np.ndarray, between: np.ndarray) -> float:
     return float(np.clip(100 * apart / (spread * np.sqrt(same * (different / pairs))), -100.0, 100.0))
 
 
+def _measure(inputs: Inputs) -> Measured:
+    rows, notes = inputs.sample(MOST, "parc")
+    features, labels = inputs.features[rows] if notes else inputs.features, inputs.labels[rows]
+    place = np.full(inputs.n, -1)
+    place[rows] = np.arange(len(rows))
+
+    def again(kept: np.ndarray) -> float:
+        here = place[kept][place[kept] >= 0]
+        return parc(features[here], labels[here])
+
+    return leave_groups_out(inputs, parc(features, labels), again, notes)
+
+
 SCORES.add(
     Score(
         title="PARC",
@@ -148,10 +163,11 @@ SCORES.add(
         needs="features",
         low=-100.0,
         high=100.0,
-        cost="O(n^2 d)",
+        cost="O(n^2 d), in a ranking for at most 20,000 examples",
         citation="Bolya, Mittapalli, Hoffman, NeurIPS 2021, eq. 4. https://arxiv.org/abs/2111.06977",
         meaning="Whether examples that are near in features share a label: a rank correlation over all pairs, in "
         "hundredths.",
         invariances={"order", "names", "unused", "scale", "shift"},
+        measure=_measure,
     )
 )

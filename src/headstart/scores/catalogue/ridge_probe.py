@@ -9,9 +9,8 @@ from scipy import linalg
 
 from headstart.scores._checks import block_rows
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._residual_maker import ResidualMaker, Spectrum, residual_maker
-from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
+from headstart.scores._table import ANY_TASK, SCORES, Measured, Score, leave_groups_out
 from headstart.tasks import task_of
 
 GRID = 10.0 ** np.arange(-8, 2.25, 0.5)  # penalties, as shares of the largest eigenvalue of the scatter matrix
@@ -104,7 +103,7 @@ def _errors_without(
     residuals = maker.residuals(spectrum, others) - across @ own
     gap = maker.residuals(spectrum, rows) - block @ own
     leverage = diagonal[others] - (across * solved.T).sum(axis=1)
-    return (residuals - solved.T @ gap) / leverage[:, None]
+    return np.asarray((residuals - solved.T @ gap) / leverage[:, None])
 
 
 def _errors_by_sums(maker: ResidualMaker, penalty: float, kept: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k t"]:
@@ -112,7 +111,7 @@ def _errors_by_sums(maker: ResidualMaker, penalty: float, kept: Int[np.ndarray, 
     targets, n = maker.targets[kept], len(kept)
     errors = targets - targets.mean(axis=0)
     if np.isinf(penalty):
-        return errors * n / (n - 1)
+        return np.asarray(errors * n / (n - 1))
     gram, sums = maker.sums_without(np.setdiff1d(np.arange(maker.n), kept))
     points = maker.parts.left[kept]
     mean = points.mean(axis=0)
@@ -122,7 +121,7 @@ def _errors_by_sums(maker: ResidualMaker, penalty: float, kept: Int[np.ndarray, 
     points = points - mean
     through = points @ inverse
     errors -= through @ (sums - np.outer(mean, targets.sum(axis=0)))
-    return errors / (1 - 1 / n - np.einsum("ij,ij->i", through, points))[:, None]
+    return np.asarray(errors / (1 - 1 / n - np.einsum("ij,ij->i", through, points))[:, None])
 
 
 def _measure(inputs: Inputs) -> Measured:

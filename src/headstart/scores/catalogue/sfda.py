@@ -7,8 +7,7 @@ from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_features, check_labels
 from headstart.scores._discriminant import discriminant_posterior, published_shrinkage, within_covariance
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, NotApplicableError, Score, leave_groups_out
 
 
 def sfda(
@@ -68,7 +67,7 @@ def centred(features: np.ndarray) -> Float[np.ndarray, "n k"]:
     if not vary.any():
         raise NotApplicableError("`features` are the same for every example; there is nothing to tell apart.")
     x = x if vary.all() else x[:, vary]
-    return x - x.mean(axis=0)
+    return np.asarray(x - x.mean(axis=0))
 
 
 def true_probabilities(
@@ -76,12 +75,14 @@ def true_probabilities(
 ) -> Float[np.ndarray, " n"]:
     """Probability of each example's class under the discriminant, or the second one of the challenge; x is centred."""
     codes, counts, width = labels.codes, labels.counts, min(x.shape[1], len(x) - 1)
+    if counts.max() == 1:
+        raise NotApplicableError("no class has two examples, so there is no spread within classes to compare with.")
     rows = np.arange(len(x))
     means, within = within_covariance(x, codes, counts)
     strength = published_shrinkage(within) if shrinkage is None else shrinkage
     posterior = discriminant_posterior(x, counts, means, within, strength, width)
     if not challenge:
-        return posterior[rows, codes]
+        return np.asarray(posterior[rows, codes])
     raised = np.exp(posterior)  # softened, as published, so that sure examples move too
     sure = (raised[rows, codes] / raised.sum(axis=1))[:, None]
     others = (means.sum(axis=0) - means) / (len(counts) - 1)  # mean of the other classes' means
@@ -91,7 +92,7 @@ def true_probabilities(
     x += pull
     del pull
     means, within = within_covariance(x, codes, counts)
-    return discriminant_posterior(x, counts, means, within, strength, width)[rows, codes]
+    return np.asarray(discriminant_posterior(x, counts, means, within, strength, width)[rows, codes])
 
 
 def _measure(inputs: Inputs) -> Measured:

@@ -5,8 +5,7 @@ from jaxtyping import Float, Shaped
 
 from headstart.scores._head_counts import HeadCounts, read_probs
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
-from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 
 
 def soft_nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) -> float:

@@ -9,12 +9,10 @@ from jaxtyping import Float, Shaped
 from scipy import linalg
 
 from headstart.errors import InputError
-from headstart.scores._checks import check_features, check_labels
 from headstart.scores._class_sums import in_class_order
 from headstart.scores._inputs import Inputs
-from headstart.scores._leave_out import leave_groups_out
 from headstart.scores._scatter import well_conditioned_factor
-from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 Weights = Literal["frequency", "equal"]
@@ -61,8 +59,8 @@ def transrate(
 
     Reference: Huang et al., ICML 2022, eq. 3 to 5. https://arxiv.org/abs/2106.09362
     """
-    checked = check_labels(labels)
-    features = check_features(features, len(checked.codes))
+    inputs = Inputs(labels, features=features)
+    checked, features = inputs.classes, inputs.features
     if weights not in ("frequency", "equal"):
         raise InputError(f'`weights` must be "frequency" or "equal"; got {weights!r}.')
     if scale not in ("none", "rows", "trace"):
