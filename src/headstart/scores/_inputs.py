@@ -48,6 +48,25 @@ def _own_order(features: np.ndarray | None, n: int) -> np.ndarray | None:
     return np.argsort(rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))[:, 0], kind="stable")
 
 
+def _all_fit(
+    labels: np.ndarray,
+    task: str,
+    probs: np.ndarray | None,
+    logits: np.ndarray | None,
+    features: np.ndarray | None,
+) -> bool:
+    """Whether every array passes its checks."""
+    checks = ((probs, check_probs), (logits, check_logits), (features, check_features))
+    try:
+        n = len(check_targets(labels, task))
+        for array, check in checks:
+            if array is not None:
+                check(array, n)
+    except InputError:
+        return False
+    return True
+
+
 class Inputs:
     """What a row's `measure` is given. Properties are computed on first use and kept for the next score."""
 
@@ -67,6 +86,8 @@ class Inputs:
         self.n = len(self.labels) if self.labels.ndim else 0
         beside = sum(np.size(one) for one in (probs, logits) if one is not None)
         order = _own_order(features, self.n) if beside <= 4 * SMALL else None
+        if order is not None and not _all_fit(self.labels, task, probs, logits, features):
+            order = None  # errors name the caller's rows
         if order is not None:
             self.labels = self.labels[order]
             groups, probs, logits, features = (

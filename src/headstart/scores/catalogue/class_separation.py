@@ -39,7 +39,8 @@ def class_separation(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarr
     lengths = np.sqrt((x**2).sum(axis=1))
     if (lengths == 0).any():
         raise NotApplicableError(
-            f"`features[{np.flatnonzero(lengths == 0)[0]}]` is all zeros and has no direction; drop such examples."
+            f"{np.count_nonzero(lengths == 0)} of the {len(x)} rows of `features` are all zeros and have no direction; "
+            "drop such examples."
         )
     means = class_sums(x / lengths[:, None], checked.codes, len(checked.counts)) / checked.counts[:, None]
     centre = means.mean(axis=0)

@@ -78,9 +78,8 @@ def _directions(x: np.ndarray, dtype: type) -> np.ndarray:
         part -= part.mean(axis=1, keepdims=True)
         lengths = np.sqrt((part**2).sum(axis=1, keepdims=True))
         if (lengths <= 1e-12).any():
-            row = block.start + int(np.flatnonzero(lengths <= 1e-12)[0])
             raise NotApplicableError(
-                f"`features[{row}]` has one value in every standardised column, so it has no correlation with other "
+                "a row of `features` has one value in every standardised column, so it has no correlation with other "
                 "rows; drop such examples."
             )
         rows[block] = part / lengths
