@@ -8,6 +8,7 @@ import headstart
 from headstart.cli._added import WithAdded
 from headstart.cli._given import refuse_given
 from headstart.cli._guard import guarded
+from headstart.cli._options import reading_options, with_options
 from headstart.cli._output import check_places, on_stdout, present
 from headstart.cli._variadic import VariadicCommand
 from headstart.cli.benchmark import benchmark
@@ -19,20 +20,20 @@ from headstart.cli.rank import EPILOG as RANK_EPILOG
 from headstart.cli.rank import rank
 from headstart.cli.report import report
 from headstart.cli.scores import scores
-from headstart.cli.transfer import EPILOG as TRANSFER_EPILOG
-from headstart.cli.transfer import transfer
+from headstart.cli.transfer import epilog, full_transfer, transfer
 
 __all__ = ["VariadicCommand", "app", "check_places", "guarded", "main", "on_stdout", "present", "refuse_given"]
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
 
 app = typer.Typer(
     name="headstart",
     cls=WithAdded,
     help="Which pretrained model gives your task a head start?",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=CONTEXT,
 )
 
 
@@ -51,15 +52,24 @@ def _options(
     pass
 
 
-app.command(cls=VariadicCommand, epilog=RANK_EPILOG, no_args_is_help=True)(guarded(rank))
+_rank = guarded(with_options(rank, *reading_options()))
+app.command("rank", cls=VariadicCommand, epilog=RANK_EPILOG, no_args_is_help=True)(_rank)
 app.command()(guarded(scores))
 app.command()(guarded(models))
 app.command(no_args_is_help=True)(guarded(report))
-app.command(no_args_is_help=True, epilog=TRANSFER_EPILOG)(guarded(transfer, resumes=True))
+app.command(no_args_is_help=True)(guarded(with_options(transfer), resumes=True))
 app.command(no_args_is_help=True)(guarded(predict))
 app.command(no_args_is_help=True)(guarded(evaluate))
 app.command(no_args_is_help=True)(guarded(export))
 app.command()(guarded(benchmark))
+
+
+@WithAdded.whole("transfer")
+def _transfer() -> typer.Typer:
+    """The command with the options of every method, which are read when it is used: they need torch."""
+    only = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=CONTEXT)
+    only.command(no_args_is_help=True, epilog=epilog())(guarded(full_transfer(), resumes=True))
+    return only
 
 
 def main() -> None:

@@ -1,10 +1,13 @@
 """Commands that other installed packages add: entry points in the group `headstart.commands`, loaded when used."""
 
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
+
+from headstart.cli._guard import guarded
 
 GROUP = "headstart.commands"
 
@@ -22,6 +25,26 @@ def added() -> dict[str, EntryPoint]:
 
 class WithAdded(TyperGroup):
     """The commands of headstart, then those added by other packages. Only the one that is run is imported."""
+
+    wholes: ClassVar[dict[str, Callable[[], typer.Typer]]] = {}
+
+    @classmethod
+    def whole(cls, name: str) -> Callable[[Callable[[], typer.Typer]], Callable[[], typer.Typer]]:
+        """Register what makes a command with all its options, for when it is run or completed (decorator)."""
+
+        def register(make: Callable[[], typer.Typer]) -> Callable[[], typer.Typer]:
+            cls.wholes[name] = make
+            return make
+
+        return register
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name not in self.wholes:
+            return name, command, rest
+        made = guarded(lambda: typer.main.get_command(self.wholes[name]()))()
+        made.name = name
+        return name, made, rest
 
     def list_commands(self, ctx: Any) -> list[str]:
         own = super().list_commands(ctx)

@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
-from typing import NoReturn, ParamSpec
+from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
@@ -21,9 +21,10 @@ QUOTES = "'\""
 DEBUG = "HEADSTART_DEBUG"
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def guarded(command: Callable[P, None], *, resumes: bool = False) -> Callable[P, None]:
+def guarded(command: Callable[P, R], *, resumes: bool = False) -> Callable[P, R]:
     """The command, with its errors said in one sentence on the error stream.
 
     Exit codes: the error's own for errors of headstart, 130 for Ctrl-C, 70 for anything unexpected. With the
@@ -34,14 +35,14 @@ def guarded(command: Callable[P, None], *, resumes: bool = False) -> Callable[P,
     """
 
     @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
         if debugging():
             logging.basicConfig(level=logging.INFO)
             logging.getLogger("headstart").setLevel(logging.DEBUG)
         try:
             with redirect_stdout(Said(sys.stdout)) as stdout:
                 try:
-                    command(*args, **kwargs)
+                    return command(*args, **kwargs)
                 finally:
                     stdout.flush()
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):

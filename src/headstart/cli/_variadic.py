@@ -39,4 +39,4 @@ class VariadicCommand(TyperCommand):
     """A command whose `--models` (and `--data`, `--with`, `--meta-data`) takes every word up to the next option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, spread(args))
+        return super().parse_args(ctx, spread(["--scores" if arg == "--score" else arg for arg in args]))

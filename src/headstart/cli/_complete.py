@@ -1,0 +1,39 @@
+"""Shell completion of the names of models, scores and methods."""
+
+from collections.abc import Iterable
+
+from headstart.errors import HeadstartError
+
+ZOO = "zoo"
+FAMILIES = (ZOO, "timm/", "torchvision/", "hf/", "st/", "local-dir:")  # completed further where the names are known
+
+
+def complete_models(incomplete: str) -> list[str]:
+    """Names of models that begin like this; timm's 1,800 names only after `timm/`."""
+    if "/" not in incomplete:
+        return [name for name in FAMILIES if name.startswith(incomplete)]
+    from headstart.sources import list_models
+
+    try:
+        return [card.name for card in list_models(f"{incomplete}*")]
+    except HeadstartError:  # no model is called so, or the library of the models is not installed
+        return []
+
+
+def complete_scores(incomplete: str) -> list[str]:
+    """Names of scores, also after a comma."""
+    from headstart.scores import SCORES
+
+    return _after_comma(incomplete, SCORES)
+
+
+def complete_methods(incomplete: str) -> list[str]:
+    """Names of methods, also after a comma."""
+    from headstart.transfers import METHODS
+
+    return _after_comma(incomplete, ["auto", *METHODS])
+
+
+def _after_comma(incomplete: str, names: Iterable[str]) -> list[str]:
+    before, comma, last = incomplete.rpartition(",")
+    return [before + comma + name for name in names if name.startswith(last)]

@@ -1,0 +1,148 @@
+"""Options of several commands: common ones as types, and those generated from the dataclasses that define them."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from headstart.cli._complete import complete_models, complete_scores
+from headstart.data.reading import Reading
+from headstart.errors import InputError
+
+if TYPE_CHECKING:
+    from headstart.records.options import Option
+
+DATA, HOW, RESULT = "Reading the data", "Running", "Writing the result"
+METAVARS = {int: "N", float: "X", str: "NAME"}
+SEVERAL = 4  # an option of more methods than this is listed under one heading
+
+
+def named(*names: str, help: str, metavar: str | None = None, panel: str | None = None, **more: Any) -> Any:
+    """A `typer.Option`, shorter to write."""
+    return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, **more)
+
+
+Device = Annotated[str, named(metavar="NAME", panel=HOW, help="auto, cpu, cuda or mps.")]
+Workers = Annotated[int, named(metavar="N", panel=HOW, min=1, help="Processes that work side by side.")]
+Cache = Annotated[
+    Path | None, named(metavar="DIR", panel=HOW, help="Where forward passes are kept; by default in the user's cache.")
+]
+NoCache = Annotated[bool, named("--no-cache", panel=HOW, help="Keep no results of forward passes.")]
+TrustPickle = Annotated[
+    bool, named("--trust-pickle", panel=HOW, help="Load checkpoints that can run code on this machine.")
+]
+Seed = Annotated[int, named(metavar="N", min=0, panel=HOW, help="Seed of every random choice.")]
+Json = Annotated[
+    str | None, named("--json", metavar="FILE", panel=RESULT, help="Write the records as JSON; - is standard output.")
+]
+Margin = Annotated[float, named(min=0, metavar="X", panel=RESULT, help="Smallest difference that matters.")]
+Models = Annotated[
+    list[str] | None,
+    named(
+        *("--models", "-m"),
+        metavar="NAME...",
+        help="Models to rank: zoo, zoo/NAME, timm/NAME, torchvision/NAME, hf/ID, st/ID or local-dir:PATH. Quote names "
+        "with wildcards, as in 'timm/resnet*'.",
+        autocompletion=complete_models,
+        show_default=False,
+    ),
+]
+Scores = Annotated[
+    str | None,
+    named("--scores", metavar="NAME,...", help="Scores; see `headstart scores`.", autocompletion=complete_scores),
+]
+
+
+def cache_of(cache: Path | None, no_cache: bool) -> Path | bool:
+    """The value of `cache=` that the two options ask for.
+
+    Raises:
+        InputError: Both are given.
+    """
+    if cache and no_cache:
+        raise InputError("`--cache` and `--no-cache` exclude each other; give one of them.")
+    return False if no_cache else cache or True
+
+
+def with_options(function: Callable[..., None], *parameters: inspect.Parameter) -> Callable[..., None]:
+    """The function with more options in its signature, in place of its `**` keywords."""
+    signature = inspect.signature(function)
+    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    function.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
+    return function
+
+
+def reading_options(*names: str) -> list[inspect.Parameter]:
+    """The fields of `Reading` as options; all of them, or those named."""
+    types: Mapping[str, Any] = {"label_column": list[str] | None, "root": Path, "download": bool, "max_bad": float}
+    return [
+        _parameter(
+            field.name,
+            types.get(field.name, str | None),
+            Path("data") if field.name == "root" else field.default,
+            named(
+                "--" + field.name.replace("_", "-"),
+                help=str(field.metadata["help"]),
+                metavar=field.metadata["metavar"],
+                panel=DATA,
+            ),
+        )
+        for field in fields(Reading)
+        if not names or field.name in names
+    ]
+
+
+def reading_from(options: dict[str, Any]) -> Reading:
+    """Take the fields of `Reading` out of the options of a command.
+
+    Raises:
+        TargetError: One of them cannot be used.
+    """
+    found = {field.name: options.pop(field.name) for field in fields(Reading) if field.name in options}
+    return Reading(**{**found, "label_column": found.get("label_column") or None})
+
+
+def method_options(
+    methods: "Mapping[str, dict[str, Option]]", training: "dict[str, Option]"
+) -> list[inspect.Parameter]:
+    """The options of all methods, each under the methods that have it, then the settings of the training.
+
+    Args:
+        methods: Name of a method -> its options.
+        training: The settings of the training.
+    """
+    owners: dict[str, list[str]] = {}
+    for method, options in methods.items():
+        for name in options:
+            owners.setdefault(name, []).append(method)
+    found = []
+    for name, who in owners.items():
+        panel = f"Options of {', '.join(who) if len(who) <= SEVERAL else 'several methods'}"
+        options = {each: methods[each][name] for each in who}
+        found.append((who, _from_option(options[who[0]], _help(options), panel)))
+    ordered = sorted(found, key=lambda entry: -len(entry[0]))  # stable: what most methods share comes first
+    return [one for _, one in ordered] + [_from_option(one, one.text, "Training") for one in training.values()]
+
+
+def _help(options: "Mapping[str, Option]") -> str:
+    """The help of one option in several methods."""
+    by_text: dict[str, list[str]] = {}
+    for method, one in options.items():
+        by_text.setdefault(one.text, []).append(method)
+    if len(by_text) == 1:
+        return next(iter(by_text))
+    if len(options) > SEVERAL or len({one.help for one in options.values()}) == 1:
+        return f"{next(iter(options.values())).help}; the default depends on the method."
+    return " ".join(f"{', '.join(methods)}: {text}" for text, methods in by_text.items())
+
+
+def _from_option(one: "Option", help: str, panel: str) -> inspect.Parameter:
+    metavar = None if one.type is bool else METAVARS[one.type]
+    return _parameter(one.name, one.type | None, None, named(one.flag, help=help, metavar=metavar, panel=panel))
+
+
+def _parameter(name: str, hint: Any, default: object, option: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, option])
