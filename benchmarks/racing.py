@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="six small worlds; writes nothing")
     parser.add_argument("--real", metavar="DATA", help="real sources on this data set beside the simulated ones")
     parser.add_argument("--models", nargs="+", default=["zoo"])
-    parser.add_argument("--score", default=SCORE)
+    parser.add_argument("--scores", default=SCORE)
     options = parser.parse_args()
     if options.quick:
         print("\n".join(simulated(6, 400, 8, None)))

@@ -76,7 +76,7 @@ def of_transfer(place: Path, target: Path, model: str, method: str) -> Iterator[
 
 
 def of_benchmark(place: Path) -> Iterator[tuple[str, float]]:
-    for line, text in enumerate(headstart(place, "benchmark", "--score", "leep,nce,logme,knn").splitlines()):
+    for line, text in enumerate(headstart(place, "benchmark", "--scores", "leep,nce,logme,knn").splitlines()):
         for position, number in enumerate(re.findall(r"(?<![\w.])-?\d+\.\d+", text)):
             yield f"benchmark line {line} number {position}", float(number)
 

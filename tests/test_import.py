@@ -84,7 +84,7 @@ def test_the_commands_of_a_base_install(folder: Path) -> None:
     main = "from headstart.cli import main; main()"
     for arguments in (
         ("scores",),
-        ("rank", "features.npz", "--score", "knn", "--out", "ranked"),
+        ("rank", "features.npz", "--scores", "knn", "--out", "ranked"),
         ("report", "ranked"),
     ):
         done = in_a_base_install(main, folder, *arguments)

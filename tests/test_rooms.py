@@ -15,6 +15,7 @@ CLIENT = Path(headstart_paper.__file__).parent  # of the public names, as any us
 FLOORS = (
     {"__main__"},
     {"cli"},
+    {"loading"},
     {"ranking", "transfers", "meta"},
     {"evaluation", "report"},
     {"extract", "train"},

@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from headstart.errors import HeadstartError
     from headstart.evaluation import evaluate
     from headstart.evaluation.benchmark import benchmark
+    from headstart.loading import load
     from headstart.ranking import plan, rank
     from headstart.records import Comparison, Extraction, ModelCard, Outcome, Ranking
     from headstart.report import write_report
     from headstart.scores import audit
     from headstart.sources import Source, from_module, list_models
-    from headstart.transfers import Run, load, transfer
+    from headstart.transfers import Run, transfer
 del TYPE_CHECKING
 
 __all__ = [
@@ -60,12 +61,13 @@ _HOMES = {
     "errors": ("HeadstartError",),
     "evaluation": ("evaluate",),
     "evaluation.benchmark": ("benchmark",),
+    "loading": ("load",),
     "ranking": ("plan", "rank"),
     "records": ("Comparison", "Extraction", "ModelCard", "Outcome", "Ranking"),
     "report": ("write_report",),
     "scores": ("audit",),
     "sources": ("Source", "from_module", "list_models"),
-    "transfers": ("Run", "load", "transfer"),
+    "transfers": ("Run", "transfer"),
 }  # the modules whose names are public here; the other names are modules themselves
 
 

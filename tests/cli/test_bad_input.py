@@ -49,7 +49,7 @@ def test_a_class_with_one_example_is_ranked_and_noted(run: Run, tmp_path: Path) 
     photos = folder_of_classes(tmp_path / "photos", 30)
     for path in sorted((photos / "red").iterdir())[1:]:
         path.unlink()
-    result = run("rank", photos, "--models", TINY, "--score", "leep_calibrated,leep")
+    result = run("rank", photos, "--models", TINY, "--scores", "leep_calibrated,leep")
     assert result.exit_code == 0, result.stderr
     assert "single example" in result.stdout
 
@@ -67,7 +67,7 @@ def test_truncated_images_above_the_share_allowed(run: Run, tmp_path: Path) -> N
         path.write_bytes(path.read_bytes()[:50])
     sentence = refused(run, tmp_path, photos, "--models", TINY, "--no-cache")
     assert "max-bad" in sentence or "max_bad" in sentence
-    assert run("rank", photos, "--models", TINY, "--score", "leep", "--max-bad", "0.5").exit_code == 0
+    assert run("rank", photos, "--models", TINY, "--scores", "leep", "--max-bad", "0.5").exit_code == 0
 
 
 def test_a_decompression_bomb(run: Run, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_model_that_does_not_exist(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_score_that_does_not_exist(run: Run, tmp_path: Path) -> None:
-    assert "leep" in refused(run, tmp_path, *saved(tmp_path / "scans", a=0.5), "--score", "lepe")
+    assert "leep" in refused(run, tmp_path, *saved(tmp_path / "scans", a=0.5), "--scores", "lepe")
 
 
 def test_a_checkpoint_that_is_a_pickle(run: Run, tmp_path: Path) -> None:
@@ -157,13 +157,13 @@ def test_a_checkpoint_that_is_a_pickle(run: Run, tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     photos = folder_of_classes(tmp_path / "photos", 9)
     (tmp_path / "taken").write_text("a file where the cache should be")
-    refused(run, tmp_path, photos, "--models", TINY, "--score", "leep", "--cache", tmp_path / "taken", code=1)
+    refused(run, tmp_path, photos, "--models", TINY, "--scores", "leep", "--cache", tmp_path / "taken", code=1)
 
 
 @pytest.mark.parametrize("option", ["--report", "--json", "--csv"])
 def test_a_name_that_no_file_can_have(run: Run, tmp_path: Path, option: str) -> None:
     place = tmp_path / ("x" * 256)
-    result = run("rank", *saved(tmp_path / "scans", a=0.5), "--score", "leep", option, place)
+    result = run("rank", *saved(tmp_path / "scans", a=0.5), "--scores", "leep", option, place)
     assert result.exit_code == 2, result.output
     assert f"Error: {place} cannot be written: File name too long. Name another place" in result.stderr
     assert "defect" not in result.output
@@ -178,7 +178,7 @@ def test_a_file_that_turns_out_not_to_be_writable(
     run: Run, tmp_path: Path, first: str, named: str, second: str
 ) -> None:
     place = tmp_path / "ranking.json" / "second"  # the first result is a file where the second needs a folder
-    result = run("rank", *saved(tmp_path / "scans", a=0.5), "--score", "leep", first, tmp_path / named, second, place)
+    result = run("rank", *saved(tmp_path / "scans", a=0.5), "--scores", "leep", first, tmp_path / named, second, place)
     assert result.exit_code == 2, result.output
     assert f"Error: {place} cannot be written: " in result.stderr
     assert "defect" not in result.output
@@ -206,7 +206,7 @@ def test_standard_output_without_room(tmp_path: Path, words: str, held_back: str
 
 def test_a_page_of_experiments_that_turns_out_not_to_be_writable(run: Run, tmp_path: Path) -> None:
     place = tmp_path / "page" / "standings.json"
-    result = run("benchmark", "--score", "leep", "--markdown", tmp_path / "page", "--json", place)
+    result = run("benchmark", "--scores", "leep", "--markdown", tmp_path / "page", "--json", place)
     assert result.exit_code == 2, result.output
     assert f"Error: {place} cannot be written: " in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["page"]
@@ -214,7 +214,7 @@ def test_a_page_of_experiments_that_turns_out_not_to_be_writable(run: Run, tmp_p
 
 def test_a_cache_that_was_altered_is_not_believed(run: Run, tmp_path: Path) -> None:
     photos = folder_of_classes(tmp_path / "photos", 30)
-    command = ("rank", photos, "--models", TINY, "--score", "leep", "--json", "-")
+    command = ("rank", photos, "--models", TINY, "--scores", "leep", "--json", "-")
     first = json.loads(run(*command).stdout)
     for path in (tmp_path / "cache").rglob("*"):
         if path.is_file() and path.stat().st_size > 1000:
@@ -259,7 +259,7 @@ def test_the_benchmark_on_standard_output(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, start: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = run("benchmark", "--score", "leep", option, "-")
+    result = run("benchmark", "--scores", "leep", option, "-")
     assert result.exit_code == 0
     assert result.stdout.startswith(start)
     assert "Outcome: head" in result.stderr  # the tables for people
@@ -283,7 +283,7 @@ def test_ctrl_c_leaves_with_130_and_says_that_the_work_is_kept(tmp_path: Path) -
     for index, image in enumerate(images):
         (photos / "red" / f"more{index}.png").write_bytes(png(image))
     command = [sys.executable, "-m", "headstart", "rank", str(photos), "--models", "zoo/efficientnet_lite0"]
-    command += ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--score", "leep"]
+    command += ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--scores", "leep"]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -62,7 +62,7 @@ def test_a_glob_that_fits_nothing_is_refused(run: Run) -> None:
 
 def test_report_is_made_again_from_the_records(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    run("rank", *saved(tmp_path / "scans", a=0.5), "--score", "leep", "--out", out, "--report", out / "report.html")
+    run("rank", *saved(tmp_path / "scans", a=0.5), "--scores", "leep", "--out", out, "--report", out / "report.html")
     first = (out / "report.html").read_text()
     (out / "report.html").unlink()
     result = run("report", out)
@@ -81,7 +81,7 @@ def test_report_of_nothing_is_refused(run: Run, tmp_path: Path) -> None:
 
 def test_making_a_report_loads_no_torch(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    run("rank", *saved(tmp_path / "scans", a=0.5), "--score", "leep", "--out", out)
+    run("rank", *saved(tmp_path / "scans", a=0.5), "--scores", "leep", "--out", out)
     code = (
         "import sys\nfrom headstart.cli import app\n"
         f"app(['report', {str(out)!r}], standalone_mode=False)\nprint('torch' in sys.modules)"

@@ -13,7 +13,7 @@ from tests.ranking.toys import folder_of_classes
 from headstart.records import Ranking
 
 TINY = "zoo/tiny_digits"
-SCORES = ("--score", "leep_calibrated,leep")
+SCORES = ("--scores", "leep_calibrated,leep")
 
 
 def test_arrays_are_ranked_and_the_table_printed(run: Run, tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_files_hold_what_the_options_say(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_command_is_part_of_the_record(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["/usr/bin/headstart", "rank", "my scans/a.npz", "--score", "leep"])
-    result = run("rank", *saved(tmp_path / "scans", a=0.5), "--score", "leep", "--json", "-")
-    assert json.loads(result.stdout)["provenance"]["command"] == "headstart rank 'my scans/a.npz' --score leep"
+    monkeypatch.setattr("sys.argv", ["/usr/bin/headstart", "rank", "my scans/a.npz", "--scores", "leep"])
+    result = run("rank", *saved(tmp_path / "scans", a=0.5), "--scores", "leep", "--json", "-")
+    assert json.loads(result.stdout)["provenance"]["command"] == "headstart rank 'my scans/a.npz' --scores leep"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_the_command_is_part_of_the_record(run: Run, tmp_path: Path, monkeypatch
         ("--limit", "30", ("target", "n"), 30),
         ("--seed", "5", ("provenance", "seed"), 5),
         ("--sort", "leep", ("sort",), "leep"),
-        ("--score", "leep", ("scores",), ["leep"]),
+        ("--scores", "leep", ("scores",), ["leep"]),
     ],
 )
 def test_options_reach_the_ranking(
@@ -157,7 +157,7 @@ def test_a_name_with_markup_is_shown_as_it_is(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_the_table_fits_the_terminal(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    result = run("rank", *saved(tmp_path / "scans", a=0.2, b=2.0), "--score", "leep_calibrated,leep,nce,leep_loo")
+    result = run("rank", *saved(tmp_path / "scans", a=0.2, b=2.0), "--scores", "leep_calibrated,leep,nce,leep_loo")
     assert max(map(len, result.stdout.splitlines())) <= columns
 
 

@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from headstart.cli import app
 from headstart.records import Outcome
+from headstart.records.options import options_of
 from headstart.transfers import METHODS
 
 MODEL = "zoo/tiny_letters"
@@ -83,8 +84,16 @@ def test_plans_of_several_methods_take_what_the_transfers_would(data: Path) -> N
 
 def test_the_help_names_every_method() -> None:
     words = " ".join(call("transfer", "--help").output.replace("│", " ").split())
-    shown = words.partition("--method")[2].partition("--scratch")[0].replace(",", " ").replace(".", " ").split()
-    assert set(METHODS) <= set(shown)
+    for name, made in METHODS.items():
+        assert f"{name}: {made.__doc__.splitlines()[0]}" in words
+
+
+def test_every_option_of_every_method_is_on_the_command_line_with_its_range() -> None:
+    words = " ".join(call("transfer", "--help").output.replace("│", " ").split())
+    for made in METHODS.values():
+        assert all(f"{one.flag} " in words for one in options_of(made).values())
+    assert "Options of adapters, dora, lora, qlora" in words
+    assert "--bottleneck N Width of the adapters (at least 1; default 16)." in words
 
 
 def test_everything_is_written_as_json(runs: Path) -> None:

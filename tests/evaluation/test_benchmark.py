@@ -240,7 +240,7 @@ def test_the_command_prints_every_score_and_writes_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--score", "leap"], "Did you mean `leep`"),
+        (["--scores", "leap"], "Did you mean `leep`"),
         (["--weights", "mine"], "outcome, score or both"),
     ],
 )

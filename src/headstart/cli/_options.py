@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,8 +72,13 @@ def with_options(function: Callable[..., None], *parameters: inspect.Parameter) 
     """The function with more options in its signature, in place of its `**` keywords."""
     signature = inspect.signature(function)
     own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-    function.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
-    return function
+
+    @wraps(function)
+    def run(*args: Any, **options: Any) -> None:
+        function(*args, **options)
+
+    run.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
+    return run
 
 
 def reading_options(*names: str) -> list[inspect.Parameter]:

@@ -10,7 +10,7 @@ from headstart.records import as_markdown
 
 
 def benchmark(
-    score: Annotated[str, typer.Option("--score", metavar="NAME,...", help="Scores to compare.")] = "all",
+    score: Annotated[str, typer.Option("--scores", metavar="NAME,...", help="Scores to compare.")] = "all",
     results: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Results of your own `headstart reproduce benchmark`.", show_default=False),

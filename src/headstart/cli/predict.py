@@ -22,12 +22,11 @@ def predict(
         typer.Option(metavar="FILE", help="Write here (.csv or .json), not to standard output.", show_default=False),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON instead of CSV on standard output.")] = False,
-    text_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of the texts.")] = None,
-    image_column: Annotated[str | None, typer.Option(metavar="NAME", help="Column of the images.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, metavar="N")] = 64,
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Load checkpoints that can run code on this machine.")
     ] = False,
+    **columns: str | None,
 ) -> None:
     """Predict with a saved transfer: class and probabilities, or values, of every input."""
     from headstart.train.unlabelled import open_inputs
@@ -39,7 +38,7 @@ def predict(
     if json and form == "csv":
         raise InputError(f"`--json` and `--out {out}` ask for two forms: name a .json file, or leave out `--json`.")
     loaded = load(run, trust_pickle=trust_pickle)
-    found = open_inputs(inputs, loaded.source.card.kind, text_column=text_column, image_column=image_column)
+    found = open_inputs(inputs, loaded.source.card.kind, **columns)
     for note in found.notes:
         typer.echo(note, err=True)
     answers = loaded.predict(found.examples, found.ids, batch_size=batch_size)

@@ -1,11 +1,13 @@
 """`evaluate`: every method among some runs against training from scratch."""
 
+import os
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from headstart.errors import InputError
 from headstart.evaluation.convergence import convergence
 from headstart.evaluation.gain import gain
+from headstart.evaluation.stored import read_runs
 from headstart.evaluation.verdict import judge
 from headstart.records import Comparison, Convergence, Outcome, Predictions
 from headstart.tasks import task_of
@@ -24,8 +26,11 @@ class HasOutcome(Protocol):
 BySeed = dict[int, HasOutcome]
 
 
+Given = HasOutcome | str | os.PathLike[str]
+
+
 def evaluate(
-    runs: Sequence[HasOutcome], *, metric: str | None = None, margin: float = 0.01, level: float = 0.95
+    runs: Given | Sequence[Given], *, metric: str | None = None, margin: float = 0.01, level: float = 0.95
 ) -> tuple[Comparison, ...]:
     """Gain over scratch, verdict and convergence of every method, in the order in which they come.
 
@@ -33,7 +38,8 @@ def evaluate(
     those of one other network alone, it is compared with that one, and the notes say so.
 
     Args:
-        runs: Transfers and, for each of their seeds, a training from scratch on the same split.
+        runs: Transfers and, for each of their seeds, a training from scratch on the same split: runs, folders that hold
+            one or several, or what `campaign` returned.
         metric: The metric to compare by; the task's main one by default.
         margin: The smallest difference that matters; see `judge`.
         level: Coverage of the intervals.
@@ -42,17 +48,40 @@ def evaluate(
         InputError: An unknown metric, no training from scratch, none with the seed of a transfer, several that it could
             be compared with, two runs of one seed, or other data.
     """
-    named = _by_seed(runs)
+    named = _by_seed(_opened(runs))
     scratch = {source: members for (method, source), members in named.items() if method == "scratch"}
     transfers = {key: members for key, members in named.items() if key[0] != "scratch"}
     if not scratch:
-        raise InputError("there is no training from scratch among the runs: add one with `method='scratch'`.")
+        raise InputError(
+            "there is no training from scratch among the runs to compare with: add a run with `method='scratch'`, the "
+            "same data and the same seed."
+        )
     if not transfers:
         raise InputError("all runs are trainings from scratch; add a transfer to compare with them.")
     return tuple(
         _compare(members, scratch, _baseline(source, tuple(scratch)), metric, margin, level)
         for (_, source), members in transfers.items()
     )
+
+
+def _opened(runs: Given | Sequence[Given]) -> list[HasOutcome]:
+    """The runs, those in folders read.
+
+    Raises:
+        InputError: Something is neither a run nor a folder of runs.
+    """
+    inside: Any = getattr(runs, "runs", runs)  # a campaign holds its runs
+    found: list[HasOutcome] = []
+    for one in inside if isinstance(inside, list | tuple) else [inside]:
+        if isinstance(one, str | os.PathLike):
+            found += read_runs([one])
+        elif isinstance(getattr(one, "outcome", None), Outcome):
+            found.append(one)
+        else:
+            raise InputError(f"`runs` must hold runs or folders of saved runs; got {type(one).__name__}.")
+    if not found:
+        raise InputError("`runs` is empty: give a transfer and a training from scratch.")
+    return found
 
 
 def _by_seed(runs: Sequence[HasOutcome]) -> dict[tuple[str, str], BySeed]:

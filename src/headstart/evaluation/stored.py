@@ -1,6 +1,7 @@
 """Saved runs, read for comparison: records and answers, without any network (and without torch)."""
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,14 +22,14 @@ class StoredRun:
     predictions: Predictions | None
 
 
-def read_runs(folders: Iterable[Path]) -> list[StoredRun]:
+def read_runs(folders: Iterable[str | os.PathLike[str]]) -> list[StoredRun]:
     """The runs in these folders, and in the folders right below one that holds none itself.
 
     Raises:
         InputError: A folder holds no finished run.
     """
     found = []
-    for folder in folders:
+    for folder in map(Path, folders):
         below = sorted(path.parent for path in folder.glob(f"*/{OUTCOME}"))
         places = [folder] if (folder / OUTCOME).exists() or not below else below
         found += [StoredRun(read_outcome(place), read_predictions(place)) for place in places]
@@ -44,7 +45,7 @@ def read_outcome(folder: Path) -> Outcome:
     path = folder / OUTCOME
     if not path.exists():
         raise InputError(f"{folder} holds no finished transfer: {OUTCOME} is missing. `headstart transfer` writes one.")
-    return Outcome.from_json(path.read_bytes())
+    return Outcome.from_json(path.read_bytes(), origin=path)
 
 
 def read_predictions(folder: Path) -> Predictions | None:

@@ -28,18 +28,23 @@ class JsonRecord:
         return as_json(self)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
+    def from_json(cls, text: str | bytes, *, origin: str | os.PathLike[str] = "") -> Self:
         """Read what `to_json` wrote.
 
+        Args:
+            text: The JSON.
+            origin: The file that holds it, for the error.
+
         Raises:
-            InputError: The text is not such a record.
+            InputError: The text is not such a record; says which field is wrong and what was expected.
         """
         try:
             return msgspec.json.decode(text, type=cls)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             name = cls.__name__.lower()
-            article = "an" if name[0] in "aeiou" else "a"
-            raise InputError(f"not {article} {name} written by headstart: {error}.") from error
+            record = f"{'an' if name[0] in 'aeiou' else 'a'} {name} that headstart wrote"
+            where = f"{os.fspath(origin)} is not" if origin else "this text is not"
+            raise InputError(f"{where} {record}: {str(error).replace('`$.', '`')}.") from error
 
 
 def renamed(text: str | bytes, names: Mapping[str, str]) -> bytes:

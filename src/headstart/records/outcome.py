@@ -1,5 +1,6 @@
 """The records of a transfer: what was planned, how it went, what it reached and what that gained."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
@@ -84,13 +85,13 @@ class Outcome(JsonRecord, Shown):
     format: int = 1
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
+    def from_json(cls, text: str | bytes, *, origin: str | os.PathLike[str] = "") -> Self:
         """Read what `to_json` wrote, also in the days when methods were called strategies.
 
         Raises:
             InputError: The text is not such a record.
         """
-        return super().from_json(renamed(text, {"strategy": "method"}))
+        return super().from_json(renamed(text, {"strategy": "method"}), origin=origin)
 
     def view(self) -> View:
         """The metrics on the test part as a table, and the notes."""

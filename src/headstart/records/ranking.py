@@ -153,7 +153,7 @@ class Ranking(JsonRecord, Shown):
         path = Path(path)
         path = path / "ranking.json" if path.is_dir() else path
         try:
-            return cls.from_json(path.read_bytes())
+            return cls.from_json(path.read_bytes(), origin=path)
         except OSError as error:
             raise InputError(
                 f"no ranking at {path}: {error.strerror}. Write one with `ranking.save(folder)` or `--out folder`."
