@@ -96,7 +96,7 @@ def test_tables_that_do_not_fit(run: Run, tmp_path: Path, text: str, columns: tu
     [
         ("a,b,c\nx,y,z\nx,y,z\n", (), "name one with `--image-column` or `--text-column`."),
         ("text,task\ngood,1\nbad,0\n", ("--label-column", "stars"), "it has `text`, `task`. Did you mean `task`?"),
-        ("text,label\na,1\nb,0\n", ("--split", "x"), "so `--split x` fits nothing; leave it out."),
+        ("text,label\na,1\nb,0\n", ("--split", "x"), "so `--split x` has no effect; leave it out."),
     ],
 )
 def test_the_next_step_is_said_as_it_is_typed(run: Run, tmp_path: Path, text: str, words: tuple, step: str) -> None:
