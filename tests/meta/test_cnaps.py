@@ -103,7 +103,7 @@ def test_kept_networks_answer_alike_and_only_for_their_source(tmp_path: Path) ->
     path = save(learner, tmp_path / "cnaps.safetensors")
     again = load(path, source=tiny.source())
     assert np.array_equal(again.adapt(target).outputs(target), learner.adapt(target).outputs(target))
-    with pytest.raises(InputError, match="trained for module/tiny with other weights"):
+    with pytest.raises(InputError, match=r"trained for module/tiny.*other weights or preprocessing.*`source=`"):
         load(path, source=tiny.source(seed=1))
 
 
@@ -111,9 +111,9 @@ def test_what_is_no_file_of_adaptation_networks_is_said(tmp_path: Path) -> None:
     path = save(drawn(), tmp_path / "cnaps.safetensors")
     path.write_bytes(path.read_bytes()[:-40])
     for place in (path, tmp_path / "none.safetensors"):
-        with pytest.raises(InputError, match=r"holds no adaptation networks, or damaged ones \(.+\)\. Delete it"):
+        with pytest.raises(InputError, match=r"cannot read adaptation networks.*damaged.*Train them again"):
             load(place, source=tiny.source())
-    with pytest.raises(InputError, match="do not fit this source"):
+    with pytest.raises(InputError, match="trained for another source"):
         drawn().take({})
 
 
@@ -125,14 +125,14 @@ def test_new_images_are_told_apart_by_name(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no picture")
     codes = adapted.outputs((pictures, names))[:4].argmax(axis=1)
     assert adapted.predict(tmp_path) == {f"{number}.png": f"class {code}" for number, code in enumerate(codes)}
-    with pytest.raises(InputError, match="holds texts; images are wanted"):
+    with pytest.raises(InputError, match="holds texts; expected images"):
         adapted.outputs(tiny.texts())
 
 
 def test_labels_that_are_not_those_of_the_classes_are_named() -> None:
     learner, (images, labels) = drawn(), task(classes=2)
     for classes in (3, 1):
-        with pytest.raises(InputError, match=rf"`labels` must be 0 to {classes - 1}, each there; got \[0, 1\]"):
+        with pytest.raises(InputError, match=rf"`labels` must be 0 to {classes - 1}, each at least once; got \[0, 1\]"):
             learner.adapt_to(images, labels, classes)
     with pytest.raises(InputError, match="`device` must be one of auto, cpu"):
         learner.adapt(tiny.target(30), device="abacus")
@@ -148,7 +148,7 @@ def test_sources_of_other_widths_are_adapted(dtype: torch.dtype) -> None:
 
 def test_a_source_of_grey_images_is_refused_at_once() -> None:
     net = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 1), torch.nn.Flatten(), torch.nn.Linear(256, 2))
-    with pytest.raises(ModelError, match=r"takes batches of shape \(2, 1, 8, 8\); CNAPs encodes images \(b, 3, h, w\)"):
+    with pytest.raises(ModelError, match=r"takes batches of shape \(2, 1, 8, 8\); CNAPs needs \(b, 3, h, w\)"):
         Cnaps(from_module(net, prepare=lambda image: tiny.prepare(image)[:1]))
 
 
@@ -156,7 +156,7 @@ def test_texts_and_targets_without_classes_are_refused() -> None:
     learner = drawn()
     with pytest.raises(ModelError, match="reads texts; CNAPs encodes sets of images"):
         Cnaps(tiny.text_source())
-    with pytest.raises(InputError, match="is a regression target of images"):
+    with pytest.raises(InputError, match=r"needs images with one class each.*\(regression\)"):
         learner.adapt(open_target((tiny.images(20)[0], np.linspace(0, 1, 20))))
     lonely = tiny.target(30).subset(np.arange(0, 30, 3))  # of one class, and the others are in its list
     with pytest.raises(InputError, match=r"class `class 1` of .* has no examples"):

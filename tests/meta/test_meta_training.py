@@ -77,9 +77,9 @@ def test_progress_is_told_and_the_last_word_is_all_of_it() -> None:
 
 
 def test_what_cannot_be_learnt_from_is_refused() -> None:
-    with pytest.raises(InputError, match="`targets` must be a list of labelled data sets"):
+    with pytest.raises(InputError, match="`targets` must be a list of at least one labelled data set"):
         meta_train(tiny.source(), [])
-    with pytest.raises(InputError, match="`targets` must be a list of labelled data sets"):
+    with pytest.raises(InputError, match="`targets` must be a list of at least one labelled data set"):
         meta_train(tiny.source(), "photos.zip")
     one_class = tiny.target(30).subset(np.arange(0, 30, 3))
     with pytest.raises(InputError, match="fewer than two classes with two examples"):

@@ -27,7 +27,8 @@ class SetEncoder(nn.Module):
         images = images.float()  # whatever the source computes in
         if max(images.shape[-2:]) > SIDE:
             images = nn.functional.adaptive_avg_pool2d(images, SIDE)
-        return self.layers(images).mean(dim=(2, 3))
+        code: Tensor = self.layers(images).mean(dim=(2, 3))
+        return code
 
 
 class FilmMaker(nn.Module):

@@ -33,6 +33,7 @@ from headstart.meta.adaptation import FilmMaker, HeadMaker, SetEncoder
 from headstart.meta.film import features_with, film_points, filmed
 from headstart.sources import Source
 from headstart.sources.fingerprint import probe_examples
+from headstart.tasks import task_of
 from headstart.train.batches import Batches, batches_of, readable, to_device
 from headstart.train.outputs import outputs_of
 from headstart.train.unlabelled import open_inputs
@@ -74,8 +75,8 @@ class Cnaps(nn.Module):
         probe: Any = source.join([source.prepare(example) for example in probe_examples("image")[:2]])
         if probe.ndim != 4 or probe.shape[1] != CHANNELS:
             raise ModelError(
-                f"{source.name} takes batches of shape {tuple(probe.shape)}; CNAPs encodes images (b, 3, h, w). Choose "
-                "a source that takes such."
+                f"{source.name} takes batches of shape {tuple(probe.shape)}; CNAPs needs (b, 3, h, w). Choose "
+                "another source."
             )
         self.points = film_points(self.body, probe)
         self.body.requires_grad_(False)
@@ -106,7 +107,7 @@ class Cnaps(nn.Module):
         own = self.adaptation()
         shapes = {name: value.shape for name, value in own.items()}
         if {name: value.shape for name, value in tensors.items()} != shapes:
-            raise InputError("these adaptation networks do not fit this source: they were trained for another one.")
+            raise InputError("these adaptation networks were trained for another source. Pass that one.")
         with torch.no_grad():
             for name, value in own.items():
                 value.copy_(tensors[name])
@@ -138,7 +139,8 @@ class Cnaps(nn.Module):
             InputError: A class has no examples, or a label is none of the classes.
         """
         if set(labels.tolist()) != set(range(classes)):
-            raise InputError(f"`labels` must be 0 to {classes - 1}, each there; got {sorted(set(labels.tolist()))}.")
+            given = sorted(set(labels.tolist()))
+            raise InputError(f"`labels` must be 0 to {classes - 1}, each at least once; got {given}.")
         film = self.film_of(self.encoder(images).mean(dim=0))
         features = self.features(images, film)
         ones = torch.nn.functional.one_hot(labels, classes).to(features.dtype)  # (n, C)
@@ -158,7 +160,8 @@ class Cnaps(nn.Module):
             TargetError: It cannot be read, or too much of it.
         """
         opened = readable(open_target(target), max_bad=max_bad)[0]
-        _check(opened)
+        check_labelled_images(opened)
+        _check_complete(opened)
         adapted = self.adapt_on(batches_of(opened, self.source), len(opened.classes), device=device)
         adapted.classes = opened.classes
         return adapted
@@ -208,10 +211,10 @@ class Adapted:
         """
         opened = open_target(target)
         if not MEDIA[opened.kind].pictures:
-            raise InputError(f"{opened.name} holds {opened.kind}s; images are wanted.")
+            raise InputError(f"{opened.name} holds {opened.kind}s; expected images.")
         return self._of(readable(opened, max_bad=0)[0])
 
-    def predict(self, images: str | os.PathLike) -> dict[str, str]:
+    def predict(self, images: str | os.PathLike[str]) -> dict[str, str]:
         """The class of each image that can be read, by its name: of a folder, zip, table or `.npz`, or of one image.
 
         Raises:
@@ -227,14 +230,15 @@ class Adapted:
         return outputs_of(self, batches_of(target, self.learner.source), device=self.bias.device).numpy()
 
 
-def _check(target: Target) -> None:
-    if not MEDIA[target.kind].pictures or target.task != "classification":
-        raise InputError(
-            f"{target.name} is a {target.task} target of {target.kind}s; CNAPs adapts to images with one class each."
-        )
+def check_labelled_images(target: Target) -> None:
+    """Raises InputError unless the target holds images with one class each."""
+    if not MEDIA[target.kind].pictures or not task_of(target.task).single_class:
+        raise InputError(f"CNAPs needs images with one class each; {target.name} holds {target.kind}s ({target.task}).")
+
+
+def _check_complete(target: Target) -> None:
     absent = np.setdiff1d(np.arange(len(target.classes)), target.labels)
     if len(absent):
         raise InputError(
-            f"class `{target.classes[absent[0]]}` of {target.name} has no examples, so no head can be made for it. "
-            "Leave the class out, or add an example."
+            f"class `{target.classes[absent[0]]}` of {target.name} has no examples. Add one, or leave the class out."
         )

@@ -88,7 +88,8 @@ def filmed(
 
 def features_with(network: nn.Module, film: Mapping[str, Tensor], batch: Any) -> Tensor:
     """Features (b, d) of a batch with other tensors in the place of the network's own."""
-    return functional_call(network, dict(film), (batch,))[0]
+    features: Tensor = functional_call(network, dict(film), (batch,))[0]
+    return features
 
 
 def _live(network: nn.Module, probe: Any) -> set[str]:
@@ -121,7 +122,7 @@ def _inputs(network: nn.Module, probe: Any, layers: Mapping[str, nn.Module]) -> 
     """What goes into each layer on the probe, the first time it is called."""
     seen: dict[str, Tensor] = {}
 
-    def note(name: str, given: tuple) -> None:
+    def note(name: str, given: tuple[Tensor, ...]) -> None:
         seen.setdefault(name, given[0].clone())
 
     hooks = [

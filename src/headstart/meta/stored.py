@@ -15,7 +15,7 @@ from headstart.sources import Source, find
 KIND = "cnaps"
 
 
-def save(learner: Cnaps, path: str | os.PathLike) -> Path:
+def save(learner: Cnaps, path: str | os.PathLike[str]) -> Path:
     """Write the adaptation networks; the source's own weights are not among them."""
     path = Path(path)
     check_destination(path, folder=False)
@@ -25,7 +25,7 @@ def save(learner: Cnaps, path: str | os.PathLike) -> Path:
     return path
 
 
-def load(path: str | os.PathLike, *, source: Source | None = None) -> Cnaps:
+def load(path: str | os.PathLike[str], *, source: Source | None = None) -> Cnaps:
     """Read them back.
 
     Args:
@@ -40,18 +40,18 @@ def load(path: str | os.PathLike, *, source: Source | None = None) -> Cnaps:
         with safe_open(os.fspath(path), framework="pt") as file:
             said = json.loads((file.metadata() or {})["headstart"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-        kind, name, fingerprint = said["kind"], said["source"], said["fingerprint"]
+        held, name, fingerprint = said["kind"], said["source"], said["fingerprint"]
     except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise InputError(
-            f"{path} holds no adaptation networks, or damaged ones ({error}). Delete it, and train them again."
+            f"cannot read adaptation networks from {path}: it is damaged or something else ({error}). Train them again."
         ) from error
-    if kind != KIND:
-        raise InputError(f"{path} holds `{kind}`, not `{KIND}`. Name another file.")
+    if held != KIND:
+        raise InputError(f"{path} holds `{held}` networks; expected `{KIND}`. Pass a file that `save` wrote.")
     found = source or find(name, kind="image")[0].load(False)
     if found.fingerprint != fingerprint:
         raise InputError(
-            f"{path} was trained for {name} with other weights or another preprocessing than {found.name} has here. "
-            "Pass the same source as `source=`."
+            f"{path} was trained for {name}, and {found.name} has other weights or preprocessing here. "
+            "Pass the original source as `source=`."
         )
     learner = Cnaps(found)
     learner.take(tensors)

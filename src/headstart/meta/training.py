@@ -14,12 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from headstart.data import open_target
-from headstart.data.media import MEDIA
 from headstart.data.provenance import target_hash
 from headstart.data.target import Target
 from headstart.errors import InputError, TrainingError
 from headstart.extract.device import pick_device
-from headstart.meta.cnaps import Cnaps
+from headstart.meta.cnaps import Cnaps, check_labelled_images
 from headstart.meta.episodes import MetaTraining, draw_episode, drawable
 from headstart.runner.progress import Event, Progress, listener
 from headstart.sources import Source, find
@@ -53,7 +52,7 @@ def meta_train(
     *,
     max_bad: float = 0.01,
     device: str = "auto",
-    checkpoint: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
     progress: Progress | bool | None = None,
 ) -> Cnaps:
@@ -88,17 +87,14 @@ def meta_train(
     """
     settings, place = settings or MetaTraining(), pick_device(device)
     if isinstance(targets, str | os.PathLike) or len(targets) == 0:
-        raise InputError("`targets` must be a list of labelled data sets, one or more; tasks are drawn from them.")
+        raise InputError("`targets` must be a list of at least one labelled data set; episodes are drawn from them.")
     found = source if isinstance(source, Source) else find(source, kind="image")[0].load(False)
     opened = [readable(open_target(target), max_bad=max_bad)[0] for target in targets]
     for target in opened:
-        if not MEDIA[target.kind].pictures or target.task != "classification":
-            raise InputError(
-                f"{target.name} is a {target.task} target of {target.kind}s; images with classes are wanted."
-            )
+        check_labelled_images(target)
         if len(drawable(target.labels)) < 2:
             raise InputError(
-                f"{target.name} has fewer than two classes with two examples, so no task can be made of it."
+                f"{target.name} has fewer than two classes with two examples each. Add some, or leave it out."
             )
     training = _Training(Cnaps(found, seed=settings.seed), opened, settings, place)
     try:
@@ -153,14 +149,14 @@ class _Training:
         total = 0.0
         for number in numbers:
             loss = self._loss(number)
-            (loss / len(numbers)).backward()
+            torch.autograd.backward(loss / len(numbers))
             total += loss.item()
         if not math.isfinite(total):
             raise TrainingError(
                 f"the loss is not a finite number in episode {first + 1} of {settings.episodes}. Try a rate 10 times "
                 f"smaller (`rate={settings.rate / 10:.1g}`)."
             )
-        (settings.penalty * self.learner.film.penalty()).backward()
+        torch.autograd.backward(settings.penalty * self.learner.film.penalty())
         self.optimizer.step()
         self.state.step += 1
         return total / len(numbers)
