@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,11 +26,11 @@ class Preparation:
     """A model's own preprocessing: of one example, of a batch, and its canonical description."""
 
     prepare: Callable[[object], object]
-    collate: Callable[[list], object]
+    collate: Callable[[list[Any]], object]
     description: str
 
 
-def stack(examples: list) -> Tensor:
+def stack(examples: list[Tensor]) -> Tensor:
     """Join prepared images to one batch (b, c, h, w)."""
     return torch.stack(examples)
 

@@ -25,7 +25,10 @@ DATA_SETS = {
 @cache
 def table() -> dict[str, Any]:
     """The whole table: `zoo` (cards), `imagenet_top1` (accuracies by model) and `sources` (where both come from)."""
-    return json.loads(resources.files("headstart.sources").joinpath("facts.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(
+        resources.files("headstart.sources").joinpath("facts.json").read_text(encoding="utf-8")
+    )
+    return found
 
 
 def imagenet_top1(name: str) -> float | None:
@@ -35,7 +38,8 @@ def imagenet_top1(name: str) -> float | None:
         >>> imagenet_top1("timm/no_such_model") is None
         True
     """
-    return table()["imagenet_top1"].get(name)
+    found: dict[str, float] = table()["imagenet_top1"]
+    return found.get(name)
 
 
 def trained_on(tag: str | None) -> str | None:

@@ -26,7 +26,7 @@ class _Watch:
     def __init__(self) -> None:
         self.outputs: list[Tensor] = []
 
-    def __call__(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self.outputs.append(output)
 
 
@@ -120,7 +120,7 @@ def _orders_alike(result: Tensor, output: Tensor) -> bool:
 def _class_by_class(model: nn.Module, batch: Tensor | Mapping[str, Tensor], name: str, output: Tensor) -> bool:
     """Whether another value for the first class of the layer's result moves that class of the output and no other."""
 
-    def moved(layer: nn.Module, inputs: tuple, result: Tensor) -> Tensor:
+    def moved(layer: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> Tensor:
         other = result.clone()
         other.select(1 if result.ndim == 4 else result.ndim - 1, 0).add_(1)
         return other

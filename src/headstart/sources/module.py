@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -21,7 +22,7 @@ def from_module(
     *,
     head: Head = "auto",
     prepare: Callable[[object], object] | None = None,
-    collate: Callable[[list], object] | None = None,
+    collate: Callable[[list[Any]], object] | None = None,
     name: str | None = None,
     classes: Sequence[str] | None = None,
     kind: Kind = "image",
@@ -78,7 +79,7 @@ def from_module(
     return build(module, card, preparation, head=head, classes=classes)
 
 
-def _described(prepare: Callable[[object], object], collate: Callable[[list], object] | None, kind: Kind) -> str:
+def _described(prepare: Callable[[object], object], collate: Callable[[list[Any]], object] | None, kind: Kind) -> str:
     own = bool(OwnCode.of(prepare, collate))
     does = "does " + behaviour(prepare, kind, own=own)
     if collate is not None:

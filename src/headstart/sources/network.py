@@ -79,7 +79,7 @@ class Recorder:
     def __init__(self) -> None:
         self.seen: list[Tensor] = []
 
-    def __call__(self, module: nn.Module, inputs: tuple) -> None:
+    def __call__(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         overwrites = any(getattr(part, "inplace", False) for part in module.modules())
         self.seen.append(inputs[0].clone() if overwrites else inputs[0])
 
@@ -90,7 +90,7 @@ class Results:
     def __init__(self) -> None:
         self.seen: list[Tensor] = []
 
-    def __call__(self, module: nn.Module, inputs: tuple, output: Tensor) -> None:
+    def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
         self.seen.append(output)
 
 

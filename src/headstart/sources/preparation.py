@@ -55,13 +55,13 @@ class Texts:
     tokenize: Callable[[list[str]], dict[str, Any]]
     lock: Any = field(default_factory=threading.Lock, compare=False)
 
-    def __call__(self, texts: list) -> dict[str, Tensor]:
+    def __call__(self, texts: list[Any]) -> dict[str, Tensor]:
         """A batch: input ids, attention mask and what else the model takes, each (b, tokens)."""
         with self.lock:
             batch = self.tokenize([str(text) for text in texts])
         return {key: value for key, value in batch.items() if isinstance(value, torch.Tensor)}
 
-    def __deepcopy__(self, memo: dict) -> "Texts":
+    def __deepcopy__(self, memo: dict[int, object]) -> "Texts":
         return self  # a lock cannot be copied, and sharing it is what it is for
 
 

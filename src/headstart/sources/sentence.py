@@ -99,7 +99,7 @@ def from_sentence_transformer(module: nn.Module, card: ModelCard) -> Source:
     prompt = encoder.prompts.get(encoder.default_prompt_name) if encoder.default_prompt_name else None
     preprocess = encoder.preprocess if hasattr(encoder, "preprocess") else encoder.tokenize
 
-    def tokenize(texts: list[str]) -> dict[str, Any]:
+    def tokenize(texts: list[str]) -> Any:
         return preprocess([(prompt or "") + text for text in texts])
 
     described = f"{tokenizer_description(encoder.tokenizer, encoder.max_seq_length)} prompt {prompt!r}"

@@ -26,7 +26,7 @@ class Source:
     module: nn.Module  # the model itself, as its library built it
     network: nn.Module  # batch -> (features (b, d), logits (b, z) or None)
     prepare: Callable[[object], object]
-    collate: Callable[[list], object]
+    collate: Callable[[list[Any]], object]
     head: str | None  # dotted name of the classifier inside `module`; None without one
     layer: str  # what `features` are, in words fit for a cache key: e.g. "input of classifier"
     fingerprint: str  # hex hash of weights, architecture, preprocessing and layer; never of names
@@ -57,7 +57,7 @@ class Source:
                 "belongs to the old ones. Make a source of the module anew: `headstart.from_module`."
             )
 
-    def join(self, examples: list) -> object:
+    def join(self, examples: list[Any]) -> object:
         """Prepared examples as one batch, laid out as the network runs fastest."""
         return self.laid_out(self.collate(examples))
 
@@ -68,4 +68,5 @@ class Source:
     def forward(self, batch: object) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Features and logits of one batch, without gradients."""
         with torch.inference_mode():
-            return self.network(batch)
+            outputs: tuple[torch.Tensor, torch.Tensor | None] = self.network(batch)
+        return outputs

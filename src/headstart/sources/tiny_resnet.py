@@ -22,7 +22,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, inputs, h, w) to (b, outputs, h / stride, w / stride)."""
-        return self.activation(self.main(x) + self.shortcut(x))
+        out: Tensor = self.activation(self.main(x) + self.shortcut(x))
+        return out
 
 
 class TinyResNet(nn.Module):
@@ -46,4 +47,5 @@ class TinyResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, 3, 32, 32) to logits (b, num_classes)."""
-        return self.classifier(self.pool(self.blocks(self.stem(x))))
+        logits: Tensor = self.classifier(self.pool(self.blocks(self.stem(x))))
+        return logits

@@ -222,7 +222,7 @@ def longest_input(tokenizer: Any, config: Any) -> int:
 
 
 def _tokenize(tokenizer: Any, longest: int) -> Callable[[list[str]], dict[str, Any]]:
-    def tokenize(texts: list[str]) -> dict[str, Any]:
+    def tokenize(texts: list[str]) -> Any:
         return tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
 
     return tokenize

@@ -39,7 +39,8 @@ def table() -> dict[str, dict[str, Any]]:
                 **described,
                 "input_size": described["preprocessing"]["input_size"],
             }
-    return facts.table()["zoo"] | shipped
+    packaged: dict[str, dict[str, Any]] = facts.table()["zoo"]
+    return packaged | shipped
 
 
 def weights_folder() -> Traversable:
