@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from headstart.scores._class_sums import class_sums
 from headstart.scores._decomposition import Decomposition
 
 
@@ -11,9 +12,8 @@ def penalties(parts: Decomposition, groups: Int[np.ndarray, " n"]) -> Float[np.n
     points, squares = parts.reduced, parts.squares
     n = len(points)
     lengths = (points**2).sum(axis=1)
-    count = groups.max() + 1
-    sums = np.zeros((count, len(squares)))
-    np.add.at(sums, groups, points)
+    count = int(groups.max()) + 1
+    sums = class_sums(points, groups, count)
     kept = n - np.bincount(groups, minlength=count)
     means = -sums / kept[:, None]  # of the others; the mean of all is 0
     offsets = (means**2).sum(axis=1)
