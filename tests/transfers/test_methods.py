@@ -10,6 +10,7 @@ from headstart.sources.source import Source
 from headstart.train.batches import TensorBatches
 from headstart.train.groups import Group, has_batch_statistics
 from headstart.train.loop import fit
+from headstart.train.objectives import Labels
 from headstart.train.training import Training
 from headstart.transfers import METHODS
 from headstart.transfers.methods.gradual import thaws
@@ -120,6 +121,7 @@ def test_layer_decay_keeps_its_rates_under_every_schedule() -> None:
     from headstart.train.loop import _Loop
 
     loop = _Loop(model.network, groups, data, None, Training(epochs=1), "classification", torch.device("cpu"))
+    loop.objective, loop.streams = Labels("classification"), {}
     loop.run()
     assert len({group["peak"] for group in loop.optimizer.param_groups}) == 5
     assert len({round(group["lr"], 12) for group in loop.optimizer.param_groups}) == 5

@@ -106,11 +106,9 @@ def transfer(
     check_destination(out, folder=True)
     source = _source(model, ranking)
     methods = [name.strip() for name in method.split(",") if name.strip()]
-    reading = reading_from(options)
-    columns = {name: value for name, value in reading.given().items() if name != "max_bad"}
     shared: dict[str, Any] = {
-        "test": test, "limit": limit, "split_seed": split_seed, "device": device, "reading": columns,
-        "cache": cache_of(cache, no_cache), "trust_pickle": trust_pickle, "max_bad": reading.max_bad, **options,
+        "test": test, "limit": limit, "split_seed": split_seed, "device": device, "reading": reading_from(options),
+        "cache": cache_of(cache, no_cache), "trust_pickle": trust_pickle, **options,
     }  # fmt: skip
     beside = {"via": via, "via_method": via_method, "source_data": source_data}
     if dry_run:

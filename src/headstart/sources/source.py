@@ -32,6 +32,7 @@ class Source:
     fingerprint: str  # hex hash of weights, architecture, preprocessing and layer; never of names
     classes: tuple[str, ...] | None = None  # names of the source's classes, where known
     channels_last: bool = True  # the network takes images whose channels lie last in memory
+    adapted_from: str | None = None  # name of the source whose weights a training changed to make this one
     snapshot: Snapshot | None = None  # of the module's weights when the fingerprint was made
     code: str = ""  # hash of code that no library wrote, and of what it does; "" without such code
     notes: tuple[str, ...] = ()  # what a reader of its results must know

@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from headstart.errors import InputError
 from headstart.evaluation import evaluate
 from headstart.records import Comparison, results
 from headstart.records.shown import Shown
 from headstart.records.table import View
 from headstart.runner.progress import Event, Progress, listener
-from headstart.sources.source import Source
-from headstart.transfers.adapt import transfer
 from headstart.transfers.method import METHODS, Method
+from headstart.transfers.opening import Model, open_parts, open_source
 from headstart.transfers.run import Run
 from headstart.transfers.setting import (
     all_options,
@@ -25,6 +22,7 @@ from headstart.transfers.setting import (
     given,
     refuse_without_effect,
 )
+from headstart.transfers.single import transfer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,7 +40,7 @@ class Campaign(Shown):
 
 def campaign(
     target: object,
-    source: str | nn.Module | Source,
+    model: Model,
     methods: Sequence[str | Method],
     *,
     seeds: int = 1,
@@ -57,7 +55,7 @@ def campaign(
 
     Args:
         target: As in `transfer`.
-        source: As in `transfer`.
+        model: As in `transfer`.
         methods: Names of methods, methods with their options, or "auto".
         seeds: How many, counted up from `seed`. Only the training changes with them: the parts stay the same.
         scratch: Train from scratch too, once per seed, and compare.
@@ -75,6 +73,8 @@ def campaign(
         raise InputError(f"`seeds` must be at least 1; got {seeds}.")
     several = len(names) * seeds > 1
     tell = listener(progress)
+    parts, left = open_parts(target, arguments)
+    source = open_source(model, parts, trust_pickle=bool(left.get("trust_pickle")))
     runs: list[Run] = []
     folders: list[Path] = []
     for number in range(seeds):
@@ -83,8 +83,8 @@ def campaign(
             count = len(names) * seeds
             tell(Event("runs", len(runs), count, f"[{len(runs) + 1}/{count}] {title}"))
             place = None if out is None else Path(out) / title if several else Path(out)
-            own = arguments_of(one, arguments)
-            runs.append(transfer(target, source, method=one, seed=seed + number, out=place, progress=tell, **own))
+            own = arguments_of(one, left)
+            runs.append(transfer(parts, source, method=one, seed=seed + number, out=place, progress=tell, **own))
             folders += [] if place is None else [place]
     tell(Event("runs", len(runs), len(runs)))
     return Campaign(tuple(runs), _compared(names, runs, margin), tuple(folders))

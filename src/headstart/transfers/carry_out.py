@@ -193,6 +193,11 @@ def _tested(setting: Setting, model: Transferable) -> Predictions | None:
     test = setting.parts.test
     if test is None:
         return None
+    if not setting.method.trains:
+        features = torch.as_tensor(np.asarray(_extraction(setting, test).features))
+        with torch.inference_mode():
+            outputs = model.network.head(features.to(model.network.head.weight.dtype)).float().numpy()
+        return Predictions(test.ids, test.labels, task_of(test.task).answers(outputs))
     model.network.to(setting.device)
     outputs = outputs_of(model.network, batches_of(test, setting.source, memory=0), device=setting.device).numpy()
     model.network.to("cpu")

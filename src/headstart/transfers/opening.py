@@ -2,18 +2,21 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
+from headstart.data import Reading
 from headstart.data.media import MEDIA
+from headstart.data.reading import reading_of
 from headstart.errors import InputError
 from headstart.extract import extract
 from headstart.extract.device import pick_device
-from headstart.records import check_destination
+from headstart.records import Ranking, check_destination
 from headstart.records.options import options_of
 from headstart.runner.progress import Progress, listener
 from headstart.sources import find as find_sources
@@ -40,27 +43,29 @@ if TYPE_CHECKING:
     from headstart.transfers.run import Run
 
 
+Model = str | os.PathLike[str] | nn.Module | Source | Ranking
+
+
 def open_setting(
     target: object,
-    source: str | nn.Module | Source,
+    model: Model,
     *,
     again: "Callable[..., Run]",
     method: str | Method,
     seed: int,
-    settings: Mapping[str, Any],
+    options: Mapping[str, Any],
     test: object = None,
     via: object = None,
     via_method: str | None = None,
     source_data: object = None,
     limit: int | None = None,
     split_seed: int = 0,
-    out: str | os.PathLike | None = None,
+    out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     device: str = "auto",
-    cache: str | os.PathLike | bool | None = True,
-    max_bad: float = 0.01,
+    cache: str | os.PathLike[str] | bool | None = True,
     trust_pickle: bool = False,
-    reading: Mapping[str, Any] | None = None,
+    reading: Reading | None = None,
     progress: Progress | bool | None = None,
     command: str | None = None,
 ) -> Setting:
@@ -74,14 +79,17 @@ def open_setting(
     check_destination(folder, folder=True)
     tell = listener(progress)
     check_via(via, via_method)
-    settings = given(settings)
+    read = {each.name for each in fields(Reading)}
+    settings = given({name: value for name, value in options.items() if name not in read}, signature(again).parameters)
     after_another = via is not None or source_data is not None
-    if isinstance(method, Method) or method != "auto":
+    if method != "auto":
         refuse_without_effect(settings, [_class_of(method, settings)], after_another=after_another)
-    parts = split_target(target, test=test, most=limit, split_seed=split_seed, max_bad=max_bad, **dict(reading or {}))
+    read_so = {"test": test, "limit": limit, "split_seed": split_seed, "reading": reading}
+    parts, _ = open_parts(target, read_so | {name: value for name, value in options.items() if name in read})
     _check_fit(parts, settings, after_another)
-    loaded = find_sources(source, kind=parts.train.kind)[0].load(trust_pickle)
-    shared = {"seed": seed, "device": device, "cache": cache, "max_bad": max_bad, "progress": tell}
+    loaded = open_source(model, parts, trust_pickle=trust_pickle)
+    bad = (reading or Reading()).max_bad
+    shared = {"seed": seed, "device": device, "cache": cache, "max_bad": options.get("max_bad", bad), "progress": tell}
     shared["overwrite"] = overwrite
     for data, how in ((source_data, "scratch"), (via, via_method or "fine-tune")):
         if data is not None:
@@ -105,8 +113,45 @@ def open_setting(
     return Setting(
         parts, loaded, chosen, training, seed, place, kept, folder,
         command or f"headstart.transfer({parts.train.name!r}, {loaded.name!r}, method={made.name!r}, seed={seed})",
-        tell, reason,
+        tell, model if isinstance(model, Source | nn.Module) else None, reason,
     )  # fmt: skip
+
+
+def open_parts(target: object, arguments: Mapping[str, Any]) -> tuple[Parts, dict[str, Any]]:
+    """A target's parts, opened once for all the runs of a command, and the arguments that do not decide them.
+
+    Parts that are open already stay as they are.
+
+    Raises:
+        InputError: `reading` is not a `Reading`; and what `split_target` raises.
+    """
+    read = {each.name for each in fields(Reading)}
+    own = {"test", "limit", "split_seed", "reading"} | read
+    left = {name: value for name, value in arguments.items() if name not in own}
+    if isinstance(target, Parts):
+        return target, left
+    flat = {name: value for name, value in arguments.items() if name in read and value is not None}
+    how = reading_of(arguments.get("reading"), flat, split_target)
+    test, limit, seed = (arguments.get(name) for name in ("test", "limit", "split_seed"))
+    return split_target(target, test=test, most=limit, split_seed=seed or 0, reading=how), left
+
+
+def open_source(model: Model, parts: Parts, *, trust_pickle: bool = False) -> Source:
+    """The source that is adapted: by name, as it is, or the best of a ranking.
+
+    Raises:
+        InputError: It is something else; ModelError: it cannot be found or loaded.
+    """
+    if isinstance(model, str | os.PathLike) and (Path(model) / "ranking.json").is_file():
+        model = Ranking.load(model)
+    if isinstance(model, Ranking):
+        model = model.best
+    if not isinstance(model, str | os.PathLike | nn.Module | Source):
+        raise InputError(
+            f"`model` must be a name, a module, a source or a ranking; got {model!r} ({type(model).__name__})."
+        )
+    name = os.fspath(model) if isinstance(model, os.PathLike) else model
+    return find_sources(name, kind=parts.train.kind)[0].load(trust_pickle)
 
 
 def _class_of(method: str | Method, settings: Mapping[str, Any]) -> type[Method]:
@@ -117,6 +162,8 @@ def _class_of(method: str | Method, settings: Mapping[str, Any]) -> type[Method]
     """
     if isinstance(method, str):
         return METHODS.find(method)
+    if not isinstance(method, Method):
+        raise InputError(f"`method` must be a name or a method such as FineTune(rate=0.01); got {method!r}.")
     twice = [name for name in settings if name in options_of(type(method))]
     if twice:
         raise InputError(

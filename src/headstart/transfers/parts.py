@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from headstart.data import limit, open_target, order_of
+from headstart.data import Reading, limit, open_target, order_of
 from headstart.data.provenance import digests, target_hash
 from headstart.data.target import Target
 from headstart.errors import InputError, NoSuchSplit, TargetError
@@ -63,8 +63,7 @@ def split_target(
     test: object = None,
     most: int | None = None,
     split_seed: int = 0,
-    max_bad: float = 0.01,
-    **reading: object,
+    reading: Reading | None = None,
 ) -> Parts:
     """Open a target and divide it.
 
@@ -76,14 +75,15 @@ def split_target(
         test: A test part that lies elsewhere.
         most: Train on so many examples, stratified; the test part stays whole.
         split_seed: Decides who is held out: runs with one split seed may be compared.
-        max_bad: The largest share of unreadable examples that is skipped.
         reading: Columns, task and so on, for `open_target`.
 
     Raises:
         TargetError: The data cannot be read, or too much of it, or the test part has no class of the training part.
         InputError: Fewer than two examples remain to train on.
     """
-    train = open_target(spec, **reading)  # type: ignore[arg-type]  # checked there
+    reading = reading or Reading()
+    max_bad = reading.max_bad
+    train = open_target(spec, reading=reading).held()
     notes: list[str] = []
     found = _given_part(test, train, reading) if test is not None else _own_part(spec, train, "test", reading)
     valid = _own_part(spec, train, "val", reading)
@@ -124,20 +124,20 @@ def hold_out(target: Target, share: float, seed: int) -> tuple[Target, Target | 
     return target.subset(np.sort(rest)), target.subset(np.sort(aside))
 
 
-def _own_part(spec: object, train: Target, role: str, reading: dict) -> Target | None:
+def _own_part(spec: object, train: Target, role: str, reading: Reading) -> Target | None:
     """The part of that role, where the data came with parts and has one."""
     if train.split is None or isinstance(spec, Target):
         return None
     try:
-        return open_target(spec, **{**reading, "split": role})
+        return open_target(spec, reading=replace(reading, split=role)).held()
     except NoSuchSplit:
         return None
 
 
-def _given_part(test: object, train: Target, reading: dict) -> Target:
+def _given_part(test: object, train: Target, reading: Reading) -> Target:
     """The test part that lies elsewhere: its own test split if it has several, else all of it."""
-    options = {name: value for name, value in reading.items() if name != "split"}
-    whole = open_target(test, **options)
+    options = replace(reading, split=None)
+    whole = open_target(test, reading=options).held()
     several = train.labels.ndim > 1
     for what, wanted, found in (
         ("kind of examples", train.kind, whole.kind),

@@ -104,7 +104,8 @@ class Run(Shown):
         content = save_tensors({name: value for name, value in kept.items() if name.startswith("body.")})
         digest = blake2b(self.source.fingerprint.encode() + content, digest_size=16).hexdigest()
         card = replace(self.source.card, name=name, num_classes=None, imagenet_top1=None)
-        return replace(self.source, network=body, fingerprint=digest, card=card, classes=None)
+        whose = self.source.adapted_from or self.source.name
+        return replace(self.source, network=body, fingerprint=digest, card=card, classes=None, adapted_from=whose)
 
 
 class _Listed:

@@ -56,7 +56,7 @@ def save(run: Run, folder: Path, *, weights: Weights = "whole") -> Path:
     network, plain = run.network, False
     if weights == "merged":
         network, plain = merged(run), True
-    elif weights == "adapter" and (not run.method.inserts or " via " in run.source.name):
+    elif weights == "adapter" and (not run.method.inserts or run.source.adapted_from):
         raise InputError(
             f"`weights='adapter'` keeps what was added to an unchanged source; {run.method.name} of "
             f"{run.source.name} changed the source itself. Use `weights='whole'`."
@@ -64,7 +64,8 @@ def save(run: Run, folder: Path, *, weights: Weights = "whole") -> Path:
     content = save_tensors(state_of(network, run, weights))
     model = {
         "format": 1,
-        "source": run.source.name.split(" via ")[0],
+        "source": run.source.adapted_from or run.source.name,
+        "adapted": run.source.adapted_from is not None,
         "layer": run.source.layer,
         "fingerprint": run.source.fingerprint,
         "method": run.method.name,
@@ -142,7 +143,8 @@ def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_
     _put(built.network, load_tensors(content), folder, complete=model["weights"] != "adapter")
     built.network.eval()
     card = replace(found.card, name=outcome.source)
-    whole = replace(found, card=card)
+    adapted = model.get("adapted", outcome.source != model["source"])  # older files do not say
+    whole = replace(found, card=card, adapted_from=model["source"] if adapted else None)
     trained = tuple(model["trained"])
     return Run(outcome, read_predictions(folder), built.network, whole, method, model["identity"], trained)
 

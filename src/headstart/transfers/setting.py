@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from headstart.data.media import MEDIA
 from headstart.errors import InputError, did_you_mean
@@ -36,6 +37,7 @@ class Setting:
     out: Path | None
     command: str
     progress: Progress
+    given: Source | nn.Module | None = None  # the model, where it was not given by a name that can be found again
     reason: str = ""  # why this method, where it was chosen for the user
 
     def unlabelled(self, spec: str | Path) -> Batches:
@@ -52,8 +54,11 @@ def all_options() -> dict[str, Option]:
     return {name: one for made in METHODS.values() for name, one in options_of(made).items()} | options_of(Training)
 
 
-def given(settings: Mapping[str, Any]) -> dict[str, Any]:
+def given(settings: Mapping[str, Any], beside: Iterable[str] = ()) -> dict[str, Any]:
     """The settings that were given (None counts as not given), each with a known name and a value in its range.
+
+    Args:
+        beside: Other names that the caller takes, to suggest.
 
     Raises:
         InputError: There is no such setting, or its value is of the wrong type or out of range.
@@ -63,8 +68,8 @@ def given(settings: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in found.items():
         if name not in known:
             raise InputError(
-                f"there is no option `{name}`.{did_you_mean(name, known)} A method that trains by epochs has "
-                f"{listing(list(options_of(Training)))}, and each method has options of its own."
+                f"there is no option `{name}`.{did_you_mean(name, [*known, *beside])} A method that trains by epochs "
+                f"has {listing(list(options_of(Training)))}, and each method has options of its own."
             )
         known[name].check(value)
     return found

@@ -1,28 +1,26 @@
 """`transfer`: adapt a source to a target by one method, measure it once on the test part, and keep the result."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from torch import nn
-
+from headstart.data import Reading
 from headstart.errors import InputError
 from headstart.records import PlanRow
 from headstart.records.results import plan
 from headstart.records.shown import Shown
 from headstart.records.table import Prose, View
 from headstart.runner.progress import Progress
-from headstart.sources.source import Source
 from headstart.train.checkpoint import read_checkpoint
 from headstart.train.training import Training
 from headstart.transfers import saved
 from headstart.transfers.carry_out import CHECKPOINT, carry_out, plan_rows, planned
 from headstart.transfers.method import Method
-from headstart.transfers.opening import open_setting
+from headstart.transfers.opening import Model, open_setting
 from headstart.transfers.run import Run
 from headstart.transfers.setting import identity_of
+from headstart.transfers.typed import TransferOptions
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +56,7 @@ class Preview(Shown):
 
 def transfer(
     target: object,
-    source: str | nn.Module | Source,
+    model: Model,
     *,
     method: str | Method = "auto",
     seed: int = 0,
@@ -68,22 +66,22 @@ def transfer(
     source_data: object = None,
     limit: int | None = None,
     split_seed: int = 0,
-    out: str | os.PathLike | None = None,
+    out: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
     device: str = "auto",
-    cache: str | os.PathLike | bool | None = True,
-    max_bad: float = 0.01,
+    cache: str | os.PathLike[str] | bool | None = True,
     trust_pickle: bool = False,
-    reading: Mapping[str, Any] | None = None,
+    reading: Reading | None = None,
     progress: Progress | bool | None = None,
     command: str | None = None,
-    **settings: Any,
+    **options: Unpack[TransferOptions],
 ) -> Run:
-    """Adapt `source` to `target`.
+    """Adapt a pretrained model to a target, measure it once on the test part, and return the finished run.
 
     Args:
         target: Whatever `open_target` reads; its own train, validation and test parts, else stratified hold-outs.
-        source: A model's name, a module or a source. It is never edited.
+        model: A model's name, a module, a source, or a `Ranking` (its best) or the folder of a saved one. It is never
+            edited.
         method: The name of a method, a method with its options (`FineTune(rate=0.01)`), or "auto": chosen by size and
             similarity, with the reason in the notes.
         seed: For the head's first weights, the order of examples, dropout and augmentation.
@@ -99,20 +97,20 @@ def transfer(
         overwrite: Replace another run in `out`, finished or not.
         device: "auto", "cpu", "cuda" or "mps".
         cache: True keeps forward passes in the usual place, False nowhere, a path there.
-        max_bad: The largest share of unreadable examples that is skipped.
         trust_pickle: Load checkpoints that can run code.
-        reading: Columns, split and task, for `open_target`.
+        reading: Columns, split, task and so on as one object.
         progress: None shows how far the run is, in a terminal or notebook only; True shows it everywhere, False
             nowhere. A function is called with each `headstart.runner.Event` instead.
         command: What to record as the command.
-        settings: Options of the method (rate, ratio, top, ...) and of `Training` (epochs, batch_size, augment, ...).
+        options: Options of the method (rate, ratio, top, ...), settings of the training (epochs, batch_size, augment,
+            ...; see `Training`), and how data are read (label_column, task, ...; see `Reading`).
 
     Raises:
         InputError: Something does not fit; TargetError: the data; ModelError: the source; TrainingError: the training.
     """
     setting = open_setting(
         target,
-        source,
+        model,
         again=transfer,
         method=method,
         seed=seed,
@@ -126,18 +124,17 @@ def transfer(
         overwrite=overwrite,
         device=device,
         cache=cache,
-        max_bad=max_bad,
         trust_pickle=trust_pickle,
         reading=reading,
         progress=progress,
         command=command,
-        settings=settings,
+        options=options,
     )
     identity = identity_of(setting)
     if setting.out is not None:
         there = saved.identity_of(setting.out)
         if there == identity:
-            return saved.load(setting.out, source=source if not isinstance(source, str) else None)
+            return saved.load(setting.out, source=setting.given)
         if there is not None and not overwrite:
             raise InputError(
                 f"{setting.out} holds another run (other data, model, method or options). Choose another folder, or "
@@ -160,14 +157,12 @@ def _make_room(checkpoint: Path, identity: str) -> None:
         checkpoint.unlink()
 
 
-def preview(
-    target: object, source: str | nn.Module | Source, *, method: str | Method = "auto", seed: int = 0, **options: Any
-) -> Preview:
+def preview(target: object, model: Model, *, method: str | Method = "auto", seed: int = 0, **options: Any) -> Preview:
     """The plan of `transfer` with the same arguments, without training: which blocks train, at which rates."""
-    known = {"test", "limit", "split_seed", "device", "cache", "max_bad", "trust_pickle", "reading"}
+    known = {"test", "limit", "split_seed", "device", "cache", "trust_pickle", "reading"}
     opening = {name: options.pop(name) for name in list(options) if name in known}
-    setting = open_setting(target, source, again=transfer, method=method, seed=seed, settings=options, **opening)
-    model, recipe = planned(setting)
+    setting = open_setting(target, model, again=transfer, method=method, seed=seed, options=options, **opening)
+    network, recipe = planned(setting)
     return Preview(
         setting.method.name,
         setting.reason,
@@ -176,7 +171,7 @@ def preview(
         len(setting.parts.train),
         0 if setting.parts.valid is None else len(setting.parts.valid),
         0 if setting.parts.test is None else len(setting.parts.test),
-        plan_rows(model, recipe.groups),
+        plan_rows(network, recipe.groups),
         setting.training if setting.method.trains else None,
         setting.parts.notes,
     )
