@@ -194,7 +194,7 @@ def _tested(setting: Setting, model: Transferable) -> Predictions | None:
     if test is None:
         return None
     if not setting.method.trains:
-        features = torch.as_tensor(np.asarray(_extraction(setting, test).features))
+        features = torch.tensor(np.array(_extraction(setting, test).features))
         with torch.inference_mode():
             outputs = model.network.head(features.to(model.network.head.weight.dtype)).float().numpy()
         return Predictions(test.ids, test.labels, task_of(test.task).answers(outputs))
