@@ -22,7 +22,7 @@ import numpy as np
 from _results import write_section
 
 import headstart as hs
-from headstart.data.memory import target_of_pair
+from headstart.data.formats.memory import target_of_pair
 from headstart.data.order import stratified_order
 from headstart.ranking.attempt import Course
 from headstart.ranking.budget import Deadline

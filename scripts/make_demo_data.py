@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from headstart.data.idx import read_idx
+from headstart.data.formats.idx import read_idx
 
 CLASSES = (
     "T-shirt_top",

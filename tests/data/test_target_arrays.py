@@ -8,7 +8,7 @@ import pytest
 from scipy.special import softmax
 
 from headstart.data import open_target, read_arrays
-from headstart.data.arrays import features_of
+from headstart.data.formats.npz import features_of
 from headstart.errors import InputError, TargetError
 
 RNG = np.random.default_rng(0)

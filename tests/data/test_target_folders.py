@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from headstart.data import Target, open_target
-from headstart.data.folders import arrange
+from headstart.data.formats.folder import arrange
 from headstart.data.stored import ZipImages
 from headstart.errors import ExampleError, TargetError
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from headstart.data import open_target
-from headstart.data.idx import read_idx
+from headstart.data.formats.idx import read_idx
 from headstart.errors import TargetError
 
 PIXELS = np.arange(4 * 2 * 3, dtype=np.uint8).reshape(4, 2, 3) * 10

@@ -74,8 +74,8 @@ def test_rows_of_numbers_are_features_and_words_are_texts() -> None:
         ((["a", "b"], [{"x": 1}, {"y": 2}]), "a label must be text, a number or a list of labels; got dict"),
         ((["a", "b"], [["x"], "y"]), r"some labels are lists and others are not \('y'\); make each one a list"),
         ((["a", "b"], [[1, 2], [3, 4]]), "must hold only 0 and 1; got 1 to 4"),
-        (object(), "a object is no labelled data; expected a folder or .zip"),
-        (iter([1]), "a list_iterator is no labelled data"),
+        (object(), "cannot read a object as data. Supported: .*a pair"),
+        (iter([1]), "cannot read a list_iterator"),
     ],
 )
 def test_data_that_cannot_be_used_end_in_a_sentence(spec: object, message: str) -> None:

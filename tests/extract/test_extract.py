@@ -11,10 +11,10 @@ import torch
 from tests.extract.toys import Net, Texts, pictures, plainly, source, to_tensor
 from torch import nn
 
+from headstart.data.skips import allowed
 from headstart.data.target import Target
 from headstart.errors import InputError, ModelError, TargetError
 from headstart.extract import extract, feed
-from headstart.extract.skips import allowed
 from headstart.runner import Event
 from headstart.sources import from_module
 

@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 from tests.transfers.tiny import images, source, target, text_source, texts
 
-from headstart.data import open_target
+from headstart.data import open_target, open_unlabelled
 from headstart.errors import InputError, TargetError
 from headstart.evaluation.stored import read_runs
 from headstart.runner import Event
-from headstart.train.unlabelled import open_inputs
 from headstart.transfers import load, transfer
 from headstart.transfers.answers import as_text, write_answers
 from headstart.transfers.campaign import campaign
@@ -104,7 +103,7 @@ def test_a_folder_of_new_images_is_predicted_and_broken_ones_are_said(tmp_path: 
     Image.new("CMYK", (5, 90)).save(tmp_path / "odd.jpg")
     (tmp_path / "broken.png").write_bytes(b"x")
     (tmp_path / "notes.txt").write_text("no image")
-    found = open_inputs(tmp_path, "image")
+    found = open_unlabelled(tmp_path, "image")
     assert found.ids == ("b.png", "deep/a.png", "odd.jpg")
     assert list(found.skipped) == ["broken.png"]
     answers = run.predict(found.examples, found.ids)
@@ -128,12 +127,12 @@ def test_a_zip_an_image_a_folder_and_arrays_give_the_same_answers(tmp_path: Path
         ("all.npz", ("0", "1", "2")),
         ("deep/1.png", ("1.png",)),
     ):
-        found = open_inputs(tmp_path / name, "image")
+        found = open_unlabelled(tmp_path / name, "image")
         assert found.ids == ids
         outputs = run.predict(found.examples, found.ids).outputs
         assert np.allclose(outputs, expected if len(ids) == 3 else expected[1:2], atol=1e-6)
     np.savez(tmp_path / "texts.npz", texts=["red one", "green"], ids=["x", "y"])
-    found = open_inputs(tmp_path / "texts.npz", "text")
+    found = open_unlabelled(tmp_path / "texts.npz", "text")
     assert ([found.examples.load(i) for i in range(2)], found.ids) == (["red one", "green"], ("x", "y"))
 
 
@@ -143,22 +142,22 @@ def test_archives_without_inputs_are_said(tmp_path: Path) -> None:
     np.savez(tmp_path / "f.npz", features=np.zeros((2, 3)))
     (tmp_path / "b.zip").write_bytes(b"no zip")
     with pytest.raises(InputError, match="holds no images; they end in"):
-        open_inputs(tmp_path / "a.zip", "image")
-    with pytest.raises(InputError, match="holds rows of numbers, and the model reads images"):
-        open_inputs(tmp_path / "f.npz", "image")
+        open_unlabelled(tmp_path / "a.zip", "image")
+    with pytest.raises(InputError, match="holds arrays, but the model reads images"):
+        open_unlabelled(tmp_path / "f.npz", "image")
     with pytest.raises(TargetError, match="is no readable zip"):
-        open_inputs(tmp_path / "b.zip", "image")
+        open_unlabelled(tmp_path / "b.zip", "image")
 
 
 def test_tables_and_lines_are_read(tmp_path: Path) -> None:
     table, lines = tmp_path / "t.csv", tmp_path / "t.txt"
     pd.DataFrame({"id": [1, 2], "text": ["red one", "green two"]}).to_csv(table, index=False)
     lines.write_text("red one\n\ngreen two\n")
-    for found in (open_inputs(table, "text", text_column="text"), open_inputs(lines, "text")):
+    for found in (open_unlabelled(table, "text", text_column="text"), open_unlabelled(lines, "text")):
         assert [found.examples.load(i) for i in range(2)] == ["red one", "green two"]
     images(1)[0][0].save(tmp_path / "x.png")
     pd.DataFrame({"file": ["x.png", "missing.png"]}).to_csv(tmp_path / "i.csv", index=False)
-    found = open_inputs(tmp_path / "i.csv", "image")
+    found = open_unlabelled(tmp_path / "i.csv", "image")
     assert (found.ids, list(found.skipped)) == (("x.png",), ["missing.png"])
 
 
@@ -167,20 +166,20 @@ def test_tables_and_lines_are_read(tmp_path: Path) -> None:
     [
         (lambda p: p / "none", "image", "does not exist"),
         (lambda p: p, "image", "holds no images"),
-        (lambda p: p, "text", "is a folder, and the model reads texts"),
+        (lambda p: p, "text", "holds images, but the model reads texts"),
     ],
 )
 def test_nothing_to_predict_is_said(tmp_path: Path, make, kind, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        open_inputs(make(tmp_path), kind)
+        open_unlabelled(make(tmp_path), kind)
 
 
 def test_a_table_needs_its_column_named(tmp_path: Path) -> None:
     pd.DataFrame({"a": ["x"], "b": ["y"]}).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(TargetError, match="has `a`, `b`; name it with `text_column`"):
-        open_inputs(tmp_path / "t.csv", "text")
+        open_unlabelled(tmp_path / "t.csv", "text")
     with pytest.raises(TargetError, match="has no column `c`; it has `a`, `b`"):
-        open_inputs(tmp_path / "t.csv", "text", text_column="c")
+        open_unlabelled(tmp_path / "t.csv", "text", text_column="c")
 
 
 @pytest.mark.parametrize(
@@ -194,14 +193,14 @@ def test_a_table_needs_its_column_named(tmp_path: Path) -> None:
         ("latin.csv", b"text\ncaf\xe9\n", "is not UTF-8: line 2 holds the byte 0xe9"),
         ("latin.txt", b"one\ncaf\xe9\n", "is not UTF-8: line 2 holds the byte 0xe9"),
         ("broken.parquet", b"PAR1", "is no readable Parquet file"),
-        ("photo.png", b"\x89PNG", "is no text, and the model reads texts"),
+        ("photo.png", b"\x89PNG", "holds images, but the model reads texts"),
         ("blank.txt", b"\n\n", "holds no lines of text"),
     ],
 )
 def test_what_cannot_be_read_is_said_as_for_a_ranking(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
-        open_inputs(tmp_path / name, "text")
+        open_unlabelled(tmp_path / name, "text")
 
 
 @pytest.mark.parametrize(
@@ -215,7 +214,7 @@ def test_what_cannot_be_read_is_said_as_for_a_ranking(tmp_path: Path, name: str,
 )
 def test_texts_are_found_as_for_a_ranking(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    found = open_inputs(tmp_path / name, "text")
+    found = open_unlabelled(tmp_path / name, "text")
     assert [found.examples.load(i) for i in range(2)] == ["red, one", "green"]
     assert all("cut at bars" in note or "columns guessed" in note for note in found.notes)
     assert bool(found.notes) == name.endswith(".csv")
@@ -224,18 +223,18 @@ def test_texts_are_found_as_for_a_ranking(tmp_path: Path, name: str, content: by
 def test_images_of_a_table_are_found_as_for_a_ranking(tmp_path: Path) -> None:
     images(1)[0][0].save(tmp_path / "x.png")
     (tmp_path / "i.csv").write_text("image,label\nx.png,a\n,b\nx.png,a\n")
-    found = open_inputs(tmp_path / "i.csv", "image")
+    found = open_unlabelled(tmp_path / "i.csv", "image")
     assert (found.ids, found.skipped) == (("x.png", "x.png"), {"1": "there is no image in this row."})
     assert found.notes == ("columns guessed: `image` is the image (of `image`, `label`)",)
     content = (tmp_path / "x.png").read_bytes()
     pd.DataFrame({"image": [{"bytes": content, "path": None}] * 2, "y": [0, 1]}).to_parquet(tmp_path / "i.parquet")
-    found = open_inputs(tmp_path / "i.parquet", "image")
+    found = open_unlabelled(tmp_path / "i.parquet", "image")
     assert (found.ids, found.examples.load(1).size) == (("0", "1"), images(1)[0][0].size)
 
 
 def test_lines_are_numbered_as_an_editor_counts_them(tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_bytes("first\n\nthird\r\nfourth\u2028half\n".encode())
-    found = open_inputs(tmp_path / "lines.txt", "text")
+    found = open_unlabelled(tmp_path / "lines.txt", "text")
     assert found.ids == ("1", "3", "4")
     assert [found.examples.load(i) for i in range(3)] == ["first", "third", "fourth\u2028half"]
 

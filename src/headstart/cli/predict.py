@@ -1,7 +1,7 @@
 """`headstart predict`: a saved transfer on new inputs, as CSV or JSON."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,8 @@ def predict(
     inputs: Annotated[
         str,
         typer.Argument(
-            metavar="INPUTS", help="A folder or zip of images, an image, a table, a .npz, or a file of lines."
+            metavar="INPUTS",
+            help="Whatever `headstart rank` reads, labelled or not; also an image, or a file with a text per line.",
         ),
     ],
     out: Annotated[
@@ -26,10 +27,10 @@ def predict(
     trust_pickle: Annotated[
         bool, typer.Option("--trust-pickle", help="Load checkpoints that can run code on this machine.")
     ] = False,
-    **columns: str | None,
+    **reading: Any,
 ) -> None:
     """Predict with a saved transfer: class and probabilities, or values, of every input."""
-    from headstart.train.unlabelled import open_inputs
+    from headstart.data import open_unlabelled
     from headstart.transfers import load
     from headstart.transfers.answers import as_text, form_of, write_answers
 
@@ -38,7 +39,7 @@ def predict(
     if json and form == "csv":
         raise InputError(f"`--json` and `--out {out}` ask for two forms: name a .json file, or leave out `--json`.")
     loaded = load(run, trust_pickle=trust_pickle)
-    found = open_inputs(inputs, loaded.source.card.kind, **columns)
+    found = open_unlabelled(inputs, loaded.source.card.kind, **reading)
     for note in found.notes:
         typer.echo(note, err=True)
     answers = loaded.predict(found.examples, found.ids, batch_size=batch_size)

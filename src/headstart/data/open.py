@@ -1,34 +1,21 @@
-"""`open_target`: from whatever holds labelled data to a `Target`."""
+"""`open_target` and `open_unlabelled`: from whatever holds data to examples, with labels or without."""
 
 import os
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
-from headstart.data.arrays import open_npz
-from headstart.data.bundled import open_bundled
-from headstart.data.folders import list_folder, open_folder, open_zip
-from headstart.data.idx import is_idx_images, open_idx
-from headstart.data.library import open_hugging_face, open_saved, open_torchvision, target_of_hugging_face
-from headstart.data.memory import target_of_dataset, target_of_pair
-from headstart.data.pixels import SUFFIXES
-from headstart.data.reading import Reading, ReadingOptions, reading_of
-from headstart.data.roles import Roles
-from headstart.data.splits import refuse_split
-from headstart.data.tables import frame_table, open_shards, open_table, target_of_table
-from headstart.data.target import Target
-from headstart.errors import TargetError, did_you_mean
+import numpy as np
 
-TABLES = (".csv", ".tsv", ".parquet")
-LIBRARIES = ("torchvision/", "hf/", "sklearn/")
-KNOWN = (
-    "a folder or .zip of class folders, .csv, .tsv, .parquet, .npz, IDX files, or "
-    "torchvision/NAME, hf/NAME, sklearn/NAME"
-)
+from headstart.data.formats import FORMATS, Format, Unlabelled, check_kind, supported
+from headstart.data.reading import Reading, ReadingOptions, reading_of
+from headstart.data.skips import readable
+from headstart.data.target import Examples, Target
+from headstart.errors import InputError, TargetError, did_you_mean
 
 
 def open_target(spec: object, *, reading: Reading | None = None, **options: Unpack[ReadingOptions]) -> Target:
-    """Open labelled data of any kind. No image is decoded here, except the first one of a `Dataset`.
+    """Open labelled data of any form. No image is decoded here, except the first one of a `Dataset`.
 
     Args:
         spec: A folder or zip of class folders; a CSV, TSV or Parquet file, or a folder of Parquet files; a `.npz`; IDX
@@ -43,7 +30,7 @@ def open_target(spec: object, *, reading: Reading | None = None, **options: Unpa
     Raises:
         TargetError: The data cannot be read as a labelled data set; the text says what to do.
         InputError: A keyword is unknown.
-        MissingExtra: The kind of data needs a package that is not installed.
+        MissingExtra: The data need a package that is not installed.
         OfflineError: The download that was asked for fails.
 
     Example:
@@ -52,79 +39,69 @@ def open_target(spec: object, *, reading: Reading | None = None, **options: Unpa
         ('text', ('no', 'yes'), [1, 0, 1])
     """
     how = reading_of(reading, options, open_target)
-    roles = Roles(text=how.text_column, image=how.image_column, label=how.label_column)
     if isinstance(spec, Target):
         return _of_open_target(spec, how)
-    if not isinstance(spec, str | os.PathLike):
-        return _from_python(spec, roles, how)
-    name = os.fspath(spec)
-    if name.startswith(LIBRARIES) and not os.path.exists(name):
-        return _from_library(name, roles, how)
-    return _from_path(Path(name), roles, how)
+    place, form = _located(spec)
+    return form.open(place, how)
 
 
-def _from_path(path: Path, roles: Roles, reading: Reading) -> Target:
-    if not path.exists():
-        raise TargetError(_not_there(path))
-    if path.is_dir():
-        return _from_folder(path, roles, reading)
-    suffix = path.suffix.casefold()
-    if suffix in TABLES:
-        return open_table(path, roles, split=reading.split, task=reading.task)
-    reading.refuse_columns(str(path))
-    if suffix == ".npz":
-        return open_npz(path, split=reading.split, task=reading.task)
-    if suffix == ".zip":
-        return open_zip(path, split=reading.split, task=reading.task)
-    if is_idx_images(path.name):
-        return open_idx(path, split=reading.split, task=reading.task)
-    if suffix in SUFFIXES:
-        raise TargetError(f"{path} is a single image; pass the folder that holds the class folders.")
-    raise TargetError(f"{path} is of no kind that is read ({suffix or 'no suffix'}); expected {KNOWN}.")
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Examples to predict that can be read, with their names, why the others cannot be read, and notes."""
+
+    examples: Examples
+    ids: tuple[str, ...]
+    skipped: dict[str, str]
+    notes: tuple[str, ...]
 
 
-def _from_folder(path: Path, roles: Roles, reading: Reading) -> Target:
-    names = os.listdir(path)
-    if "dataset_dict.json" in names or {"dataset_info.json", "state.json"} <= set(names):
-        return open_saved(path, roles, split=reading.split, task=reading.task)
-    if any(is_idx_images(name) for name in names):
-        reading.refuse_columns(str(path))
-        return open_idx(path, split=reading.split, task=reading.task)
-    listing = list_folder(path)
-    if listing.holds({".parquet"}) and not listing.holds(SUFFIXES):
-        return open_shards(path, roles, split=reading.split, task=reading.task)
-    reading.refuse_columns(str(path))
-    return open_folder(path, listing, split=reading.split, task=reading.task)
+def open_unlabelled(
+    spec: object, kind: str, *, reading: Reading | None = None, **options: Unpack[ReadingOptions]
+) -> Inputs:
+    """Open examples to predict: whatever `open_target` reads, and without labels too.
+
+    Args:
+        spec: As for `open_target`, with or without labels; also a folder or zip of images in any folders, one image, a
+            text file with one text per line, and a list of images or texts.
+        kind: What the model reads: "image" or "text".
+        reading: Columns, split and so on as one object.
+        options: The same as keywords; see `Reading`.
+
+    Raises:
+        InputError: There is nothing that the model reads, or none of it can be read.
+
+    Example:
+        >>> open_unlabelled(["good", "", "bad"], "text").skipped
+        {'1': 'there is no text in this row.'}
+    """
+    how = reading_of(reading, options, open_unlabelled)
+    if isinstance(spec, Target):
+        check_kind(spec.kind, kind, spec.name)
+        found, name = Unlabelled(spec.examples, spec.ids), spec.name
+    else:
+        place, form = _located(spec)
+        found, name = form.unlabelled(place, kind, how), str(place) if isinstance(place, str | Path) else form.name
+    whole = Target(name, kind, "regression", found.examples, np.zeros(len(found.ids)), (), tuple(found.ids)).held()
+    kept, skipped = readable(whole, max_bad=1.0)
+    if len(kept) == 0:
+        reason = next(iter(skipped.values()), "there are no examples.")
+        raise InputError(f"none of the {len(whole)} inputs in {name} can be read; the first: {reason}")
+    return Inputs(kept.examples, kept.ids, skipped, found.notes)
 
 
-def _from_library(name: str, roles: Roles, reading: Reading) -> Target:
-    library, _, rest = name.partition("/")
-    if library == "hf":
-        return open_hugging_face(rest, roles, split=reading.split, task=reading.task, download=reading.download)
-    reading.refuse_columns(name)
-    if library == "torchvision":
-        return open_torchvision(
-            rest, root=Path(reading.root), split=reading.split, task=reading.task, download=reading.download
-        )
-    refuse_split(reading.split, name)
-    return open_bundled(rest, task=reading.task)
-
-
-def _from_python(spec: Any, roles: Roles, reading: Reading) -> Target:
-    if isinstance(spec, Mapping) or (hasattr(spec, "columns") and hasattr(spec, "iloc")):  # a data frame
-        table = frame_table(spec, name="table", where="the table given", folder=Path())
-        return target_of_table(table, roles, split=reading.split, task=reading.task)
-    refuse_split(reading.split, f"a {type(spec).__name__}")
-    if hasattr(spec, "features") and hasattr(spec, "cast_column"):  # datasets.Dataset
-        return target_of_hugging_face(spec, roles, name="dataset", task=reading.task)
-    reading.refuse_columns(f"a {type(spec).__name__}")
-    if isinstance(spec, tuple) and len(spec) == 2:
-        return target_of_pair(*spec, task=reading.task)
-    if hasattr(spec, "__getitem__") and not isinstance(spec, str | bytes):
-        return target_of_dataset(spec, name=type(spec).__name__, task=reading.task)
-    raise TargetError(
-        f"a {type(spec).__name__} is no labelled data; expected {KNOWN}, a pair (examples, labels) or a Dataset."
-    )
+def _located(spec: object) -> tuple[Any, Format]:
+    """The specification as formats take it, and the format that does."""
+    place: Any = spec
+    if isinstance(spec, str | os.PathLike):
+        name = os.fspath(spec)
+        named = any(form.prefix and name.startswith(form.prefix) for form in FORMATS.values())
+        place = name if named and not os.path.exists(name) else Path(name)
+    if isinstance(place, Path) and not place.exists():
+        raise TargetError(_not_there(place))
+    for form in FORMATS.values():
+        if form.takes(place):
+            return place, form
+    raise TargetError(f"cannot read a {type(spec).__name__} as data. Supported: {supported()}.")
 
 
 def _of_open_target(target: Target, reading: Reading) -> Target:
@@ -140,4 +117,6 @@ def _not_there(path: Path) -> str:
     if not parent.is_dir():
         return f"{path} does not exist, nor does the folder {parent}; check the path."
     hint = did_you_mean(path.name, os.listdir(parent))
-    return f"{path} does not exist.{hint}" if hint else f"{path} does not exist; check the path, or pass {KNOWN}."
+    return (
+        f"{path} does not exist.{hint}" if hint else f"{path} does not exist. Check the path; supported: {supported()}."
+    )

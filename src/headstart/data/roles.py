@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from headstart.data.media import MEDIA
+from headstart.data.reading import Reading
 from headstart.data.splits import role_of
 from headstart.errors import TargetError, did_you_mean
 
@@ -35,15 +36,6 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Roles:
-    """What the user says about the columns; None is to be guessed."""
-
-    text: str | None = None
-    image: str | None = None
-    label: str | Sequence[str] | None = None
-
-
-@dataclass(frozen=True)
 class Chosen:
     """What each column is."""
 
@@ -54,31 +46,33 @@ class Chosen:
     notes: tuple[str, ...]
 
 
-def choose_columns(table: Table, roles: Roles) -> Chosen:
+def choose_columns(table: Table, reading: Reading) -> Chosen:
     """Take the columns that the user names, guess the others, and say what was guessed.
 
     Raises:
         TargetError: A named column is not there, or a guess is not clear.
     """
-    if roles.text is not None and roles.image is not None:
+    if reading.text_column is not None and reading.image_column is not None:
         raise TargetError("pass either `text_column` or `image_column`, not both: a source reads one kind of example.")
-    named = [name for name in (roles.text, roles.image) if name is not None]
-    labels = _named_labels(table, roles.label)
+    named = [name for name in (reading.text_column, reading.image_column) if name is not None]
+    labels = _named_labels(table, reading.label_column)
     _check_names(table, (*named, *labels))
-    split = _split_column(table, {*named, *labels})
+    split = split_column(table, {*named, *labels})
     free = [name for name in table.kinds if name not in {*named, *labels, split} and name.casefold() not in NO_CONTENT]
     guesses: list[str] = []
     if not labels:
         labels = _labels_by_name(free)
         free = [name for name in free if name not in labels]
-    kind, example = ("text", roles.text) if roles.text is not None else ("image", roles.image)
+    kind, example = (
+        ("text", reading.text_column) if reading.text_column is not None else ("image", reading.image_column)
+    )
     if example is None:
         kind, example = _guess_example(table, free)
         guesses.append(f"`{example}` is the {kind}")
         free.remove(example)
     if not labels:
         labels = _labels_by_elimination(table, free)
-    if roles.label is None:
+    if reading.label_column is None:
         guesses.append(f"`{labels[0]}` is the label")
     notes = (f"columns guessed: {', '.join(guesses)} (of {_listed(table.kinds)})",) if guesses else ()
     return Chosen(kind, example, labels, split, notes)
@@ -95,7 +89,7 @@ def choose_example(table: Table, kind: str, name: str | None) -> tuple[str, tupl
         _check_names(table, (name,))
         return name, ()
     free = [name for name in table.kinds if name.casefold() not in NO_CONTENT]
-    others = (_split_column(table, set()), *_labels_by_name(free))
+    others = (split_column(table, set()), *_labels_by_name(free))
     free = [name for name in free if name not in others]
     guess = MEDIA[kind].guess_column(table, free)
     if guess is None:
@@ -123,7 +117,7 @@ def _named_labels(table: Table, label: str | Sequence[str] | None) -> tuple[str,
     return pieces if label not in table.kinds and set(pieces) <= set(table.kinds) else (label,)
 
 
-def _split_column(table: Table, taken: set[str]) -> str | None:
+def split_column(table: Table, taken: set[str]) -> str | None:
     """The column that says which split a row belongs to: by its name, and by holding only names of splits."""
     for name in table.kinds:
         if name.casefold() not in SPLIT_NAMES or name in taken or table.kinds[name] not in ("text", "number"):

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from headstart.data.media import MEDIA
+from headstart.data.skips import Skips
 from headstart.data.target import Target
 from headstart.errors import ExampleError, InputError, ModelError, TargetError
 from headstart.extract.device import pick_device
@@ -16,7 +17,6 @@ from headstart.extract.engine import Engine, Runner, check_engine
 from headstart.extract.feed import Feed, Inline, default_threads, workers
 from headstart.extract.outputs import Outputs
 from headstart.extract.sinks import CacheSink, Fields, MemorySink
-from headstart.extract.skips import Skips
 from headstart.records import Extraction
 from headstart.runner.progress import Event, Progress, silent
 from headstart.sources.source import Source

@@ -25,8 +25,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.data import Target, open_target
+from headstart.data import Target, open_target, open_unlabelled
 from headstart.data.media import MEDIA
+from headstart.data.skips import readable
 from headstart.errors import InputError, ModelError
 from headstart.extract.device import pick_device
 from headstart.meta.adaptation import FilmMaker, HeadMaker, SetEncoder
@@ -34,9 +35,8 @@ from headstart.meta.film import features_with, film_points, filmed
 from headstart.sources import Source
 from headstart.sources.fingerprint import probe_examples
 from headstart.tasks import task_of
-from headstart.train.batches import Batches, batches_of, readable, to_device
+from headstart.train.batches import Batches, batches_of, to_device
 from headstart.train.outputs import outputs_of
-from headstart.train.unlabelled import open_inputs
 
 CHANNELS = 3
 CHUNK = 64  # examples of a task that are looked at together where no gradient is wanted
@@ -220,7 +220,7 @@ class Adapted:
         Raises:
             InputError: There are no images, or none can be read.
         """
-        found = open_inputs(images, "image")
+        found = open_unlabelled(images, "image")
         nothing = np.zeros(len(found.ids), dtype=np.int64)
         target = Target(str(images), "image", "classification", found.examples, nothing, self.classes, found.ids)
         codes = self._of(target).argmax(axis=1)

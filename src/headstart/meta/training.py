@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from headstart.data import open_target
 from headstart.data.provenance import target_hash
+from headstart.data.skips import readable
 from headstart.data.target import Target
 from headstart.errors import InputError, TrainingError
 from headstart.extract.device import pick_device
@@ -22,7 +23,7 @@ from headstart.meta.cnaps import Cnaps, check_labelled_images
 from headstart.meta.episodes import MetaTraining, draw_episode, drawable
 from headstart.runner.progress import Event, Progress, listener
 from headstart.sources import Source, find
-from headstart.train.batches import MEMORY, batches_of, readable, to_device
+from headstart.train.batches import MEMORY, batches_of, to_device
 from headstart.train.checkpoint import (
     TrainingState,
     optimizer_tensors,

@@ -1,8 +1,6 @@
 """Batches for the training loop: from tensors, or from a target's examples through a source's preprocessing."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +8,7 @@ import torch
 from torch import Tensor
 
 from headstart.data.target import Target
-from headstart.errors import ExampleError, InputError, TargetError
+from headstart.errors import InputError
 from headstart.sources.source import Source
 
 Batch = Tensor | Mapping[str, Any]
@@ -91,35 +89,6 @@ class ExampleBatches:
 def batches_of(target: Target, source: Source, **options: Any) -> ExampleBatches:
     """A target's examples through the source's own preprocessing."""
     return ExampleBatches(target, source.prepare, source.join, **options)  # type: ignore[arg-type]  # a batch
-
-
-def readable(target: Target, *, max_bad: float = 0.01) -> tuple[Target, dict[str, str]]:
-    """The target without the examples that cannot be read, and why each of those cannot.
-
-    Raises:
-        TargetError: More than the share `max_bad` is unreadable.
-    """
-
-    def fault(index: int) -> str | None:
-        try:
-            target.examples.load(index)
-        except ExampleError as error:
-            return str(error)
-        return None
-
-    with ThreadPoolExecutor(2) as pool:
-        faults = list(pool.map(fault, range(len(target))))
-    skipped = {target.ids[i]: text for i, text in enumerate(faults) if text is not None}
-    if len(skipped) > max_bad * len(target):
-        first = next(iter(skipped.items()))
-        raise TargetError(
-            f"{len(skipped)} of {len(target)} examples of {target.name} cannot be read, more than `max_bad` = "
-            f"{max_bad:g} allows. The first is {first[0]}: {first[1]} Mend or remove them, or raise `max_bad`."
-        )
-    if not skipped:
-        return target, {}
-    kept = target.subset(np.array([i for i, text in enumerate(faults) if text is None]))
-    return replace(kept, notes=(*target.notes, f"{len(skipped)} unreadable examples were skipped")), skipped
 
 
 def take(batch: Batch, index: slice | Tensor) -> Batch:

@@ -8,10 +8,10 @@ import numpy as np
 
 from headstart.data import Reading, limit, open_target, order_of
 from headstart.data.provenance import digests, target_hash
+from headstart.data.skips import readable
 from headstart.data.target import Target
 from headstart.errors import InputError, NoSuchSplit, TargetError
 from headstart.tasks import task_of
-from headstart.train.batches import readable
 from headstart.wording import listing
 
 TEST_SHARE, VALID_SHARE = 0.25, 0.15

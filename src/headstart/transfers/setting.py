@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from headstart.data import open_unlabelled
 from headstart.data.media import MEDIA
 from headstart.errors import InputError, did_you_mean
 from headstart.records.options import Option, is_idle, options_of, refuse_idle
@@ -17,7 +18,6 @@ from headstart.runner.progress import Progress
 from headstart.sources.source import Source
 from headstart.train.batches import Batches, batches_of
 from headstart.train.training import Training
-from headstart.train.unlabelled import open_inputs
 from headstart.transfers.method import METHODS, Method
 from headstart.transfers.parts import Parts
 from headstart.wording import listing
@@ -42,7 +42,7 @@ class Setting:
 
     def unlabelled(self, spec: str | Path) -> Batches:
         """New inputs without labels, as a stream of a recipe: whatever `headstart predict` reads."""
-        found = open_inputs(spec, self.parts.train.kind)
+        found = open_unlabelled(spec, self.parts.train.kind)
         target = replace(self.parts.train, examples=found.examples, labels=np.zeros(len(found.ids)), ids=found.ids)
         augment = MEDIA[target.kind].augment(self.training.augment)
         plain = replace(self.source, channels_last=False)  # as every network takes them while it trains

@@ -30,6 +30,11 @@ class Medium:
     rows: ClassVar[int] = 8  # examples per forward pass on a CPU
     augmentations: ClassVar[tuple[str, ...]] = ("none",)
 
+    @property
+    def plural(self) -> str:
+        """What several examples are called: "images", "arrays"."""
+        return f"{self.name.removesuffix('s')}s"
+
     def hold(self, examples: Any, *, channels_first: bool) -> Held | None:
         """Examples that lie in memory, or None if they are of another kind.
 

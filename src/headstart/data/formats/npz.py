@@ -5,11 +5,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from headstart.data.build import make_target
 from headstart.data.encoded import text_array
+from headstart.data.formats import Format, Unlabelled, check_kind, data_format
+from headstart.data.reading import Reading
 from headstart.data.scaling import image_array
 from headstart.data.splits import choose_split, refuse_split, role_of
 from headstart.data.stored import ArrayRows, Texts, array_digest
@@ -45,13 +48,25 @@ class Arrays:
     notes: tuple[str, ...] = ()
 
 
-def open_npz(path: Path, *, split: str | None, task: str | None) -> Target:
-    """A `.npz` of images, texts or features with labels.
+@data_format
+class Npz(Format):
+    """A `.npz` of images, texts or features."""
 
-    Raises:
-        TargetError: No labels, nothing to label, different lengths, or pickled objects.
-    """
-    return target_of(read_npz(path, split), name=path.stem, task=task)
+    name = "npz"
+    title = ".npz"
+
+    def takes(self, spec: Any) -> bool:
+        return isinstance(spec, Path) and spec.suffix.casefold() == ".npz"
+
+    def open(self, spec: Path, reading: Reading) -> Target:
+        reading.refuse_columns(str(spec))
+        return target_of(read_npz(spec, reading.split), name=spec.stem, task=reading.task)
+
+    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
+        arrays = read_npz(spec, reading.split)
+        held, examples, notes = examples_of(arrays)
+        check_kind(held, kind, str(spec))
+        return Unlabelled(examples, ids_of(arrays, len(examples)), (*arrays.notes, *notes))
 
 
 def read_arrays(path: str | Path, *, split: str | None = None, task: str | None = None) -> Extraction:

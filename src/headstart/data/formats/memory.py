@@ -1,17 +1,25 @@
 """Labelled data made in Python: arrays, lists of images or texts, any map-style `torch.utils.data.Dataset`."""
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from headstart.data.build import make_target
+from headstart.data.formats import Format, Unlabelled, check_kind, data_format
 from headstart.data.media import MEDIA
+from headstart.data.missing import is_missing
 from headstart.data.pixels import pixel_digest, upright_rgb
+from headstart.data.reading import Reading
+from headstart.data.roles import ColumnKind, Table
 from headstart.data.scaling import as_numpy, image_array
+from headstart.data.splits import refuse_split
 from headstart.data.stored import ImageArray, content_digest
+from headstart.data.tables import target_of_table, unlabelled_of_table
 from headstart.data.target import Examples, Target
 from headstart.errors import ExampleError, TargetError
 from headstart.tasks import task_of
@@ -19,6 +27,63 @@ from headstart.tasks import task_of
 LABEL_ATTRIBUTES = ("targets", "labels", "_labels", "y")  # where torchvision's data sets keep all labels
 LOOKS = 4  # how often the first example is loaded to see that it stays the same
 LABEL_LOOKS = 16  # how many labels that a data set keeps are compared with those it yields
+
+
+@data_format
+class Columns(Format):
+    """Columns in Python: a mapping of lists, or a data frame."""
+
+    name = "columns"
+    title = ""
+
+    def takes(self, spec: Any) -> bool:
+        return isinstance(spec, Mapping) or (hasattr(spec, "columns") and hasattr(spec, "iloc"))
+
+    def open(self, spec: Any, reading: Reading) -> Target:
+        return target_of_table(_frame(spec), reading)
+
+    def unlabelled(self, spec: Any, kind: str, reading: Reading) -> Unlabelled:
+        return unlabelled_of_table(_frame(spec), kind, reading)
+
+
+@data_format
+class Pair(Format):
+    """Examples and labels in Python."""
+
+    name = "pair"
+    title = "a pair (examples, labels)"
+
+    def takes(self, spec: Any) -> bool:
+        return isinstance(spec, tuple) and len(spec) == 2
+
+    def open(self, spec: Any, reading: Reading) -> Target:
+        refuse_split(reading.split, "a pair (examples, labels)")
+        reading.refuse_columns("a pair (examples, labels)")
+        return target_of_pair(*spec, task=reading.task)
+
+
+@data_format
+class Dataset(Format):
+    """A map-style data set; without labels also a list of examples."""
+
+    name = "dataset"
+    title = "a map-style Dataset"
+    turn = 9  # much has `__getitem__`
+
+    def takes(self, spec: Any) -> bool:
+        return hasattr(spec, "__getitem__") and not isinstance(spec, str | bytes)
+
+    def open(self, spec: Any, reading: Reading) -> Target:
+        refuse_split(reading.split, f"a {type(spec).__name__}")
+        reading.refuse_columns(f"a {type(spec).__name__}")
+        return target_of_dataset(spec, name=type(spec).__name__, task=reading.task)
+
+    def unlabelled(self, spec: Any, kind: str, reading: Reading) -> Unlabelled:
+        if not isinstance(spec, list | tuple | np.ndarray) and not hasattr(spec, "detach"):
+            return super().unlabelled(spec, kind, reading)
+        found, examples, notes = hold(as_numpy(spec), channels_first=hasattr(spec, "detach"))
+        check_kind(found, kind, "the list of examples")
+        return Unlabelled(examples, [str(row) for row in range(len(examples))], notes)
 
 
 def target_of_pair(examples: object, labels: object, *, task: str | None) -> Target:
@@ -32,7 +97,7 @@ def target_of_pair(examples: object, labels: object, *, task: str | None) -> Tar
         raise TargetError(f"`labels` must be a sequence or an array, one per example; got {type(labels).__name__}.")
     kind, held, notes = hold(as_numpy(examples), channels_first=hasattr(examples, "detach"))
     return make_target(
-        name=f"{kind.removesuffix('s')}s",
+        name=MEDIA[kind].plural,
         kind=kind,
         examples=held,
         raw=labels,
@@ -239,3 +304,30 @@ def _yields(dataset: Any, row: int, label: object) -> bool:
 
 def _same(one: object, other: object) -> bool:
     return bool(np.array_equal(np.asarray(as_numpy(one)), np.asarray(as_numpy(other))))
+
+
+def _frame(frame: Mapping[str, Sequence[object]]) -> Table:
+    columns = {str(column): frame[column] for column in frame}
+    kinds = {column: _kind(values) for column, values in columns.items()}
+    return Table("table", "the table given", Path(), kinds, lambda column: _plain(columns[column]))
+
+
+def _kind(values: Sequence[object]) -> ColumnKind:
+    dtype = getattr(values, "dtype", None)
+    if getattr(dtype, "kind", "O") in "iufb":
+        return "number"
+    first = next((value for value in values if not is_missing(value)), None)
+    if isinstance(first, bytes) or (isinstance(first, Mapping) and {"bytes", "path"} & set(first)):
+        return "bytes"
+    if isinstance(first, str | os.PathLike):
+        return "text"
+    if isinstance(first, int | float | np.number):
+        return "number"
+    return "list" if isinstance(first, list | tuple | set | np.ndarray) else "other"
+
+
+def _plain(values: Sequence[object]) -> Sequence[object] | np.ndarray:
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, np.dtype) and dtype.kind in "iufb":
+        return np.asarray(values)
+    return [None if is_missing(value) else value for value in values]

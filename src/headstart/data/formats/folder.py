@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from headstart.data.build import make_target
+from headstart.data.formats import Format, Unlabelled, check_kind, data_format
 from headstart.data.pixels import SUFFIXES
+from headstart.data.reading import Reading
 from headstart.data.splits import choose_split, refuse_split, role_of, role_of_word
 from headstart.data.stored import ImageFiles, ZipImages
 from headstart.data.target import Target
-from headstart.errors import TargetError
+from headstart.errors import InputError, TargetError
 from headstart.tasks.amounts import natural_key
 
 JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}  # left by operating systems
@@ -47,45 +50,87 @@ class Listing:
         return any(os.path.splitext(parts[-1])[1].casefold() in suffixes for parts in self.files)
 
 
-def open_folder(folder: Path, listing: Listing, *, split: str | None, task: str | None) -> Target:
-    """A folder of class folders; images in deeper folders belong to the class folder they lie under.
+@data_format
+class Folder(Format):
+    """A folder of class folders; images in deeper folders belong to the class folder they lie under."""
 
-    Raises:
-        TargetError: It holds no class folders with images, or its splits are not clear.
-    """
-    arranged = arrange(listing.files, listing.folders, split=split, where=f"{folder}{os.sep}")
-    examples = ImageFiles(tuple(folder.joinpath(*parts) for parts in arranged.examples))
-    return _target(folder.resolve().name, examples, arranged, listing.notes, task, f"{folder}{os.sep}")
+    name = "folder"
+    title = "a folder of class folders"
+    turn = 9  # after the formats that keep several files in a folder
+
+    def takes(self, spec: Any) -> bool:
+        return isinstance(spec, Path) and spec.is_dir()
+
+    def open(self, spec: Path, reading: Reading) -> Target:
+        reading.refuse_columns(str(spec))
+        listing = list_folder(spec)
+        arranged = arrange(listing.files, listing.folders, split=reading.split, where=f"{spec}{os.sep}")
+        examples = ImageFiles(tuple(spec.joinpath(*parts) for parts in arranged.examples))
+        return _target(spec.resolve().name, examples, arranged, listing.notes, reading.task, f"{spec}{os.sep}")
+
+    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
+        """Every image in whatever folders; those of one split if it is named."""
+        if reading.split is not None:
+            return super().unlabelled(spec, kind, reading)
+        check_kind("image", kind, f"the folder {spec}")
+        files = sorted(path for path in spec.rglob("*") if path.suffix.casefold() in SUFFIXES)
+        if not files:
+            raise InputError(f"{spec} holds no images; they end in {', '.join(sorted(SUFFIXES))}.")
+        return Unlabelled(ImageFiles(tuple(files)), [str(file.relative_to(spec)) for file in files])
 
 
-def open_zip(path: Path, *, split: str | None, task: str | None) -> Target:
-    """A zip of class folders, read in place.
+@data_format
+class Zip(Format):
+    """A zip of class folders, read in place."""
 
-    Raises:
-        TargetError: It is no readable zip, or `open_folder` would refuse its content.
-    """
-    members = _members(path)
-    files = [parts for parts, info in members.items() if not info.is_dir()]
-    folders = {parent for parts in members for parent in _above(parts)}
-    folders |= {parts for parts, info in members.items() if info.is_dir()}
-    arranged = arrange(files, folders, split=split, where=str(path))
-    examples = ZipImages(path, tuple(members[parts] for parts in arranged.examples))
-    return _target(path.stem, examples, arranged, (), task, str(path))
+    name = "zip"
+    title = ".zip of class folders"
+
+    def takes(self, spec: Any) -> bool:
+        return isinstance(spec, Path) and spec.suffix.casefold() == ".zip"
+
+    def open(self, spec: Path, reading: Reading) -> Target:
+        reading.refuse_columns(str(spec))
+        members = _members(spec)
+        files = [parts for parts, info in members.items() if not info.is_dir()]
+        folders = {parent for parts in members for parent in _above(parts)}
+        folders |= {parts for parts, info in members.items() if info.is_dir()}
+        arranged = arrange(files, folders, split=reading.split, where=str(spec))
+        examples = ZipImages(spec, tuple(members[parts] for parts in arranged.examples))
+        return _target(spec.stem, examples, arranged, (), reading.task, str(spec))
+
+    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
+        """Every image in whatever folders; those of one split if it is named."""
+        if reading.split is not None:
+            return super().unlabelled(spec, kind, reading)
+        check_kind("image", kind, str(spec))
+        members = {
+            "/".join(parts): info
+            for parts, info in sorted(_members(spec).items())
+            if not info.is_dir() and PurePosixPath(parts[-1]).suffix.casefold() in SUFFIXES
+            if not any(_is_junk(part) for part in parts)
+        }
+        if not members:
+            raise InputError(f"{spec} holds no images; they end in {', '.join(sorted(SUFFIXES))}.")
+        return Unlabelled(ZipImages(spec, tuple(members.values())), list(members))
 
 
-def images_of_zip(path: Path) -> tuple[ZipImages, list[str]]:
-    """Every image of a zip, in whatever folders, with the names they have in it.
+@data_format
+class SingleImage(Format):
+    """One image: something to predict, but no labelled data."""
 
-    Raises:
-        TargetError: It is no readable zip.
-    """
-    members = {
-        "/".join(parts): info
-        for parts, info in sorted(_members(path).items())
-        if not info.is_dir() and PurePosixPath(parts[-1]).suffix.casefold() in SUFFIXES
-        if not any(_is_junk(part) for part in parts)
-    }
-    return ZipImages(path, tuple(members.values())), list(members)
+    name = "image"
+    title = ""
+
+    def takes(self, spec: Any) -> bool:
+        return isinstance(spec, Path) and spec.suffix.casefold() in SUFFIXES and spec.is_file()
+
+    def open(self, spec: Path, reading: Reading) -> Target:
+        raise TargetError(f"{spec} is a single image; pass the folder that holds the class folders.")
+
+    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
+        check_kind("image", kind, str(spec))
+        return Unlabelled(ImageFiles((spec,)), [spec.name])
 
 
 def _members(path: Path) -> dict[Parts, zipfile.ZipInfo]:

@@ -1,7 +1,10 @@
 """Examples that cannot be read: counted, listed, and an error once they are too many."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 from headstart.data.target import Target
-from headstart.errors import InputError, TargetError
+from headstart.errors import ExampleError, InputError, TargetError
 
 NAMED = 3  # how many the message names
 
@@ -53,3 +56,29 @@ def allowed(examples: int, max_bad: float) -> int:
         (10, 1, 0)
     """
     return max(1, int(max_bad * examples + 1e-9)) if max_bad > 0 else 0
+
+
+def readable(target: Target, *, max_bad: float = 0.01) -> tuple[Target, dict[str, str]]:
+    """The target without the examples that cannot be read, and why each of those cannot.
+
+    Raises:
+        TargetError: More are unreadable than `max_bad` allows.
+    """
+
+    def fault(index: int) -> ExampleError | None:
+        try:
+            target.examples.load(index)
+        except ExampleError as error:
+            return error
+        return None
+
+    skips = Skips(target, max_bad)
+    with ThreadPoolExecutor(2) as pool:
+        for index, error in enumerate(pool.map(fault, range(len(target)))):
+            if error is not None:
+                skips.add(index, error)
+    if not skips.reasons:
+        return target, {}
+    kept = target.subset([index for index in range(len(target)) if index not in skips.reasons])
+    note = f"{len(skips.reasons)} unreadable examples were skipped"
+    return replace(kept, notes=(*target.notes, note)), skips.by_id()

@@ -2,13 +2,66 @@
 
 import csv
 import io
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from headstart.errors import TargetError
+from headstart.data.formats import Format, Unlabelled, check_kind, data_format, unsupported
+from headstart.data.reading import Reading
+from headstart.data.roles import ColumnKind, Table
+from headstart.data.stored import Texts
+from headstart.data.tables import target_of_table, unlabelled_of_table
+from headstart.data.target import Target
+from headstart.errors import InputError, TargetError
 
 BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@data_format
+class Delimited(Format):
+    """A CSV or TSV file with a header row."""
+
+    name = "csv"
+    title = ".csv, .tsv"
+
+    def takes(self, spec: Any) -> bool:
+        return isinstance(spec, Path) and spec.suffix.casefold() in (".csv", ".tsv")
+
+    def open(self, spec: Path, reading: Reading) -> Target:
+        return target_of_table(_table(spec), reading)
+
+    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
+        return unlabelled_of_table(_table(spec), kind, reading)
+
+
+@data_format
+class Lines(Format):
+    """A file with one text per line: something to predict, but no labelled data."""
+
+    name = "lines"
+    title = ""
+    turn = 10  # after every format that has a suffix of its own
+
+    def takes(self, spec: Any) -> bool:
+        return isinstance(spec, Path) and spec.is_file()
+
+    def open(self, spec: Path, reading: Reading) -> Target:
+        raise unsupported(spec)
+
+    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
+        """The lines, named by their number; empty ones are left out."""
+        check_kind("text", kind, str(spec))
+        lines = {number: line for number, line in enumerate(re.split("\r?\n", decode(spec)), start=1) if line.strip()}
+        if not lines:
+            raise InputError(f"{spec} holds no lines of text.")
+        return Unlabelled(Texts(list(lines.values())), [str(number) for number in lines])
+
+
+def _table(path: Path) -> Table:
+    columns, notes = read_delimited(path)
+    kinds: dict[str, ColumnKind] = dict.fromkeys(columns, "text")
+    return Table(path.stem, str(path), path.parent, kinds, columns.__getitem__, notes=notes)
 
 
 def read_delimited(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:

@@ -5,10 +5,13 @@ import re
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from headstart.data.build import make_target
+from headstart.data.formats import Format, Unlabelled, check_kind, data_format
+from headstart.data.reading import Reading
 from headstart.data.scaling import image_array
 from headstart.data.splits import choose_split, role_of
 from headstart.data.target import Target
@@ -29,36 +32,52 @@ def is_idx_images(name: str) -> bool:
     return IMAGES.fullmatch(name) is not None
 
 
-def open_idx(path: Path, *, split: str | None, task: str | None) -> Target:
-    """A folder of IDX files (the training split, or the one asked for), or one file of images.
+@data_format
+class Idx(Format):
+    """A folder of IDX files (the training split, or the one asked for), or one file of images."""
 
-    Raises:
-        TargetError: There are no labels beside the images, or a file is damaged.
-    """
-    notes: tuple[str, ...] = ()
+    name = "idx"
+    title = "IDX files"
+
+    def takes(self, spec: Any) -> bool:
+        if not isinstance(spec, Path):
+            return False
+        return any(is_idx_images(path.name) for path in (spec.iterdir() if spec.is_dir() else [spec]))
+
+    def open(self, spec: Path, reading: Reading) -> Target:
+        reading.refuse_columns(str(spec))
+        path, split, notes = _chosen(spec, reading.split)
+        pixels, scale_notes = image_array(read_idx(path), str(path))
+        return make_target(
+            name=path.resolve().parent.name,
+            kind="image",
+            examples=pixels,
+            raw=read_idx(_labels_beside(path)),
+            ids=[str(row) for row in range(len(pixels))],
+            where=str(path),
+            task=reading.task,
+            split=split or None,
+            notes=(*notes, *scale_notes),
+        )
+
+    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
+        check_kind("image", kind, str(spec))
+        path, _, notes = _chosen(spec, reading.split)
+        pixels, scale_notes = image_array(read_idx(path), str(path))
+        return Unlabelled(pixels, [str(row) for row in range(len(pixels))], (*notes, *scale_notes))
+
+
+def _chosen(path: Path, split: str | None) -> tuple[Path, str, tuple[str, ...]]:
+    """The file of images, its split ("" if its name says none) and notes."""
     if path.is_dir():
         by_split = _by_split(path)
         sizes = {name: _header(files[-1])[1][0] for name, files in by_split.items()}
-        split, note = choose_split(sizes, split, str(path))
-        images_path, notes = _only(path, split, by_split[split]), (note,)
-    else:
-        images_path, found = path, _split_name(path)
-        if split is not None and role_of(split) != role_of(found):
-            raise TargetError(f"{path} is the split `{found}`, not `{split}`; pass its folder to choose.")
-        split = found
-    pixels, scale_notes = image_array(read_idx(images_path), str(images_path))
-    labels = read_idx(_labels_beside(images_path))
-    return make_target(
-        name=images_path.resolve().parent.name,
-        kind="image",
-        examples=pixels,
-        raw=labels,
-        ids=[str(row) for row in range(len(pixels))],
-        where=str(images_path),
-        task=task,
-        split=split or None,
-        notes=(*notes, *scale_notes),
-    )
+        chosen, note = choose_split(sizes, split, str(path))
+        return _only(path, chosen, by_split[chosen]), chosen, (note,)
+    found = _split_name(path)
+    if split is not None and role_of(split) != role_of(found):
+        raise TargetError(f"{path} is the split `{found}`, not `{split}`; pass its folder to choose.")
+    return path, found, ()
 
 
 def _by_split(folder: Path) -> dict[str, list[Path]]:

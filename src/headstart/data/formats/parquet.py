@@ -1,0 +1,201 @@
+"""Parquet files: one, or a folder of them as the Hugging Face hub keeps data sets."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart.data.formats import Format, Unlabelled, data_format
+from headstart.data.formats.folder import list_folder
+from headstart.data.pixels import SUFFIXES
+from headstart.data.reading import Reading
+from headstart.data.roles import ColumnKind, Table
+from headstart.data.splits import choose_split, role_of, role_of_word
+from headstart.data.tables import target_of_table, unlabelled_of_table
+from headstart.data.target import Target
+from headstart.errors import TargetError, require
+
+
+@data_format
+class Parquet(Format):
+    """A Parquet file."""
+
+    name = "parquet"
+    title = ".parquet"
+
+    def takes(self, spec: Any) -> bool:
+        return isinstance(spec, Path) and spec.suffix.casefold() == ".parquet" and spec.is_file()
+
+    def open(self, spec: Path, reading: Reading) -> Target:
+        return target_of_table(parquet_table(spec), reading)
+
+    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
+        return unlabelled_of_table(parquet_table(spec), kind, reading)
+
+
+@data_format
+class Shards(Format):
+    """A folder of Parquet files: train-00000-of-00002.parquet and so on."""
+
+    name = "parquet-folder"
+    title = ""
+    turn = 8  # it lists all files of a folder
+
+    def takes(self, spec: Any) -> bool:
+        if not isinstance(spec, Path) or not spec.is_dir():
+            return False
+        listing = list_folder(spec)
+        return listing.holds({".parquet"}) and not listing.holds(SUFFIXES)
+
+    def open(self, spec: Path, reading: Reading) -> Target:
+        table, split, notes = _of_split(spec, reading.split)
+        target = target_of_table(table, reading if split is None else replace(reading, split=None))
+        return target if split is None else replace(target, split=split, notes=(*target.notes, *notes))
+
+    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
+        table, split, notes = _of_split(spec, reading.split)
+        found = unlabelled_of_table(table, kind, reading if split is None else replace(reading, split=None))
+        return replace(found, notes=(*found.notes, *notes))
+
+
+def _of_split(folder: Path, wanted: str | None) -> tuple[Table, str | None, tuple[str, ...]]:
+    """The table of one split, its name and notes; the name is None where the files are not splits."""
+    by_split: dict[str, list[Shard]] = {}
+    for shard in _shards(folder):
+        by_split.setdefault(shard.split, []).append(shard)
+    tables = {name: parquet_table(folder, [shard.file for shard in shards]) for name, shards in by_split.items()}
+    if list(tables) == [""]:
+        return tables[""], None, ()
+    sizes = {name: sum(_rows_in(shard.file) for shard in shards) for name, shards in by_split.items()}
+    chosen, note = choose_split(sizes, wanted, str(folder))
+    _refuse_several(folder, by_split[chosen])
+    return tables[chosen], chosen, (note,)
+
+
+def parquet_table(path: Path, files: Sequence[Path] = ()) -> Table:
+    """A Parquet file, or several of one table, as a table whose columns are read when they are asked for."""
+    pyarrow = require("pyarrow", f"reading {path}, a Parquet file,", "data")
+    require("pyarrow.parquet", f"reading {path}, a Parquet file,", "data")
+    try:
+        schemas = [pyarrow.parquet.read_schema(file) for file in files or (path,)]
+    except (pyarrow.ArrowException, OSError) as error:
+        raise TargetError(
+            f"{path} is no readable Parquet file: {str(error).rstrip('.')}; fetch or write it again."
+        ) from error
+
+    def read(column: str) -> Sequence[object] | np.ndarray:
+        parts = [pyarrow.parquet.read_table(file, columns=[column]).column(0) for file in files or (path,)]
+        return arrow_values(pyarrow.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type))
+
+    schema = schemas[0]
+    if any(not other.equals(schema) for other in schemas):
+        raise TargetError(f"the Parquet files of {path} have different columns; pass one of them.")
+    kinds = {name: arrow_kind(schema.field(name).type) for name in schema.names}
+    return Table(path.stem, str(path), path.parent, kinds, read, _hugging_face_classes(schema.metadata))
+
+
+def arrow_kind(column: Any) -> ColumnKind:
+    """What a pyarrow type holds, in the words of `Table`."""
+    from pyarrow import types
+
+    column = column.value_type if types.is_dictionary(column) else column
+    if types.is_string(column) or types.is_large_string(column) or types.is_string_view(column):
+        return "text"
+    if types.is_integer(column) or types.is_floating(column) or types.is_boolean(column):
+        return "number"
+    if types.is_binary(column) or types.is_large_binary(column):
+        return "bytes"
+    if types.is_struct(column):  # as Hugging Face writes images
+        return "bytes" if {"bytes", "path"} <= {column.field(i).name for i in range(column.num_fields)} else "other"
+    return "list" if types.is_list(column) or types.is_large_list(column) else "other"
+
+
+def arrow_values(column: Any) -> Sequence[object] | np.ndarray:
+    """A pyarrow column as plain Python values, numbers as an array where none is missing."""
+    kind = arrow_kind(column.type)
+    if kind == "number" and column.null_count == 0:
+        return column.to_numpy()
+    return ArrowRows(column) if kind == "bytes" else column.to_pylist()
+
+
+class ArrowRows(Sequence):
+    """A pyarrow column of encoded images, turned into Python bytes one row at a time."""
+
+    def __init__(self, column: Any) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    def __getitem__(self, row: Any) -> Any:
+        return self._column[row].as_py()
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file that is part of a split, "" where its name says of none."""
+
+    file: Path
+    split: str
+    owner: str = ""  # what stands before the split in its path: a configuration of the data set
+    part: str = ""  # the rest
+
+
+def _shards(folder: Path) -> list[Shard]:
+    files = sorted(folder.rglob("*.parquet"))
+    shards = [_shard(file, folder, anywhere=True) for file in files]
+    if len({shard.split for shard in shards} - {""}) > 1:
+        return shards
+    return [_shard(file, folder, anywhere=False) for file in files]  # one role may be a word like any other
+
+
+def _shard(file: Path, folder: Path, *, anywhere: bool) -> Shard:
+    """The split that a file's name begins with or a folder above is called; else, `anywhere`, that either speaks of."""
+    *folders, name = file.relative_to(folder).with_suffix("").parts
+    words = re.split(r"[-_.]", name)
+    spoken = [at for at, word in enumerate(words) if role_of_word(word)] if anywhere else []
+    if role_of_word(words[0]) or (len(spoken) == 1 and not any(map(role_of_word, folders))):
+        at = 0 if role_of_word(words[0]) else spoken[0]
+        part = re.sub(r"-of-\d+$", "", "-".join(words[at:]))
+        return Shard(file, words[at], _path(*folders, "-".join(words[:at])), part)
+    for depth, above in enumerate(folders):
+        if role_of_word(above) or (anywhere and role_of(above)):
+            return Shard(file, above, _path(*folders[:depth]), "/".join([*folders[depth:], name]))
+    return Shard(file, "")
+
+
+def _path(*names: str) -> str:
+    """Names joined, without those that partition one table (`year=2020`)."""
+    return "/".join(name for name in names if name and "=" not in name)
+
+
+def _refuse_several(folder: Path, shards: Sequence[Shard]) -> None:
+    """Files of one place in different folders are configurations of a data set, as in en/train-0 and de/train-0."""
+    owners: dict[str, set[str]] = {}
+    for shard in shards:
+        owners.setdefault(shard.part, set()).add(shard.owner)
+    several = next((sorted(names) for names in owners.values() if len(names) > 1), None)
+    if several is not None:
+        raise TargetError(
+            f"{folder} holds the split `{shards[0].split}` of {len(several)} data sets: "
+            f"{', '.join(f'`{name or folder.name}`' for name in several)}; pass the folder or file of one of them."
+        )
+
+
+def _rows_in(file: Path) -> int:
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_metadata(file).num_rows
+
+
+def _hugging_face_classes(metadata: Mapping[bytes, bytes] | None) -> dict[str, Sequence[str]]:
+    """Class names that the `datasets` library writes into the schema of its files."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return {name: feature["names"] for name, feature in features.items() if feature.get("_type") == "ClassLabel"}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}  # not written by that library
