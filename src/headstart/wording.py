@@ -74,7 +74,7 @@ def rate(per_second: float | None) -> str:
 
 
 def probability(value: float | None) -> str:
-    """A probability with two decimals; being an estimate, it is never said to be 0 or 1.
+    """A probability with two decimals; as an estimate, it is never shown as 0 or 1.
 
     >>> probability(0.934), probability(1.0), probability(0.0004), probability(None)
     ('0.93', '>0.99', '<0.01', '-')

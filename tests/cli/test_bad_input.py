@@ -200,7 +200,7 @@ def test_standard_output_without_room(tmp_path: Path, words: str, held_back: str
             env={**os.environ, "PYTHONUNBUFFERED": held_back},
         )
     assert done.returncode == 2
-    assert "Error: standard output cannot be written: No space left on device. Send it to another place" in done.stderr
+    assert "Error: cannot write to standard output: No space left on device" in done.stderr
     assert not any(word in done.stderr for word in ("defect", "Traceback", "Exception ignored"))
 
 

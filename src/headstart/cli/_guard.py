@@ -12,7 +12,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from headstart.cli._stdout import Said
+from headstart.cli._stdout import CheckedStdout
 from headstart.errors import HeadstartError
 
 INTERRUPTED = 130
@@ -25,13 +25,13 @@ R = TypeVar("R")
 
 
 def guarded(command: Callable[P, R], *, resumes: bool = False) -> Callable[P, R]:
-    """The command, with its errors said in one sentence on the error stream.
+    """The command with every error shown as one sentence on the error stream.
 
     Exit codes: the error's own for errors of headstart, 130 for Ctrl-C, 70 for anything unexpected. With the
     environment variable HEADSTART_DEBUG=1 the traceback comes first.
 
     Args:
-        resumes: Whether the same command goes on from what its `--out` holds.
+        resumes: Whether the same command resumes from what its `--out` holds.
     """
 
     @functools.wraps(command)
@@ -40,7 +40,7 @@ def guarded(command: Callable[P, R], *, resumes: bool = False) -> Callable[P, R]
             logging.basicConfig(level=logging.INFO)
             logging.getLogger("headstart").setLevel(logging.DEBUG)
         try:
-            with redirect_stdout(Said(sys.stdout)) as stdout:
+            with redirect_stdout(CheckedStdout(sys.stdout)) as stdout:
                 try:
                     return command(*args, **kwargs)
                 finally:
@@ -51,7 +51,7 @@ def guarded(command: Callable[P, R], *, resumes: bool = False) -> Callable[P, R]
             _leave(_stopped(kwargs, resumes), INTERRUPTED)
         except HeadstartError as error:
             _leave(f"Error: {_as_typed(str(error), kwargs)}", error.exit_code)
-        except Exception as error:  # the outermost edge: whatever comes here is a defect, and is said to be one
+        except Exception as error:  # the outermost edge: whatever reaches this line is a defect
             _leave(
                 f"Unexpected error ({type(error).__name__}: {error}). This is a defect of headstart: run the same "
                 f"command with {DEBUG}=1 before it and report what it prints.",
@@ -62,7 +62,7 @@ def guarded(command: Callable[P, R], *, resumes: bool = False) -> Callable[P, R]
 
 
 def debugging() -> bool:
-    """Did the user ask for tracebacks?"""
+    """Whether the user asked for tracebacks."""
     return os.environ.get(DEBUG, "") not in ("", "0")
 
 

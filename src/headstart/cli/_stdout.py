@@ -1,21 +1,22 @@
-"""Standard output: what cannot be written there is an error in words."""
+"""Standard output whose write errors are errors of headstart."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 from headstart.errors import WriteError
 
 
-class Said:
-    """A stream for `sys.stdout` whose faults are errors of headstart, and the first stays one; else the stream given.
+class CheckedStdout:
+    """Wraps standard output and raises `WriteError` when a write fails.
 
-    A reader that left is no fault: `BrokenPipeError` ends the command in silence.
+    A closed pipe is no failure: `BrokenPipeError` passes, and ends the command silently.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._fault: WriteError | None = None
+        self._failure: WriteError | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -24,25 +25,27 @@ class Said:
         """Write, as a stream does.
 
         Raises:
-            WriteError: There was no room, for example, now or before.
+            WriteError: This write or an earlier one failed, for example because the disk is full.
         """
-        return self._said(self._stream.write, text)
+        with self._checked():
+            return self._stream.write(text)
 
     def flush(self) -> None:
-        """Write what is held back; see `write`."""
-        self._said(self._stream.flush)
+        """Write what is buffered; see `write`."""
+        with self._checked():
+            self._stream.flush()
 
-    def _said(self, call: Callable[..., Any], *args: object) -> Any:
-        if self._fault is not None:
-            raise self._fault
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
+        if self._failure is not None:
+            raise self._failure
         try:
-            return call(*args)
+            yield
         except BrokenPipeError:
             raise
         except OSError as error:
-            self._fault = WriteError(
-                f"standard output cannot be written: {error.strerror}. Send it to another place, or free some space "
-                "there."
+            self._failure = WriteError(
+                f"cannot write to standard output: {error.strerror}. Redirect it elsewhere, or free some space."
             )
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # else Python tries again when it ends
-            raise self._fault from error
+            raise self._failure from error

@@ -1,4 +1,4 @@
-"""What a transfer gained over training from scratch, how fast, and how well a score foretold it: arrays and records."""
+"""What a transfer gained over training from scratch, how fast, and how well a score predicted it."""
 
 from headstart.evaluation.bounds import bounds
 from headstart.evaluation.compare import evaluate

@@ -1,4 +1,4 @@
-"""How well a score foretells outcomes: correlations, regret, hits and levels, with intervals over targets."""
+"""How well a score predicts outcomes: correlations, regret, hits and levels, with intervals over targets."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Forecast:
-    """How well one score foretold outcomes."""
+    """How well one score predicted outcomes."""
 
     targets: int
     sources: int

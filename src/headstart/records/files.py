@@ -60,20 +60,20 @@ def renamed(text: str | bytes, names: Mapping[str, str]) -> bytes:
 
 
 def finite_or_none(value: float | None) -> float | None:
-    """JSON has no nan: a number that is not finite is said to be unknown."""
+    """JSON has no nan: a number that is not finite becomes None."""
     return None if value is None or not math.isfinite(value) else float(value)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say in words that a file cannot be written, and the next step.
+    """Turn a failed write into an error that names the file and the next step.
 
     Raises:
         WriteError: Any OSError inside the block.
     """
     try:
         yield
-    except WriteError:  # said already
+    except WriteError:  # reported already
         raise
     except OSError as error:
         raise WriteError(

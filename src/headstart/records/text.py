@@ -155,7 +155,7 @@ def gaps(ranking: "Ranking") -> list[str]:
 
 
 def failed(source: str, reason: str) -> str:
-    """Why a source failed, with its name said once.
+    """Why a source failed; its name appears once.
 
     >>> failed("a", "b is missing"), failed("a", "a: b is missing"), failed("a", "a is missing")
     ('a failed: b is missing', 'a failed: b is missing', 'Failed: a is missing')
@@ -183,7 +183,7 @@ def passes(ranking: "Ranking") -> list[str]:
 
 
 def caveats(ranking: "Ranking") -> list[str]:
-    """The scores' own notes, one sentence a score; notes that differ in numbers only are said as one."""
+    """The scores' own notes, one sentence a score; notes that differ only in numbers are merged."""
     sentences = []
     for score in ranking.scores:
         alike: dict[tuple[str, ...], list[tuple[str, str]]] = {}  # the words of a note -> (source, note)

@@ -35,7 +35,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Remark:
-    """What is to be said of some sources in a panel: why a value is missing, or what to mind about it."""
+    """A note on some sources in a panel: why a value is missing, or what to keep in mind about it."""
 
     sign: str
     text: str
@@ -120,7 +120,7 @@ def _reads(score: Score) -> str:
 
 
 def _remarks(rows: Iterable[RankedSource], name: str) -> tuple[Remark, ...]:
-    """Notes and reasons, each said once with the sources that it holds for."""
+    """Notes and reasons, each once with the sources it applies to."""
     said: dict[str, list[str]] = {}
     for row in rows:
         found = row.scores.get(name)
