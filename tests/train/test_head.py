@@ -220,3 +220,10 @@ def test_minimise_finds_the_minima_of_badly_scaled_bowls_at_once() -> None:
 def test_outputs_of_a_head() -> None:
     head = LinearHead(np.array([[1.0, 2.0]]), np.array([3.0]), 1.0, 0.0, 0.0, "given")
     assert head.outputs(np.array([[10.0, 100.0]])).tolist() == [[213.0]]
+
+
+def test_an_absent_class_has_the_odds_of_half_an_example_at_the_mean() -> None:
+    x = np.random.default_rng(0).normal(size=(10, 3))
+    head = fit_head(x, np.array([0, 2] * 5), classes=3, penalty=0.1)
+    logits = head.outputs(x.mean(axis=0))
+    assert np.exp(logits[1]) / np.exp(logits[[0, 2]]).sum() == pytest.approx(0.5 / 10)

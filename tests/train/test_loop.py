@@ -375,3 +375,26 @@ def test_the_checkpoint_holds_no_pickle(tmp_path: Path) -> None:
     content = path.read_bytes()
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert json.loads(header["__metadata__"]["headstart"])["progress"]["step"] == 12
+
+
+def test_of_epochs_of_equal_quality_the_one_with_the_lower_loss_is_kept() -> None:
+    x = torch.tensor([[-2.0], [2.0]]).repeat(8, 1)
+    both = TensorBatches(x, torch.tensor([0, 1]).repeat(8))
+    net = nn.Linear(1, 2)
+    with torch.no_grad():
+        net.weight.copy_(torch.tensor([[-0.1], [0.1]]))  # right from the start
+        net.bias.zero_()
+    group = Group("all", ("weight", "bias"), ("",), 0.01)
+    fitted = fit(net, [group], both, both, replace(SHORT, epochs=4, schedule="constant"))
+    losses = [point.valid_loss for point in fitted.curve]
+    assert {point.valid_quality for point in fitted.curve} == {1.0}
+    assert losses == sorted(losses, reverse=True)
+    assert fitted.best_epoch == 4
+
+
+def test_patience_begins_again_where_the_last_block_thaws() -> None:
+    still = [replace(BODY, rate=1e-30, thaw=3), replace(HEAD, rate=1e-30)]
+    training = replace(SHORT, epochs=20, patience=2, keep_statistics=True, weight_decay=0.0)
+    assert len(fit(network(), still, data(), data(20, 1), training).curve) == 6
+    at_once = [replace(group, thaw=0) for group in still]
+    assert len(fit(network(), at_once, data(), data(20, 1), training).curve) == 3
