@@ -35,7 +35,7 @@ def stack(examples: list[Tensor]) -> Tensor:
     return torch.stack(examples)
 
 
-def build(
+def build_source(
     module: nn.Module,
     card: ModelCard,
     preparation: Preparation,

@@ -1,10 +1,13 @@
-"""A source that has been found but not loaded: what a list of models is made of."""
+"""A model that has been found but not loaded: what a list of models is made of."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from headstart.records import ModelCard
-from headstart.sources.source import Source
+
+if TYPE_CHECKING:
+    from headstart.sources.source import Source
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Candidate:
     """
 
     card: ModelCard
-    load: Callable[[bool], Source]
+    load: "Callable[[bool], Source]"
 
     @property
     def name(self) -> str:

@@ -7,8 +7,9 @@ whether the hub can be reached, so that a machine without a network says so at o
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import huggingface_hub
 import torch
@@ -17,6 +18,24 @@ from huggingface_hub import constants, errors
 from headstart.errors import ModelError, OfflineError
 
 SECONDS_TO_ANSWER = 5
+_Loaded = TypeVar("_Loaded")
+
+
+def local_first(load: Callable[[bool], _Loaded], model: str) -> _Loaded:
+    """`load(True)`, which reads the local cache only; where that fails `load(False)`, which may use the network.
+
+    Raises:
+        OfflineError: The model is not on this machine and there is no network.
+        ModelError: It does not exist or cannot be loaded.
+    """
+    try:
+        return load(True)
+    except (OSError, ValueError):  # not in the cache, or not all of it
+        require_network(model)
+    try:
+        return load(False)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(f"{model}: cannot load it from the hub: {error}") from error
 
 
 def cached_file(repo: str, names: Sequence[str]) -> Path | None:

@@ -1,7 +1,6 @@
 """Any `nn.Module` as a source: its head found or named, its preprocessing given or carried by the module."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 from torch import nn
@@ -9,8 +8,7 @@ from torch import nn
 from headstart.data.media import MEDIA
 from headstart.errors import InputError, did_you_mean
 from headstart.records import Kind, ModelCard
-from headstart.sources.build import Head, Preparation, build, stack
-from headstart.sources.candidate import Candidate
+from headstart.sources.build import Head, Preparation, build_source, stack
 from headstart.sources.fingerprint import behaviour
 from headstart.sources.own_code import OwnCode
 from headstart.sources.preparation import module_preparation
@@ -57,8 +55,8 @@ def from_module(
     if kind not in readable:
         raise InputError(f"`kind` must be {' or '.join(readable)}; got {kind!r}.{did_you_mean(str(kind), readable)}")
     name = name or f"module/{type(module).__name__}"
-    if prepare is None and _is_sentence_encoder(module):
-        from headstart.sources.sentence import from_sentence_transformer
+    if prepare is None and is_sentence_encoder(module):
+        from headstart.sources.texts import from_sentence_transformer
 
         return from_sentence_transformer(module, ModelCard(name=name, kind="text"))
     card = ModelCard(name=name, kind=kind)
@@ -73,10 +71,10 @@ def from_module(
             )
         preparation = carried
     if head == "auto" and hasattr(module, "get_classifier") and getattr(module, "pretrained_cfg", None):
-        from headstart.sources.timm_models import class_names, head_names
+        from headstart.sources.timm_modules import class_names, head_names
 
         head, classes = head_names(module), classes or class_names(module)
-    return build(module, card, preparation, head=head, classes=classes)
+    return build_source(module, card, preparation, head=head, classes=classes)
 
 
 def _described(prepare: Callable[[object], object], collate: Callable[[list[Any]], object] | None, kind: Kind) -> str:
@@ -87,16 +85,6 @@ def _described(prepare: Callable[[object], object], collate: Callable[[list[Any]
     return does
 
 
-def candidate(module: nn.Module, name: str) -> Candidate:
-    """A bare module as a candidate; what is wrong with it is said when it is loaded, and harms no other."""
-    kind: Kind = "text" if _is_sentence_encoder(module) else "image"
-    return Candidate(ModelCard(name=name, kind=kind), partial(_loaded, module, name))
-
-
-def _loaded(module: nn.Module, name: str, trust_pickle: bool) -> Source:
-    return from_module(module, name=name)
-
-
-def _is_sentence_encoder(module: nn.Module) -> bool:
+def is_sentence_encoder(module: nn.Module) -> bool:
     # by name, so that asking does not import the library
     return any(cls.__name__ == "SentenceTransformer" for cls in type(module).__mro__)

@@ -1,14 +1,36 @@
-"""Faults of text models that would go unnoticed: a missing tokenizer, and results that depend on the padding."""
+"""Text models: sentence encoders as sources, and the faults that would go unnoticed in a text model."""
 
 from typing import Any
 
 import torch
+from torch import nn
 
 from headstart.errors import ModelError
+from headstart.records import ModelCard
+from headstart.sources.build import Preparation, finish, probe_batch
+from headstart.sources.network import EmbeddingNetwork, share_weights
+from headstart.sources.preparation import Texts, plain_text, tokenizer_description
 from headstart.sources.source import Source
 
 SHORT, LONG = "A short text.", "A longer text, beside which the short one is padded to the same number of tokens."
 TOLERANCE = 1e-4  # of the largest feature: rounding alone stays far below, a wrong token far above
+
+
+def from_sentence_transformer(module: nn.Module, card: ModelCard) -> Source:
+    """A source from a loaded SentenceTransformer; it brings its own tokenizer, truncation and prompt."""
+    encoder: Any = module
+    prompt = encoder.prompts.get(encoder.default_prompt_name) if encoder.default_prompt_name else None
+    preprocess = encoder.preprocess if hasattr(encoder, "preprocess") else encoder.tokenize
+
+    def tokenize(texts: list[str]) -> Any:
+        return preprocess([(prompt or "") + text for text in texts])
+
+    described = f"{tokenizer_description(encoder.tokenizer, encoder.max_seq_length)} prompt {prompt!r}"
+    preparation = Preparation(plain_text, Texts(tokenize), described)
+    network = EmbeddingNetwork(share_weights(module).eval())
+    source = finish(module, card, preparation, network, (), None, None, probe_batch(preparation, card))
+    check_padding(source)
+    return source
 
 
 def check_tokenizer(tokenizer: Any, embeddings: int, model: str) -> None:

