@@ -28,7 +28,7 @@ from headstart.data.target import Target
 from headstart.extract import extract
 from headstart.extract.engine import Engine
 from headstart.records import Extraction
-from headstart.sources import Source, find
+from headstart.sources import Source, candidates
 
 BATCH = 32
 TOLERANCE = 1e-4
@@ -117,7 +117,7 @@ def row(n: int, result: Comparison, bound: float) -> str:
 
 def large(target: Target, sizes: list[int]) -> list[str]:
     """EfficientNet-Lite0 at 224 pixels."""
-    source = find(["zoo/efficientnet_lite0"])[0].load(False)
+    source = candidates(["zoo/efficientnet_lite0"])[0].load(False)
     lines = [
         "EfficientNet-Lite0, 224 pixels. Seconds, hashing the files, writing the cache and any export included.",
         "",
@@ -142,7 +142,7 @@ def large(target: Target, sizes: list[int]) -> list[str]:
 
 def small(target: Target) -> list[str]:
     """A 32-pixel network: what decoding allows, what the network allows, and what comes out."""
-    source = find(["zoo/tiny_letters"])[0].load(False)
+    source = candidates(["zoo/tiny_letters"])[0].load(False)
     result = compare(target, source, repeats=3)
     prepared = Prepared(target, source)
     _, decoding = timed(lambda: [prepared[i] for i in range(len(target))])

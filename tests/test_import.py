@@ -97,7 +97,6 @@ def test_a_base_install_names_the_line_that_installs_torch(folder: Path, argumen
     (folder / "x.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 5)
     done = in_a_base_install("from headstart.cli import main; main()", folder, *arguments)
     assert done.returncode == 1
-    assert "torch" in done.stderr
     assert "pip install 'headstart[text]'" in done.stderr
 
 

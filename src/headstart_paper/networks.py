@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from headstart.errors import ModelError
 from headstart.records import ModelCard
-from headstart.sources import Candidate, Source, build_source, find, imagenet_names, timm_preparation
+from headstart.sources import Candidate, Source, build_source, imagenet_names, timm_preparation
+from headstart.sources import candidates as candidates_named
 from headstart_paper.cifar_resnet import CifarResNet
 from headstart_paper.folded import as_biases, is_folded
 
@@ -66,7 +67,7 @@ def candidates(specs: Sequence[str | os.PathLike]) -> list[Candidate]:
     places: dict[str, Path | None] = {}
     for spec in specs:
         place = Path(spec).resolve() if _is_path(spec) else None
-        for one in [candidate(spec)] if place else find(os.fspath(spec)):
+        for one in [candidate(spec)] if place else candidates_named(os.fspath(spec)):
             if places.setdefault(one.name, place) != place:
                 raise ModelError(f"two models are called `{one.name}`; rename one of the files.")
             found.setdefault(one.name, one)
@@ -76,7 +77,7 @@ def candidates(specs: Sequence[str | os.PathLike]) -> list[Candidate]:
 def candidate(spec: str | os.PathLike) -> Candidate:
     """The candidate for one path or name."""
     if not _is_path(spec):
-        fitting = find(os.fspath(spec))
+        fitting = candidates_named(os.fspath(spec))
         if len(fitting) != 1:
             raise ModelError(f"`{os.fspath(spec)}` names {len(fitting)} models; name one.")
         return fitting[0]

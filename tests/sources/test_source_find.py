@@ -5,11 +5,11 @@ import timm
 from tests.sources.tiny_models import plain, resize_to
 
 from headstart.errors import InputError, ModelError
-from headstart.sources import find, from_module, list_models
+from headstart.sources import candidates, from_module, list_models
 
 
 def names(*models, **options):
-    return [candidate.name for candidate in find(list(models), **options)]
+    return [candidate.name for candidate in candidates(list(models), **options)]
 
 
 def test_the_zoo_holds_what_fits_the_target():
@@ -35,24 +35,24 @@ def test_a_model_named_twice_comes_once():
 
 def test_nothing_is_loaded_by_finding(monkeypatch):
     monkeypatch.setattr(timm, "create_model", None)
-    assert len(find("timm/*")) > 1000
+    assert len(candidates("timm/*")) > 1000
 
 
 def test_modules_sources_and_candidates():
     source = from_module(plain(), prepare=resize_to(16), name="mine")
-    (candidate,) = find("zoo/tiny_digits")
+    (candidate,) = candidates("zoo/tiny_digits")
     assert names(source, candidate, plain(), plain()) == [
         "mine",
         "zoo/tiny_digits",
         "module/Sequential",
         "module/Sequential-2",
     ]
-    assert find(source)[0].load(False) is source
-    assert find([source, source])[1].load(False).name == "mine-2"
+    assert candidates(source)[0].load(False) is source
+    assert candidates([source, source])[1].load(False).name == "mine-2"
 
 
 def test_a_bare_module_without_preprocessing_fails_alone_and_says_why():
-    first, second = find([plain(), timm.create_model("test_efficientnet", num_classes=5)])
+    first, second = candidates([plain(), timm.create_model("test_efficientnet", num_classes=5)])
     with pytest.raises(InputError, match=r"`prepare` is needed.*from_module"):
         first.load(False)
     assert second.load(False).name == "module/EfficientNet"
@@ -62,7 +62,7 @@ def test_a_bare_module_without_preprocessing_fails_alone_and_says_why():
     ("name", "text"),
     [
         ("zoo/tiny_leters", "Did you mean `zoo/tiny_letters`"),
-        ("zoo/giant_*", "the zoo has no model that fits"),
+        ("zoo/giant_*", "zoo has no model `zoo/giant_*`"),
         ("timm/resnte18", "timm has no model `resnte18`. Did you mean `timm/resnet18`"),
         ("timm/resnet18.none_such", "timm has no weights `none_such` for resnet18"),
         ("timm/botnet50ts_256", "a random network has nothing to transfer"),
@@ -70,26 +70,26 @@ def test_a_bare_module_without_preprocessing_fails_alone_and_says_why():
         ("torchvision/resnet81", "Did you mean `torchvision/resnet18`"),
         ("resnet18", "Did you mean `timm/resnet18`?"),
         ("zo/tiny_letters", "no model is called `zo/tiny_letters`. Did you mean `zoo/tiny_letters`"),
-        ("nonsense", "A name starts with `zoo/`, `timm/`, `torchvision/`, `hf/`, `st/` or `local-dir:`."),
+        ("nonsense", "Names start with one of `local-dir:`, `zoo/`, `hf/`, `st/`, `timm/`, `torchvision/`."),
     ],
 )
 def test_a_name_that_does_not_exist(name, text):
     with pytest.raises(ModelError) as caught:
-        find(name)
+        candidates(name)
     assert text in str(caught.value)
 
 
 def test_wrong_kinds_of_models():
     with pytest.raises(InputError, match="`models` is empty"):
-        find([])
-    with pytest.raises(InputError, match="int came"):
-        find([3])
+        candidates([])
+    with pytest.raises(InputError, match="got int"):
+        candidates([3])
     with pytest.raises(ModelError, match="no model of `timm/resnet18\\*` reads text data"):
-        find("timm/resnet18*", kind="text")
+        candidates("timm/resnet18*", kind="text")
 
 
 def test_a_model_of_the_other_kind_fails_on_loading():
-    (candidate,) = find("zoo/all_minilm_l6_v2", kind="image")
+    (candidate,) = candidates("zoo/all_minilm_l6_v2", kind="image")
     with pytest.raises(ModelError, match="reads text data, but the target holds image data"):
         candidate.load(False)
 

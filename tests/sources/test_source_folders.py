@@ -15,7 +15,8 @@ from timm.models import save_for_hf
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from headstart.errors import ModelError
-from headstart.sources import Source, find, sentence
+from headstart.sources import Source, candidates
+from headstart.sources.adapters.st import _packaged
 from headstart.sources.texts import check_padding
 
 TEXTS = ["a good film", "a very long and rather bad film with no end in sight", "good"]
@@ -23,7 +24,7 @@ LABELS = {0: "bad", 1: "good", 2: "neither"}
 
 
 def load(folder, *, trust=False) -> Source:
-    (candidate,) = find(f"local-dir:{folder}")
+    (candidate,) = candidates(f"local-dir:{folder}")
     return candidate.load(trust)
 
 
@@ -143,7 +144,7 @@ def test_folders_that_hold_no_model(tmp_path):
 
 @pytest.mark.parametrize("name", ["hf/https://huggingface.co/x/y", "st//abs/path", "hf/a b", "local-dir:\0"])
 def test_a_malformed_name_fails_on_loading_only(name):
-    good, bad = find(["zoo/tiny_letters", name])
+    good, bad = candidates(["zoo/tiny_letters", name])
     assert good.name == "zoo/tiny_letters"
     with pytest.raises(ModelError, match=r"cannot be opened|there is no folder"):
         bad.load(False)
@@ -315,8 +316,8 @@ def test_features_that_depend_on_the_padding_are_refused(tmp_path):
 
 
 def test_a_sentence_transformers_folder(tmp_path):
-    folder = sentence.packaged("all-MiniLM-L6-v2")
+    folder = _packaged("all-MiniLM-L6-v2")
     shutil.copytree(folder, tmp_path / "encoder")
     source = load(tmp_path / "encoder")
     assert source.card.kind == "text"
-    assert source.fingerprint == find("zoo/all_minilm_l6_v2")[0].load(False).fingerprint
+    assert source.fingerprint == candidates("zoo/all_minilm_l6_v2")[0].load(False).fingerprint

@@ -12,7 +12,7 @@ from timm.models import save_for_hf
 from torchvision import models as torchvision_models
 
 from headstart.errors import OfflineError
-from headstart.sources import find, hub, list_models
+from headstart.sources import candidates, hub, list_models
 
 HUB_MODELS = ["timm/resnet18", "torchvision/resnet18", "hf/google/vit-base-patch16-224", "st/paraphrase-MiniLM-L3-v2"]
 
@@ -36,7 +36,7 @@ def no_network(*address, **options):
 @pytest.mark.parametrize("name", HUB_MODELS)
 def test_without_a_network_the_message_says_exactly_that(name, empty_caches, monkeypatch):
     monkeypatch.setattr(socket, "create_connection", no_network)  # what every http connection of Python goes through
-    (candidate,) = find(name)
+    (candidate,) = candidates(name)
     assert not candidate.card.local
     started = time.monotonic()
     with pytest.raises(OfflineError, match="is not on this machine and there is no network to fetch it"):
@@ -48,7 +48,7 @@ def test_without_a_network_the_message_says_exactly_that(name, empty_caches, mon
 def test_the_switch_that_forbids_the_network_is_honoured(name, empty_caches, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(OfflineError, match="HF_HUB_OFFLINE forbids fetching it"):
-        find(name)[0].load(False)
+        candidates(name)[0].load(False)
 
 
 def test_a_cached_timm_model_asks_no_network(empty_caches, monkeypatch):
@@ -59,7 +59,7 @@ def test_a_cached_timm_model_asks_no_network(empty_caches, monkeypatch):
     (folder / "refs").mkdir()
     (folder / "refs/main").write_text("abc")
 
-    (candidate,) = find("timm/test_efficientnet")
+    (candidate,) = candidates("timm/test_efficientnet")
     assert candidate.card.local
     source = candidate.load(False)
     assert torch.equal(source.module.conv_stem.weight, random.conv_stem.weight)
@@ -67,7 +67,7 @@ def test_a_cached_timm_model_asks_no_network(empty_caches, monkeypatch):
     assert source.classes[0] == "tench, Tinca tinca"
     assert [card.name for card in list_models("timm/test_*") if card.local] == [source.name]
     shutil.rmtree(folder)
-    assert not find("timm/test_efficientnet")[0].card.local
+    assert not candidates("timm/test_efficientnet")[0].card.local
 
 
 def test_a_cached_torchvision_model_brings_its_own_transform(empty_caches, monkeypatch):
@@ -78,7 +78,7 @@ def test_a_cached_torchvision_model_brings_its_own_transform(empty_caches, monke
     path.parent.mkdir(parents=True)
     torch.save(random.state_dict(), path)
 
-    source = find("torchvision/squeezenet1_1")[0].load(False)
+    source = candidates("torchvision/squeezenet1_1")[0].load(False)
     assert torch.equal(source.module.features[0].weight, random.features[0].weight)
     assert source.card.input_size == (3, 224, 224)
     assert source.card.imagenet_top1 == 0.58178

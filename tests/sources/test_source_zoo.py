@@ -11,12 +11,15 @@ from sklearn.datasets import load_digits, load_sample_image
 from torch import nn
 
 from headstart.errors import MissingExtra, ModelError
-from headstart.sources import Source, find, zoo
+from headstart.sources import ADAPTERS, Source, candidates
+from headstart.sources.adapters import zoo as shipped
 from headstart.sources.build import stack
+
+ZOO = ADAPTERS["zoo"]
 
 
 def load(name: str) -> Source:
-    (candidate,) = find(name)
+    (candidate,) = candidates(name)
     return candidate.load(False)
 
 
@@ -34,12 +37,12 @@ def test_a_photograph_of_a_temple_is_named():
     assert any("palace" in name for name in best)
     assert not any("palace" in source.classes[i] for i in logits.topk(1).indices[1])
     assert source.card.input_size == (3, 224, 224)
-    assert source.card.parameters == zoo.card("zoo/efficientnet_lite0").parameters
+    assert source.card.parameters == ZOO.card("zoo/efficientnet_lite0").parameters
 
 
-@pytest.mark.parametrize("name", [name for name in zoo.names() if zoo.card(name).kind == "image"])
+@pytest.mark.parametrize("name", [name for name in ZOO.names() if ZOO.card(name).kind == "image"])
 def test_the_card_tells_what_loading_finds(name):
-    card = zoo.card(name)
+    card = ZOO.card(name)
     source = load(name)
     assert (card.parameters, card.num_classes) == (source.card.parameters, source.card.num_classes)
     assert card.input_size == source.card.input_size
@@ -50,7 +53,7 @@ def test_the_card_tells_what_loading_finds(name):
 
 
 def test_each_lite_has_its_own_size():
-    sizes = {zoo.card(f"zoo/efficientnet_lite{i}").input_size[1] for i in range(3)}
+    sizes = {ZOO.card(f"zoo/efficientnet_lite{i}").input_size[1] for i in range(3)}
     assert sizes == {224, 240, 260}
 
 
@@ -79,7 +82,7 @@ def test_tiny_letters_reads_a_font():
 
 
 def test_what_ships_is_small():
-    files = zoo.weights_folder().iterdir()
+    files = shipped.weights_folder().iterdir()
     sizes = [len(file.read_bytes()) for file in files if file.name.endswith(".safetensors")]
     assert len(sizes) == 3
     assert sum(sizes) < 2_000_000
@@ -87,17 +90,17 @@ def test_what_ships_is_small():
 
 def test_weights_that_do_not_fit_are_refused():
     state = {"a": torch.zeros(2, 3), "b": torch.zeros(2)}
-    assert list(zoo.renamed_by_position(state, nn.Linear(3, 2))) == ["weight", "bias"]
+    assert list(shipped.renamed_by_position(state, nn.Linear(3, 2))) == ["weight", "bias"]
     with pytest.raises(ModelError, match="do not fit Linear"):
-        zoo.renamed_by_position(state, nn.Linear(2, 3))
+        shipped.renamed_by_position(state, nn.Linear(2, 3))
 
 
 def test_a_model_whose_package_is_missing_names_the_line_to_run(monkeypatch):
-    monkeypatch.setitem(zoo.table()["efficientnet_lite1"], "package", "no_such_package")
-    assert not zoo.card("zoo/efficientnet_lite1").local
-    assert "zoo/efficientnet_lite1" not in [candidate.name for candidate in find("zoo")]
+    monkeypatch.setitem(shipped.table()["efficientnet_lite1"], "package", "no_such_package")
+    assert not ZOO.card("zoo/efficientnet_lite1").local
+    assert "zoo/efficientnet_lite1" not in [candidate.name for candidate in candidates("zoo")]
     with pytest.raises(MissingExtra, match=r"pip install 'headstart\[zoo\]'"):
-        find("zoo/efficientnet_lite1")
+        candidates("zoo/efficientnet_lite1")
 
 
 def test_a_sentence_encoder_from_a_package():
@@ -108,11 +111,11 @@ def test_a_sentence_encoder_from_a_package():
     similarity = features @ features.T
     assert similarity[0, 1] > similarity[0, 2] + 0.2
     torch.testing.assert_close(features, torch.from_numpy(source.module.encode(texts)), rtol=1e-4, atol=1e-5)
-    assert find("st/all-MiniLM-L6-v2")[0].load(False).fingerprint == source.fingerprint
+    assert candidates("st/all-MiniLM-L6-v2")[0].load(False).fingerprint == source.fingerprint
 
 
 def test_a_sentence_encoder_is_loaded_without_a_word_of_the_libraries_below_it():
-    code = "from headstart.sources import find; find('zoo/all_minilm_l6_v2')[0].load(False)"
+    code = "from headstart.sources import candidates; candidates('zoo/all_minilm_l6_v2')[0].load(False)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 

@@ -27,7 +27,7 @@ from transformers import (
 
 from headstart.data import open_target
 from headstart.errors import InputError
-from headstart.sources import find
+from headstart.sources import candidates
 from headstart.sources.source import Source
 from headstart.transfers import load, transfer
 from headstart.transfers.network import Transferable, transferable
@@ -181,7 +181,7 @@ def test_onnx_gives_the_same_outputs(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["prefix", "prompt"])
 def test_the_offline_sentence_encoder_takes_them(name: str) -> None:
-    of = find("st/all-MiniLM-L6-v2", kind="text")[0].load(False)
+    of = candidates("st/all-MiniLM-L6-v2", kind="text")[0].load(False)
     data = open_target((["good film", "bad film"] * 6, ["a", "b"] * 6))
     run = transfer(data, of, method=name, epochs=1, cache=False)
     assert run.outcome.trained == 8 * 384 * (12 if name == "prefix" else 1) + 384 * 2 + 2

@@ -4,16 +4,19 @@ from collections.abc import Iterable
 
 from headstart.errors import HeadstartError
 
-ZOO = "zoo"
-FAMILIES = (ZOO, "timm/", "torchvision/", "hf/", "st/", "local-dir:")  # completed further where the names are known
-
 
 def complete_models(incomplete: str) -> list[str]:
     """Names of models that begin like this; timm's 1,800 names only after `timm/`."""
-    if "/" not in incomplete:
-        return [name for name in FAMILIES if name.startswith(incomplete)]
-    from headstart.sources import list_models
+    from headstart.sources import ADAPTERS, list_models
 
+    if "/" not in incomplete:
+        return [
+            name
+            for name in ("zoo", *(one.prefix for one in ADAPTERS.values() if one.typed))
+            if name.startswith(incomplete)
+        ]
+    if not any(incomplete.startswith(one.prefix) for one in ADAPTERS.values() if one.listed):
+        return []
     try:
         return [card.name for card in list_models(f"{incomplete}*")]
     except HeadstartError:  # no model is called so, or the library of the models is not installed

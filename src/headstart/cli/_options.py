@@ -12,6 +12,7 @@ import typer
 from headstart.cli._complete import complete_models, complete_scores
 from headstart.data.reading import Reading
 from headstart.errors import InputError
+from headstart.sources import ADAPTERS
 
 if TYPE_CHECKING:
     from headstart.records.options import Option
@@ -45,8 +46,8 @@ Models = Annotated[
     named(
         *("--models", "-m"),
         metavar="NAME...",
-        help="Models to rank: zoo, zoo/NAME, timm/NAME, torchvision/NAME, hf/ID, st/ID or local-dir:PATH. Quote names "
-        "with wildcards, as in 'timm/resnet*'.",
+        help=f"Models to rank: zoo, or {', '.join(one.usage for one in ADAPTERS.values() if one.typed)}; see "
+        "`headstart models`. Quote names with wildcards, as in 'timm/resnet*'.",
         autocompletion=complete_models,
         show_default=False,
     ),

@@ -6,15 +6,8 @@ import typer
 
 from headstart.cli._show import show
 from headstart.records import ModelCard
-from headstart.records.table import Column, Table
-from headstart.wording import MISSING, magnitude, plural
-
-OTHERS = (
-    ("torchvision/NAME", "torchvision's pretrained models"),
-    ("hf/ID", "image and text classifiers of the Hugging Face hub"),
-    ("st/ID", "sentence encoders"),
-    ("local-dir:PATH", "a checkpoint on this machine, as timm saves it"),
-)
+from headstart.records.table import Column, Table, table
+from headstart.wording import MISSING, listing, magnitude
 
 
 def models(
@@ -24,7 +17,7 @@ def models(
     ] = None,
 ) -> None:
     """List the models: the zoo, or those that fit a glob. They are named so after `headstart rank ... --models`."""
-    from headstart.sources import list_models
+    from headstart.sources import ADAPTERS, list_models
 
     cards = list_models(glob or "zoo/*")
     known = _table(cards)
@@ -32,10 +25,10 @@ def models(
     if any(not card.local for card in cards):
         typer.echo("\nhub: loading the model may need a network.")
     if glob is None:
-        count = plural(len(list_models("timm/*")), "pretrained model")
-        width = max(len(name) for name, _ in OTHERS) + 2
-        others = (("timm/NAME", f"{count} of timm: `headstart models 'timm/*'`"), *OTHERS)
-        typer.echo("\n" + "\n".join(f"{name:<{width}}{what}" for name, what in others))
+        typer.echo("\nWhat a name can be, and the extra of headstart that it needs:")
+        kinds = [(one.usage, "[" + one.extra + "]", listing(one.media), one.about) for one in ADAPTERS.values()]
+        ways = table(("name", "extra", "reads", "models"), kinds, words=4)
+        show([ways], width=ways.width)
 
 
 def _table(cards: list[ModelCard]) -> Table:

@@ -10,7 +10,7 @@ from safetensors.torch import save as save_tensors
 from headstart.errors import InputError
 from headstart.meta.cnaps import Cnaps
 from headstart.records import check_destination, write_atomically
-from headstart.sources import Source, find
+from headstart.sources import Source, candidates
 
 KIND = "cnaps"
 
@@ -47,7 +47,7 @@ def load(path: str | os.PathLike[str], *, source: Source | None = None) -> Cnaps
         ) from error
     if held != KIND:
         raise InputError(f"{path} holds `{held}` networks; expected `{KIND}`. Pass a file that `save` wrote.")
-    found = source or find(name, kind="image")[0].load(False)
+    found = source or candidates(name, kind="image")[0].load(False)
     if found.fingerprint != fingerprint:
         raise InputError(
             f"{path} was trained for {name}, and {found.name} has other weights or preprocessing here. "

@@ -22,7 +22,7 @@ from headstart.extract.device import pick_device
 from headstart.meta.cnaps import Cnaps, check_labelled_images
 from headstart.meta.episodes import MetaTraining, draw_episode, drawable
 from headstart.runner.progress import Event, Progress, listener
-from headstart.sources import Source, find
+from headstart.sources import Source, candidates
 from headstart.train.batches import MEMORY, batches_of, to_device
 from headstart.train.checkpoint import (
     TrainingState,
@@ -89,7 +89,7 @@ def meta_train(
     settings, place = settings or MetaTraining(), pick_device(device)
     if isinstance(targets, str | os.PathLike) or len(targets) == 0:
         raise InputError("`targets` must be a list of at least one labelled data set; episodes are drawn from them.")
-    found = source if isinstance(source, Source) else find(source, kind="image")[0].load(False)
+    found = source if isinstance(source, Source) else candidates(source, kind="image")[0].load(False)
     opened = [readable(open_target(target), max_bad=max_bad)[0] for target in targets]
     for target in opened:
         check_labelled_images(target)

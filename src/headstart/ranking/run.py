@@ -30,7 +30,7 @@ from headstart.stats import jackknife_groups
 from headstart.store import folder_of
 
 if TYPE_CHECKING:
-    from headstart.sources.find import Model
+    from headstart.sources.lookup import Model
 
 Path_ = str | os.PathLike[str]
 
@@ -208,9 +208,9 @@ def _entrants(inputs: Inputs, models: "Model | Sequence[Model] | None", *, again
             f"`models` is missing: name the sources to rank on {inputs.target.kind} data, for example "
             f"`{MEDIA[inputs.target.kind].model}`."
         )
-    from headstart.sources import find
+    from headstart.sources import candidates
 
-    return from_candidates(find(models, kind=inputs.target.kind), again=again)
+    return from_candidates(candidates(models, kind=inputs.target.kind), again=again)
 
 
 @contextmanager

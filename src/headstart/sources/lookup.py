@@ -121,7 +121,7 @@ def _unknown(model: object) -> InputError:
         bare.setdefault(full.split("/", 1)[1], full)
         bare.setdefault(full.split("/", 1)[1].split(".")[0], full.split(".")[0])
     hint = f" Did you mean `{bare[model]}`?" if model in bare else did_you_mean(model, known)
-    prefixes = ", ".join(f"`{adapter.prefix}`" for adapter in ADAPTERS.values())
+    prefixes = ", ".join(f"`{adapter.prefix}`" for adapter in ADAPTERS.values() if adapter.typed)
     return ModelNameError(f"no model is called `{model}`.{hint} Names start with one of {prefixes}.")
 
 

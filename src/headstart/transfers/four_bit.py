@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.errors import require
-from headstart.sources.transformers_models import quiet_import
+from headstart.sources.quiet import quiet_import
 
 BLOCK = 64  # numbers that share a scale
 

@@ -19,7 +19,7 @@ from headstart.extract.device import pick_device
 from headstart.records import Ranking, check_destination
 from headstart.records.options import options_of
 from headstart.runner.progress import Progress, listener
-from headstart.sources import find as find_sources
+from headstart.sources import candidates
 from headstart.sources.source import Source
 from headstart.store import folder_of
 from headstart.tasks import task_of
@@ -151,7 +151,7 @@ def open_source(model: Model, parts: Parts, *, trust_pickle: bool = False) -> So
             f"`model` must be a name, a module, a source or a ranking; got {model!r} ({type(model).__name__})."
         )
     name = os.fspath(model) if isinstance(model, os.PathLike) else model
-    return find_sources(name, kind=parts.train.kind)[0].load(trust_pickle)
+    return candidates(name, kind=parts.train.kind)[0].load(trust_pickle)
 
 
 def _class_of(method: str | Method, settings: Mapping[str, Any]) -> type[Method]:

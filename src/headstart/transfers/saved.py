@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from headstart.errors import InputError
 from headstart.evaluation.stored import OUTCOME, TEST, read_outcome, read_predictions
 from headstart.records import check_destination, write_atomically
-from headstart.sources import find as find_sources
+from headstart.sources import candidates
 from headstart.sources.source import Source
 from headstart.transfers.card import model_card
 from headstart.transfers.four_bit import put_packed, scales
@@ -204,7 +204,7 @@ def _source(model: dict[str, Any], given: Source | nn.Module | None, trust_pickl
         raise InputError(
             f"the run was made from {name}, which is no name that can be found again; pass it as `source=`."
         )
-    return find_sources(name if given is None else given, kind=model["kind"])[0].load(trust_pickle)
+    return candidates(name if given is None else given, kind=model["kind"])[0].load(trust_pickle)
 
 
 def _method(model: dict[str, Any], folder: Path) -> Method:

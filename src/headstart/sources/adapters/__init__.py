@@ -32,6 +32,7 @@ class Adapter(ABC):
     network: ClassVar[bool] = False  # whether loading a model may download it
     media: ClassVar[tuple[str, ...]] = ("image",)  # kinds of data that its models read
     listed: ClassVar[bool] = False  # whether `names` knows all of its models
+    typed: ClassVar[bool] = True  # whether its models have names for the command line
 
     @property
     def prefix(self) -> str:

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart.data.media import MEDIA
 from headstart.errors import ModelError
 from headstart.records import Kind, ModelCard
 from headstart.sources.adapters import Adapter, adapter
@@ -110,6 +109,7 @@ def load_from(where: str, card: ModelCard, local: bool, trust_pickle: bool) -> "
     """
     import transformers
 
+    from headstart.data.media import MEDIA
     from headstart.sources.build import build_source
     from headstart.sources.quiet import no_bar
     from headstart.sources.texts import check_padding
@@ -142,7 +142,7 @@ def class_names(config: Any) -> tuple[str, ...] | None:
 
 
 def _head_and_use(module: Any, missing: set[str], name: str) -> "tuple[Head, bool]":
-    """The head, and whether it was trained; of a head that the checkpoint lacks, which is random, only the input counts."""
+    """The head, and whether it classifies; a head that the checkpoint lacks is random, so only its input is used."""
     layers = sorted({key.rpartition(".")[0] for key in missing})
     if not layers:
         return "auto", True

@@ -21,6 +21,7 @@ class Modules(Adapter):
     about = "in Python: a torch module, or what `headstart.from_module` made of one"
     example = "headstart.from_module(module, prepare=transform)"
     media = ("image", "text")
+    typed = False
 
     def serves(self, model: object) -> bool:
         """Whether it is a module or a source; torch is not imported to find out."""

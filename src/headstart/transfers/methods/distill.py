@@ -14,7 +14,7 @@ from torch.nn import functional
 from headstart.errors import InputError
 from headstart.extract import extract
 from headstart.records.options import option
-from headstart.sources import find as find_sources
+from headstart.sources import candidates
 from headstart.sources.source import Source
 from headstart.tasks import task_of
 from headstart.train.objectives import LABELLED, Drawn, Labels, Objective, Parts, Step
@@ -74,7 +74,7 @@ class Distill(FineTune):
         assert self.teacher is not None, "checked when the method was made"
         if isinstance(self.teacher, str) and is_run(self.teacher):
             return load(self.teacher)
-        return find_sources(self.teacher, kind=setting.parts.train.kind)[0].load(False)
+        return candidates(self.teacher, kind=setting.parts.train.kind)[0].load(False)
 
     def logits(self, setting: Setting) -> Tensor:
         """The teacher's logits (n, C) for the training part, in the order of the target's classes."""

@@ -13,7 +13,7 @@ from torch import nn
 
 from headstart.errors import InputError, require
 from headstart.records.options import option
-from headstart.sources.transformers_models import quiet_import
+from headstart.sources.quiet import quiet_import
 from headstart.transfers.four_bit import four_bits, is_four_bit, plain, require_bitsandbytes
 from headstart.transfers.method import Recipe, Tuning, learning_rate, method
 from headstart.transfers.network import Transferable, part_groups
