@@ -7,19 +7,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from tests.transfers.tiny import images, source, target, text_source, texts
+from threadpoolctl import threadpool_limits
 
 from headstart.data import open_target, open_unlabelled
-from headstart.errors import InputError, TargetError
+from headstart.errors import HeadstartError, InputError, TargetError
 from headstart.evaluation.stored import read_runs
 from headstart.runner import Event
-from headstart.transfers import load, transfer
+from headstart.transfers import load, opening, transfer
 from headstart.transfers.answers import as_text, write_answers
-from headstart.transfers.campaign import campaign
+from headstart.transfers.campaign import campaign, previews
 from headstart.transfers.export import export_onnx
 from headstart.transfers.methods import Head
-from headstart.transfers.run import Answers
+from headstart.transfers.parts import split_target
+from headstart.transfers.run import Answers, live_parameters
 
 SHORT = {"epochs": 2, "batch_size": 16, "cache": False}
 
@@ -49,6 +52,51 @@ def test_methods_and_seeds_are_carried_out_and_compared(tmp_path: Path) -> None:
     stored = read_runs([tmp_path])
     assert {run.outcome.method for run in stored} == {"head", "lora", "scratch"}
     assert load(tmp_path / "lora-seed1", source=source()).outcome == done.runs[4].outcome
+
+
+def test_worker_processes_give_the_numbers_of_one_process(tmp_path: Path) -> None:
+    events: list[Event] = []
+    model = source()
+    with threadpool_limits(1):
+        inline = campaign(target(), model, ["head"], scratch=True, **SHORT)
+        spread = campaign(target(), model, ["head"], scratch=True, workers=2, progress=events.append, **SHORT)
+    assert not spread.failures
+    assert spread.folders == ()
+    for one, other in zip(inline.runs, spread.runs, strict=True):
+        assert one.outcome.metrics == other.outcome.metrics
+        losses = [[point.train_loss for point in run.outcome.curve] for run in (one, other)]
+        assert losses[0] == losses[1]
+        assert one.predictions is not None
+        assert other.predictions is not None
+        assert np.array_equal(one.predictions.outputs, other.predictions.outputs)
+        for name in live_parameters(one.network):
+            assert torch.equal(one.network.get_parameter(name), other.network.get_parameter(name))
+    assert inline.comparisons == spread.comparisons
+    runs = [event for event in events if event.what == "runs"]
+    assert [(event.done, event.total) for event in runs] == [(1, 2), (2, 2)]
+    assert {"head-seed0", "scratch-seed0"} == {event.message.split()[1] for event in runs}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failed_run_leaves_the_others(tmp_path: Path, workers: int) -> None:
+    (tmp_path / "head-seed0").mkdir()
+    (tmp_path / "head-seed0" / "weights.safetensors").mkdir()  # where a file cannot be written
+    done = campaign(target(), source(), ["head", "bitfit"], out=tmp_path, workers=workers, epochs=1, cache=False)
+    assert [run.outcome.method for run in done.runs] == ["bitfit"]
+    assert done.folders == (tmp_path / "bitfit-seed0",)
+    assert [one.source for one in done.failures] == ["head-seed0"]
+    assert "weights.safetensors" in done.failures[0].reason
+    assert "head-seed0 failed" in str(done)
+    with pytest.raises(HeadstartError, match=r"weights\.safetensors"):  # no run is left to report
+        campaign(target(), source(), ["head"], out=tmp_path / "head-seed0", cache=False)
+
+
+def test_plans_of_several_methods_open_the_data_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    monkeypatch.setattr(opening, "split_target", lambda *a, **k: opened.append(a) or split_target(*a, **k))
+    plans = list(previews(target(), source(), ["head", "partial"], scratch=True, top=1.0, cache=False))
+    assert [plan.method for plan in plans] == ["head", "partial", "scratch"]
+    assert len(opened) == 1
 
 
 def test_a_method_that_is_named_and_chosen_too_is_compared_as_both() -> None:

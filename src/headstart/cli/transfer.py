@@ -19,6 +19,7 @@ from headstart.cli._options import (
     Margin,
     NoCache,
     TrustPickle,
+    Workers,
     cache_of,
     method_options,
     named,
@@ -35,6 +36,7 @@ from headstart.records.outcome import campaign_json
 from headstart.records.table import Prose
 
 ADAPT = "How to adapt"
+SOME_FAILED = 3  # exit code, as of `rank`: there are results, and some runs failed
 EPILOG = (
     "Examples:\n\n"
     "headstart transfer photos/ --model zoo/efficientnet_lite0 --method gradual --epochs 20 --out runs/gradual\n\n"
@@ -87,6 +89,7 @@ def transfer(
         int, named(min=0, metavar="N", help="Seed that decides which examples are held out.", panel=DATA)
     ] = 0,
     device: Device = "auto",
+    workers: Workers = 1,
     cache: Cache = None,
     no_cache: NoCache = False,
     trust_pickle: TrustPickle = False,
@@ -111,10 +114,12 @@ def transfer(
         "cache": cache_of(cache, no_cache), "trust_pickle": trust_pickle, **options,
     }  # fmt: skip
     beside = {"via": via, "via_method": via_method, "source_data": source_data}
+    from headstart.transfers.campaign import campaign, previews
+
     if dry_run:
-        _preview(target, source, methods, scratch, seed, shared, beside)
+        for plan in previews(target, source, methods, seed=seed, scratch=scratch, **shared, **beside):
+            show(plan.view())
         return
-    from headstart.transfers.campaign import campaign
 
     with shown(Console(stderr=True, highlight=False, markup=False)) as tell:
         done = campaign(
@@ -124,6 +129,7 @@ def transfer(
             seeds=seeds,
             seed=seed,
             scratch=scratch,
+            workers=workers,
             out=out,
             margin=margin,
             progress=tell,
@@ -135,6 +141,8 @@ def transfer(
     told = [Prose(wrote(done.folders))] if done.folders else []
     show([*done.view(), *told], errors=on_stdout(json))
     write(json, campaign_json([run.outcome for run in done.runs], done.comparisons) + "\n")
+    if done.failures:
+        raise typer.Exit(SOME_FAILED)
 
 
 def full_transfer() -> Callable[..., None]:
@@ -153,22 +161,6 @@ def epilog() -> str:
 
     lines = (f"{name}: {(made.__doc__ or '').splitlines()[0]}" for name, made in METHODS.items())
     return "\n\n".join(["Methods:", *lines, EPILOG])
-
-
-def _preview(
-    target: str,
-    source: str,
-    methods: list[str],
-    scratch: bool,
-    seed: int,
-    shared: dict[str, Any],
-    beside: dict[str, str | None],
-) -> None:
-    from headstart.transfers import preview
-    from headstart.transfers.campaign import arguments_of, methods_of
-
-    for name in methods_of(methods, scratch, {**shared, **beside}):
-        show(preview(target, source, method=name, seed=seed, **arguments_of(name, shared)).view())
 
 
 def _source(model: str, ranking: Path | None) -> str:

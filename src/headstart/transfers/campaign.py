@@ -1,28 +1,27 @@
 """Several methods and seeds on one target, with training from scratch beside them, compared."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from headstart.errors import InputError
 from headstart.evaluation import evaluate
-from headstart.records import Comparison, results
+from headstart.records import Comparison, Failure, results
 from headstart.records.shown import Shown
-from headstart.records.table import View
-from headstart.runner.progress import Event, Progress, listener
+from headstart.records.table import Prose, View
+from headstart.runner import Event, Progress, listener, map, on_workers
+from headstart.sources.source import Source
 from headstart.transfers.method import METHODS, Method
 from headstart.transfers.opening import Model, open_parts, open_source
+from headstart.transfers.parts import Parts
 from headstart.transfers.run import Run
-from headstart.transfers.setting import (
-    all_options,
-    check_via,
-    effective,
-    given,
-    refuse_without_effect,
-)
-from headstart.transfers.single import transfer
+from headstart.transfers.saved import load
+from headstart.transfers.setting import all_options, check_via, effective, given, refuse_without_effect
+from headstart.transfers.single import Preview, preview, transfer
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,10 +31,12 @@ class Campaign(Shown):
     runs: tuple[Run, ...]
     comparisons: tuple[Comparison, ...]
     folders: tuple[Path, ...]  # of the runs, where they were kept
+    failures: tuple[Failure, ...] = ()  # runs that ended in an error, by title, with the reason
 
     def view(self) -> View:
-        """Results run by run, and what each method gained over training from scratch."""
-        return results.view([run.outcome for run in self.runs], self.comparisons)
+        """Results run by run, what each method gained over training from scratch, and which runs failed."""
+        shown = results.view([run.outcome for run in self.runs], self.comparisons)
+        return [*shown, *(Prose((f"{one.source} failed: {one.reason}",)) for one in self.failures)]
 
 
 def campaign(
@@ -46,60 +47,164 @@ def campaign(
     seeds: int = 1,
     seed: int = 0,
     scratch: bool = False,
-    out: str | os.PathLike | None = None,
+    workers: int = 1,
+    out: str | os.PathLike[str] | None = None,
     margin: float = 0.01,
     progress: Progress | bool | None = None,
     **arguments: Any,
 ) -> Campaign:
-    """Carry out every method with every seed; a method takes the options that are its own.
+    """Run every method with every seed, each method with the options that are its own.
+
+    A run that fails does not end the others: it is one of the `failures`, unless all runs fail.
 
     Args:
         target: As in `transfer`.
         model: As in `transfer`.
         methods: Names of methods, methods with their options, or "auto".
-        seeds: How many, counted up from `seed`. Only the training changes with them: the parts stay the same.
+        seeds: Number of seeds, counted up from `seed`. The parts of the target are the same for all of them.
         scratch: Train from scratch too, once per seed, and compare.
+        workers: Processes that run side by side. The numbers are the same to the last digit if each has as many threads
+            as one process would have (`OMP_NUM_THREADS`). A model given as a module must be picklable.
         out: Folder for one run, or the folder above one folder per run (`METHOD-seed0`, ...).
         margin: The smallest difference that matters in the comparison.
         progress: As in `transfer`; "runs" is one more counter.
         arguments: As in `transfer`; a setting must belong to at least one of the methods.
 
     Raises:
-        InputError: No method, no seed, a setting of none of them, or what `transfer` raises.
+        InputError: There is no method, or a setting has no effect with any of them; and what `transfer` raises, before
+            the first run or where all runs fail.
     """
-    found = methods_of(methods, scratch, arguments)
-    names = [_name_of(one) for one in found]
+    found = _methods(methods, scratch, arguments)
     if seeds < 1:
         raise InputError(f"`seeds` must be at least 1; got {seeds}.")
-    several = len(names) * seeds > 1
     tell = listener(progress)
     parts, left = open_parts(target, arguments)
     source = open_source(model, parts, trust_pickle=bool(left.get("trust_pickle")))
-    runs: list[Run] = []
-    folders: list[Path] = []
-    for number in range(seeds):
-        for one, name in zip(found, names, strict=True):
-            title = f"{name}-seed{seed + number}" if several else name
-            count = len(names) * seeds
-            tell(Event("runs", len(runs), count, f"[{len(runs) + 1}/{count}] {title}"))
-            place = None if out is None else Path(out) / title if several else Path(out)
-            own = arguments_of(one, left)
-            runs.append(transfer(parts, source, method=one, seed=seed + number, out=place, progress=tell, **own))
-            folders += [] if place is None else [place]
-    tell(Event("runs", len(runs), len(runs)))
-    return Campaign(tuple(runs), _compared(names, runs, margin), tuple(folders))
+    with TemporaryDirectory() as spare:
+        place = Path(out) if out is not None else Path(spare) if workers > 1 else None
+        planned = _planned(found, seeds, seed, place)
+        job = _Job(parts, source if workers == 1 else model, left, len(planned), tell if workers == 1 else None)
+        done, errors = _carried_out(job, planned, workers, source, tell)
+    if not done:
+        raise errors[min(errors)]
+    by_method = [[run for i, run in sorted(done.items()) if i % len(found) == k] for k in range(len(found))]
+    return Campaign(
+        tuple(run for _, run in sorted(done.items())),
+        _compared([_name_of(one) for one in found], by_method, margin),
+        tuple(one.folder for one in planned if out is not None and one.folder is not None and one.number in done),
+        tuple(Failure(planned[i].name, str(error) or type(error).__name__) for i, error in sorted(errors.items())),
+    )
 
 
-def _compared(names: Sequence[str], runs: Sequence[Run], margin: float) -> tuple[Comparison, ...]:
-    """Each method on its own: "auto" may have chosen one that is named too."""
-    if not {"scratch"} < set(names) or runs[0].predictions is None:
+def previews(
+    target: object,
+    model: Model,
+    methods: Sequence[str | Method],
+    *,
+    seed: int = 0,
+    scratch: bool = False,
+    **arguments: Any,
+) -> Iterator[Preview]:
+    """The plan of each method of `campaign` with the same arguments; data and model are opened once."""
+    found = _methods(methods, scratch, arguments)
+    parts, left = open_parts(target, arguments)
+    source = open_source(model, parts, trust_pickle=bool(left.get("trust_pickle")))
+    left = {name: value for name, value in left.items() if name not in ("via", "via_method", "source_data")}
+    for one in found:
+        yield preview(parts, source, method=one, seed=seed, **_arguments_of(one, left))
+
+
+@dataclass(frozen=True)
+class _Planned:
+    """One run of a campaign."""
+
+    number: int
+    name: str
+    method: str | Method
+    seed: int
+    folder: Path | None
+
+
+@dataclass
+class _Job:
+    """Carries out one run. A worker process leaves it in its folder, from which the driver reads it."""
+
+    parts: Parts
+    model: Model
+    arguments: Mapping[str, Any]
+    count: int
+    tell: Progress | None  # None in a worker process
+
+    @cached_property
+    def source(self) -> Source:
+        """The model, opened once per process."""
+        return open_source(self.model, self.parts, trust_pickle=bool(self.arguments.get("trust_pickle")))
+
+    def __call__(self, one: _Planned) -> Run | None:
+        """The run; None where it is to be read from its folder."""
+        if self.tell is not None:
+            self.tell(Event("runs", one.number, self.count, f"[{one.number + 1}/{self.count}] {one.name}"))
+        run = transfer(
+            self.parts,
+            self.source,
+            method=one.method,
+            seed=one.seed,
+            out=one.folder,
+            progress=self.tell or False,
+            **_arguments_of(one.method, self.arguments),
+        )
+        return run if self.tell is not None else None
+
+
+def _planned(methods: Sequence[str | Method], seeds: int, first: int, place: Path | None) -> list[_Planned]:
+    """The runs in their order: every method with the first seed, then with the next."""
+    several = len(methods) * seeds > 1
+    planned: list[_Planned] = []
+    for seed in range(first, first + seeds):
+        for one in methods:
+            name = f"{_name_of(one)}-seed{seed}" if several else _name_of(one)
+            folder = place / name if place is not None and several else place
+            planned.append(_Planned(len(planned), name, one, seed, folder))
+    return planned
+
+
+def _carried_out(
+    job: _Job, planned: list[_Planned], workers: int, source: Source, tell: Progress
+) -> tuple[dict[int, Run], dict[int, Exception]]:
+    """The runs that finished and the errors of the others, by number."""
+    done: dict[int, Run] = {}
+    errors: dict[int, Exception] = {}
+    with on_workers(workers) as on:
+        for result in map(job, planned, on=on):
+            one, said = result.item, "finished" if workers > 1 else ""
+            if result.error is not None:
+                errors[one.number] = result.error
+                said = f"failed: {result.error}"
+            elif result.value is not None:
+                done[one.number] = result.value
+            else:
+                assert one.folder is not None, "a worker leaves its run in a folder"
+                done[one.number] = load(one.folder, source=source)
+            ended = len(done) + len(errors)
+            tell(Event("runs", ended, len(planned), f"[{ended}/{len(planned)}] {one.name} {said}" if said else ""))
+    return done, errors
+
+
+def _compared(names: Sequence[str], by_method: Sequence[list[Run]], margin: float) -> tuple[Comparison, ...]:
+    """Each method with scratch, on its own: "auto" may have chosen one that is named too."""
+    if "scratch" not in names:
         return ()
-    by_name = {name: list(runs[i :: len(names)]) for i, name in enumerate(names)}
-    scratch = by_name.pop("scratch")
-    return tuple(found for mine in by_name.values() for found in evaluate([*mine, *scratch], margin=margin))
+    scratch = by_method[names.index("scratch")]
+    found: list[Comparison] = []
+    for name, runs in zip(names, by_method, strict=True):
+        both = {run.outcome.seed for run in runs} & {run.outcome.seed for run in scratch}
+        mine = [run for run in (*runs, *scratch) if run.outcome.seed in both and run.predictions is not None]
+        if name != "scratch" and mine:
+            found += evaluate(mine, margin=margin)
+    return tuple(found)
 
 
-def methods_of(methods: Sequence[str | Method], scratch: bool, arguments: Mapping[str, Any]) -> list[str | Method]:
+def _methods(methods: Sequence[str | Method], scratch: bool, arguments: Mapping[str, Any]) -> list[str | Method]:
     """The methods, each once, training from scratch among them where it is wanted.
 
     Raises:
@@ -115,8 +220,8 @@ def methods_of(methods: Sequence[str | Method], scratch: bool, arguments: Mappin
     return found
 
 
-def arguments_of(method: str | Method, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the arguments goes to this method: not the settings that are others' alone."""
+def _arguments_of(method: str | Method, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments for one method: not the settings that only others have."""
     if method == "auto":
         return dict(arguments)
     own = set(all_options())

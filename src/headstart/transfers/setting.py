@@ -1,7 +1,7 @@
 """One transfer, opened and checked: everything that is needed to carry it out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Setting:
     progress: Progress
     given: Source | nn.Module | None = None  # the model, where it was not given by a name that can be found again
     reason: str = ""  # why this method, where it was chosen for the user
+    opened: dict[str, Any] = field(default_factory=dict)  # what the method opens once for the run, by name
 
     def unlabelled(self, spec: str | Path) -> Batches:
         """New inputs without labels, as a stream of a recipe: whatever `headstart predict` reads."""

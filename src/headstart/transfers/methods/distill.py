@@ -70,11 +70,14 @@ class Distill(FineTune):
         return repr({**self.options, "teacher": teacher.identity if isinstance(teacher, Run) else teacher.fingerprint})
 
     def opened(self, setting: Setting) -> Run | Source:
-        """The teacher: a saved run, or a source for the target's kind of data."""
+        """The teacher, opened once for a setting: a saved run, or a source for the target's kind of data."""
         assert self.teacher is not None, "checked when the method was made"
-        if isinstance(self.teacher, str) and is_run(self.teacher):
-            return load(self.teacher)
-        return candidates(self.teacher, kind=setting.parts.train.kind)[0].load(False)
+        if "teacher" not in setting.opened:
+            saved = isinstance(self.teacher, str) and is_run(self.teacher)
+            found = load(str(self.teacher)) if saved else candidates(self.teacher, kind=setting.parts.train.kind)[0]
+            setting.opened["teacher"] = found if isinstance(found, Run) else found.load(False)
+        teacher: Run | Source = setting.opened["teacher"]
+        return teacher
 
     def logits(self, setting: Setting) -> Tensor:
         """The teacher's logits (n, C) for the training part, in the order of the target's classes."""
