@@ -18,11 +18,10 @@ from _results import write_section
 from scipy import stats
 
 from headstart.ranking.build import build
-from headstart.ranking.interval import estimate
 from headstart.ranking.measure import Measurement
 from headstart.ranking.sample_size import Plan, plan, separation
-from headstart.ranking.verdicts import verdict
-from headstart.records import ModelCard, Provenance, TargetSummary
+from headstart.ranking.uncertainty import estimate, verdict
+from headstart.records import Extraction, Provenance, TargetSummary
 from headstart.scores import Evaluation, evaluate
 from headstart.stats import Estimate, jackknife_groups
 
@@ -331,13 +330,12 @@ def _plan(pair: tuple[World, World], n: int, seed: int) -> Plan:
     rows = tuple(map(str, range(n)))
     both = _both(pair, n, seed)
     measured = [
-        Measurement(name, ModelCard(name, "arrays"), found, {}, rows)
-        for name, (_, found) in zip("01", both, strict=True)
+        Measurement(Extraction(name, labels, rows), found, {}) for name, (labels, found) in zip("01", both, strict=True)
     ]
     counts = tuple(int(count) for count in np.bincount(both[0][0]))
     target = TargetSummary("simulated", "arrays", "classification", n, None, tuple("abcde"), counts)
     made = Provenance("benchmarks/calibration.py", seed, "", {}, "")
-    return plan(build(target, measured, scores=("leep_loo",), provenance=made))
+    return plan(build(target, measured, scores=("leep_loo",), sort=("leep_loo", ""), provenance=made))
 
 
 def main() -> None:

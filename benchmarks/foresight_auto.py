@@ -8,7 +8,7 @@ from foresight_cases import Case, kendall, mean_interval, regimes, regret, weigh
 from foresight_measure import CENTRED, GAUSSIAN, POOLED
 from foresight_report import FEWEST, OUTCOMES, group_of
 
-from headstart.ranking.auto import FEW, auto_sort
+from headstart.ranking.order import FEW, auto_sort
 
 SINGLES = (
     "leep",
@@ -43,7 +43,7 @@ class Line:
 def auto_lines(found: Sequence[Case]) -> list[str]:
     """Every line of the section."""
     lines = [
-        f'The rule of `sort="auto"` (headstart.ranking.auto): {_reason(found)}',
+        f'The rule of `sort="auto"` (headstart.ranking.order): {_reason(found)}',
         "",
         "It was chosen after a look at these outcomes, so it is judged beside two procedures that choose blindly: for "
         "each data set, the score with the largest mean Kendall on all the other data sets (outcome: head on the whole "

@@ -24,9 +24,8 @@ from _results import write_section
 import headstart as hs
 from headstart.data.formats.memory import target_of_pair
 from headstart.data.order import stratified_order
-from headstart.ranking.attempt import Course
+from headstart.ranking.attempt import Course, from_arrays
 from headstart.ranking.budget import Deadline
-from headstart.ranking.entrants import from_arrays
 from headstart.ranking.inputs import rows_of
 from headstart.ranking.methods import All, Halving, Race
 from headstart.ranking.order import choose_sort
@@ -94,7 +93,7 @@ def search(method: All | Race | Halving, target: hs.Target, extractions: Sequenc
         trust_pickle=False,
     )
     choose = partial(choose_sort, (SCORE,), sort=None, asked=True)
-    return Rounds(from_arrays(extractions), method, course, choose, silent, Deadline.after(None)).run()
+    return Rounds(from_arrays(extractions), method, course, choose, silent, Deadline.after(None)).search()
 
 
 def values_of(found: Found) -> dict[str, float]:

@@ -85,7 +85,7 @@ def test_different_labels_or_lengths_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", **other)
     np.savez(tmp_path / "shorter.npz", **shorter)
     with pytest.raises(
-        InputError, match=r"other.npz has other labels than .*a.npz: row 7 is 'dog' and 'cat' \(1 of 90"
+        InputError, match=r"other.npz and .*a.npz have different labels: row 7 is 'dog' and 'cat' \(1 of 90"
     ):
         hs.rank([a, tmp_path / "other.npz"], scores=SCORES)
     with pytest.raises(InputError, match=r"a.npz has 90 labels and .*shorter.npz has 60"):
@@ -96,7 +96,7 @@ def test_arrays_take_no_models_and_mixed_targets_are_refused(tmp_path: Path) -> 
     (a,) = saved(tmp_path, a=0.5)
     with pytest.raises(InputError, match="leave out `models`"):
         hs.rank(a, "zoo")
-    with pytest.raises(TargetError, match=r"several targets are named, and photos is no \.npz"):
+    with pytest.raises(TargetError, match=r"several targets are named, but photos is not a \.npz"):
         hs.rank([a, "photos"])
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import headstart as hs
-from headstart.ranking.auto import auto_scores
+from headstart.ranking.order import auto_scores
 
 
 def arrays(seed: int, spread: float, *, features: bool = True) -> dict[str, np.ndarray]:
@@ -26,7 +26,7 @@ def test_the_ranking_is_ordered_by_the_rule_and_says_why(tmp_path) -> None:
     files = saved(tmp_path, blurred=arrays(1, 3.0), clear=arrays(2, 0.2))
     ranking = hs.rank(files, sort="auto")
     assert (ranking.sort, ranking.best) == ("logme", "clear")
-    assert "every source gives features" in ranking.sort_reason
+    assert "every source has features" in ranking.sort_reason
     assert ranking.sort != hs.rank(files).sort
 
 

@@ -20,9 +20,9 @@ def _measure(given: Extraction, scores: tuple[str, ...] = SCORES) -> Measurement
     return measure(given, scores, groups=groups, classes=CLASSES)
 
 
-def _ranking(*given: Extraction, scores: tuple[str, ...] = SCORES, **options: object) -> Ranking:
+def _ranking(*given: Extraction, scores: tuple[str, ...] = SCORES, sort: str | None = None) -> Ranking:
     measured = [_measure(one, scores) for one in given]
-    return build(summary(), measured, scores=scores, provenance=PROVENANCE, **options)  # type: ignore[arg-type]
+    return build(summary(), measured, scores=scores, sort=(sort or scores[0], ""), provenance=PROVENANCE)
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +100,6 @@ def test_a_source_without_the_sorting_score_comes_last_without_a_rank_and_with_t
     assert last.head is None
 
 
-def test_without_a_choice_a_source_without_classifier_moves_the_order_to_features() -> None:
-    ranking = _ranking(extraction("headless", noise=0.1, classifier=False), extraction("noisy", noise=3.0), asked=False)
-    assert (ranking.sort, ranking.best) == ("knn", "headless")
-
-
 def test_a_source_of_pure_noise_is_advised_against_and_a_good_one_is_not() -> None:
     ranking = _ranking(extraction("good", noise=0.5), extraction("noise", noise=1e6))
     good, noise = ranking.rows
@@ -121,7 +116,7 @@ def test_a_score_without_intervals_leaves_the_order_open() -> None:
     for name, value in (("a", 0.1), ("b", 0.9)):
         one = _measure(extraction(name, noise=1), ("knn",))
         measured.append(replace(one, evaluations={"knn": Evaluation(value, None, 0.0, ("no interval: too few",))}))
-    ranking = build(summary(), measured, scores=("knn",), provenance=PROVENANCE)
+    ranking = build(summary(), measured, scores=("knn",), sort=("knn", ""), provenance=PROVENANCE)
     assert [row.source for row in ranking.rows] == ["b", "a"]
     assert ranking.tied == 2
     assert [(row.rank_low, row.rank_high, row.probability_best) for row in ranking.rows] == [(1, 2, 0.5)] * 2
@@ -130,7 +125,10 @@ def test_a_score_without_intervals_leaves_the_order_open() -> None:
 
 def test_the_seed_moves_the_draws_and_nothing_else() -> None:
     measured = [_measure(extraction(f"s{i}", noise=0.8, seed=i)) for i in range(3)]
-    one, same, other = (build(summary(), measured, scores=SCORES, seed=s, provenance=PROVENANCE) for s in (1, 1, 2))
+    one, same, other = (
+        build(summary(), measured, scores=SCORES, sort=(SCORES[0], ""), seed=s, provenance=PROVENANCE)
+        for s in (1, 1, 2)
+    )
     assert one == same
     assert [row.probability_best for row in one.rows] != [row.probability_best for row in other.rows]
     assert [row.scores for row in one.rows] == [row.scores for row in other.rows]
@@ -151,7 +149,8 @@ def test_sources_that_saw_different_examples_are_noted() -> None:
 
 
 def test_a_ranking_of_failures_alone_has_no_rows_and_no_best() -> None:
-    ranking = build(summary(), [], [Failure("broken", "out of ink")], scores=("leep",), provenance=PROVENANCE)
+    failures = [Failure("broken", "out of ink")]
+    ranking = build(summary(), [], failures, scores=("leep",), sort=("leep", ""), provenance=PROVENANCE)
     assert (ranking.rows, ranking.tied) == ((), 0)
     with pytest.raises(ValueError, match="no source could be ranked"):
         _ = ranking.best

@@ -1,11 +1,12 @@
-"""The written rule for the score that orders the rows."""
+"""The rules for the score that orders the rows, the default one and "auto"."""
 
 import pytest
 
 from headstart.errors import InputError
-from headstart.ranking.order import PREFERENCE, choose_scores, choose_sort
+from headstart.ranking.order import AUTO, PREFERENCE, auto_scores, auto_sort, check_name, choose_scores, choose_sort
 from headstart.scores import SCORES
 
+BOTH = {"logme", "leep_gaussian", "ridge_probe"}
 DEFAULTS = [score.name for score in SCORES.values() if score.default]
 
 
@@ -30,7 +31,7 @@ def test_every_preferred_score_exists_and_is_shown_by_default() -> None:
         (["lepe"], None, "classification", "lepe"),
         (None, "nope", "classification", "nope"),
         ([], None, "classification", "`scores` is empty"),
-        (["leep"], None, "regression", r"none of `scores` \(leep\) is for a regression target"),
+        (["leep"], None, "regression", "`scores`: leep cannot score a regression target"),
     ],
 )
 def test_names_that_do_not_fit_are_refused(asked: list[str] | None, sort: str | None, task: str, message: str) -> None:
@@ -58,7 +59,7 @@ def test_one_source_without_a_classifier_moves_the_order_to_features() -> None:
 def test_of_the_scores_asked_for_the_first_that_all_have_orders_the_rows() -> None:
     available = [{"leep", "h_score", "ridge_probe"}, {"h_score", "ridge_probe"}]
     score, reason = choose_sort(["leep", "ridge_probe", "h_score"], available, None, asked=True)
-    assert (score, reason) == ("ridge_probe", "of the scores asked for, it is the first that every source has")
+    assert (score, reason) == ("ridge_probe", "it is the first of the requested scores that every source has")
 
 
 def test_the_order_in_which_scores_are_named_decides() -> None:
@@ -76,4 +77,51 @@ def test_facts_that_never_look_at_the_target_come_last() -> None:
 def test_where_no_score_fits_all_the_one_that_most_sources_have_wins() -> None:
     score, reason = choose_sort(["leep", "knn"], [{"leep"}, {"leep"}, {"knn"}], None, asked=True)
     assert score == "leep"
-    assert reason == "2 of 3 sources have it, more than have any score before it"
+    assert reason.startswith("2 of 3 sources have it")
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "multi-label"])
+def test_the_rule_has_a_score_for_every_task(task: str) -> None:
+    names = auto_scores(task)
+    assert names
+    assert all(task in SCORES[name].tasks for name in names)
+
+
+def test_with_features_everywhere_the_evidence_orders_the_rows_and_says_why() -> None:
+    name, reason = auto_sort(["leep", "leep_gaussian", "logme"], [BOTH, BOTH | {"leep"}]) or ("", "")
+    assert name == "logme"
+    assert reason.startswith("every source has features")
+
+
+@pytest.mark.parametrize(("each", "expected"), [(None, "logme"), (10, "logme"), (9.9, "ridge_probe")])
+def test_with_few_examples_a_class_the_probe_orders_the_rows(each: float | None, expected: str) -> None:
+    assert choose_sort(auto_scores("classification"), [BOTH] * 2, AUTO, asked=False, each=each)[0] == expected
+
+
+def test_a_source_of_probabilities_alone_moves_the_order_to_classifiers() -> None:
+    name, reason = auto_sort(["logme", "leep_gaussian"], [BOTH, {"leep_gaussian"}]) or ("", "")
+    assert name == "leep_gaussian"
+    assert "not every source has features" in reason
+
+
+def test_a_score_that_was_not_computed_is_not_chosen() -> None:
+    assert auto_sort(["leep_gaussian"], [BOTH])[0] == "leep_gaussian"  # type: ignore[index]
+    assert auto_sort(["leep"], [BOTH]) is None
+
+
+def test_where_no_score_of_the_rule_serves_all_the_usual_rule_goes_on() -> None:
+    available = [{"logme"}, {"logme"}, {"leep_gaussian"}]
+    assert choose_sort(["logme", "leep_gaussian"], available, AUTO, asked=False)[0] == "logme"
+
+
+def test_auto_may_stand_among_scores_or_for_the_sort() -> None:
+    assert choose_scores(["nce", AUTO], None, "classification") == ("nce", *auto_scores("classification"))
+    assert set(auto_scores("classification")) <= set(choose_scores(None, AUTO, "classification"))
+    assert choose_scores(["leep"], AUTO, "classification") == ("leep", *auto_scores("classification"))
+
+
+def test_auto_is_a_name_and_its_neighbours_are_not() -> None:
+    check_name(AUTO)
+    check_name("leep")
+    with pytest.raises(InputError, match="unknown score 'aut0'"):
+        check_name("aut0")

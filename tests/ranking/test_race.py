@@ -429,7 +429,7 @@ def test_small_sources_are_loaded_once_for_all_rounds(monkeypatch: pytest.Monkey
         return max(loads.values())
 
     assert run() == 1
-    monkeypatch.setattr("headstart.ranking.entrants.SHELF", 0)
+    monkeypatch.setattr("headstart.ranking.attempt.SHELF", 0)
     assert run() > 1
 
 
@@ -438,15 +438,18 @@ def test_small_sources_are_loaded_once_for_all_rounds(monkeypatch: pytest.Monkey
     [
         (
             {"search": "races"},
-            r"`search` must be one of all, race, halving, headstart.ranking.Race\(...\) or Halving",
+            r"`search` must be one of all, race, halving, or headstart.ranking.Race\(...\) or Halving",
         ),
         ({"search": None}, "`search` must be one of"),
-        ({"time_budget": "soon"}, "`time_budget` must be a positive time, as 90 .* 1h; got 'soon'"),
+        ({"time_budget": "soon"}, "`time_budget` must be a positive time such as 90 .* 1h; got 'soon'"),
         ({"time_budget": 0}, "`time_budget` must be a positive time"),
         ({"time_budget": "-5s"}, "`time_budget` must be a positive time"),
         ({"time_budget": True}, "`time_budget` must be a positive time"),
-        ({"scores": "source_accuracy"}, "`search` race needs a score that is measured on examples; source_accuracy is"),
-        ({"sort": "random"}, "`search` race needs a score that is measured on examples; random is"),
+        (
+            {"scores": "source_accuracy"},
+            "`search` race needs a score that is measured on examples; source_accuracy is not",
+        ),
+        ({"sort": "random"}, "`search` race needs a score that is measured on examples; random is not"),
     ],
 )
 def test_what_cannot_be_searched_is_refused_before_any_work(options: dict, message: str) -> None:
@@ -460,9 +463,9 @@ def test_numbers_of_a_method_that_do_not_fit_are_refused() -> None:
     for error in (0.0, 0.5, float("nan")):
         with pytest.raises(InputError, match="`error` of a race must lie between 0 and 1/2"):
             Race(error=error)
-    with pytest.raises(InputError, match="`margin` of a race must not be negative"):
+    with pytest.raises(InputError, match="`margin` of a race must be 0 or above"):
         Race(margin=-0.1)
-    with pytest.raises(InputError, match="`share` of a halving is above 0"):
+    with pytest.raises(InputError, match="`share` of a halving must be above 0"):
         Halving(share=0.0)
 
 

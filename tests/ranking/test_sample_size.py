@@ -1,5 +1,7 @@
 """How many examples would tell the first two apart."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -8,7 +10,7 @@ from tests.ranking.worlds import CLASSES, PROVENANCE, extraction, summary
 import headstart as hs
 from headstart.errors import InputError
 from headstart.ranking.build import build
-from headstart.ranking.measure import Measurement, measure
+from headstart.ranking.measure import measure
 from headstart.ranking.sample_size import separation
 from headstart.records import Ranking
 from headstart.scores import Evaluation
@@ -21,7 +23,7 @@ def _ranking(*noises: float, n: int = 240, scores: tuple[str, ...] = ("knn",)) -
         given = extraction(f"source {seed}", noise=noise, n=n, seed=seed, top1=0.5 + seed / 10)
         groups = jackknife_groups(len(given.labels), seed=0)
         measured.append(measure(given, scores, groups=groups, classes=CLASSES))
-    return build(summary(n), measured, scores=scores, provenance=PROVENANCE)
+    return build(summary(n), measured, scores=scores, sort=(scores[0], ""), provenance=PROVENANCE)
 
 
 def _means(first: np.ndarray, second: np.ndarray) -> Ranking:
@@ -30,9 +32,9 @@ def _means(first: np.ndarray, second: np.ndarray) -> Ranking:
     measured = []
     for name, x in (("first", first), ("second", second)):
         evaluation = Evaluation(float(x.mean()), (x.sum() - x) / (len(x) - 1), 0.0)
-        facts = {field: getattr(template, field) for field in template.__dataclass_fields__}
-        measured.append(Measurement(**{**facts, "source": name, "evaluations": {"knn": evaluation}}))
-    return build(summary(240), measured, scores=("knn",), provenance=PROVENANCE)
+        named = replace(template.extraction, source=name)
+        measured.append(replace(template, extraction=named, evaluations={"knn": evaluation}))
+    return build(summary(240), measured, scores=("knn",), sort=("knn", ""), provenance=PROVENANCE)
 
 
 def test_the_examples_follow_from_the_paired_error_and_the_noncentral_t() -> None:

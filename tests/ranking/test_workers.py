@@ -3,6 +3,8 @@
 import os
 import signal
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +17,23 @@ from headstart.data import open_target
 from headstart.data.remembered import Remembered
 from headstart.data.target import Examples
 from headstart.errors import InputError
+from headstart.ranking import entry
 from headstart.records import Ranking
-from headstart.runner import Event
+from headstart.runner import Event, Executor, Processes, on_workers
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_pool() -> Iterator[None]:
+    """Two workers for all tests here: starting one imports torch, which takes longer than all that it does here."""
+
+    @contextmanager
+    def kept(count: int) -> Iterator[Executor]:
+        assert count == 2
+        yield pool
+
+    with Processes(2) as pool, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entry, "on_workers", lambda count: kept(count) if count > 1 else on_workers(count))
+        yield
 
 
 class Killed(Eye):

@@ -29,11 +29,13 @@ def product(seed: int) -> np.ndarray:
 
 
 def threads(_: object) -> list[int]:
-    import torch
+    """Of every numerical library that is loaded; torch is not loaded for this alone, which would take seconds."""
     from threadpoolctl import threadpool_info
 
     np.ones((2, 2)) @ np.ones((2, 2))
-    return [torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info())]
+    torch = sys.modules.get("torch")
+    own = [torch.get_num_threads()] if torch else [int(os.environ.get("OMP_NUM_THREADS", 0))]
+    return [*own, *(pool["num_threads"] for pool in threadpool_info())]
 
 
 def trouble(number: int) -> int:

@@ -1,8 +1,10 @@
-"""One source, from loading to its scores; what breaks on the way becomes a reason, and the other sources go on."""
+"""One source, from loading to its scores; a failure becomes a reason, and the search continues."""
 
 import gc
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,22 +13,24 @@ import numpy as np
 from headstart.data.target import Target
 from headstart.errors import CacheError, HeadstartError, TargetError
 from headstart.ranking.budget import OutOfTime
+from headstart.ranking.inputs import rows_of
 from headstart.ranking.measure import Measurement, measure
 from headstart.records import Extraction, Failure
 from headstart.runner.progress import Event, Progress
 
 if TYPE_CHECKING:
-    from headstart.sources import Candidate
+    from headstart.sources import Candidate, Source
 
 logger = logging.getLogger(__name__)
 
-LARGE = 10_000_000  # parameters, of which a module is worth looking for at once
+LARGE = 10_000_000  # parameters of a module worth collecting at once
+SHELF = 250_000_000  # parameters that may stay loaded from one round to the next, about 1 GB
 LONGEST = 400  # characters of a reason
 
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """What every source of one search goes through alike."""
+    """What all sources of a search have in common."""
 
     target: Target
     groups: np.ndarray  # (n,) jackknife group of each example
@@ -39,68 +43,99 @@ class Course:
     trust_pickle: bool
 
 
-def attempt(candidate: "Candidate", course: Course, report: Progress) -> Measurement | Failure:
+@dataclass(frozen=True)
+class Entrant:
+    """A source in a search: measured on the examples of a course, which are the given rows of all examples."""
+
+    name: str
+    measure: Callable[[Course, np.ndarray, Progress], Measurement | Failure]
+
+
+def from_arrays(extractions: Sequence[Extraction]) -> list[Entrant]:
+    """Extractions made elsewhere: a round takes some of their rows."""
+    return [Entrant(extraction.source, partial(_measure_rows, extraction)) for extraction in extractions]
+
+
+def from_candidates(candidates: "Sequence[Candidate]", *, again: bool) -> list[Entrant]:
+    """Models, loaded when their turn comes; with `again`, small ones stay loaded for the next round."""
+    shelf = Shelf(SHELF if again else 0)
+    held = [replace(candidate, load=partial(shelf.load, candidate)) for candidate in candidates]
+    return [Entrant(candidate.name, partial(_run, candidate)) for candidate in held]
+
+
+class Shelf:
+    """Loaded sources that are kept while all of them together have no more than `room` parameters."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.held: dict[str, Source] = {}
+
+    def load(self, candidate: "Candidate", trust_pickle: bool) -> "Source":
+        """The source, from the shelf if it is there."""
+        if candidate.name in self.held:
+            return self.held[candidate.name]
+        source = candidate.load(trust_pickle)
+        if (size := source.card.parameters or LARGE) <= self.room:
+            self.room -= size
+            self.held[candidate.name] = source
+        return source
+
+
+def _measure_rows(extraction: Extraction, course: Course, rows: np.ndarray, tell: Progress) -> Measurement:
+    whole = len(rows) == len(extraction.labels)
+    return _scored(extraction if whole else rows_of(extraction, rows), course)
+
+
+def _run(candidate: "Candidate", course: Course, rows: np.ndarray, tell: Progress) -> Measurement | Failure:
     """Load, extract, score and release one source.
 
     Raises:
-        TargetError: Too many examples are unreadable: no other source would fare better.
+        TargetError: Too many examples are unreadable, which would fail every source.
         CacheError: The cached rows cannot be used.
-        OutOfTime: `report` raised it, in the middle of the source; rows that are made are in the cache.
+        OutOfTime: `tell` raised it in the middle of the source; rows made so far are in the cache.
     """
     try:
-        extraction = _extraction(candidate, course, report)
-        return score(extraction, course)
+        return _scored(_extraction(candidate, course, tell), course)
     except (TargetError, CacheError):
         raise
     except HeadstartError as error:
         return Failure(candidate.name, one_line(str(error)))
     finally:
         if (candidate.card.parameters or LARGE) >= LARGE:
-            gc.collect()  # modules hold cycles, and two large models may not fit beside each other
+            gc.collect()  # modules hold cycles, and two large models may not fit in memory together
 
 
-def _extraction(candidate: "Candidate", course: Course, report: Progress) -> Extraction:
-    """The one place where errors of foreign code are turned into ours.
+def _extraction(candidate: "Candidate", course: Course, tell: Progress) -> Extraction:
+    """The one place where errors of foreign code become ours.
 
-    Loading and running a model is the model's own code and its libraries', which raise classes of their own that derive
-    from nothing narrower than Exception (safetensors, pickle, zlib, httpx do). KeyboardInterrupt is none of them.
+    Models and their libraries raise classes that derive from nothing narrower than Exception (safetensors, pickle, zlib
+    and httpx do). KeyboardInterrupt is not one of them.
     """
-    from headstart.extract import extract  # brings torch, which arrays made elsewhere can do without
+    from headstart.extract import extract  # imports torch, which ranking arrays does not need
 
-    report(Event(candidate.name, 0, len(course.target)))
+    tell(Event(candidate.name, 0, len(course.target)))
     try:
-        source = candidate.load(course.trust_pickle)
         return extract(
             course.target,
-            source,
+            candidate.load(course.trust_pickle),
             cache=course.cache,
             device=course.device,
             batch_size=course.batch_size,
             max_bad=course.max_bad,
-            progress=report,
+            progress=tell,
         )
     except (HeadstartError, OutOfTime):
         raise
+    except MemoryError as error:
+        raise HeadstartError("it ran out of memory") from error
     except Exception as error:
-        logger.debug("%s broke", candidate.name, exc_info=True)
-        raise HeadstartError(reason(error)) from error
-
-
-def reason(error: Exception) -> str:
-    """A foreign error in one line.
-
-    Example:
-        >>> reason(KeyError("head.weight")), reason(RuntimeError("sizes differ\\n  at line 3")), reason(MemoryError())
-        ("KeyError: 'head.weight'", 'RuntimeError: sizes differ at line 3', 'it needs more memory than there is')
-    """
-    if isinstance(error, MemoryError):
-        return "it needs more memory than there is"
-    text = one_line(str(error))
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        logger.debug("%s failed", candidate.name, exc_info=True)
+        text = str(error)
+        raise HeadstartError(f"{type(error).__name__}: {text}" if text else type(error).__name__) from error
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks, cut where it becomes a page.
+    """Text without line breaks, cut to `LONGEST` characters.
 
     Example:
         >>> one_line("sizes differ:\\n  3 and 4"), len(one_line("x" * 1000))
@@ -110,14 +145,13 @@ def one_line(text: str) -> str:
     return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
-def score(extraction: Extraction, course: Course) -> Measurement:
-    """The extraction's scores; an example's jackknife group is the same for every source."""
+def _scored(extraction: Extraction, course: Course) -> Measurement:
     group_of = dict(zip(course.target.ids, course.groups, strict=True))
     groups = np.array([group_of[name] for name in extraction.ids])
     return measure(
         extraction,
         course.scores,
-        groups=np.unique(groups, return_inverse=True)[1],  # without gaps, should a group be unreadable as a whole
+        groups=np.unique(groups, return_inverse=True)[1],  # without gaps, should a whole group be unreadable
         classes=course.target.classes,
         task=course.target.task,
         seed=course.seed,

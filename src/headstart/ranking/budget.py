@@ -11,8 +11,8 @@ from headstart.errors import InputError
 Clock = Callable[[], float]
 UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 TEXT = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)\s*", re.IGNORECASE)
-CAUTION = 0.9  # of the time left is planned for: rounds take longer than foretold as often as not
-WORTH = 1.25  # a round with fewer than so many times the examples of the last one tells too little
+CAUTION = 0.9  # share of the time left that is planned for, because rounds often take longer than predicted
+WORTH = 1.25  # growth below which another round tells too little
 
 
 class OutOfTime(Exception):  # noqa: N818  (not an error: the search returns what it has)
@@ -21,7 +21,7 @@ class OutOfTime(Exception):  # noqa: N818  (not an error: the search returns wha
 
 @dataclass(frozen=True)
 class Deadline:
-    """The end of a time budget; one without seconds never comes."""
+    """The end of a time budget; infinitely far without one."""
 
     seconds: float | None
     clock: Clock
@@ -29,7 +29,7 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float | None, clock: Clock = time.monotonic) -> "Deadline":
-        """The deadline that is so many seconds from now."""
+        """The deadline this many seconds from now."""
         return cls(seconds, clock, clock())
 
     @property
@@ -39,7 +39,7 @@ class Deadline:
 
     @property
     def left(self) -> float:
-        """Seconds that are left; infinite without a budget."""
+        """Seconds left; infinite without a budget."""
         return math.inf if self.seconds is None else self.seconds - self.spent
 
     @property
@@ -50,7 +50,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Pace:
-    """What a round took of one source: seconds that each new example costs, and seconds for all else."""
+    """What a round took for one source: seconds per new example, and seconds for everything else."""
 
     each: float
     beside: float
@@ -60,7 +60,7 @@ def seconds_of(budget: float | str | None) -> float | None:
     """Seconds from a number or a text with a unit.
 
     Raises:
-        InputError: It is no positive time.
+        InputError: It is not a positive time.
 
     Example:
         >>> seconds_of("5m"), seconds_of("1.5 h"), seconds_of("90"), seconds_of(60), seconds_of(None)
@@ -76,23 +76,20 @@ def seconds_of(budget: float | str | None) -> float | None:
     elif isinstance(budget, int | float) and not isinstance(budget, bool):
         seconds = float(budget)
     if not (math.isfinite(seconds) and seconds > 0):
-        raise InputError(f"`time_budget` must be a positive time, as 90 (seconds), 60s, 5m or 1h; got {budget!r}.")
+        raise InputError(f"`time_budget` must be a positive time such as 90 (seconds), 60s, 5m or 1h; got {budget!r}.")
     return seconds
 
 
 def affordable(paces: Sequence[Pace], *, seen: int, planned: int, left: float) -> int:
-    """The size of the next round: the one planned, or as large as the time left lets it be.
+    """The size of the next round: as planned, or as large as the time left allows; `seen` if no round is worth it.
 
-    A source's new examples cost what each cost so far; what else it takes grows in proportion to all the examples.
+    A source's new examples cost what each cost so far; everything else grows in proportion to all the examples.
 
     Args:
-        paces: Of the sources that go on.
+        paces: Of the sources still in the search.
         seen: Examples of the last round.
         planned: Examples of the next.
         left: Seconds.
-
-    Returns:
-        At most `planned`; `seen` where no round is worth it.
 
     Example:
         >>> affordable([Pace(each=0.01, beside=0.0)] * 5, seen=100, planned=400, left=10.0)

@@ -1,4 +1,4 @@
-"""What to rank on: a labelled data set that sources must read, or arrays that are the sources' work already."""
+"""What to rank on: a labelled data set for sources to read, or arrays that they have already computed."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from headstart.data.formats.npz import Arrays, extraction_of, read_npz, target_o
 from headstart.data.media import MEDIA
 from headstart.data.order import order_of
 from headstart.data.reading import Reading
+from headstart.data.scaling import as_numpy
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
 from headstart.records import Extraction
@@ -23,7 +24,7 @@ ARRAY_NAMES = ("features", "logits", "probs")
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """The labelled data, and where the sources' arrays came with it, those."""
+    """The labelled data, and the sources' arrays if the target consists of arrays."""
 
     target: Target
     extractions: tuple[Extraction, ...] = ()
@@ -36,8 +37,8 @@ def open_inputs(spec: object, reading: Reading, *, most: int | None, seed: int) 
         spec: Whatever `open_target` reads, a `Target`, or arrays: a `.npz` file, several of them, a folder of them, or
             a mapping of `features` and/or `logits` or `probs`, and `labels`.
         reading: Columns, split and task.
-        most: Keep so many examples; None keeps all.
-        seed: Which ones.
+        most: How many examples to keep; None keeps all.
+        seed: Decides which ones.
 
     Raises:
         TargetError: The data cannot be read.
@@ -71,9 +72,9 @@ def _open(spec: object, reading: Reading) -> Inputs:
 
 
 def _read(path: Path, reading: Reading) -> tuple[Arrays, Target]:
-    """One reading of a `.npz`, which may be larger than half of the memory, for its target and its source."""
+    """Read a `.npz` once, for its target and its source: it may be larger than half of the memory."""
     if not path.is_file():
-        open_target(path, reading=reading)  # says what is wrong
+        open_target(path, reading=reading)  # raises an error that says what is wrong
     reading.refuse_columns(str(path))
     arrays = read_npz(path, reading.split)
     return arrays, target_of(arrays, name=path.stem, task=reading.task)
@@ -89,15 +90,15 @@ def array_files(spec: object) -> list[Path]:
     """The `.npz` files that `spec` names: one, several, or all those in a folder that holds nothing else.
 
     Raises:
-        TargetError: Several targets are named, and one of them is no `.npz`.
+        TargetError: Several targets are named, and one of them is not a `.npz`.
     """
     if isinstance(spec, list | tuple) and spec and all(isinstance(part, str | os.PathLike) for part in spec):
         paths = [Path(part) for part in spec]
         others = [path for path in paths if path.suffix.casefold() != ".npz"]
         if others and len(paths) > 1:
             raise TargetError(
-                f"several targets are named, and {others[0]} is no .npz. Name one data set, or several .npz files of "
-                "the same examples; models come after `--models`."
+                f"several targets are named, but {others[0]} is not a .npz file. Name one data set, or several .npz "
+                "files of the same examples; put models after `--models`."
             )
         return [] if others else paths
     if not isinstance(spec, str | os.PathLike):
@@ -126,22 +127,18 @@ def _from_files(files: Sequence[Path], reading: Reading) -> Inputs:
 def _check_same_labels(first: Target, other: Target, first_path: Path, other_path: Path) -> None:
     if len(first) != len(other):
         raise InputError(
-            f"{first_path} has {len(first)} labels and {other_path} has {len(other)}. Files of arrays are compared on "
-            "the same examples, in the same order."
+            f"{first_path} has {len(first)} labels and {other_path} has {len(other)}. Files of arrays must hold the "
+            "same examples in the same order."
         )
-    names, others = _label_names(first), _label_names(other)
+    names, others = (task_of(one.task).names(one.labels, one.classes) for one in (first, other))
     differ = np.flatnonzero([one != two for one, two in zip(names, others, strict=True)])
     if differ.size or first.task != other.task:
         row = int(differ[0]) if differ.size else 0
         raise InputError(
-            f"{other_path} has other labels than {first_path}: row {row} is {others[row]!r} and {names[row]!r} "
-            f"({differ.size} of {len(names)} differ). Files of arrays are compared on the same examples, in the same "
+            f"{other_path} and {first_path} have different labels: row {row} is {others[row]!r} and {names[row]!r} "
+            f"({differ.size} of {len(names)} rows differ). Files of arrays must hold the same examples in the same "
             "order."
         )
-
-
-def _label_names(target: Target) -> list[object]:
-    return task_of(target.task).names(target.labels, target.classes)
 
 
 def _from_memory(spec: Mapping[object, object], reading: Reading) -> Inputs:

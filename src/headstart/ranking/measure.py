@@ -1,34 +1,34 @@
-"""One source, measured: its scores and what else a ranking shows of it."""
+"""One source, measured: its scores, and the table that LEEP counts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+from scipy.special import softmax
 
-from headstart.ranking.heads import head_view
-from headstart.ranking.verdicts import SCORE as SKILL
-from headstart.records import Extraction, HeadView, ModelCard
+from headstart.records import Extraction, HeadView
 from headstart.scores import Evaluation, evaluate
 from headstart.tasks import task_of
+
+SKILL = "leep_skill"  # the score behind the verdict
+BLOCK = 4_000_000  # probabilities held at once
 
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """What is kept of a source once its arrays are let go."""
+    """What is kept of a source once its arrays are released."""
 
-    source: str
-    card: ModelCard
-    evaluations: Mapping[str, Evaluation]  # also `leep_skill`, for the verdict, whether it was asked for or not
+    extraction: Extraction  # without features and logits
+    evaluations: Mapping[str, Evaluation]  # with `leep_skill`, for the verdict, whether it was requested or not
     unavailable: Mapping[str, str]  # score -> why this source has none
-    ids: tuple[str, ...]  # of the examples it was measured on
-    forward_seconds: float = 0.0
-    computed: int = 0
-    layer: str = ""
-    fingerprint: str = ""
     head: HeadView | None = None
-    skipped: Mapping[str, str] = field(default_factory=dict)
-    engine: str = ""
-    notes: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The source's name."""
+        return self.extraction.source
 
 
 def measure(
@@ -45,7 +45,7 @@ def measure(
     Args:
         extraction: The source's arrays.
         scores: Names of the scores.
-        groups: (n,) jackknife group of each row of the extraction; the same example has the same group for all sources.
+        groups: (n,) jackknife group of each row; an example must have the same group for all sources.
         classes: Names of the target's classes.
         task: What the labels are.
         seed: For scores that draw random numbers.
@@ -53,9 +53,9 @@ def measure(
     Raises:
         InputError: The arrays do not fit one another, or hold numbers that are not finite.
     """
-    asked = [*scores, *([SKILL] if SKILL not in scores and extraction.logits is not None else [])]
+    wanted = [*scores, *([SKILL] if SKILL not in scores and extraction.logits is not None else [])]
     evaluations, unavailable = evaluate(
-        asked,
+        wanted,
         labels=extraction.labels,
         groups=groups,
         logits=extraction.logits,
@@ -67,18 +67,48 @@ def measure(
     head = None
     if extraction.logits is not None and task_of(task).single_class:
         head = head_view(extraction.logits, extraction.labels, classes, extraction.source_classes)
-    return Measurement(
-        source=extraction.source,
-        card=extraction.card or ModelCard(extraction.source, "arrays"),
-        evaluations=evaluations,
-        unavailable={name: why for name, why in unavailable.items() if name in scores},
-        ids=extraction.ids,
-        forward_seconds=extraction.seconds,
-        computed=extraction.computed,
-        layer=extraction.layer,
-        fingerprint=extraction.fingerprint,
-        head=head,
-        skipped=extraction.skipped,
-        engine=extraction.engine,
-        notes=extraction.notes,
+    missing = {name: why for name, why in unavailable.items() if name in scores}
+    return Measurement(replace(extraction, features=None, logits=None), evaluations, missing, head)
+
+
+def head_view(
+    logits: Float[np.ndarray, "n z"],
+    labels: Int[np.ndarray, " n"],
+    classes: Sequence[str],
+    source_classes: Sequence[str] | None = None,
+    *,
+    most: int = 20,
+) -> HeadView:
+    """P(target class | source class) for the source classes that carry most of the target's probability mass.
+
+    With J[y, z] the mass that examples of class y put on source class z, the table is J[y, z] / sum_y J[y, z]: the
+    counts that plain LEEP is made of.
+
+    Args:
+        logits: Over the source's classes; probabilities are their softmax.
+        labels: Codes 0..C-1 into `classes`.
+        classes: Names of the target's classes.
+        source_classes: Names of the source's; "class 17" where they are not known.
+        most: How many source classes are kept at most, the heaviest first.
+
+    Example:
+        >>> view = head_view(np.log([[0.9, 0.1], [0.7, 0.3]]), np.array([0, 1]), ["cat", "dog"], ["tabby", "wolf"])
+        >>> view.source_classes, np.round(view.weights, 3).tolist(), np.round(view.conditional, 4).tolist()
+        (('tabby', 'wolf'), [0.8, 0.2], [[0.5625, 0.25], [0.4375, 0.75]])
+    """
+    joint = np.zeros((len(classes), logits.shape[1]))
+    step = max(1, BLOCK // max(1, logits.shape[1]))
+    for start in range(0, len(labels), step):
+        probs = softmax(np.asarray(logits[start : start + step], dtype=np.float64), axis=1)
+        places = labels[start : start + step], np.arange(len(probs))
+        joint += sparse.csr_array((np.ones(len(probs)), places), (len(classes), len(probs))) @ probs
+    mass = joint.sum(axis=0)
+    columns = np.argsort(-mass, kind="stable")[:most]
+    columns = columns[mass[columns] > 0]
+    conditional = joint[:, columns] / mass[columns]
+    return HeadView(
+        source_classes=tuple(source_classes[z] if source_classes else f"class {z}" for z in columns),
+        weights=tuple((mass[columns] / len(labels)).tolist()),
+        conditional=tuple(tuple(row) for row in conditional.tolist()),
+        classes=tuple(classes),
     )

@@ -1,27 +1,28 @@
-"""How to search: which prefixes to score, and which sources to drop after each."""
+"""How to search: which prefixes of the examples to score, and which sources to drop after each."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 
 from headstart.errors import InputError
 from headstart.ranking.measure import Measurement
+from headstart.ranking.uncertainty import EXACT
 from headstart.records import Ending, Method
 from headstart.scores import SCORES
 from headstart.stats import compare, growing_sizes, halving_plan, level_of_each
 
-FIRST = 80  # examples of the first prefix: four to each of the 20 groups of the jackknife
-PER_CLASS = 4  # but at least so many times the classes
+FIRST = 80  # examples of the first prefix: four for each of the 20 groups of the jackknife
+PER_CLASS = 4  # but at least this many per class
 
 
 @dataclass(frozen=True)
 class Drop:
-    """Why a search goes on without a source."""
+    """Why a search continues without a source."""
 
-    by: str  # the source on whose account; "" where it is no single one
+    by: str  # the source that beat it; "" if there is no single one
     why: str
 
 
@@ -32,28 +33,10 @@ class Round:
     measurements: Sequence[Measurement]
     score: str  # the score that orders the sources
     at: int  # which round, from 0
-    rounds: int  # how many there may be
-    sources: int  # that the search began with
+    rounds: int  # the largest number of rounds
+    sources: int  # at the start of the search
     seen: int  # examples
     whole: int
-
-    def values(self) -> np.ndarray:
-        """(s,) the score of each source."""
-        return np.array([one.evaluations[self.score].value for one in self.measurements])
-
-
-class Searching(Protocol):
-    """One way to search."""
-
-    name: ClassVar[Method]
-
-    def sizes(self, sources: int, whole: int, first: int) -> tuple[int, ...]:
-        """The prefixes to score, growing."""
-        ...
-
-    def decide(self, round_: Round) -> tuple[dict[str, Drop], Ending | None]:
-        """Whom to drop, and why the search may end, if it may."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -64,25 +47,28 @@ class All:
     growing: bool = False
 
     def sizes(self, sources: int, whole: int, first: int) -> tuple[int, ...]:
-        """One size, or growing ones."""
+        """The prefixes to score: one, or growing ones."""
         return growing_sizes(whole, first) if self.growing else (whole,)
 
     def decide(self, round_: Round) -> tuple[dict[str, Drop], Ending | None]:
-        """Nobody is dropped."""
+        """Which sources to drop, and why the search may end, if it may: never."""
         return {}, None
 
 
 @dataclass(frozen=True)
 class Race:
-    """Drop a source once it is surely below another; `headstart.stats.racing` says what is spent and why it is valid.
+    """Drop a source once it is surely below another; `headstart.stats.racing` explains the error that this spends.
 
-    Half of the error is spent on dropping, over all rounds and comparisons. The other half is for the order of those
-    that saw all examples, if the race goes so far.
+    Half of the error is for dropping, over all rounds and comparisons. The other half is for the order of the sources
+    that saw all examples, if the race gets that far.
 
     Args:
-        error: Probability that what the race says of the best source is wrong.
-        margin: The race ends when no source left can be more than so much better than the leader, in the unit of the
+        error: Probability that what the race says about the best source is wrong, between 0 and 1/2.
+        margin: The race ends when no source left can be better than the leader by more than this, in the unit of the
             score (nats for LEEP and its family).
+
+    Raises:
+        InputError: `error` or `margin` is out of range.
     """
 
     name: ClassVar[Method] = "race"
@@ -93,14 +79,14 @@ class Race:
         if not 0 < self.error < 0.5:
             raise InputError(f"`error` of a race must lie between 0 and 1/2; got {self.error}.")
         if not 0 <= self.margin < math.inf:
-            raise InputError(f"`margin` of a race must not be negative; got {self.margin}.")
+            raise InputError(f"`margin` of a race must be 0 or above; got {self.margin}.")
 
     def sizes(self, sources: int, whole: int, first: int) -> tuple[int, ...]:
-        """Doubling prefixes; one source alone has nobody to race against."""
+        """The prefixes to score, each twice the last; all examples at once for a single source."""
         return growing_sizes(whole, first) if sources > 1 else (whole,)
 
     def decide(self, round_: Round) -> tuple[dict[str, Drop], Ending | None]:
-        """Drop who is surely below another; end when one is left or nobody can be much better than the leader.
+        """Drop sources surely below another; end when one is left or none can be much better than the leader.
 
         A source whose score has no interval on these examples cannot be dropped.
         """
@@ -121,8 +107,7 @@ class Race:
             for place, (one, below) in enumerate(zip(racing, standing.below, strict=True))
             if below >= 0
         }
-        left = len(round_.measurements) - len(dropped)
-        if left == 1:
+        if len(round_.measurements) - len(dropped) == 1:
             return dropped, "one left"
         known = len(racing) == len(round_.measurements)
         kept = standing.below < 0
@@ -131,11 +116,14 @@ class Race:
 
 @dataclass(frozen=True)
 class Halving:
-    """Successive halving: after each round the better half goes on. Its cost is known beforehand, its error is not.
+    """Successive halving: the better half continues after each round. Its cost is known beforehand, its error is not.
 
     Args:
-        share: Of the forward passes that a full search would take. The first round may exceed it where there are few
-            examples: fewer than four to each group of the jackknife tell too little.
+        share: Share of the forward passes of a full search, above 0 and at most 1. The first round may exceed it when
+            there are few examples: the jackknife needs at least four per group.
+
+    Raises:
+        InputError: `share` is out of range.
     """
 
     name: ClassVar[Method] = "halving"
@@ -143,20 +131,21 @@ class Halving:
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
-            raise InputError(f"`share` of a halving is above 0 and at most 1; got {self.share}.")
+            raise InputError(f"`share` of a halving must be above 0 and at most 1; got {self.share}.")
 
     def sizes(self, sources: int, whole: int, first: int) -> tuple[int, ...]:
-        """The sizes of the plan."""
+        """The prefixes to score."""
         return tuple(size for _, size in halving_plan(sources, whole, self.share, least=first))
 
     def decide(self, round_: Round) -> tuple[dict[str, Drop], Ending | None]:
         """Drop the worse half, except after the last round."""
         if round_.at + 1 >= math.log2(round_.sources):
             return {}, None
-        order = np.argsort(-round_.values(), kind="stable")
+        values = np.array([one.evaluations[round_.score].value for one in round_.measurements])
         kept = math.ceil(round_.sources / 2 ** (round_.at + 1))
         why = f"not among the best {kept} on {round_.seen:,} examples"
-        return {round_.measurements[place].source: Drop("", why) for place in order[kept:]}, None
+        worse = np.argsort(-values, kind="stable")[kept:]
+        return {round_.measurements[place].source: Drop("", why) for place in worse}, None
 
 
 SEARCHES: dict[str, type[All] | type[Race] | type[Halving]] = {"all": All, "race": Race, "halving": Halving}
@@ -179,38 +168,25 @@ def method_of(search: object, timed: bool) -> All | Race | Halving:
     if isinstance(search, str) and search in SEARCHES:
         return SEARCHES[search]()
     raise InputError(
-        f"`search` must be one of {', '.join(SEARCHES)}, headstart.ranking.Race(...) or Halving(...); got {search!r}."
+        f"`search` must be one of {', '.join(SEARCHES)}, or headstart.ranking.Race(...) or Halving(...); "
+        f"got {search!r}."
     )
 
 
 def check_scores(method: All | Race | Halving, scores: Sequence[str], sort: str | None) -> None:
-    """Say at once that a race or halving has nothing to go by.
-
-    Raises:
-        InputError: The score that orders the sources never looks at the examples.
-    """
+    """Raises InputError where a race or halving sorts by a score that ignores the examples."""
     deciding = [sort] if sort else list(scores)
-    if isinstance(method, All) or any(SCORES[name].needs not in ("card", "nothing") for name in deciding):
+    if isinstance(method, All) or any(SCORES[name].needs not in EXACT for name in deciding):
         return
     raise InputError(
         f"`search` {method.name} needs a score that is measured on examples; {', '.join(deciding)} "
-        f"{'is' if len(deciding) == 1 else 'are'} known without any. Sort by another one, such as leep_calibrated, or "
-        "leave `search` out."
+        f"{'is' if len(deciding) == 1 else 'are'} not. Sort by another one, such as leep_calibrated, or leave `search` "
+        "out."
     )
 
 
-def first_size(classes: int) -> int:
-    """Examples of the first prefix.
-
-    Example:
-        >>> first_size(10), first_size(100)
-        (80, 400)
-    """
-    return max(FIRST, PER_CLASS * classes)
-
-
 def _with_intervals(round_: Round) -> tuple[list[Measurement], np.ndarray]:
-    """The sources whose score comes with leave-one-group-out values, as many groups as most have; those values."""
+    """The sources with leave-one-group-out values for the number of groups that most have, and those values (s, G)."""
     known = [
         (one, deleted) for one in round_.measurements if (deleted := one.evaluations[round_.score].deleted) is not None
     ]

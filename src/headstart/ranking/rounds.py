@@ -1,4 +1,4 @@
-"""The search itself: rounds on growing parts of the examples, every source of a round on the same ones."""
+"""The search itself: rounds on growing parts of the examples, all sources of a round on the same ones."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +8,13 @@ import numpy as np
 
 from headstart.data.order import order_of
 from headstart.errors import WorkerError
-from headstart.ranking.attempt import Course, one_line
+from headstart.ranking import methods
+from headstart.ranking.attempt import Course, Entrant, one_line
 from headstart.ranking.budget import Deadline, OutOfTime, Pace, affordable
 from headstart.ranking.measure import Measurement
-from headstart.ranking.methods import All, Drop, Halving, Race, Round, first_size
-from headstart.ranking.staged import Staged
-from headstart.records import Ending, Failure, Search
+from headstart.ranking.methods import All, Drop, Halving, Race, Round
+from headstart.ranking.uncertainty import Staged
+from headstart.records import Ending, Extraction, Failure, Search
 from headstart.records import Round as RoundRecord
 from headstart.runner import Event, Executor, Inline, Progress, Result, map
 from headstart.runner.progress import silent
@@ -24,17 +25,9 @@ from headstart.wording import duration, plural
 MODELS = "models"  # the counter of a round
 
 
-@dataclass(frozen=True)
-class Entrant:
-    """A source in a search: measured on the examples of a course, which are the rows given of the whole."""
-
-    name: str
-    measure: Callable[[Course, np.ndarray, Progress], Measurement | Failure]
-
-
 @dataclass(frozen=True, eq=False)
 class _Attempt:
-    """One source in one round; no result where the time was up."""
+    """One source in one round; without a result if the time was up."""
 
     result: Measurement | Failure | None
     seen: int  # examples that went through it
@@ -47,8 +40,9 @@ class Found:
 
     measurements: Sequence[Measurement]  # the last of each source
     failures: Sequence[Failure]
+    sort: tuple[str, str]  # the score that orders the sources, and why
     search: Search
-    staged: Staged | None  # None where one round was all
+    staged: Staged | None  # None if there was a single round on everything
 
 
 class Rounds:
@@ -56,12 +50,12 @@ class Rounds:
 
     Args:
         entrants: The sources.
-        method: Which prefixes, and whom to drop.
-        course: What all of them go through, on all examples.
+        method: Which prefixes to score, and which sources to drop.
+        course: What all sources have in common, on all examples.
         choose: The score that orders sources, and why, from the scores that they have.
-        tell: Hears of every step.
+        tell: Called at every step.
         deadline: When to stop.
-        on: Where sources are measured. In worker processes the numbers are the same and there is no news of batches.
+        on: Where sources are measured. Worker processes give the same numbers and do not report batches.
     """
 
     def __init__(
@@ -78,8 +72,9 @@ class Rounds:
         self.method, self.course, self.choose, self.tell, self.deadline = method, course, choose, tell, deadline
         self.on = on or Inline()
         self.whole = len(course.target)
-        self.sizes = method.sizes(len(entrants), self.whole, first_size(len(course.target.classes)))
-        smaller = deadline.seconds is not None and not isinstance(method, Halving)  # short of time, rounds are
+        first = max(methods.FIRST, methods.PER_CLASS * len(course.target.classes))
+        self.sizes = method.sizes(len(entrants), self.whole, first)
+        smaller = deadline.seconds is not None and not isinstance(method, Halving)  # rounds may have to be cut
         self.most = len(self.sizes) * (2 if smaller else 1)
         self.plain = self.sizes == (self.whole,)  # one round on everything
         self.order = np.arange(self.whole) if self.plain else order_of(course.target, course.seed)
@@ -88,20 +83,21 @@ class Rounds:
         self.measured: dict[str, Measurement] = {}
         self.failures: list[Failure] = []
         self.dropped: dict[str, Drop] = {}
-        self.seen = dict.fromkeys(self.entrants, 0)  # examples that each source went through
+        self.seen = dict.fromkeys(self.entrants, 0)  # examples that went through each source
         self.paces: dict[str, Pace] = {}
         self.records: list[RoundRecord] = []
         self.stages: list[dict[str, Evaluation]] = []
 
-    def run(self) -> Found:
+    def search(self) -> Found:
         """All rounds.
 
         Raises:
             TargetError: Too many examples are unreadable.
             CacheError: The cached rows cannot be used.
         """
-        ended = self._go()
+        ended = self._all_rounds()
         self.tell(Event(MODELS, 0, 0))
+        reached = {*self.measured, *(failure.source for failure in self.failures)}
         search = Search(
             method=self.method.name,
             whole=self.whole,
@@ -113,24 +109,21 @@ class Rounds:
             margin=getattr(self.method, "margin", None),
             time_budget=self.deadline.seconds,
             seconds=self.deadline.spent,
-            unreached=tuple(name for name in self.entrants if not self._known(name)),
+            unreached=tuple(name for name in self.entrants if name not in reached),
         )
         measured = [self.measured[name] for name in self.entrants if name in self.measured]
-        return Found(measured, self.failures, search, self._staged())
-
-    def _known(self, name: str) -> bool:
-        return name in self.measured or any(failure.source == name for failure in self.failures)
+        return Found(measured, self.failures, self.sort or self.choose([]), search, self._staged())
 
     def _staged(self) -> Staged | None:
         if self.sort is None or self.plain:
             return None
         reasons = {name: drop.why for name, drop in self.dropped.items() if name in self.measured}
         if not isinstance(self.method, Race):
-            return Staged(self.sort, self.stages, self.most, reasons)
+            return Staged(self.stages, self.most, reasons)
         final = 1 - self.method.error / 2 if self.records[-1].examples == self.whole else None
-        return Staged(self.sort, self.stages, self.most, reasons, surely=True, final=final)
+        return Staged(self.stages, self.most, reasons, surely=True, final=final)
 
-    def _go(self) -> Ending:
+    def _all_rounds(self) -> Ending:
         size = 0
         for at in range(self.most):
             planned = self.sizes[min(at, len(self.sizes) - 1)]
@@ -149,27 +142,25 @@ class Rounds:
         return "budget" if isinstance(self.method, Halving) else "time"
 
     def _affordable(self, seen: int, planned: int) -> int:
-        return affordable(
-            [self.paces[name] for name in self.alive], seen=seen, planned=planned, left=self.deadline.left
-        )
+        paces = [self.paces[name] for name in self.alive]
+        return affordable(paces, seen=seen, planned=planned, left=self.deadline.left)
 
     def _measure(self, at: int, size: int) -> tuple[dict[str, Measurement], bool]:
-        """All sources left on the first `size` examples; False if the time did not suffice for all of them.
+        """All sources left on the first `size` examples; False if there was not enough time for all of them.
 
-        A round cut short is as if it had not been, but for the first, without which nothing would be known.
+        A round that is cut short counts only if it is the first, without which nothing would be known.
         """
         rows = np.sort(self.order[:size])
-        heard = self.tell if isinstance(self.on, Inline) else silent  # a listener stays in its process
-        job = partial(_measured, self._course(rows), rows, self.deadline, heard)
+        tell = self.tell if isinstance(self.on, Inline) else silent  # a listener stays in its process
+        job = partial(_measured, self._course(rows), rows, self.deadline, tell)
         queue, done, count = list(self.alive), 0, len(self.alive)
         start = f"Round {at + 1}: {plural(count, 'model')} on {plural(size, 'example')}"
         self.tell(Event(MODELS, 0, count, "" if self.plain else start))
         found: dict[str, Measurement] = {}
         while queue:
             failures: dict[str, Failure] = {}
-            for attempted in map(job, [self.entrants[name] for name in queue], on=self.on):
-                name = attempted.item.name
-                one = _answer(attempted)
+            for result in map(job, [self.entrants[name] for name in queue], on=self.on):
+                name, one = result.item.name, _answer(result)
                 self.seen[name] = max(self.seen[name], one.seen)
                 self.tell(Event(name, 0, 0))
                 if one.result is None:
@@ -182,13 +173,13 @@ class Rounds:
                     continue
                 found[name] = one.result
                 self.seen[name] = len(rows)
-                self.paces[name] = _pace(one.result, one.seconds, len(rows), self.paces.get(name))
+                self.paces[name] = _pace(one.result.extraction, one.seconds, len(rows), self.paces.get(name))
             queue = [back for name in queue if name in failures for back in self._without(failures[name])]
             count += len(queue)
         return found, True
 
     def _without(self, failure: Failure) -> list[str]:
-        """Take a source out; those that were dropped because of it alone come back, and are returned."""
+        """Take out a source that failed; returns those that were dropped only because of it, which come back."""
         self.failures.append(failure)
         self.alive.remove(failure.source)
         self.measured.pop(failure.source, None)
@@ -199,7 +190,7 @@ class Rounds:
         return back
 
     def _course(self, rows: np.ndarray) -> Course:
-        """The course on some rows; as many unreadable examples are allowed as on all of them."""
+        """The course on some rows, which may hold as many unreadable examples as all rows may."""
         if len(rows) == self.whole:
             return self.course
         target = self.course.target.subset(rows)
@@ -217,7 +208,7 @@ class Rounds:
             self.sort = self.choose([one.evaluations for one in self.measured.values()])
 
     def _decide(self, at: int, size: int, complete: bool) -> Ending | None:
-        """Note the round, and drop whom the method drops. A round cut short is no ground for halving."""
+        """Record the round, and drop sources. A halving drops none after a round that was cut short."""
         if self.sort is None or (not complete and at):
             return None
         score = self.sort[0]
@@ -227,7 +218,7 @@ class Rounds:
         dropped: dict[str, Drop] = {}
         ending: Ending | None = None
         if not isinstance(self.method, All):
-            without = f"it has no {score}, which the search goes by"
+            without = f"it has no {score}, which the search sorts by"
             dropped |= {one.source: Drop("", without) for one in here if one not in able}
         if able and (complete or isinstance(self.method, Race)):
             round_ = Round(able, score, at, self.most, len(self.entrants), size, self.whole)
@@ -251,38 +242,42 @@ def _measured(course: Course, rows: np.ndarray, deadline: Deadline, tell: Progre
             raise OutOfTime
 
     started = deadline.spent
+    result: Measurement | Failure | None = None
     try:
-        if deadline.passed:
-            raise OutOfTime
-        result: Measurement | Failure | None = entrant.measure(course, rows, heard)
+        if not deadline.passed:
+            result = entrant.measure(course, rows, heard)
     except OutOfTime:
-        result = None
+        pass
     return _Attempt(result, seen, deadline.spent - started)
 
 
-def _answer(attempted: Result[Entrant, _Attempt]) -> _Attempt:
-    """What a job returned; a worker that died costs its source only, every other exception ends the search."""
-    if isinstance(attempted.error, WorkerError):
-        return _Attempt(Failure(attempted.item.name, one_line(str(attempted.error))), 0, 0.0)
-    return attempted.get()
+def _answer(result: Result[Entrant, _Attempt]) -> _Attempt:
+    """What a job returned; a worker that died costs only its source, and any other exception ends the search."""
+    if isinstance(result.error, WorkerError):
+        return _Attempt(Failure(result.item.name, one_line(str(result.error))), 0, 0.0)
+    return result.get()
 
 
 def _together(before: Measurement | None, now: Measurement) -> Measurement:
-    """The latest measurement, with what the rounds before it cost."""
+    """The latest measurement, with the cost of the rounds before it."""
     if before is None:
         return now
+    old, new = before.extraction, now.extraction
     return replace(
         now,
-        forward_seconds=before.forward_seconds + now.forward_seconds,
-        computed=before.computed + now.computed,
-        engine=now.engine or before.engine,
-        notes=tuple(dict.fromkeys((*before.notes, *now.notes))),
+        extraction=replace(
+            new,
+            seconds=old.seconds + new.seconds,
+            computed=old.computed + new.computed,
+            engine=new.engine or old.engine,
+            notes=tuple(dict.fromkeys((*old.notes, *new.notes))),
+        ),
     )
 
 
-def _pace(one: Measurement, seconds: float, size: int, before: Pace | None) -> Pace:
-    """Seconds for each new example, and for all else; where nothing was computed, each costs what it did before."""
-    beside = max(seconds - one.forward_seconds, 0.0)
-    if one.computed:
-        return Pace(one.forward_seconds / one.computed, beside)
+def _pace(run: Extraction, seconds: float, size: int, before: Pace | None) -> Pace:
+    """Seconds per new example, and for all else; where nothing was computed, each costs what it did before."""
+    beside = max(seconds - run.seconds, 0.0)
+    if run.computed:
+        return Pace(run.seconds / run.computed, beside)
     return Pace(before.each if before else seconds / size, beside)

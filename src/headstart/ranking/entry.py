@@ -1,7 +1,7 @@
-"""`rank`: from labelled data and a list of models to an honest ranking."""
+"""`rank`: from labelled data and a list of models to a ranking with intervals."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -15,15 +15,13 @@ from headstart.data.media import MEDIA
 from headstart.data.provenance import provenance, target_hash
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
-from headstart.ranking.attempt import Course
-from headstart.ranking.auto import AUTO
+from headstart.ranking.attempt import Course, Entrant, from_arrays, from_candidates
 from headstart.ranking.budget import Deadline, seconds_of
 from headstart.ranking.build import build
-from headstart.ranking.entrants import from_arrays, from_candidates
 from headstart.ranking.inputs import Inputs, open_inputs
 from headstart.ranking.methods import All, Halving, Race, check_scores, method_of
-from headstart.ranking.order import check_name, choose_scores, choose_sort, examples_each
-from headstart.ranking.rounds import Entrant, Rounds
+from headstart.ranking.order import AUTO, check_name, choose_scores, choose_sort
+from headstart.ranking.rounds import Rounds
 from headstart.records import Ranking, check_destination
 from headstart.runner import Progress, listener, on_workers
 from headstart.stats import jackknife_groups
@@ -32,7 +30,7 @@ from headstart.store import folder_of
 if TYPE_CHECKING:
     from headstart.sources.lookup import Model
 
-Path_ = str | os.PathLike[str]
+StrPath = str | os.PathLike[str]
 
 
 def rank(
@@ -48,10 +46,10 @@ def rank(
     device: str = "auto",
     batch_size: int | None = None,
     workers: int = 1,
-    cache: Path_ | bool | None = True,
+    cache: StrPath | bool | None = True,
     trust_pickle: bool = False,
-    out: Path_ | None = None,
-    report: Path_ | None = None,
+    out: StrPath | None = None,
+    report: StrPath | None = None,
     reading: Reading | None = None,
     progress: Progress | bool | None = None,
     command: str | None = None,
@@ -60,42 +58,43 @@ def rank(
     """Rank source models on labelled data: one forward pass each, no training.
 
     Args:
-        target: A folder of class folders, a zip of one, a table, a data set's name, arrays, a torch data set, or what
-            `headstart.data.open_target` made. Arrays of features and probabilities (a `.npz`, several of them or a
-            folder of them, or a mapping of arrays) are ranked as they are, without models.
+        target: A folder of class folders, a zip of one, a table, a data set's name, arrays, a torch data set, or a
+            target that `headstart.open_target` opened. Arrays of features and probabilities (a `.npz`, several of them,
+            a folder of them, or a mapping of arrays) are ranked as they are, without models.
         models: Names (`zoo`, `timm/resnet*`, `local-dir:PATH`, ...), modules or sources.
-        scores: Names of scores, also as one text with commas; those marked as default if None.
-        sort: The score that orders the rows; chosen by a rule that the ranking states if None, and by that of
-            `headstart.ranking.auto` if "auto" (which may also stand in `scores`).
-        limit: Use so many examples, stratified by class.
+        scores: Names of scores, as a list or one text with commas; the default ones if None.
+        sort: The score that orders the rows. If None, a rule chooses, and the ranking says which score and why. "auto"
+            (also allowed in `scores`) applies another rule: see "Auto" in benchmarks/RESULTS.md.
+        limit: Use this many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
         search: "all" scores every source on every example. "race" scores them on growing parts of the examples and
             drops a source once it is surely below another: the best one is lost with probability at most 5 %, over all
             rounds and comparisons. "halving" drops the worse half after each round, within a fifth of the forward
-            passes. `headstart.ranking.Race` and `Halving` take other numbers.
-        time_budget: Stop after so many seconds (90, "60s", "5m", "1h") with the best answer so far. Parts of the
-            examples then grow, with every search; sources that the time did not suffice for are listed.
+            passes. `headstart.ranking.Race(...)` and `Halving(...)` set other values.
+        time_budget: Stop after this time (90 seconds, "60s", "5m", "1h") with the best answer so far. Every search then
+            uses growing parts of the examples; sources that were not reached are listed.
         device: "auto", "cpu", "cuda" or "mps".
-        batch_size: Examples per forward pass; what fits the memory if None.
-        workers: Processes that measure sources side by side. The ranking is the same to the last digit if each has as
-            many threads (`OMP_NUM_THREADS`); without that setting they share the processors. In a script, call `rank`
-            under `if __name__ == "__main__":`.
-        cache: True keeps forward passes in the usual place, False or None nowhere, a path there.
+        batch_size: Examples per forward pass; as many as fit in memory if None.
+        workers: Number of processes that measure sources in parallel. The ranking is the same to the last digit if each
+            has equally many threads (`OMP_NUM_THREADS`); without that setting they share the processors. In a script,
+            call `rank` under `if __name__ == "__main__":`.
+        cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
         trust_pickle: Load checkpoints that can run code.
         out: Write the records into this folder.
-        report: Write a self-contained page there.
+        report: Write a self-contained HTML page to this path.
         reading: How the target is read: columns, split, task and so on, as one `headstart.Reading`.
-        progress: None shows how far the search is, in a terminal or notebook only; True shows it everywhere, False
-            nowhere. A function is called with each `headstart.runner.Event` instead.
+        progress: None shows progress in a terminal or notebook only; True shows it everywhere, False nowhere. A
+            function is called with each `headstart.runner.Event` instead.
         command: What to record as the command; this call if None.
         options: The fields of `reading` as keywords: `text_column`, `image_column`, `label_column`, `split`, `task`,
             `root`, `download` and `max_bad`.
 
     Returns:
-        The ranking. A source that breaks is among its `failures`; if all do, it has no rows and nothing is written.
+        The ranking. A source that fails is listed in its `failures`; if all fail, there are no rows and nothing is
+        written.
 
     Raises:
-        InputError: An option, the target or a score's name does not fit.
+        InputError: An option, the target or a score's name cannot be used.
         ModelError: A model's name does not exist.
         CacheError: The cached rows of a source cannot be used. (A full or read-only cache is a note.)
         WriteError: `out` or `report` cannot be written.
@@ -111,9 +110,10 @@ def rank(
     deadline = Deadline.after(seconds_of(time_budget))
     method = method_of(search, timed=deadline.seconds is not None)
     names = _names(scores)
-    _check_names(names, sort)
+    for name in (*(names or ()), *((sort,) if sort else ())):
+        check_name(name)
     sort = sort or (AUTO if AUTO in (names or ()) else None)
-    _check_numbers(limit, batch_size, seed, workers)
+    _check_numbers(limit=limit, batch_size=batch_size, seed=seed, workers=workers)
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     inputs = open_inputs(target, how, most=limit, seed=seed)
@@ -132,27 +132,28 @@ def rank(
     )
     again = deadline.seconds is not None or not isinstance(method, All)
     entrants = _entrants(inputs, models, again=again)
-    each = examples_each(len(inputs.target), inputs.target.classes)
-    choose = partial(choose_sort, course.scores, sort=sort, asked=names is not None, each=each)
-    tell = listener(False if inputs.extractions else progress)  # arrays take no time worth following
+    each = len(inputs.target) / len(inputs.target.classes) if inputs.target.classes else None
+    choose = partial(choose_sort, shown, sort=sort, asked=names is not None, each=each)
+    tell = listener(False if inputs.extractions else progress)  # arrays are ranked too fast to follow
     if workers > 1:
-        target_hash(inputs.target)  # worker processes get the digests with the target, instead of each making them
+        target_hash(inputs.target)  # now each worker receives the digests instead of computing them
     with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
-        found = Rounds(entrants, method, kept, choose, tell, deadline, on).run()
-    skipped = {name: why for one in found.measurements for name, why in one.skipped.items()}
+        found = Rounds(entrants, method, kept, choose, tell, deadline, on).search()
+    skipped = {name: why for one in found.measurements for name, why in one.extraction.skipped.items()}
+    call: dict[str, object] = {"models": models, "scores": names, "sort": sort, "limit": limit, "seed": seed}
+    call |= {"search": None if search == "all" else search, "time_budget": deadline.seconds, **how.given()}
     ranking = build(
         summarize(inputs.target, skipped),
         found.measurements,
         found.failures,
-        scores=course.scores,
-        sort=sort,
-        asked=names is not None,
+        scores=shown,
+        sort=found.sort,
         seed=seed,
         provenance=provenance(
             inputs.target,
-            command=command or describe_call(target, models, names, sort, limit, seed, search, deadline.seconds, how),
+            command=command or _describe_call(target, call),
             seed=seed,
-            source_hashes={one.source: one.fingerprint for one in found.measurements},
+            source_hashes={one.source: one.extraction.fingerprint for one in found.measurements},
             device=course.device,
         ),
         search=found.search,
@@ -171,27 +172,17 @@ def _names(scores: str | Sequence[str] | None) -> list[str] | None:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _check_names(names: Sequence[str] | None, sort: str | None) -> None:
-    """Say at once, not after an hour, that a name is wrong."""
-    for name in (*(names or ()), *((sort,) if sort else ())):
-        check_name(name)
-
-
-def _check_numbers(limit: int | None, batch_size: int | None, seed: int, workers: int) -> None:
-    for name, value, low, unit in (
-        ("limit", limit, 1, " example"),
-        ("batch_size", batch_size, 1, " example"),
-        ("seed", seed, 0, ""),
-        ("workers", workers, 1, " process"),
-    ):
+def _check_numbers(**given: int | None) -> None:
+    least = {"limit": "1 example", "batch_size": "1 example", "seed": "0", "workers": "1 process"}
+    for name, value in given.items():
         if value is not None and not isinstance(value, Integral):
             raise InputError(f"`{name}` must be a whole number; got {value}.")
-        if value is not None and value < low:
-            raise InputError(f"`{name}` must be at least {low}{unit}; got {value}.")
+        if value is not None and value < int(least[name][0]):
+            raise InputError(f"`{name}` must be at least {least[name]}; got {value}.")
 
 
 def _device(name: str) -> str:
-    """The device that is meant; one that is not there is refused before any source is tried."""
+    """The device to use; a missing one is refused before any source is tried."""
     from headstart.extract.device import pick_device
 
     return str(pick_device(name))
@@ -201,7 +192,7 @@ def _entrants(inputs: Inputs, models: "Model | Sequence[Model] | None", *, again
     """The sources: those of the arrays, or those that `models` names."""
     if inputs.extractions:
         if models is not None:
-            raise InputError("the target holds arrays, which are ranked as they are; leave out `models`.")
+            raise InputError("the target holds arrays, which are ranked without models; leave out `models`.")
         return from_arrays(inputs.extractions)
     if models is None:
         raise InputError(
@@ -223,7 +214,7 @@ def _rows_kept(course: Course, again: bool) -> Iterator[Course]:
         yield replace(course, cache=Path(folder))
 
 
-def _write(ranking: Ranking, out: Path_ | None, report: Path_ | None) -> None:
+def _write(ranking: Ranking, out: StrPath | None, report: StrPath | None) -> None:
     if not ranking.rows or ranking.rows[0].rank is None:
         return
     if out is not None:
@@ -234,34 +225,15 @@ def _write(ranking: Ranking, out: Path_ | None, report: Path_ | None) -> None:
         write_report(ranking, report)
 
 
-def describe_call(
-    target: object,
-    models: object,
-    scores: Sequence[str] | None,
-    sort: str | None,
-    limit: int | None,
-    seed: int,
-    search: object = "all",
-    time_budget: float | None = None,
-    reading: Reading | None = None,
-) -> str:
-    """This call as Python, with objects shown by their type: what the record calls the command.
+def _describe_call(target: object, given: Mapping[str, object]) -> str:
+    """This call as Python, with objects shown by their type.
 
     Example:
-        >>> describe_call("photos/", ["zoo"], None, None, 100, 0)
+        >>> _describe_call("photos/", {"models": ["zoo"], "limit": 100, "sort": None, "seed": 0})
         "headstart.rank('photos/', models=['zoo'], limit=100, seed=0)"
     """
-    shown = [_shown(target)]
-    if models is not None:
-        shown.append(f"models={_shown(models)}")
-    shown += [f"scores={list(scores)!r}"] if scores is not None else []
-    shown += [f"sort={sort!r}"] if sort else []
-    shown += [f"limit={limit}"] if limit is not None else []
-    shown += [f"seed={seed}"]
-    shown += [f"search={search!r}"] if search != "all" else []
-    shown += [f"time_budget={time_budget:g}"] if time_budget is not None else []
-    shown += [f"{name}={_shown(value)}" for name, value in (reading.given() if reading else {}).items()]
-    return f"headstart.rank({', '.join(shown)})"
+    named = [f"{name}={_shown(value)}" for name, value in given.items() if value is not None]
+    return f"headstart.rank({', '.join([_shown(target), *named])})"
 
 
 def _shown(value: object) -> str:
@@ -269,4 +241,6 @@ def _shown(value: object) -> str:
         return repr(os.fspath(value))
     if isinstance(value, list | tuple) and len(value) <= 50:
         return f"[{', '.join(_shown(part) for part in value)}]"
-    return repr(value) if isinstance(value, bool | int | float) else f"<{type(value).__name__}>"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return repr(value) if isinstance(value, bool | int | All | Race | Halving) else f"<{type(value).__name__}>"

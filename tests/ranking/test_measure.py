@@ -1,9 +1,10 @@
 """What LEEP sees, against a plain count."""
 
 import numpy as np
+import pytest
 from tests.ranking.worlds import CLASSES, extraction
 
-from headstart.ranking.heads import head_view
+from headstart.ranking.measure import head_view
 
 
 def test_the_view_is_the_table_that_plain_leep_counts() -> None:
@@ -19,10 +20,10 @@ def test_the_view_is_the_table_that_plain_leep_counts() -> None:
     assert view.classes == CLASSES
 
 
-def test_blocks_do_not_change_the_view(monkeypatch: object) -> None:
+def test_blocks_do_not_change_the_view(monkeypatch: pytest.MonkeyPatch) -> None:
     given = extraction("a", noise=0.5)
     whole = head_view(given.logits, given.labels, CLASSES)  # type: ignore[arg-type]
-    monkeypatch.setattr("headstart.ranking.heads.BLOCK", 50)  # type: ignore[attr-defined]
+    monkeypatch.setattr("headstart.ranking.measure.BLOCK", 50)
     parts = head_view(given.logits, given.labels, CLASSES)  # type: ignore[arg-type]
     np.testing.assert_allclose(whole.conditional, parts.conditional)
     assert whole.source_classes == parts.source_classes
