@@ -136,6 +136,19 @@ def test_the_usual_cache_follows_the_environment(tmp_path: Path, monkeypatch: py
     assert list((tmp_path / "cache").rglob("*"))
 
 
+@pytest.mark.parametrize("search", ["all", "race"])
+def test_a_cache_that_cannot_be_written_costs_no_ranking_and_is_noted(tmp_path: Path, search: str) -> None:
+    (tmp_path / "file").write_text("no folder can be made below a file, whoever runs this")
+    models = [clear(), dazzled()]
+    ranking = hs.rank(pixels(), models, scores=SCORES, cache=tmp_path / "file" / "cache", search=search)
+    assert [row.computed for row in ranking.rows] == [60, 60]
+    for row in ranking.rows:
+        assert "Not a directory" in row.notes[0]
+        assert "`--cache FOLDER`" in row.notes[0]
+    usual = hs.rank(pixels(), models, scores=SCORES, cache=False, search=search)
+    assert [row.scores["leep"].value for row in ranking.rows] == [row.scores["leep"].value for row in usual.rows]
+
+
 @pytest.mark.parametrize("cache", [None, False])
 def test_no_cache_leaves_no_rows(cache: bool | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path))

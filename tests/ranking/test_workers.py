@@ -78,7 +78,7 @@ def test_a_source_that_kills_its_worker_or_cannot_be_sent_is_a_failed_row(tmp_pa
     ranking = ranked(folder, models, workers=2, progress=events.append)
     assert ranking.best == "fine"
     reasons = {failure.source: failure.reason for failure in ranking.failures}
-    assert "SIGKILL" in reasons["killed"]
+    assert "signal 9" in reasons["killed"]
     assert "`workers=1`" in reasons["unsendable"]
     assert [event.done for event in events if event.what == "models"] == [0, 1, 2, 3, 0]
 

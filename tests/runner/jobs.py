@@ -29,13 +29,11 @@ def product(seed: int) -> np.ndarray:
 
 
 def threads(_: object) -> list[int]:
-    """Of every numerical library that is loaded; torch is not loaded for this alone, which would take seconds."""
+    """What numpy's library uses, and what torch reads when it loads, which would take seconds here."""
     from threadpoolctl import threadpool_info
 
     np.ones((2, 2)) @ np.ones((2, 2))
-    torch = sys.modules.get("torch")
-    own = [torch.get_num_threads()] if torch else [int(os.environ.get("OMP_NUM_THREADS", 0))]
-    return [*own, *(pool["num_threads"] for pool in threadpool_info())]
+    return [int(os.environ["OMP_NUM_THREADS"]), *(pool["num_threads"] for pool in threadpool_info())]
 
 
 def trouble(number: int) -> int:

@@ -5,17 +5,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.runner import jobs
+from threadpoolctl import threadpool_limits
 
 from headstart.errors import CacheError, InputError, WorkerError
-from headstart.runner import EXECUTORS, Executor, Inline, Processes, executor, map, register
-from headstart.runner.executors import Answer
+from headstart.runner import Answer, Inline, Processes, map, on_workers
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +46,17 @@ def test_every_item_has_its_own_result(name: str, pool: Processes) -> None:
 
 
 def test_processes_give_the_numbers_of_inline_to_the_last_digit(pool: Processes) -> None:
-    inline = {result.item: result.get() for result in map(jobs.product, range(4), on=Inline(threads=1))}
+    with threadpool_limits(1):
+        inline = {result.item: result.get() for result in map(jobs.product, range(4), on=Inline())}
     for result in map(jobs.product, range(4), on=pool):
         assert np.array_equal(result.get(), inline[result.item])
 
 
-def test_workers_and_inline_use_the_threads_they_are_given() -> None:
-    before = jobs.threads(0)
+def test_workers_use_the_threads_they_are_given() -> None:
+    before = dict(os.environ)
     (apart,) = map(jobs.threads, [0], on=Processes(1, threads=2))
-    (inline,) = map(jobs.threads, [0], on=Inline(threads=2))
-    assert {*apart.get()} == {*inline.get()} == {2}
-    assert jobs.threads(0) == before
+    assert {*apart.get()} == {2}
+    assert dict(os.environ) == before
 
 
 def test_one_bad_item_does_not_end_the_others(pool: Processes) -> None:
@@ -67,7 +67,7 @@ def test_one_bad_item_does_not_end_the_others(pool: Processes) -> None:
     assert "jobs.py" in "".join(results[1].error.__notes__)  # where in the worker
     assert isinstance(results[2].error, WorkerError)
     assert "UnsendableError: 1 and 2" in str(results[2].error)
-    assert "SIGKILL" in str(results[3].error)
+    assert "signal 9" in str(results[3].error)
     assert "`workers`" in str(results[3].error)
     assert "exit code 7" in str(results[4].error)
     assert results[5].error is not None
@@ -159,6 +159,7 @@ from pathlib import Path
 import sys
 from headstart.runner import Processes, map
 from tests.runner import jobs
+from threadpoolctl import threadpool_limits
 if __name__ == "__main__":
     list(map(partial(jobs.slow, Path(sys.argv[1])), [1, 2], on=Processes(2)))
 """
@@ -205,19 +206,20 @@ def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_an_executor_is_found_by_its_name_and_may_be_added(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headstart.runner.executors.EXECUTORS", {**EXECUTORS})
-    monkeypatch.setattr("headstart.runner.EXECUTORS", {**EXECUTORS})
-
-    @register("backwards")
+def test_an_executor_of_ones_own_is_a_class_with_run() -> None:
     class Backwards:
-        def run(self, job: Callable, tasks: Iterator) -> Iterator[Answer]:
+        def run(self, job: Callable, tasks: Iterable[tuple[int, object]]) -> Iterator[Answer]:
             yield from Inline().run(job, reversed(list(tasks)))
 
-    on: Executor = executor("backwards")
-    assert [result.get() for result in map(jobs.square, [1, 2], on=on)] == [4, 1]
-    with pytest.raises(InputError, match=r"`process`.*`processes`"):
-        executor("process", workers=2)
+    assert [result.get() for result in map(jobs.square, [1, 2], on=Backwards())] == [4, 1]
+
+
+def test_one_worker_is_this_process_and_two_are_others() -> None:
+    with on_workers(1) as on:
+        assert on == Inline()
+    with on_workers(2) as on:
+        assert isinstance(on, Processes)
+        assert on.workers == 2
 
 
 @pytest.mark.parametrize("options", [{"workers": 0}, {"workers": 2, "threads": 0}])

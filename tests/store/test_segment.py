@@ -126,7 +126,7 @@ def test_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, co
 
 def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(CacheError, match=r"cannot be written: Not a directory.*`--cache FOLDER`"):
+    with pytest.raises(CacheError, match=r"cannot write to the cache at .*: Not a directory.*`--cache FOLDER`"):
         written(tmp_path / "file" / "rows")
 
 

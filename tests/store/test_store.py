@@ -1,5 +1,6 @@
 """The row store: what was added is found by content, in any order, and nothing damaged is believed."""
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -198,6 +199,25 @@ def test_a_full_disk_costs_the_next_run_its_rows_and_this_one_nothing(tmp_path: 
     assert "no room left" in rows.notes[0]
     monkeypatch.undo()
     assert RowStore(tmp_path, PRINT).has(digest(n) for n in (1, 2, 3)).tolist() == [True, False, False]
+
+
+def test_a_disk_that_became_read_only_is_still_read_and_the_new_rows_stay_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refused(path: Path, mode: str) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    rows = RowStore(tmp_path, PRINT)
+    add(rows, [1])
+    monkeypatch.setattr("headstart.store.segment.FileIO", refused)
+    rows = RowStore(tmp_path, PRINT)
+    assert rows.has(digest(n) for n in (1, 2)).tolist() == [True, False]
+    add(rows, [2])
+    assert np.array_equal(read(rows, [2, 1])["features"], expected([2, 1]))
+    (note,) = rows.notes
+    assert "Read-only file system" in note
+    assert "`--cache FOLDER`" in note
+    assert not RowStore(tmp_path, PRINT).has([digest(2)]).any()
 
 
 def test_a_full_disk_does_not_stop_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from headstart.data import limit, open_target
-from headstart.data.formats.memory import as_numpy
 from headstart.data.formats.npz import Arrays, extraction_of, read_npz, target_of
 from headstart.data.media import MEDIA
 from headstart.data.order import order_of

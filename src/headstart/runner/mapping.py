@@ -2,17 +2,41 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from headstart.errors import CacheError, InputError
-from headstart.runner.executors import Executor
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+Answer = tuple[int, Any, Exception | None]  # the task's number, its value, or the exception that its job raised
+
+
+class Executor(Protocol):
+    """Runs a job over numbered items and yields answers as they finish.
+
+    `tasks` is read only as fast as jobs can start. No exception of a job leaves `run`: it is part of the answer.
+    """
+
+    def run(self, job: Callable[[Item], Value], tasks: Iterable[tuple[int, Item]]) -> Iterator[Answer]: ...
+
+
+@dataclass(frozen=True)
+class Inline:
+    """Runs one job after another in this process."""
+
+    def run(self, job: Callable[[Item], Value], tasks: Iterable[tuple[int, Item]]) -> Iterator[Answer]:
+        """Answers in the order of the tasks; Ctrl-C passes through."""
+        for index, item in tasks:
+            try:
+                value = job(item)
+            except Exception as error:  # every exception of a job belongs to its item
+                yield index, None, error
+            else:
+                yield index, value, None
 
 
 class Store(Protocol[Value]):
-    """Where finished values are kept under their keys; a `dict` is one, for the life of the process."""
+    """Where finished values are kept under their keys; a `dict` keeps them until the process ends."""
 
     def __getitem__(self, key: str, /) -> Value: ...  # raises KeyError where there is none
 
@@ -21,7 +45,7 @@ class Store(Protocol[Value]):
 
 @dataclass(frozen=True)
 class Result(Generic[Item, Value]):
-    """What became of one item: a value, or the exception that its job raised."""
+    """The result of one item: a value, or the exception that its job raised."""
 
     item: Item
     index: int  # the item's place among `items`
@@ -31,7 +55,7 @@ class Result(Generic[Item, Value]):
     note: str = ""  # why the value could not be stored, if it could not
 
     def get(self) -> Value:
-        """The value; raises the job's exception where there is none."""
+        """The value; raises the job's exception if there is none."""
         if self.error is not None:
             raise self.error
         return self.value  # type: ignore[return-value]  # a job may return None
@@ -47,17 +71,17 @@ def map(
 ) -> Iterator[Result[Item, Value]]:
     """Call `job` on every item and yield results as they finish, in any order.
 
-    An exception in a job becomes the `error` of that item's result and never ends the other items; so does the death of
-    a worker process. Values already in the `store` are yielded first and not computed again, and each new value is
-    stored before it is yielded: after a kill, the same call does what is left. Leaving the loop early, or Ctrl-C, stops
-    the workers. The numbers do not depend on the executor, given equal thread counts.
+    An exception in a job, or the death of a worker process, becomes the `error` of that item's result and does not end
+    the other items. Values already in the `store` are yielded first and not computed again, and each new value is
+    stored before it is yielded, so the same call resumes after a kill. Leaving the loop early, or Ctrl-C, stops the
+    workers. The numbers do not depend on the executor, given equal thread counts.
 
     Args:
         job: A pure function of its item. Worker processes need one that can be pickled: a function of a module, or a
             `functools.partial` of one.
         items: What to call it on.
-        on: Where jobs run: `Inline()`, `Processes(4)`, or `executor("processes", workers=4)`.
-        key: Names everything that decides an item's value; needed with `store`.
+        on: Where jobs run: `Inline()`, `Processes(4)`, or any other `Executor`.
+        key: Names everything that decides an item's value; required with `store`.
         store: Where values are kept. If one cannot be written (a full disk), its result has a `note` and the run
             continues.
 

@@ -11,48 +11,45 @@ import multiprocessing
 import os
 import pickle
 import signal
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from headstart.errors import InputError, WorkerError
-from headstart.runner.executors import Answer, Executor, Inline, register
-from headstart.runner.threads import changed_environment, environment, threads_of_each
+from headstart.runner.mapping import Answer, Executor, Inline, Item, Value
 from headstart.runner.worker import ITEM, JOB, NAMED, READY, serve
 
-Item = TypeVar("Item")
-Value = TypeVar("Value")
 GRACE_SECONDS = 5.0  # for idle workers to end by themselves
+LIBRARIES = ("OMP", "OPENBLAS", "MKL", "NUMBA")  # whose number of threads decides the last digits of sums
 
 
 @dataclass(eq=False)
 class _Worker:
     process: BaseProcess
     connection: Connection
-    ready: bool = False  # it has said that it can work
+    ready: bool = False  # it has started
     job: int = -1  # the run whose job it holds
-    task: int | None = None  # the number of the task it is at
+    task: int | None = None  # the number of its current task
 
 
-@register("processes")
 @dataclass
 class Processes:
     """Runs jobs in worker processes.
 
-    As a context manager it keeps its workers from one `map` to the next; else they end with each `map`. They end with
-    this process too, however it ends.
+    As a context manager it keeps its workers from one `map` to the next; otherwise they end with each `map`. They also
+    end with this process, however it ends.
 
     Args:
-        workers: How many; no more are started than there are items.
-        threads: Threads of numerical libraries in each. None means `OMP_NUM_THREADS` if that is set, else it shares the
-            processors among the workers.
+        workers: How many processes; at most one per item is started.
+        threads: Threads of numerical libraries in each. None means `OMP_NUM_THREADS` if that is set; otherwise the
+            workers share the processors.
 
     Raises:
-        InputError: Fewer than one of either.
+        InputError: `workers` or `threads` is below 1.
     """
 
     workers: int
@@ -113,20 +110,21 @@ class Processes:
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        threads = self.threads or threads_of_each(self.workers)
+        threads = self.threads or _threads_of_each(self.workers)
         process = context.Process(target=serve, args=(theirs,), daemon=True)
-        with changed_environment({**environment(threads), NAMED: "1"}), _interrupts_held():
+        variables = {f"{library}_NUM_THREADS": str(threads) for library in LIBRARIES}  # read when a library loads
+        with _changed_environment({**variables, NAMED: "1"}), _interrupts_held():
             process.start()
         theirs.close()  # only the worker holds that end now, so its death ends the pipe
         self._all.append(_Worker(process, ours))
         return self._all[-1]
 
     def _give(self, worker: _Worker, job: bytes, number: int, item: Any) -> Answer | None:
-        """Send a task to a worker; the answer where it fails at once."""
+        """Send a task to a worker; returns the answer if that fails at once."""
         try:
             content = ITEM + pickle.dumps(item)
         except Exception as error:  # pickling runs the item's own code
-            return number, None, WorkerError(f"it cannot be sent to a worker process: {error}. Use `workers=1` for it.")
+            return number, None, WorkerError(f"it cannot be sent to a worker process: {error}. Use `workers=1`.")
         worker.task = number
         with suppress(OSError):  # it has died: `_heard` will find its end of the pipe closed
             if worker.job != self._runs:
@@ -136,7 +134,7 @@ class Processes:
         return None
 
     def _heard(self, worker: _Worker) -> Answer | None:
-        """The answer that a worker sent; None where it only said that it is ready."""
+        """The answer that a worker sent; None if it only reported that it has started."""
         number = worker.task
         assert number is not None
         try:
@@ -164,13 +162,13 @@ class Processes:
             )
         if code < 0:
             return WorkerError(
-                f"the worker process was killed by {_signal(-code)} while it worked on this item. Often the machine "
-                "ran out of memory: use fewer `workers`, and run again for what is missing."
+                f"the worker process was killed by signal {-code} ({signal.strsignal(-code)}) while it worked on this "
+                "item, often because the machine ran out of memory. Use fewer `workers` and run again."
             )
-        return WorkerError(f"the worker process ended by itself while it worked on this item (exit code {code}).")
+        return WorkerError(f"the worker process exited while it worked on this item (exit code {code}).")
 
     def _end(self, workers: list[_Worker]) -> None:
-        """End these workers: at once those at work, the others by closing their pipe."""
+        """End these workers: kill those at work, and let the others finish by closing their pipe."""
         self._all = [worker for worker in self._all if worker not in workers]
         for worker in workers:
             if worker.task is not None or not worker.ready:
@@ -183,18 +181,13 @@ class Processes:
                 worker.process.join()
 
 
-@contextmanager
-def on_workers(count: int) -> Iterator[Executor]:
+def on_workers(count: int) -> AbstractContextManager[Executor]:
     """This process for one worker, else that many worker processes, which are kept until the block ends.
 
     Raises:
-        InputError: Fewer than one.
+        InputError: `count` is below 1.
     """
-    if count == 1:
-        yield Inline()
-        return
-    with Processes(count) as kept:
-        yield kept
+    return nullcontext(Inline()) if count == 1 else Processes(count)
 
 
 def _pickled(job: object) -> bytes:
@@ -206,16 +199,30 @@ def _pickled(job: object) -> bytes:
         ) from error
 
 
-def _signal(number: int) -> str:
+def _threads_of_each(workers: int) -> int:
+    """Threads of each of several processes: `OMP_NUM_THREADS`, else a share of the processors that may be used."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(wanted) if wanted.isdigit() else available // workers)
+
+
+@contextmanager
+def _changed_environment(changes: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
     try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"signal {number}"
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Start a process in which Ctrl-C has no effect from its first moment on: the driver ends it."""
+    """A process started here ignores Ctrl-C from its first moment on: the driver ends it."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return

@@ -16,8 +16,8 @@ SECONDS = 0.1  # between two redraws
 class Event:
     """A counter has moved.
 
-    A long call keeps several counters at once, told apart by `what`: "models", the name of the model at work,
-    "training". A counter is finished when `done` reaches `total`, and may start again.
+    A long call keeps several counters, distinguished by `what`: "models", the name of the current model, "training". A
+    counter is finished when `done` reaches `total`, and may start again.
     """
 
     what: str
@@ -35,14 +35,14 @@ def silent(event: Event) -> None:
 
 
 def listener(progress: Progress | bool | None) -> Progress:
-    """What hears the events of a long call whose option `progress` has this value.
+    """The function to call with each event, for this value of a long call's option `progress`.
 
     Args:
-        progress: A function hears every event. None shows one line on the error stream if that is a terminal or a
-            notebook's; True shows it wherever that stream goes; False shows nothing.
+        progress: A function is called with every event. None shows one line on standard error if that is a terminal or
+            a notebook; True always shows it; False shows nothing.
 
     Raises:
-        InputError: It is something else.
+        InputError: `progress` is something else.
     """
     if callable(progress):
         return progress
@@ -58,7 +58,7 @@ def _seen_by_a_person(stream: TextIO | None) -> bool:
 
 
 class _Line:
-    """One line with every counter that is not finished, written again and again, and empty in the end."""
+    """One line with every unfinished counter, redrawn in place and cleared at the end."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream

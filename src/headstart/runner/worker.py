@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from headstart.errors import WorkerError
 
 NAMED = "HEADSTART_WORKER"  # set in the environment of workers
-READY, JOB, ITEM = b"ready", b"j", b"i"  # what a message is or starts with
+READY, JOB, ITEM = b"ready", b"j", b"i"  # a whole message, or the start of one
 
 
 def serve(connection: Connection) -> None:
@@ -40,7 +40,7 @@ def _end_with_driver() -> None:
 
 
 def _answer(job: object, item: bytes) -> tuple[bytes, object]:
-    """The pickled (value, exception) of one item, and the job, which is loaded with its first item."""
+    """The pickled (value, exception) of one item, and the job, which is unpickled for its first item."""
     try:
         called = pickle.loads(job) if isinstance(job, bytes) else job
         assert callable(called)
@@ -51,7 +51,7 @@ def _answer(job: object, item: bytes) -> tuple[bytes, object]:
 
 
 def _sendable(error: Exception) -> Exception:
-    """The exception with its traceback as a note, or its text where it does not survive pickling."""
+    """The exception with its traceback as a note, or a WorkerError with its text if it cannot be pickled."""
     note = f"In a worker process:\n{''.join(traceback.format_exception(error))}"
     error.add_note(note)
     try:

@@ -1,4 +1,4 @@
-"""Rows kept on disk, addressed by content: what a source made of an example is computed once."""
+"""Rows kept on disk, addressed by content: a source processes each example once."""
 
 from headstart.store.disk import cache_size, clear_cache, default_folder, folder_of
 from headstart.store.rows import RowStore

@@ -1,4 +1,4 @@
-"""Where the cache lies, how large it is, and what a full or forbidden disk means in words."""
+"""Where the cache is, how large it is, and errors for a full or read-only disk."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def default_folder() -> Path:
-    """`$HEADSTART_CACHE`, or the folder that this platform keeps caches in."""
+    """`$HEADSTART_CACHE`, or this platform's folder for caches."""
     if chosen := os.environ.get("HEADSTART_CACHE"):
         return Path(chosen).expanduser()
     if sys.platform == "darwin":
@@ -28,10 +28,10 @@ def default_folder() -> Path:
 
 
 def folder_of(cache: object) -> Path | None:
-    """The folder that an option `cache` means: True the usual one, False or None none, a path that one.
+    """The folder for an option `cache`: the default one for True, none for False or None, or the path itself.
 
     Raises:
-        InputError: It is something else.
+        InputError: `cache` is something else.
     """
     if cache is None or cache is False:
         return None
@@ -43,12 +43,12 @@ def folder_of(cache: object) -> Path | None:
 
 
 def cache_size(root: Path) -> int:
-    """Bytes that the cached rows under `root` take."""
+    """Size of the cached rows under `root`, in bytes."""
     return sum(_size(path) for path in (root / ROWS).rglob("*"))
 
 
 def clear_cache(root: Path) -> int:
-    """Delete every cached row under `root` and nothing else; returns the bytes set free.
+    """Delete every cached row under `root` and nothing else; returns the number of bytes freed.
 
     Raises:
         CacheError: Something cannot be deleted.
@@ -62,22 +62,18 @@ def clear_cache(root: Path) -> int:
 
 @contextmanager
 def disk_errors(folder: Path, needed: int) -> Iterator[None]:
-    """Say a failed write in words: what was to be written where, and the next step.
-
-    Raises:
-        CacheError: Any OSError inside the block.
-    """
+    """Turn any OSError inside the block into a CacheError that names the folder and the next step."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise CacheError(
-                f"no room left for the cache at {folder}: {_lacking(folder, needed)}. Free some space, or name another "
-                "disk with `--cache FOLDER`."
+                f"no room left for the cache at {folder}: {_lacking(folder, needed)}. Free some space, or name "
+                "another disk with `--cache FOLDER`."
             ) from error
         raise CacheError(
-            f"the cache at {folder} cannot be written: {error.strerror or error}. "
-            "Name a folder you may write to with `--cache FOLDER`."
+            f"cannot write to the cache at {folder}: {error.strerror or error}. "
+            "Name a writable folder with `--cache FOLDER`."
         ) from error
 
 
@@ -99,13 +95,13 @@ def _lacking(folder: Path, needed: int) -> str:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if hasattr(os, "statvfs") and (disk := os.statvfs(folder)).f_files and not disk.f_favail:
-        return "that disk can hold no more files, however small (it has no free inodes)"
+        return "the disk has no free inodes, so it cannot hold another file"
     free = shutil.disk_usage(folder).free
-    return f"{readable_bytes(needed)} were to be written and {readable_bytes(free)} are free"
+    return f"{readable_bytes(needed)} are needed and {readable_bytes(free)} are free"
 
 
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size if path.is_file() else 0
-    except FileNotFoundError:  # another process merged it away meanwhile
+    except FileNotFoundError:  # another process deleted it meanwhile
         return 0

@@ -1,8 +1,8 @@
-"""Rows addressed by content: what one source's forward pass made of each example, kept on disk.
+"""Rows addressed by content: the outputs of one source for each example, kept on disk.
 
-One folder for each source fingerprint, in it the segments (`segment.py`) that runs have written. A row is found by the
-digest of its example, so a growing subset, another order or a renamed file finds the rows it had before. Two processes
-that work on the same rows at worst compute them twice.
+Each source fingerprint has a folder, which holds the segments (`segment.py`) that runs have written. A row is found by
+the digest of its example, so a larger subset, another order or a renamed file finds the same rows. Two processes that
+work on the same rows compute them twice at worst.
 """
 
 import os
@@ -19,7 +19,7 @@ from headstart.errors import CacheError, InputError
 from headstart.store.disk import ROWS, disk_errors
 from headstart.store.segment import KEY, SUFFIX, DamagedSegmentError, Layout, Segment, read_segment
 
-IN_MEMORY = 256 << 20  # rows that do not lie side by side are copied to memory up to this size, to a file above
+IN_MEMORY = 256 << 20  # bytes of scattered rows that are copied to memory; more are copied to a file
 BLOCK_BYTES = 8 << 20
 
 
@@ -33,7 +33,7 @@ class RowStore:
     Raises:
         InputError: `fingerprint` cannot name a folder.
 
-    `notes` says what was set aside because it was damaged, and what could not be written.
+    `notes` lists what was set aside because it was damaged, and what could not be written.
     """
 
     def __init__(self, root: Path, fingerprint: str) -> None:
@@ -49,7 +49,7 @@ class RowStore:
         return _locate(self.segments(), as_keys(digests))[0] >= 0
 
     def read(self, digests: Iterable[bytes]) -> dict[str, np.ndarray]:
-        """The rows in the order of `digests`: one read-only matrix a field, memory-mapped where they lie in one piece.
+        """The rows in the order of `digests`: one read-only matrix per field, memory-mapped if they are contiguous.
 
         Raises:
             CacheError: A row is missing (ask `has` first).
@@ -74,15 +74,15 @@ class RowStore:
             return _gather(segments, segment_of, rows, None)
 
     def hold(self, keys: np.ndarray, fields: dict[str, np.ndarray], why: CacheError) -> None:
-        """Keep rows in memory that cannot be written, as long as this store lives, and note it once."""
+        """Keep rows that cannot be written in memory for the life of this store, and note it once."""
         for array in fields.values():
             array.flags.writeable = False
         self._held.append(Segment(keys, fields))
-        note = f"forward passes are not kept for the next run: {why}"
+        note = f"forward passes are not saved for the next run: {why}"
         self.notes += [note] if note not in self.notes else []
 
     def segments(self) -> list[Segment]:
-        """All sound segments, the longest first. Damaged ones are set aside with a note, never believed.
+        """All undamaged segments, the longest first. Damaged ones are set aside with a note.
 
         Raises:
             CacheError: Segments of one fingerprint differ in shape.
@@ -109,7 +109,7 @@ class RowStore:
             raise
         except DamagedSegmentError as error:
             reason = f"were set aside because {error}"
-            with suppress(OSError):  # where the folder is read-only the file stays, and is passed over each time
+            with suppress(OSError):  # in a read-only folder the file stays, and is skipped each time
                 path.replace(path.with_suffix(".damaged"))
         except OSError as error:
             reason = f"cannot be read ({error.strerror or error})"
@@ -121,7 +121,7 @@ def as_keys(digests: Iterable[bytes]) -> np.ndarray:
     """Digests of 16 bytes as one array (n,) that sorts and compares fast.
 
     Raises:
-        InputError: One of them is not 16 bytes long.
+        InputError: A digest is not 16 bytes long.
     """
     digests = list(digests)
     if bad := next((digest for digest in digests if len(digest) != KEY.itemsize), None):
@@ -130,7 +130,7 @@ def as_keys(digests: Iterable[bytes]) -> np.ndarray:
 
 
 def _locate(segments: Sequence[Segment], keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each key the index of a segment that has it (-1: none) and the row therein."""
+    """For each key the index of a segment that has it (-1: none), and its row there."""
     segment_of = np.full(len(keys), -1)
     rows = np.full(len(keys), -1)
     for index, segment in enumerate(segments):
@@ -147,7 +147,7 @@ def _locate(segments: Sequence[Segment], keys: np.ndarray) -> tuple[np.ndarray, 
 def _gather(
     segments: Sequence[Segment], segment_of: np.ndarray, rows: np.ndarray, folder: Path | None
 ) -> dict[str, np.ndarray]:
-    """Rows that lie scattered, in memory, or in nameless files in `folder` that vanish with the arrays.
+    """Scattered rows, copied to memory, or to unnamed files in `folder` that disappear with the arrays.
 
     Raises:
         CacheError: The disk is full or the folder cannot be written.
@@ -172,7 +172,7 @@ def _empty(count: int, dtype: np.dtype, width: int, folder: Path | None) -> np.n
     size = count * width * dtype.itemsize
     with disk_errors(folder, size), tempfile.TemporaryFile(dir=folder) as file:
         if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and a crash when it is mapped
+            os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, but crashes a mapped write
         return np.memmap(file, dtype, mode="r+", shape=(count, width))
 
 

@@ -1,4 +1,4 @@
-"""Writing rows as they are made, so that a killed run loses about a second of work."""
+"""Writing rows while they are computed, so that a killed run loses about a second of work."""
 
 import time
 from types import TracebackType
@@ -13,9 +13,9 @@ FLUSH_SECONDS = 1.0
 
 
 class RowWriter:
-    """Collects rows and writes them about once a second; a context manager that writes the rest when left.
+    """Collects rows and writes them about once a second; a context manager that writes the rest at the end.
 
-    Rows added before an error or Ctrl-C are kept. Where the disk is full or read-only, rows stay in memory for this run
+    Rows added before an error or Ctrl-C are kept. If the disk is full or read-only, rows stay in memory for this run
     and the store notes it.
 
     Example:
@@ -43,14 +43,14 @@ class RowWriter:
         self._close()
 
     def add(self, digests: list[bytes], fields: dict[str, np.ndarray]) -> None:
-        """Add the rows of some examples: one matrix (k, width) a field."""
+        """Add the rows of some examples: one matrix (k, width) per field."""
         self._digests += digests
         self._rows.append(fields)
         if time.monotonic() - self._flushed >= FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was added since the last time."""
+        """Write the rows added since the last flush."""
         digests, rows = self._digests, self._rows
         self._digests, self._rows = [], []
         if digests:
