@@ -59,7 +59,8 @@ class Runner:
     ) -> None:
         self.source, self.device, self.batch_size, self.choice = source, device, batch_size, engine
         cpu = device.type == "cpu"
-        self.copies = not cpu or examples > FEW or any(part.training for part in source.network.modules())
+        few = examples <= FEW  # and the network of a source whose rows are all cached is not even looked at
+        self.copies = not cpu or not few or (examples > 0 and any(part.training for part in source.network.modules()))
         self.lanes = min(torch.get_num_threads(), MOST_LANES) if cpu and self.copies else 1
         self.notes: list[str] = []
         self.used: list[str] = []

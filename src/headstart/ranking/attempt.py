@@ -112,12 +112,13 @@ def _extraction(candidate: "Candidate", course: Course, tell: Progress) -> Extra
     and httpx do). KeyboardInterrupt is not one of them.
     """
     from headstart.extract import extract  # imports torch, which ranking arrays does not need
+    from headstart.sources.recall import load_or_recall
 
     tell(Event(candidate.name, 0, len(course.target)))
     try:
         return extract(
             course.target,
-            candidate.load(course.trust_pickle),
+            load_or_recall(candidate, course.trust_pickle, course.cache),
             cache=course.cache,
             device=course.device,
             batch_size=course.batch_size,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.records import ModelCard
@@ -21,6 +22,7 @@ class Candidate:
 
     card: ModelCard
     load: "Callable[[bool], Source]"
+    files: Callable[[], tuple[Path, ...]] | None = None  # what decides its numbers, all of it; None: not known
 
     @property
     def name(self) -> str:

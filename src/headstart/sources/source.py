@@ -47,15 +47,14 @@ class Source:
         return f"{self.fingerprint}-{self.code}" if self.code else self.fingerprint
 
     def check_unchanged(self) -> None:
-        """The fingerprint stands for the weights as they were: those of a module that was trained since have no rows.
+        """Raise ModelError if the module's weights have changed since this source was made from it.
 
-        Raises:
-            ModelError: The module's weights have changed since this source was made of it.
+        The fingerprint belongs to the weights as they were.
         """
         if self.snapshot is not None and not self.snapshot.holds_for(self.module):
             raise ModelError(
-                f"the weights of {self.name} have changed since a source was made of it, and what is kept of it "
-                "belongs to the old ones. Make a source of the module anew: `headstart.from_module`."
+                f"the weights of {self.name} have changed since the source was made, so its cached rows no longer "
+                "apply. Make a new source from the module with `headstart.from_module`."
             )
 
     def join(self, examples: list[Any]) -> object:

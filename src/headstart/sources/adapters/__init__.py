@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from headstart.errors import ModelNameError, did_you_mean, require
@@ -85,7 +86,11 @@ class Adapter(ABC):
 
     def candidate_of(self, card: ModelCard) -> Candidate:
         """The candidate whose loading loads the model of a card."""
-        return Candidate(card, partial(_load, self, card))
+        return Candidate(card, partial(_load, self, card), partial(self.files, card))
+
+    def files(self, card: ModelCard) -> tuple[Path, ...]:
+        """All files that decide what `load` returns, apart from code; empty if that cannot be told without loading."""
+        return ()
 
     def find(self, model: Any, kind: Kind | None) -> list[Candidate]:
         """The candidates for a name, a glob, or an object that this adapter `serves`.
@@ -111,6 +116,11 @@ def _load(adapter: Adapter, card: ModelCard, trust_pickle: bool) -> "Source":
     import headstart.torchvision_ops  # noqa: F401  says how to install torch, and makes torchvision load beside it
 
     return adapter.load(card, trust_pickle)
+
+
+def files_in(folder: Path) -> tuple[Path, ...]:
+    """Every file of a folder, sorted."""
+    return tuple(sorted(file for file in folder.rglob("*") if file.is_file()))
 
 
 def is_glob(name: str) -> bool:

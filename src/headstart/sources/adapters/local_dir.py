@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from headstart.errors import ModelError, require
 from headstart.records import ModelCard
-from headstart.sources.adapters import ADAPTERS, Adapter, adapter
+from headstart.sources.adapters import ADAPTERS, Adapter, adapter, files_in
 
 if TYPE_CHECKING:
     from headstart.sources.source import Source
@@ -37,6 +37,10 @@ class LocalFolder(Adapter):
 
         ADAPTERS["hf"].check_installed()
         return ModelCard(name=name, kind=folder_kind(folder, name))
+
+    def files(self, card: ModelCard) -> tuple[Path, ...]:
+        """All files in the folder."""
+        return files_in(self._parts(card.name)[0])
 
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load the folder with the library that wrote it."""

