@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.errors import InputError
-from headstart.records import Outcome, Ranking
+from headstart.records import Evaluation, Outcome, Ranking
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,7 +20,7 @@ SAVED = "`rank(out=...)`, `transfer(out=...)`, `Ranking.save`, `Run.save`, or `-
 
 def load(
     path: str | os.PathLike[str], *, source: "Source | nn.Module | None" = None, trust_pickle: bool = False
-) -> "Ranking | Run | Outcome | tuple[Run, ...] | tuple[Outcome, ...]":
+) -> "Ranking | Run | tuple[Run, ...] | Outcome | Evaluation":
     """Read what headstart saved: a ranking, a run ready to predict, several runs, or outcomes.
 
     Args:
@@ -29,8 +29,8 @@ def load(
         trust_pickle: Load a source's checkpoint that can run code.
 
     Returns:
-        A `Ranking`; a `Run`, or a tuple of them for the folder above several; an `Outcome` for `outcome.json`; a tuple
-        of them for a file that `transfer --json` or `evaluate --json` wrote.
+        A `Ranking`; a `Run`, or a tuple of them for the folder above several; an `Outcome` for `outcome.json`; an
+        `Evaluation` for a file that `transfer --json` or `evaluate --json` wrote.
 
     Raises:
         InputError: Nothing that headstart saved is there, or it is damaged.
@@ -61,7 +61,7 @@ def load(
     return tuple(load_run(each, source=source, trust_pickle=trust_pickle) for each in below)
 
 
-def _from_file(path: Path) -> "Ranking | Outcome | tuple[Outcome, ...]":
+def _from_file(path: Path) -> Ranking | Outcome | Evaluation:
     try:
         found: Any = json.loads(path.read_bytes())
     except (ValueError, OSError) as error:
@@ -72,5 +72,5 @@ def _from_file(path: Path) -> "Ranking | Outcome | tuple[Outcome, ...]":
     if {"metrics", "curve"} <= keys:
         return Outcome.from_json(path.read_bytes(), origin=path)
     if {"outcomes", "comparisons"} <= keys:
-        return tuple(Outcome.from_json(json.dumps(one), origin=path) for one in found["outcomes"])
+        return Evaluation.from_json(path.read_bytes(), origin=path)
     raise InputError(f"{path} is JSON, but neither a ranking nor outcomes; `load` reads what {SAVED} wrote.")

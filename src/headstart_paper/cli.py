@@ -1,5 +1,6 @@
 """`headstart reproduce`: the paper's table and figures, on the data and the models at hand."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.cli import VariadicCommand, check_places, guarded, on_stdout, present, refuse_given
+from headstart.cli import VariadicCommand, check_places, guarded, on_stdout, present
 from headstart.errors import InputError, require
 from headstart.records import check_destination
+from headstart.wording import listing
 
 if TYPE_CHECKING:
     from headstart_paper.bench import Bench
@@ -46,6 +48,34 @@ OF_THE_TABLE = (
     "meta_data",
     "episodes",
 )  # of its rows and tasks
+
+
+def refuse_given(context: typer.Context, names: Collection[str], where: str, why: str, instead: str = "") -> None:
+    """Refuse options that were typed but have no effect.
+
+    Args:
+        context: Of the command.
+        names: Its parameters that have no effect.
+        where: The option or the row beside which they have none: "`--show`".
+        why: The reason, to follow "it".
+        instead: What else the user may do than leave them out.
+
+    Raises:
+        InputError: One of them was typed.
+    """
+    typed = [
+        f"`{parameter.opts[0]}`"
+        for parameter in context.command.params
+        if parameter.name in names and _is_typed(context, parameter.name)
+    ]
+    if typed:
+        verb, them = ("has", "it") if len(typed) == 1 else ("have", "them")
+        raise InputError(f"{listing(typed)} {verb} no effect with {where}: it {why}. Leave {them} out{instead}.")
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def reproduce(
@@ -198,7 +228,7 @@ def _refuse_unused(context: typer.Context, name: str, *, show: bool, rescore: bo
     if show:
         refuse_given(context, OF_A_RUN, "`--show`", "runs nothing")
         if name != room.TABLE:
-            refuse_given(context, ("rows", "paper_only"), f"{name} with `--show`", "draws all its rows")
+            refuse_given(context, ("rows", "paper_only"), f"`{name} --show`", "draws all its rows")
     elif room.is_meta(name):
         refuse_given(context, ("epochs", "each", "seeds", "seeded"), name, "trains on none of its tasks")
     elif room.is_selection(name):

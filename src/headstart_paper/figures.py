@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 
 from headstart.errors import InputError
-from headstart.report.plots import (
+from headstart.wording import plural
+from headstart_paper import paper
+from headstart_paper.drawings import (
+    LEVELS,
     Candidates,
     Cloud,
     LevelCurve,
@@ -17,14 +20,11 @@ from headstart.report.plots import (
     draw_scatter,
     draw_selection,
 )
-from headstart.wording import plural
-from headstart_paper import paper
 from headstart_paper.plan import Scale
 from headstart_paper.results import Stored, check_unmixed
 from headstart_paper.selection import Choice, choices
 from headstart_paper.table import differences, outcome_of, scale_of, used
 
-LEVELS = 5
 NUMBERED = paper.NUMBERING
 Groups = dict[tuple[str, str], tuple[list[Mapping[str, Any]], Scale]]  # (panel, method) -> rows, and their scale
 

@@ -297,7 +297,7 @@ def test_ctrl_c_leaves_with_130_and_says_that_the_work_is_kept(tmp_path: Path) -
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "Stopped. What was computed is kept in the cache" in errors
+    assert "Stopped. The cache keeps what was computed" in errors
     assert "Traceback" not in errors
     assert output == ""
     assert not (tmp_path / "run").exists()
@@ -306,15 +306,15 @@ def test_ctrl_c_leaves_with_130_and_says_that_the_work_is_kept(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "called", "kept"),
     [
-        ("rank x", "headstart.ranking.rank", "in the cache"),
+        ("rank x", "headstart.ranking.rank", "The cache"),
         ("rank x --no-cache --out run", "headstart.ranking.rank", ""),
-        ("transfer x --model y", "headstart.transfers.campaign.campaign", "in the cache"),
+        ("transfer x --model y", "headstart.transfers.campaign.campaign", "The cache"),
         ("transfer x --model y --no-cache", "headstart.transfers.campaign.campaign", ""),
-        ("transfer x --model y --no-cache --out run", "headstart.transfers.campaign.campaign", "in run"),
+        ("transfer x --model y --no-cache --out run", "headstart.transfers.campaign.campaign", "run"),
         ("predict run x", "headstart.transfers.load", ""),
-        ("reproduce table1 --out t.jsonl", "headstart_paper.reproduce.prepare", "in t.jsonl"),
+        ("reproduce table1 --out t.jsonl", "headstart_paper.reproduce.prepare", "t.jsonl"),
         ("benchmark", "headstart.evaluation.benchmark.benchmark", ""),
-        ("reproduce benchmark --out b", "headstart_paper.benchmark.build.build", "in b"),
+        ("reproduce benchmark --out b", "headstart_paper.benchmark.build.build", "b"),
     ],
 )
 def test_ctrl_c_says_what_is_kept_and_where(
@@ -326,7 +326,7 @@ def test_ctrl_c_says_what_is_kept_and_where(
     monkeypatch.setattr(called, stopped)
     monkeypatch.chdir(tmp_path)
     result = run(*words.split())
-    where = f" What was computed is kept {kept}: the same command goes on from there." if kept else ""
+    where = f" {kept} keeps what was computed: run the same command again to resume." if kept else ""
     assert (result.exit_code, result.stderr) == (130, f"Stopped.{where}\n")
 
 

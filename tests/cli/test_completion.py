@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from headstart.cli._complete import complete_methods, complete_models, complete_scores
+from headstart.cli._options import complete_methods, complete_models, complete_scores
 
 
 def completed(line: str) -> list[str]:
@@ -26,6 +26,7 @@ def completed(line: str) -> list[str]:
     [
         ("headstart ra", "rank"),
         ("headstart rank photos --models zoo/tiny_d", "zoo/tiny_digits"),
+        ("headstart rank photos --models zoo/tiny_letters zoo/tiny_d", "zoo/tiny_digits"),
         ("headstart rank photos --scores leep_l", "leep_loo"),
         ("headstart rank photos --sort kn", "knn"),
         ("headstart transfer photos --model zoo/a --method lay", "layer-decay"),

@@ -236,17 +236,22 @@ def test_a_gain_in_r2_on_values_that_are_all_alike_is_said_to_mean_nothing(n: in
 
 def test_runs_that_do_not_belong_together_are_refused() -> None:
     transfer, scratch = draw(np.random.default_rng(5), 20, 1, 0.1)
-    head, none = run("head", 0, transfer[0]), run("scratch", 0, scratch[0])
-    with pytest.raises(InputError, match="no training from scratch among the runs"):
-        evaluate([head])
-    with pytest.raises(InputError, match="add a transfer"):
-        evaluate([none])
+    head = run("head", 0, transfer[0])
     with pytest.raises(InputError, match="pairs need equal seeds"):
         evaluate([head, run("scratch", 1, scratch[0])])
     with pytest.raises(InputError, match="split the data differently"):
         evaluate([head, run("scratch", 0, scratch[0], split="b")])
     with pytest.raises(InputError, match="no test part"):
         evaluate([head, run("scratch", 0, None)])
+
+
+@pytest.mark.parametrize(("method", "step"), [("head", "--scratch"), ("scratch", "add a transfer")])
+def test_runs_with_nothing_to_compare_are_shown_with_the_next_step(method: str, step: str) -> None:
+    transfer, _ = draw(np.random.default_rng(5), 20, 1, 0.1)
+    found = evaluate(run(method, 0, transfer[0]))
+    assert (len(found), found.outcomes[0].method) == (0, method)
+    assert method in str(found)
+    assert step in " ".join(str(found).split())
 
 
 def test_a_transfer_is_paired_with_the_training_from_scratch_of_its_own_network() -> None:
@@ -257,12 +262,12 @@ def test_a_transfer_is_paired_with_the_training_from_scratch_of_its_own_network(
         run("head", 0, answers[0.9], source="zoo/x"),
         run("scratch", 0, answers[0.6], source="zoo/y"),
         run("head", 0, answers[0.9], source="zoo/y"),
-        run("head", 0, answers[0.9], source="zoo/y via letters"),  # the same network, trained on other data between
+        run("head", 0, answers[0.9], source="letters", adapted_from="zoo/y"),  # the same network
     ]
     for order in (runs, runs[::-1]):
         found = {comparison.source: comparison for comparison in evaluate(order)}
         scratch = {source: comparison.scratch for source, comparison in found.items()}
-        assert scratch == pytest.approx({"zoo/x": 0.5, "zoo/y": 0.6, "zoo/y via letters": 0.6})
+        assert scratch == pytest.approx({"zoo/x": 0.5, "zoo/y": 0.6, "letters": 0.6})
         assert all("another network" not in note for comparison in found.values() for note in comparison.notes)
 
 
@@ -270,7 +275,7 @@ def test_a_network_without_training_from_scratch_is_compared_with_the_only_one_t
     transfer, scratch = draw(np.random.default_rng(5), 40, 1, 0.1)
     head, x = run("head", 0, transfer[0], source="zoo/z"), run("scratch", 0, scratch[0])
     (found,) = evaluate([head, x])
-    assert found.notes[0] == "from scratch another network was trained, that of zoo/x: the runs hold none of zoo/z"
+    assert found.notes[0] == "compared with another network: the runs train zoo/x from scratch, and not zoo/z"
     with pytest.raises(InputError, match=r"trainings from scratch of zoo/x and zoo/y, and none of zoo/z, .* add one"):
         evaluate([head, x, run("scratch", 0, scratch[0], source="zoo/y")])
 

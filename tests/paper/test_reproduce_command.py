@@ -316,10 +316,10 @@ def test_a_model_that_is_not_there_is_named_before_the_first_task(run: Run, netw
         (["tabel1"], "Did you mean `table1`?"),
         (
             ["figure3", "--epochs", "3", "--seeds", "3"],
-            "figure3 has no use for `--epochs` and `--seeds`: it trains on none",
+            "`--epochs` and `--seeds` have no effect with figure3: it trains on none",
         ),
         (["table1", "--device", "abacus"], "`device` must be one of auto, cpu, cuda, mps; got 'abacus'"),
-        (["figure3", "--episodes", "9"], "a run without `--meta-data` has no use for `--episodes`"),
+        (["figure3", "--episodes", "9"], "`--episodes` has no effect with a run without `--meta-data`"),
         (["figure6", "--meta-data", "mnist"], "`--meta-data` is for rows of meta-transfer, and none of them is asked"),
         (["table1", "--rows", "nothing"], "fits no row of table1"),
         (["table1", "--show", "--out", "none.jsonl"], "none.jsonl cannot be read"),
@@ -347,18 +347,24 @@ USED_BY_A_RUN = [
 def test_an_option_of_a_run_is_refused_where_nothing_is_run(run: Run, tmp_path: Path, option: list[str]) -> None:
     told = run("reproduce", "table1", "--show", "--out", kept(tmp_path / "r.jsonl", task(0)), *option)
     assert told.exit_code == 2
-    assert f"`--show` has no use for `{option[0]}`: it runs nothing. Leave it out." in told.stderr
+    assert f"`{option[0]}` has no effect with `--show`: it runs nothing. Leave it out." in told.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["figure5", "--rows", "x", "--tasks", "9"], "figure5 has no use for `--tasks` and `--rows`: it has every"),
-        (["figure5", "--seeds", "2", "--seeded", "3", "--each", "1"], "no use for `--each`, `--seeds` and `--seeded`"),
-        (["figure5", "--paper-only", "--workers", "2"], "no use for `--paper-only` and `--workers`"),
-        (["figure5", "--rescore", "--each", "2", "--workers", "2"], "no use for `--each`: "),
-        (["figure5", "--show", "--rows", "*"], "figure5 with `--show` has no use for `--rows`: it draws all its rows"),
-        (["figure6", "--show", "--paper-only"], "figure6 with `--show` has no use for `--paper-only`"),
+        (
+            ["figure5", "--rows", "x", "--tasks", "9"],
+            "`--tasks` and `--rows` have no effect with figure5",
+        ),
+        (["figure5", "--seeds", "2", "--seeded", "3", "--each", "1"], "`--seeds` and `--seeded` have no effect"),
+        (["figure5", "--paper-only", "--workers", "2"], "`--paper-only` and `--workers` have no effect"),
+        (["figure5", "--rescore", "--each", "2", "--workers", "2"], "`--each` has no effect"),
+        (
+            ["figure5", "--show", "--rows", "*"],
+            "`--rows` has no effect with `figure5 --show`: it draws all",
+        ),
+        (["figure6", "--show", "--paper-only"], "`--paper-only` has no effect with `figure6 --show`"),
         (["table1", "--show", "--rows", "nothing"], "fits no row of table1"),
     ],
 )
@@ -408,7 +414,7 @@ def test_a_library_that_is_missing_is_named_with_its_pip_line(run: Run, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--tasks", "3"], "benchmark has no use for `--tasks`: it has one fixed plan"),
+        (["--tasks", "3"], "`--tasks` has no effect with benchmark: it has one fixed plan"),
         (["--data", "mnits=x"], "takes no data set `mnits`"),
     ],
 )

@@ -11,8 +11,8 @@ from tests.paper.conftest import cells, notes
 from headstart.errors import InputError
 from headstart.evaluation import levels
 from headstart.records import as_markdown
-from headstart.report.plots import Cloud
 from headstart_paper import paper
+from headstart_paper.drawings import Cloud
 from headstart_paper.figures import bins_of, draw, find_figure
 from headstart_paper.plan import Order, Part, Scale, pieces
 from headstart_paper.results import Stored, read_results

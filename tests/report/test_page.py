@@ -228,7 +228,10 @@ def test_a_regression_target_has_values_instead_of_classes(ranking):
 
 def test_text_samples_show_as_quotations(ranking):
     target = replace(
-        ranking.target, kind="text", samples={"Bag": ("data:image/png;base64,AAAA is <b>no</b> picture here", "roomy")}
+        ranking.target,
+        kind="text",
+        pictures=False,
+        samples={"Bag": ("data:image/png;base64,AAAA is <b>no</b> picture here", "roomy")},
     )
     page = Page(render(replace(ranking, target=target)))
     quotes = [e.text for e in page.all("blockquote")]

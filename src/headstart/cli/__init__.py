@@ -1,16 +1,15 @@
 """The command `headstart`: one file per command, each of which parses, calls, prints and exits."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 import headstart
-from headstart.cli._added import WithAdded
-from headstart.cli._given import refuse_given
+from headstart.cli._commands import VariadicCommand, WithAdded
 from headstart.cli._guard import guarded
 from headstart.cli._options import reading_options, with_options
 from headstart.cli._output import check_places, on_stdout, present
-from headstart.cli._variadic import VariadicCommand
 from headstart.cli.benchmark import benchmark
 from headstart.cli.evaluate import evaluate
 from headstart.cli.export import export
@@ -22,7 +21,7 @@ from headstart.cli.report import report
 from headstart.cli.scores import scores
 from headstart.cli.transfer import epilog, full_transfer, transfer
 
-__all__ = ["VariadicCommand", "app", "check_places", "guarded", "main", "on_stdout", "present", "refuse_given"]
+__all__ = ["VariadicCommand", "app", "check_places", "guarded", "main", "on_stdout", "present"]
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 
@@ -52,25 +51,24 @@ def _options(
     pass
 
 
-_rank = guarded(with_options(rank, *reading_options()))
-app.command("rank", cls=VariadicCommand, epilog=RANK_EPILOG, no_args_is_help=True)(_rank)
-app.command()(guarded(scores))
-app.command()(guarded(models))
-app.command(no_args_is_help=True)(guarded(report))
-app.command(no_args_is_help=True)(guarded(with_options(transfer), resumes=True))
-app.command(no_args_is_help=True)(
-    guarded(with_options(predict, *reading_options("text_column", "image_column", "split", "root", "download")))
-)
-app.command(no_args_is_help=True)(guarded(evaluate))
-app.command(no_args_is_help=True)(guarded(export))
-app.command()(guarded(benchmark))
+UNLABELLED = reading_options("text_column", "image_column", "split", "root", "download")
+needing = partial(app.command, cls=VariadicCommand, no_args_is_help=True)
+needing("rank", epilog=RANK_EPILOG)(guarded(with_options(rank, *reading_options())))
+needing("transfer")(guarded(with_options(transfer), resumes=True))
+needing("evaluate")(guarded(evaluate))
+needing("predict")(guarded(with_options(predict, *UNLABELLED)))
+needing("report")(guarded(report))
+needing("export")(guarded(export))
+app.command(cls=VariadicCommand)(guarded(models))
+app.command(cls=VariadicCommand)(guarded(scores))
+app.command(cls=VariadicCommand)(guarded(benchmark))
 
 
 @WithAdded.whole("transfer")
 def _transfer() -> typer.Typer:
     """The command with the options of every method, which are read when it is used: they need torch."""
     only = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=CONTEXT)
-    only.command(no_args_is_help=True, epilog=epilog())(guarded(full_transfer(), resumes=True))
+    only.command(cls=VariadicCommand, no_args_is_help=True, epilog=epilog())(guarded(full_transfer(), resumes=True))
     return only
 
 

@@ -1,5 +1,6 @@
-"""From exceptions to one sentence and an exit code: no traceback is ever shown to a user who did not ask for one."""
+"""Errors as one sentence and an exit code; a traceback only for a user who asks for it."""
 
+import errno
 import functools
 import logging
 import os
@@ -7,16 +8,15 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import redirect_stdout
 from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
-from headstart.cli._stdout import CheckedStdout
-from headstart.errors import HeadstartError
+from headstart.errors import HeadstartError, WriteError
 
 INTERRUPTED = 130
 UNEXPECTED = 70
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 QUOTES = "'\""
 DEBUG = "HEADSTART_DEBUG"
 
@@ -40,18 +40,21 @@ def guarded(command: Callable[P, R], *, resumes: bool = False) -> Callable[P, R]
             logging.basicConfig(level=logging.INFO)
             logging.getLogger("headstart").setLevel(logging.DEBUG)
         try:
-            with redirect_stdout(CheckedStdout(sys.stdout)) as stdout:
-                try:
-                    return command(*args, **kwargs)
-                finally:
-                    stdout.flush()
+            try:
+                return command(*args, **kwargs)
+            finally:
+                sys.stdout.flush()
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise
         except KeyboardInterrupt:
             _leave(_stopped(kwargs, resumes), INTERRUPTED)
         except HeadstartError as error:
             _leave(f"Error: {_as_typed(str(error), kwargs)}", error.exit_code)
-        except Exception as error:  # the outermost edge: whatever reaches this line is a defect
+        except Exception as error:  # the outermost edge: whatever reaches this line is a defect, but for a full disk
+            if isinstance(error, OSError) and error.errno in FULL:  # files have their own errors: it is standard output
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python writes again at its end
+                full = f"cannot write to standard output: {error.strerror}"
+                _leave(f"Error: {full}. Redirect it elsewhere, or free some space.", WriteError.exit_code)
             _leave(
                 f"Unexpected error ({type(error).__name__}: {error}). This is a defect of headstart: run the same "
                 f"command with {DEBUG}=1 before it and report what it prints.",
@@ -84,8 +87,10 @@ def _as_typed(sentence: str, options: Mapping[str, object]) -> str:
 
 def _stopped(options: Mapping[str, object], resumes: bool) -> str:
     out = options.get("out") if resumes else None
-    kept = "the cache" if options.get("no_cache") is False else out
-    return f"Stopped. What was computed is kept in {kept}: the same command goes on from there." if kept else "Stopped."
+    kept = "The cache" if options.get("no_cache") is False else out
+    return (
+        f"Stopped. What was computed is kept in {kept}: run the same command again to resume." if kept else "Stopped."
+    )
 
 
 def _leave(sentence: str, code: int) -> NoReturn:

@@ -1,7 +1,7 @@
 """Options of several commands: common ones as types, and those generated from the dataclasses that define them."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from headstart.cli._complete import complete_models, complete_scores
+from headstart.cli._commands import OPEN
 from headstart.data.reading import Reading
-from headstart.errors import InputError
+from headstart.errors import HeadstartError, InputError
 from headstart.sources import ADAPTERS
 
 if TYPE_CHECKING:
@@ -25,6 +25,45 @@ SEVERAL = 4  # an option of more methods than this is listed under one heading
 def named(*names: str, help: str, metavar: str | None = None, panel: str | None = None, **more: Any) -> Any:
     """A `typer.Option`, shorter to write."""
     return typer.Option(*names, help=help, metavar=metavar, rich_help_panel=panel, **more)
+
+
+def complete_models(incomplete: str) -> list[str]:
+    """Names of models that begin like this; timm's 1,800 names only after `timm/`."""
+    from headstart.sources import list_models
+
+    if "/" not in incomplete:
+        kinds = ["zoo", *(one.prefix for one in ADAPTERS.values() if one.typed)]
+        return [name for name in kinds if name.startswith(incomplete)]
+    if not any(incomplete.startswith(one.prefix) for one in ADAPTERS.values() if one.listed):
+        return []
+    try:
+        return [card.name for card in list_models(f"{incomplete}*")]
+    except HeadstartError:  # no model is called so, or the library of the models is not installed
+        return []
+
+
+def complete_target(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of models where the words end inside `--models`; else the shell completes the name of a file."""
+    return complete_models(incomplete) if ctx.meta.get(OPEN) in ("--models", "-m") else []
+
+
+def complete_scores(incomplete: str) -> list[str]:
+    """Names of scores, also after a comma."""
+    from headstart.scores import SCORES
+
+    return _after_comma(incomplete, SCORES)
+
+
+def complete_methods(incomplete: str) -> list[str]:
+    """Names of methods, also after a comma."""
+    from headstart.transfers import METHODS
+
+    return _after_comma(incomplete, ["auto", *METHODS])
+
+
+def _after_comma(incomplete: str, names: Iterable[str]) -> list[str]:
+    before, comma, last = incomplete.rpartition(",")
+    return [before + comma + name for name in names if name.startswith(last)]
 
 
 Device = Annotated[str, named(metavar="NAME", panel=HOW, help="auto, cpu, cuda or mps.")]

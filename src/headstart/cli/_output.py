@@ -3,20 +3,23 @@
 import csv
 import io
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
-from headstart.cli._show import show
 from headstart.errors import InputError
-from headstart.records import Ranking, View, as_markdown, check_destination, text, write_atomically
-from headstart.records.table import Prose
+from headstart.records import Ranking, View, as_markdown, check_destination, write_atomically
+from headstart.records.table import Prose, Tone, as_lines
 
 STDOUT = "-"
 RANKED, NOTHING, SOME_FAILED = 0, 1, 3
+STYLES: Mapping[Tone, str] = {
+    "plain": "", "title": "bold", "good": "green", "warning": "yellow", "failure": "red", "quiet": "dim",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Output:
             write(self.csv, to_csv(ranking))
             written += [Path(place) for place in (self.json, self.csv) if place and not on_stdout(place)]
         told = [Prose(wrote(written))] if written and self.exit_code(ranking) != NOTHING else []
-        show([*text.view(ranking), *told], errors=on_stdout(self.json, self.csv))
+        show([*ranking.view(), *told], errors=on_stdout(self.json, self.csv))
 
     def exit_code(self, ranking: Ranking) -> int:
         """0: ranked; 1: nothing could be ranked; 3: ranked, but some models failed."""
@@ -101,3 +104,21 @@ def present(view: View, markdown: Path | None = None, *, errors: bool = False) -
         write(markdown, as_markdown(view) + "\n")
         if not on_stdout(markdown):
             print(f"Wrote {markdown}", file=sys.stderr if errors else sys.stdout)
+
+
+def show(view: View, *, errors: bool = False, width: int | None = None) -> None:
+    """Print a view on standard output, or on the error stream where standard output carries data.
+
+    Args:
+        view: Tables and sentences.
+        errors: Print on the error stream.
+        width: Characters a line may have; the terminal's width by default.
+    """
+    console = Console(stderr=errors, highlight=False, markup=False)
+    for line, tone in as_lines(view, width or console.width):
+        console.print(Text(line, style=STYLES[tone]), soft_wrap=True)
+
+
+def terminal_width() -> int:
+    """Characters of a line on the terminal; 80 where there is none."""
+    return Console().width

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli._output import check_places, on_stdout, write
-from headstart.cli._show import show
+from headstart.cli._output import check_places, on_stdout, show, write
 
 
 def evaluate(
@@ -20,12 +19,8 @@ def evaluate(
 ) -> None:
     """Say what saved transfers gained over training from scratch, from their records alone."""
     from headstart.evaluation import evaluate as compare
-    from headstart.evaluation.stored import read_runs
-    from headstart.records import results
-    from headstart.records.outcome import campaign_json
 
     check_places(json=json)
-    found = read_runs(runs)
-    comparisons = compare(found, metric=metric, margin=margin, level=level)
-    show(results.view([run.outcome for run in found], comparisons), errors=on_stdout(json))
-    write(json, campaign_json([run.outcome for run in found], comparisons) + "\n")
+    found = compare(runs, metric=metric, margin=margin, level=level)
+    show(found.view(), errors=on_stdout(json))
+    write(json, found.to_json() + "\n")

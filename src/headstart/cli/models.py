@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli._show import show
+from headstart.cli._output import show
 from headstart.records import ModelCard
 from headstart.records.table import Column, Table, table
 from headstart.wording import MISSING, listing, magnitude
@@ -13,10 +13,10 @@ from headstart.wording import MISSING, listing, magnitude
 def models(
     glob: Annotated[
         str | None,
-        typer.Argument(metavar="GLOB", help="Models whose names fit, as in 'timm/resnet*'.", show_default=False),
+        typer.Argument(metavar="GLOB", help="Models whose names match, as in 'timm/resnet*'.", show_default=False),
     ] = None,
 ) -> None:
-    """List the models: the zoo, or those that fit a glob. They are named so after `headstart rank ... --models`."""
+    """List the models: the zoo, or those that match a glob. Pass their names to `--models`."""
     from headstart.sources import ADAPTERS, list_models
 
     cards = list_models(glob or "zoo/*")
@@ -32,7 +32,7 @@ def models(
 
 
 def _table(cards: list[ModelCard]) -> Table:
-    """What is known; a column of which nothing is known is left out."""
+    """The known facts; empty columns are left out."""
     columns = [
         Column("model", tuple(card.name for card in cards), right=False),
         Column("params", tuple(magnitude(card.parameters) for card in cards)),

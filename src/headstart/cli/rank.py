@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli._complete import complete_scores
 from headstart.cli._options import (
     DATA,
     HOW,
@@ -22,6 +21,8 @@ from headstart.cli._options import (
     TrustPickle,
     Workers,
     cache_of,
+    complete_scores,
+    complete_target,
     named,
     reading_from,
 )
@@ -57,6 +58,7 @@ def rank(
             help="A folder of class folders (or a zip of one), a CSV, TSV or Parquet table, a data set's name, or one "
             "or several .npz files of arrays.",
             show_default=False,
+            autocompletion=complete_target,
         ),
     ] = None,
     models: Models = None,

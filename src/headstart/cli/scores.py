@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.cli._show import show, terminal_width
+from headstart.cli._output import show, terminal_width
 from headstart.records.table import GAP, Column, Prose, Table, table
 from headstart.tasks import TASKS
 
@@ -27,7 +27,7 @@ def scores(
         return
     names = table(
         ("score", "reads", "range"),
-        [(score.name + "*" * score.default, score.needs, _range(score)) for score in SCORES.values()],
+        [(score.name + "*" * bool(score.default), score.needs, _range(score)) for score in SCORES.values()],
         words=3,
     )
     room = max(terminal_width() - names.width - len(GAP), 24)

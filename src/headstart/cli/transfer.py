@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from headstart.cli._complete import complete_methods, complete_models
 from headstart.cli._options import (
     DATA,
     RESULT,
@@ -21,18 +20,18 @@ from headstart.cli._options import (
     TrustPickle,
     Workers,
     cache_of,
+    complete_methods,
+    complete_models,
     method_options,
     named,
     reading_from,
     reading_options,
     with_options,
 )
-from headstart.cli._output import check_places, on_stdout, write, wrote
+from headstart.cli._output import check_places, on_stdout, show, write, wrote
 from headstart.cli._progress import shown
-from headstart.cli._show import show
 from headstart.errors import InputError
 from headstart.records import Ranking, check_destination
-from headstart.records.outcome import campaign_json
 from headstart.records.table import Prose
 
 ADAPT = "How to adapt"
@@ -140,7 +139,7 @@ def transfer(
         )
     told = [Prose(wrote(done.folders))] if done.folders else []
     show([*done.view(), *told], errors=on_stdout(json))
-    write(json, campaign_json([run.outcome for run in done.runs], done.comparisons) + "\n")
+    write(json, done.evaluation.to_json() + "\n")
     if done.failures:
         raise typer.Exit(SOME_FAILED)
 

@@ -39,6 +39,7 @@ def summarize(target: Target, skipped: Mapping[str, str] | None = None) -> Targe
         samples=_samples(target, kept),
         notes=target.notes,
         skipped=skipped,
+        pictures=MEDIA[target.kind].pictures,
     )
 
 

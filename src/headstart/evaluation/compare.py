@@ -9,7 +9,7 @@ from headstart.evaluation.convergence import convergence
 from headstart.evaluation.gain import gain
 from headstart.evaluation.stored import read_runs
 from headstart.evaluation.verdict import judge
-from headstart.records import Comparison, Convergence, Outcome, Predictions
+from headstart.records import Comparison, Convergence, Evaluation, Outcome, Predictions
 from headstart.tasks import task_of
 from headstart.wording import listing
 
@@ -23,19 +23,24 @@ class HasOutcome(Protocol):
     def predictions(self) -> Predictions | None: ...
 
 
+NO_SCRATCH = (
+    "To see what the transfer gained, train from scratch too, with the same data and seed: `headstart transfer ... "
+    "--scratch`, or `method='scratch'` in Python."
+)
+NO_TRANSFER = "All runs are trainings from scratch: add a transfer with the same data and seed to compare with them."
+
 BySeed = dict[int, HasOutcome]
-
-
 Given = HasOutcome | str | os.PathLike[str]
 
 
 def evaluate(
     runs: Given | Sequence[Given], *, metric: str | None = None, margin: float = 0.01, level: float = 0.95
-) -> tuple[Comparison, ...]:
-    """Gain over scratch, verdict and convergence of every method, in the order in which they come.
+) -> Evaluation:
+    """Gain over training from scratch, verdict and speed of every method, in the order of the runs.
 
-    A transfer is compared with the training from scratch of its own source's network. Where the runs hold none, but
-    those of one other network alone, it is compared with that one, and the notes say so.
+    A transfer is compared with the training from scratch of its own source's network. If the runs hold none of it, but
+    trainings of one other network, it is compared with those, and a note says so. Runs that hold no training from
+    scratch, or nothing else, have no comparisons; `missing` then says what to add.
 
     Args:
         runs: Transfers and, for each of their seeds, a training from scratch on the same split: runs, folders that hold
@@ -45,23 +50,22 @@ def evaluate(
         level: Coverage of the intervals.
 
     Raises:
-        InputError: An unknown metric, no training from scratch, none with the seed of a transfer, several that it could
-            be compared with, two runs of one seed, or other data.
+        InputError: An unknown metric, no training from scratch with the seed of a transfer, several that it could be
+            compared with, two runs of one seed, or other data.
     """
-    named = _by_seed(_opened(runs))
+    found = _opened(runs)
+    outcomes = tuple(run.outcome for run in found)
+    named = _by_seed(found)
     scratch = {source: members for (method, source), members in named.items() if method == "scratch"}
     transfers = {key: members for key, members in named.items() if key[0] != "scratch"}
-    if not scratch:
-        raise InputError(
-            "there is no training from scratch among the runs to compare with: add a run with `method='scratch'`, the "
-            "same data and the same seed."
-        )
-    if not transfers:
-        raise InputError("all runs are trainings from scratch; add a transfer to compare with them.")
-    return tuple(
-        _compare(members, scratch, _baseline(source, tuple(scratch)), metric, margin, level)
-        for (_, source), members in transfers.items()
+    if not scratch or not transfers:
+        return Evaluation(outcomes, (), NO_TRANSFER if scratch else NO_SCRATCH)
+    networks = {source: next(iter(members.values())).outcome.network for source, members in scratch.items()}
+    comparisons = (
+        _compare(members, scratch, _baseline(next(iter(members.values())).outcome, networks), metric, margin, level)
+        for members in transfers.values()
     )
+    return Evaluation(outcomes, tuple(comparisons))
 
 
 def _opened(runs: Given | Sequence[Given]) -> list[HasOutcome]:
@@ -96,21 +100,17 @@ def _by_seed(runs: Sequence[HasOutcome]) -> dict[tuple[str, str], BySeed]:
     return named
 
 
-def _baseline(source: str, scratch: Sequence[str]) -> str:
+def _baseline(transfer: Outcome, networks: Mapping[str, str]) -> str:
     """The source whose network, trained from scratch, a transfer is compared with: its own, else the only one."""
-    same = [name for name in scratch if _network(name) == _network(source)]
-    found = [source] if source in same else same or scratch
+    source = transfer.source
+    same = [name for name, network in networks.items() if network == transfer.network]
+    found = [source] if source in same else same or list(networks)
     if len(found) > 1:
         raise InputError(
             f"there are trainings from scratch of {listing(found)}, and none of {source}, to compare its transfer "
             "with: add one with `method='scratch'`, or leave the transfer out."
         )
     return found[0]
-
-
-def _network(source: str) -> str:
-    """A source without the data that it was adapted to on the way, which leave its network as it is."""
-    return source.partition(" via ")[0]
 
 
 def _left_out(seeds: Sequence[int]) -> list[str]:
@@ -145,12 +145,10 @@ def _compare(
     found = gain([a for a, _ in tested], [b for _, b in tested], metric=metric, task=first.task, level=level)
     verdict, advice = judge(found.value, found.low, found.high, margin=margin)
     notes = []
-    if _network(baseline) != _network(first.source):
-        notes.append(
-            f"from scratch another network was trained, that of {baseline}: the runs hold none of {first.source}"
-        )
+    if pairs[0][1].outcome.network != first.network:
+        notes.append(f"compared with another network: the runs train {baseline} from scratch, and not {first.source}")
     notes += task_of(first.task).caveats(metric, tested[0][0].labels)
-    notes += ["one seed: how much chance in the training matters is not known"] if len(pairs) == 1 else []
+    notes += ["one seed: repeat with `--seeds 3` to see how much of the gain is chance"] if len(pairs) == 1 else []
     notes += _left_out([seed for seed in runs if seed not in scratch[baseline]])
     speed: Convergence | None = None
     try:

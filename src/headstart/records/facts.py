@@ -35,6 +35,7 @@ class TargetSummary(Brief):
     samples: dict[str, tuple[str, ...]] = field(default_factory=dict)  # class -> data URIs of thumbnails, or texts
     notes: tuple[str, ...] = ()  # what was guessed, skipped or set aside
     skipped: dict[str, str] = field(default_factory=dict)  # id of an unreadable example -> why
+    pictures: bool = True  # the samples are thumbnails, not texts
 
 
 @dataclass(frozen=True)

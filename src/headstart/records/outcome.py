@@ -1,7 +1,7 @@
 """The records of a transfer: what was planned, how it went, what it reached and what that gained."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from headstart.records import results
 from headstart.records.facts import Provenance
-from headstart.records.files import JsonRecord, as_json, renamed
+from headstart.records.files import JsonRecord, renamed
 from headstart.records.shown import Brief, Shown, draw
-from headstart.records.table import View
+from headstart.records.table import Prose, View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,6 +83,12 @@ class Outcome(JsonRecord, Shown):
     bounds: tuple[Bound, ...] = ()
     notes: tuple[str, ...] = ()
     format: int = 1
+    adapted_from: str | None = None  # the source whose network this one has, where another training changed its weights
+
+    @property
+    def network(self) -> str:
+        """Name of the source whose network was trained."""
+        return self.adapted_from or self.source
 
     @classmethod
     def from_json(cls, text: str | bytes, *, origin: str | os.PathLike[str] = "") -> Self:
@@ -156,6 +162,24 @@ class Comparison(Shown):
         return draw("plot_comparison", self)
 
 
-def campaign_json(outcomes: Sequence[Outcome], comparisons: Sequence[Comparison]) -> str:
-    """Outcomes and comparisons as one JSON text."""
-    return as_json({"outcomes": list(outcomes), "comparisons": list(comparisons)}) + "\n"
+@dataclass(frozen=True, repr=False)
+class Evaluation(JsonRecord, Shown):
+    """What transfers reached and gained over training from scratch; a sequence of its comparisons."""
+
+    outcomes: tuple[Outcome, ...]
+    comparisons: tuple[Comparison, ...]
+    missing: str = ""  # what it takes to compare, where nothing could be
+
+    def __len__(self) -> int:
+        return len(self.comparisons)
+
+    def __iter__(self) -> Iterator[Comparison]:
+        return iter(self.comparisons)
+
+    def __getitem__(self, place: int) -> Comparison:
+        return self.comparisons[place]
+
+    def view(self) -> View:
+        """Results run by run, and what each method gained."""
+        missing = [Prose((self.missing,), "warning")] if self.missing else []
+        return [*results.view(self.outcomes, self.comparisons), *missing]

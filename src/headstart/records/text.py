@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from headstart.records.ranking import RankedSource, Ranking, ScoreRow
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
-SPEEDS = {"image": "img/s", "text": "text/s", "arrays": "row/s"}
+SPEEDS = {"image": "img/s", "text": "text/s"}  # arrays pass through no network
 
 
 def view(ranking: "Ranking") -> View:
@@ -94,17 +94,16 @@ def _other_scores(ranking: "Ranking") -> list[Column]:
 
 def _cost(ranking: "Ranking") -> list[Column]:
     """What running the sources took; a column that would be empty is left out, as for arrays made elsewhere."""
-    columns = [
-        Column("params", tuple(magnitude(row.card.parameters) for row in ranking.rows)),
-        Column(SPEEDS[ranking.target.kind], tuple(rate(row.examples_per_second) for row in ranking.rows)),
-        Column("forward", tuple(_forward(row) for row in ranking.rows)),
-    ]
+    columns = [Column("params", tuple(magnitude(row.card.parameters) for row in ranking.rows))]
+    if speed := SPEEDS.get(ranking.target.kind):
+        columns.append(Column(speed, tuple(rate(row.examples_per_second) for row in ranking.rows)))
+        columns.append(Column("forward", tuple(_forward(row) for row in ranking.rows)))
     return [column for column in columns if set(column.cells) != {MISSING}]
 
 
 def _forward(row: "RankedSource") -> str:
     if not row.computed:
-        return MISSING if row.card.kind == "arrays" else "cached"
+        return "cached"
     whole = 99.95 < row.forward_seconds < 999.5
     return f"{row.forward_seconds:.0f} s" if whole else duration(row.forward_seconds)
 

@@ -31,7 +31,7 @@ class ClassList:
 
 def class_list(target: TargetSummary) -> ClassList:
     """Classes in the order of the record, with the samples that fit on a page."""
-    samples = chosen_samples(target.samples, pictures=target.kind != "text")
+    samples = chosen_samples(target.samples, pictures=target.pictures)
     most = max(target.counts, default=0) or 1
     lines = tuple(
         ClassLine(name, count, round(100 * count / most, 2), samples.get(name, Samples()))

@@ -10,7 +10,7 @@ from typing import Any
 
 from headstart.errors import InputError
 from headstart.evaluation import evaluate
-from headstart.records import Comparison, Failure, results
+from headstart.records import Comparison, Evaluation, Failure
 from headstart.records.shown import Shown
 from headstart.records.table import Prose, View
 from headstart.runner import Event, Progress, listener, map, on_workers
@@ -35,8 +35,13 @@ class Campaign(Shown):
 
     def view(self) -> View:
         """Results run by run, what each method gained over training from scratch, and which runs failed."""
-        shown = results.view([run.outcome for run in self.runs], self.comparisons)
-        return [*shown, *(Prose((f"{one.source} failed: {one.reason}",)) for one in self.failures)]
+        failed = (Prose((f"{one.source} failed: {one.reason}",), "failure") for one in self.failures)
+        return [*self.evaluation.view(), *failed]
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The records of the runs, with the comparisons."""
+        return Evaluation(tuple(run.outcome for run in self.runs), self.comparisons)
 
 
 def campaign(

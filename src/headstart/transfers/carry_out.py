@@ -128,6 +128,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
         options=setting.method.options | _training_record(setting),
         bounds=checked,
         notes=(*notes, *unchecked),
+        adapted_from=setting.source.adapted_from,
     )
     trained = tuple(name for group in recipe.groups if group.rate > 0 for name in group.parameters)
     return Run(outcome, predictions, network, setting.source, setting.method, identity, trained)

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 from headstart.errors import MissingExtra, WriteError
-from headstart.report.plots import (
+from headstart.report.plots import COLOURS
+from headstart_paper.drawings import (
+    MARKERS,
     Candidates,
     Cloud,
     LevelCurve,
@@ -17,7 +19,6 @@ from headstart.report.plots import (
     draw_scatter,
     draw_selection,
 )
-from headstart.report.plots.canvas import COLOURS, MARKERS
 
 X = np.linspace(-2, -1, 12)
 CLOUDS = {"one source": [Cloud("head (12)", X, X / 2 + 1.4), Cloud("fine-tuned (12)", X, X / 4 + 1.2)]}
