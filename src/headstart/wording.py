@@ -129,6 +129,17 @@ def number(value: float | None, decimals: int = 3) -> str:
     return text.replace("-", MINUS)
 
 
+def bounds(low: float, high: float) -> str:
+    """A range of values in words.
+
+    >>> bounds(-math.inf, 0.0), bounds(0.0, 1.0), bounds(0.0, math.inf), bounds(-math.inf, math.inf)
+    ('at most 0', '0 to 1', 'at least 0', 'any')
+    """
+    if math.isinf(low):
+        return "any" if math.isinf(high) else f"at most {high:g}"
+    return f"at least {low:g}" if math.isinf(high) else f"{low:g} to {high:g}"
+
+
 def typeset(text: str) -> str:
     """A cell of the text table as a page shows it.
 

@@ -46,7 +46,6 @@ def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "lora",
         "scratch",
         "gain",
-        "LEEP <=",
         "[2/3] lora-seed0",
         "epoch 1/1: loss",
         f"Wrote {out / 'lora-seed0'}",

@@ -83,8 +83,9 @@ def test_a_score_that_no_source_has_takes_no_column() -> None:
 
 def test_arrays_made_elsewhere_show_no_cost() -> None:
     card = ModelCard("a", "arrays")
-    one = row("a", 1, card=card, forward_seconds=0.0, examples_per_second=None, computed=0)
-    assert text.table(ranking(one)).columns[-1].title == "source_accuracy"
+    one = ranking(row("a", 1, card=card, forward_seconds=0.0, examples_per_second=None, computed=0))
+    one = replace(one, target=replace(one.target, kind="arrays"))
+    assert text.table(one).columns[-1].title == "source_accuracy"
     from_cache = row("a", 1, forward_seconds=0.0, examples_per_second=None, computed=0)
     cells = {column.title: column.cells for column in text.table(ranking(from_cache)).columns}
     assert cells["forward"] == ("cached",)

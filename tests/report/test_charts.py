@@ -14,7 +14,8 @@ from headstart.records.axis import Axis, axis_over
 from headstart.records.ranking_page import mark, ranking_table, score_axis
 from headstart.report.heads import MOST_COLUMNS, head_views
 from headstart.report.page import render
-from headstart.report.samples import chosen_samples
+from headstart.report.panels import score_panels
+from headstart.scores import SCORES
 
 values = st.floats(-1e9, 1e9)
 
@@ -101,12 +102,7 @@ def test_a_page_draws_only_so_much_and_always_those_of_the_best_source(ranking):
     assert tight.left_out == tuple(row.source for row in ranking.rows[1:7])
 
 
-@given(
-    st.dictionaries(st.text(max_size=3), st.lists(st.text("ab", min_size=1, max_size=9), max_size=4), max_size=6),
-    st.integers(0, 60),
-)
-def test_samples_never_pass_the_budget_and_none_goes_missing_in_silence(samples, budget):
-    chosen = chosen_samples(samples, pictures=False, budget=budget)
-    assert sum(len(text) for found in chosen.values() for text in found.texts) <= budget
-    for name, offered in samples.items():
-        assert len(chosen[name].texts) + chosen[name].dropped == len(offered)
+def test_every_score_has_a_panel_that_says_what_it_reads(ranking):
+    panels = score_panels(replace(ranking, scores=tuple(SCORES)))
+    assert [panel.name for panel in panels] == list(SCORES)
+    assert all("Reads " in panel.reads for panel in panels)

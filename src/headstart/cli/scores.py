@@ -1,6 +1,5 @@
 """`headstart scores`: what can be measured, and how to read it."""
 
-import math
 from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ import typer
 from headstart.cli._output import show, terminal_width
 from headstart.records.table import GAP, Column, Prose, Table, table
 from headstart.tasks import TASKS
+from headstart.wording import bounds
 
 if TYPE_CHECKING:
     from headstart.scores import Score
@@ -25,11 +25,8 @@ def scores(
     if name is not None:
         _details(SCORES.find(name))
         return
-    names = table(
-        ("score", "reads", "range"),
-        [(score.name + "*" * bool(score.default), score.needs, _range(score)) for score in SCORES.values()],
-        words=3,
-    )
+    rows = ((one.name + "*" * bool(one.default), one.needs, bounds(one.low, one.high)) for one in SCORES.values())
+    names = table(("score", "reads", "range"), rows, words=3)
     room = max(terminal_width() - names.width - len(GAP), 24)
     meanings = Column("meaning", tuple(fill(score.meaning, room) for score in SCORES.values()), right=False)
     about = "* shown when you name no score. Higher is better for all. For details: `headstart scores NAME`."
@@ -42,17 +39,9 @@ def _details(score: "Score") -> None:
         "meaning": score.meaning,
         "reads": score.needs,
         "for": ", ".join(filter(score.suits, TASKS)),
-        "range": f"{_range(score)}, higher is better",
+        "range": f"{bounds(score.low, score.high)}; higher is better",
         "cost": score.cost,
         "source": score.citation,
     }
     rows = [(name, fill(fact, max(terminal_width() - 10, 24), break_long_words=False)) for name, fact in facts.items()]
     show([table(("score", title), rows, words=2)])
-
-
-def _range(score: "Score") -> str:
-    low = "any" if math.isinf(score.low) else f"{score.low:g}"
-    high = "any" if math.isinf(score.high) else f"{score.high:g}"
-    if math.isinf(score.low):
-        return "any" if math.isinf(score.high) else f"up to {high}"
-    return f"from {low}" if math.isinf(score.high) else f"{low} to {high}"

@@ -20,7 +20,7 @@ TITLES = {
 
 
 def view(outcomes: Sequence["Outcome"], comparisons: Sequence["Comparison"] = ()) -> View:
-    """For each source: results run by run, what each method gained, the checked bounds and the notes."""
+    """For each source: results run by run, what each method gained, any bound that does not hold, and the notes."""
     parts: list[Table | Prose] = []
     for source in dict.fromkeys(outcome.source for outcome in outcomes):
         mine = [outcome for outcome in outcomes if outcome.source == source]
@@ -30,7 +30,7 @@ def view(outcomes: Sequence["Outcome"], comparisons: Sequence["Comparison"] = ()
             parts += gains(comparison) if comparison.source == source else []
         bounds = next((outcome.bounds for outcome in mine if outcome.bounds), ())
         notes = dict.fromkeys(note for outcome in mine for note in outcome.notes)
-        below = (*map(_bound, bounds), *notes)
+        below = (*(_bound(bound) for bound in bounds if not bound.holds), *notes)
         parts += [Prose(below, "quiet")] if below else []
     return parts
 
@@ -96,5 +96,4 @@ def plan(rows: Sequence["PlanRow"], *, solved: bool = False) -> Table:
 
 
 def _bound(bound: "Bound") -> str:
-    sign = "holds" if bound.holds else f"does not hold: {bound.note}"
-    return f"{bound.name}: {bound.low:.3f} <= {bound.high:.3f} {sign}"
+    return f"{bound.name}: {bound.low:.3f} <= {bound.high:.3f} does not hold: {bound.note}"

@@ -241,9 +241,9 @@ def remarks(ranking: "Ranking") -> list[Prose]:
     """The sentences below the table; empty groups are left out."""
     search = ranking.search
     groups: list[tuple[Tone, list[str]]] = [
-        ("quiet", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
         ("title", [ties(ranking) or ""] if ranking.rows else ["No model could be ranked."]),
         ("warning", [*(searched.unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
+        ("quiet", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
         ("quiet", [*course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),
         ("failure", [failed(failure.source, failure.reason) for failure in ranking.failures]),
     ]

@@ -1,6 +1,5 @@
 """Every score as one small plot, the sources in the same order in all of them."""
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,10 +8,12 @@ from headstart.records import RankedSource, Ranking
 from headstart.records.axis import Axis, Mark
 from headstart.records.ranking_page import leaders, mark, places_for, score_axis
 from headstart.scores import SCORES, Score
-from headstart.wording import number, shortened_inside
+from headstart.wording import MINUS, bounds, shortened_inside
 
 COSTS = {
     "probs": "source probabilities",
+    "logits": "source logits",
+    "source": "the source's own training data",
     "features": "features",
     "card": "published facts only",
     "nothing": "nothing: a baseline",
@@ -69,22 +70,6 @@ def score_title(name: str) -> str:
     return SCORES[name].title if name in SCORES else name
 
 
-def bounds_text(low: float, high: float) -> str:
-    """The range of a score in words.
-
-    >>> bounds_text(-math.inf, 0.0), bounds_text(0.0, 1.0), bounds_text(-math.inf, math.inf)
-    ('at most 0', 'between 0 and 1', 'without bounds')
-    """
-    match math.isfinite(low), math.isfinite(high):
-        case True, True:
-            return f"between {number(low, 0)} and {number(high, 0)}"
-        case True, False:
-            return f"at least {number(low, 0)}"
-        case False, True:
-            return f"at most {number(high, 0)}"
-    return "without bounds"
-
-
 def _panel(ranking: Ranking, name: str) -> Panel:
     axis, places = score_axis(ranking.rows, name), places_for(ranking.rows, name)
     remarks = _remarks(ranking.rows, name)
@@ -116,7 +101,8 @@ def _panel(ranking: Ranking, name: str) -> Panel:
 
 
 def _reads(score: Score) -> str:
-    return f"Higher is better; {bounds_text(score.low, score.high)}. Reads {COSTS[score.needs]}."
+    values = bounds(score.low, score.high).replace("-", MINUS)
+    return f"Higher is better. Values: {values}. Reads {COSTS[score.needs]}."
 
 
 def _remarks(rows: Iterable[RankedSource], name: str) -> tuple[Remark, ...]:
