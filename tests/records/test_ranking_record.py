@@ -36,7 +36,7 @@ def test_a_folder_and_back_is_the_same_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "[]", '{"rows": 3}', "not json"])
 def test_what_is_no_ranking_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "ranking.json").write_text(content)
-    with pytest.raises(InputError, match="not a ranking written by headstart"):
+    with pytest.raises(InputError, match="is not a ranking that headstart wrote"):
         Ranking.load(tmp_path)
 
 

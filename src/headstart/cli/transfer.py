@@ -28,14 +28,13 @@ from headstart.cli._options import (
     reading_options,
     with_options,
 )
-from headstart.cli._output import check_places, on_stdout, show, write, wrote
+from headstart.cli._output import SOME_FAILED, check_places, on_stdout, show, write, wrote
 from headstart.cli._progress import shown
 from headstart.errors import InputError
 from headstart.records import Ranking, check_destination
 from headstart.records.table import Prose
 
 ADAPT = "How to adapt"
-SOME_FAILED = 3  # exit code, as of `rank`: there are results, and some runs failed
 EPILOG = (
     "Examples:\n\n"
     "headstart transfer photos/ --model zoo/efficientnet_lite0 --method gradual --epochs 20 --out runs/gradual\n\n"
@@ -108,34 +107,29 @@ def transfer(
     check_destination(out, folder=True)
     source = _source(model, ranking)
     methods = [name.strip() for name in method.split(",") if name.strip()]
-    shared: dict[str, Any] = {
-        "test": test, "limit": limit, "split_seed": split_seed, "device": device, "reading": reading_from(options),
-        "cache": cache_of(cache, no_cache), "trust_pickle": trust_pickle, **options,
+    same: dict[str, Any] = {
+        "seed": seed, "scratch": scratch, "test": test, "limit": limit, "split_seed": split_seed, "device": device,
+        "reading": reading_from(options), "cache": cache_of(cache, no_cache), "trust_pickle": trust_pickle,
+        "via": via, "via_method": via_method, "source_data": source_data, **options,
     }  # fmt: skip
-    beside = {"via": via, "via_method": via_method, "source_data": source_data}
     from headstart.transfers.campaign import campaign, previews
 
     if dry_run:
-        for plan in previews(target, source, methods, seed=seed, scratch=scratch, **shared, **beside):
+        for plan in previews(target, source, methods, **same):
             show(plan.view())
         return
-
+    command = shlex.join(["headstart", *sys.argv[1:]])
     with shown(Console(stderr=True, highlight=False, markup=False)) as tell:
         done = campaign(
-            target,
-            source,
-            methods,
+            *(target, source, methods),
+            **same,
             seeds=seeds,
-            seed=seed,
-            scratch=scratch,
             workers=workers,
             out=out,
             margin=margin,
             progress=tell,
             overwrite=overwrite,
-            command=shlex.join(["headstart", *sys.argv[1:]]),
-            **shared,
-            **beside,
+            command=command,
         )
     told = [Prose(wrote(done.folders))] if done.folders else []
     show([*done.view(), *told], errors=on_stdout(json))
