@@ -1,23 +1,17 @@
 """Shell completion: the names of commands, models, scores and methods, as a shell asks for them."""
 
-import os
-import subprocess
-import sys
-
 import pytest
+from typer.testing import CliRunner
 
+from headstart.cli import app
 from headstart.cli._options import complete_methods, complete_models, complete_scores
 
 
 def completed(line: str) -> list[str]:
     """What a bash user is offered at the end of `line`."""
-    words = line.split(" ")
-    asked = {"_HEADSTART_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(len(words) - 1)}
-    code = "from headstart.cli import app; app(prog_name='headstart')"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=os.environ | asked, capture_output=True, text=True, timeout=240
-    )
-    assert "Traceback" not in done.stderr, done.stderr
+    asked = {"_HEADSTART_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    done = CliRunner().invoke(app, [], env=asked, prog_name="headstart")
+    assert "Traceback" not in done.output, done.output
     return done.stdout.split()
 
 
