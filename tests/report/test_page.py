@@ -76,7 +76,7 @@ def many_classes(count: int) -> TargetSummary:
     thumbnail = "data:image/jpeg;base64," + "A" * 2000
     return TargetSummary(
         name="many", kind="image", task="classification", n=7 * count, split=None, classes=classes,
-        counts=(7,) * count, samples=dict.fromkeys(classes, (thumbnail,) * 4),
+        counts=(7,) * count, samples=dict.fromkeys(classes[:30], (thumbnail,) * 3),  # as a ranking records them
     )  # fmt: skip
 
 
@@ -187,7 +187,6 @@ def test_a_hundred_sources_and_a_thousand_classes_stay_under_two_megabytes(ranki
     text = Page(page).text
     assert "timm/model_99" in text
     assert "class number 999" in text
-    assert "samples of the record not shown" in text
     assert "Not drawn, to keep this page small" in text
 
 
