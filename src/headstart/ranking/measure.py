@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy import sparse
 from scipy.special import softmax
 
 from headstart.records import Extraction, HeadView
@@ -101,7 +101,7 @@ def head_view(
     for start in range(0, len(labels), step):
         probs = softmax(np.asarray(logits[start : start + step], dtype=np.float64), axis=1)
         places = labels[start : start + step], np.arange(len(probs))
-        joint += sparse.csr_array((np.ones(len(probs)), places), (len(classes), len(probs))) @ probs
+        joint += scipy.sparse.csr_array((np.ones(len(probs)), places), (len(classes), len(probs))) @ probs
     mass = joint.sum(axis=0)
     columns = np.argsort(-mass, kind="stable")[:most]
     columns = columns[mass[columns] > 0]

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import scipy
 from jaxtyping import Float, Shaped
-from scipy import sparse, special
+from scipy import special
 
 from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_labels
@@ -144,31 +144,31 @@ def fit_otce(parts: Sequence[OTCEParts], outcomes: Sequence[float]) -> tuple[flo
     return float(found[0]), float(found[1]), float(found[2])
 
 
-def _exact(cost: Float[np.ndarray, "m n"]) -> sparse.coo_array:
+def _exact(cost: Float[np.ndarray, "m n"]) -> "scipy.sparse.coo_array":
     m, n = cost.shape
     if m == n:
         rows, columns = scipy.optimize.linear_sum_assignment(cost)
-        return sparse.coo_array((np.full(n, 1 / n), (rows, columns)), shape=(m, n))
+        return scipy.sparse.coo_array((np.full(n, 1 / n), (rows, columns)), shape=(m, n))
     if m * n > _LARGEST_PROGRAM:
         raise InputError(
             f"exact transport between {m} and {n} examples has {m * n:,} variables, more than {_LARGEST_PROGRAM:,}; "
             'take as many source as target examples, or pass coupling="entropic".'
         )
-    left = sparse.kron(sparse.eye_array(m), np.ones((1, n)))
-    right = sparse.kron(np.ones((1, m)), sparse.eye_array(n))
+    left = scipy.sparse.kron(scipy.sparse.eye_array(m), np.ones((1, n)))
+    right = scipy.sparse.kron(np.ones((1, m)), scipy.sparse.eye_array(n))
     shares = np.concatenate([np.full(m, 1 / m), np.full(n, 1 / n)])
     unit = max(cost.max(), np.finfo(float).tiny)
-    found = scipy.optimize.linprog(cost.ravel() / unit, A_eq=sparse.vstack([left, right]).tocsr(), b_eq=shares)
+    found = scipy.optimize.linprog(cost.ravel() / unit, A_eq=scipy.sparse.vstack([left, right]).tocsr(), b_eq=shares)
     if found.x is None:
         raise InputError(f'the transport programme found no plan ({found.message}); pass coupling="entropic".')
-    return sparse.coo_array(np.maximum(found.x, 0.0).reshape(m, n))
+    return scipy.sparse.coo_array(np.maximum(found.x, 0.0).reshape(m, n))
 
 
-def _entropic(cost: Float[np.ndarray, "m n"], epsilon: float) -> sparse.coo_array:
+def _entropic(cost: Float[np.ndarray, "m n"], epsilon: float) -> "scipy.sparse.coo_array":
     """Sinkhorn's iteration on logarithms, to marginals within 1e-9."""
     m, n = cost.shape
     if cost.max() == 0:
-        return sparse.coo_array(np.full((m, n), 1 / (m * n)))
+        return scipy.sparse.coo_array(np.full((m, n), 1 / (m * n)))
     kernel = -cost / (epsilon * cost.mean())
     one, other = np.zeros(m), np.zeros(n)
     for _ in range(_SWEEPS):
@@ -176,7 +176,7 @@ def _entropic(cost: Float[np.ndarray, "m n"], epsilon: float) -> sparse.coo_arra
         other = -np.log(n) - special.logsumexp(kernel + one[:, None], axis=0)
         plan = np.exp(kernel + one[:, None] + other)
         if np.abs(plan.sum(axis=1) * m - 1).max() < 1e-9:
-            return sparse.coo_array(plan)
+            return scipy.sparse.coo_array(plan)
     raise InputError(f"entropic transport did not settle in {_SWEEPS} sweeps; raise `epsilon` above {epsilon}.")
 
 
