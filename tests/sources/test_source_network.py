@@ -391,7 +391,7 @@ class Cosine(nn.Module):
 
 
 def test_a_layer_that_does_not_order_the_classes_as_the_output_does_is_no_head():
-    with pytest.raises(ModelError, match=r"cannot be told: `first` alone has 16 outputs.*with `head=`"):
+    with pytest.raises(ModelError, match=r"cannot find the head.*only `first` has 16 outputs.*with `head=`"):
         from_module(Cosine(), prepare=resize_to(16))
 
 

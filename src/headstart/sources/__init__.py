@@ -12,10 +12,10 @@ from headstart.sources.lookup import candidates, list_models
 
 if TYPE_CHECKING:
     from headstart.sources.build import build_source
-    from headstart.sources.labels import imagenet_names
     from headstart.sources.module import from_module
     from headstart.sources.preparation import timm_preparation
     from headstart.sources.source import Source
+    from headstart.sources.timm_modules import imagenet_names
     from headstart.sources.tiny_resnet import TinyResNet
 
 __all__ = [
@@ -38,7 +38,7 @@ _NEED_TORCH = {
     "TinyResNet": "tiny_resnet",
     "build_source": "build",
     "from_module": "module",
-    "imagenet_names": "labels",
+    "imagenet_names": "timm_modules",
     "timm_preparation": "preparation",
 }  # name -> its file
 

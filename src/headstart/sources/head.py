@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.errors import ModelError
-from headstart.sources.network import TOKENS, Token, answering, call, of_tokens
+from headstart.sources.network import TOKENS, Results, Token, answering, call, of_tokens
 
 
 @dataclass(frozen=True)
@@ -18,16 +18,6 @@ class HeadFound:
     probabilities: bool  # the output is a softmax already
     token: Token = "mean"  # of a head that reads every token: whose answer the model returns
     sigmoid: bool = False  # the output is a sigmoid of the head's result, as of a model that gives several labels
-
-
-class _Watch:
-    """A forward hook that keeps what a layer returned."""
-
-    def __init__(self) -> None:
-        self.outputs: list[Tensor] = []
-
-    def __call__(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        self.outputs.append(output)
 
 
 def find_heads(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> HeadFound:
@@ -45,7 +35,7 @@ def find_heads(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> HeadFo
     output, results = _watch(model, batch, layers)
     if output.ndim != 2:
         raise ModelError(
-            f"the output of {type(model).__name__} has shape {tuple(output.shape)}; (examples, classes) was expected. "
+            f"the output of {type(model).__name__} must have shape (examples, classes); got {tuple(output.shape)}. "
             "If it is an embedding, pass `head=None`."
         )
     probabilities = looks_like_probabilities(output)
@@ -80,7 +70,7 @@ def _watch(
     model: nn.Module, batch: Tensor | Mapping[str, Tensor], layers: Sequence[str]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The model's output, and what those of the layers that ran once returned."""
-    watches = {name: _Watch() for name in layers}
+    watches = {name: Results() for name in layers}
     handles = [model.get_submodule(name).register_forward_hook(watch) for name, watch in watches.items()]
     try:
         with torch.inference_mode():
@@ -88,7 +78,7 @@ def _watch(
     finally:
         for handle in handles:
             handle.remove()
-    return output, {name: watch.outputs[0] for name, watch in watches.items() if len(watch.outputs) == 1}
+    return output, {name: watch.seen[0] for name, watch in watches.items() if len(watch.seen) == 1}
 
 
 def _matching(candidates: dict[str, Tensor], output: Tensor, probabilities: bool) -> tuple[str, ...]:
@@ -144,7 +134,7 @@ def _token(result: Tensor, output: Tensor, probabilities: bool) -> Token:
 def _not_found(model: nn.Module, classes: int, candidates: list[str], ran: list[str]) -> str:
     names = ", ".join(f"`{name}`" for name in candidates)
     if len(candidates) == 1:
-        what = f"{names} alone has {classes} outputs, and they are not the model's, class by class"
+        what = f"only {names} has {classes} outputs, and the model's output does not follow from it class by class"
     elif candidates:
         what = (
             f"{len(candidates)} layers have {classes} outputs and none of them alone gives the model's output: {names}"
@@ -153,6 +143,6 @@ def _not_found(model: nn.Module, classes: int, candidates: list[str], ran: list[
         names = ", ".join(f"`{name}`" for name in ran[-5:]) or "none"
         what = f"no linear layer or convolution has the model's {classes} outputs; the last ones that ran: {names}"
     return (
-        f"the head of {type(model).__name__} cannot be told: {what}. "
+        f"cannot find the head of {type(model).__name__}: {what}. "
         "Name it with `head=`, or pass `head=None` if the output is an embedding."
     )

@@ -1,7 +1,7 @@
-"""Files that live on a model hub: from the local cache if they are there, else over the network, else a plain word.
+"""Files of a model hub: from the local cache, else over the network.
 
-What is cached is used without asking the network anything. What is not is fetched only after one quick question
-whether the hub can be reached, so that a machine without a network says so at once instead of retrying for minutes.
+Cached files are used without a request. Before a download one short request checks that the hub can be reached, so that
+a machine without a network gets an error at once instead of minutes of retries.
 """
 
 import os
@@ -63,18 +63,13 @@ def hub_file(repo: str, names: Sequence[str], *, model: str) -> Path:
             return Path(huggingface_hub.hf_hub_download(repo, name))
         except errors.EntryNotFoundError:
             continue
-        except (errors.RepositoryNotFoundError, errors.GatedRepoError) as error:
-            raise no_such_repository(model, repo, error) from error
-    raise ModelError(f"{model}: the repository {repo} holds none of {', '.join(names)}.")
-
-
-def no_such_repository(model: str, repo: str, error: Exception) -> ModelError:
-    """The error for a repository that does not exist, or that only some may read."""
-    if isinstance(error, errors.GatedRepoError):
-        return ModelError(
-            f"{model}: the repository {repo} is gated. Accept its terms on the hub and run `hf auth login`."
-        )
-    return ModelError(f"{model}: the hub has no repository {repo} that this machine may read. Check the spelling.")
+        except errors.GatedRepoError as error:
+            raise ModelError(
+                f"{model}: the repository {repo} is gated. Accept its terms on the hub and run `hf auth login`."
+            ) from error
+        except errors.RepositoryNotFoundError as error:
+            raise ModelError(f"{model}: the hub has no public repository {repo}. Check the spelling.") from error
+    raise ModelError(f"{model}: the repository {repo} has no file {' or '.join(names)}.")
 
 
 def require_network(model: str) -> None:

@@ -219,22 +219,17 @@ def of_tokens(x: Tensor, token: Token) -> Tensor:
 
 
 def answering(x: Tensor, model: nn.Module, batch: Tensor | Mapping[str, Tensor], token: Token) -> Tensor:
-    """(b, d) of what a head reads or returns: where it does so for every token, of the token that the model answers by.
+    """(b, d) of what a head reads or returns for each token: that of the token which the model classifies.
 
-    A decoder of transformers answers by the last real token, whatever `token` says.
+    A decoder of transformers classifies the last token that is not padding, whatever `token` says.
     """
     config: Any = getattr(model, "config", None)
     if isinstance(batch, Mapping) and x.ndim == 3 and hasattr(config, "pad_token_id"):
-        return last_token(x, batch, config.pad_token_id)
+        ids = batch["input_ids"]
+        positions = torch.arange(ids.shape[1], device=ids.device)
+        last = ((ids != config.pad_token_id) * positions).argmax(dim=1)
+        return x[torch.arange(len(last), device=last.device), last]
     return of_tokens(x, token)
-
-
-def last_token(x: Tensor, batch: Mapping[str, Tensor], pad: int) -> Tensor:
-    """(b, d): the last real token of (b, t, d), which is the one that decoders of transformers classify."""
-    ids = batch["input_ids"]
-    positions = torch.arange(ids.shape[1], device=ids.device)
-    last = ((ids != pad) * positions).argmax(dim=1)
-    return x[torch.arange(len(last), device=last.device), last]
 
 
 def _the_one(seen: list[Tensor], name: str) -> Tensor:

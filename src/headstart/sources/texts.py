@@ -47,8 +47,8 @@ def check_tokenizer(tokenizer: Any, embeddings: int, model: str) -> None:
     vocabulary = tokenizer.get_vocab()
     if set(vocabulary) <= set(tokenizer.all_special_tokens):
         raise ModelError(
-            f"{model}: its tokenizer knows no words, so every text would look the same. Its files are missing "
-            "(tokenizer.json, vocab.txt or tokenizer.model); save them there with `tokenizer.save_pretrained(folder)`."
+            f"{model}: its tokenizer has special tokens only, so every text would look the same. Its files are missing "
+            "(tokenizer.json, vocab.txt or tokenizer.model). Save them with `tokenizer.save_pretrained(folder)`."
         )
     if max(vocabulary.values()) >= embeddings:
         raise ModelError(

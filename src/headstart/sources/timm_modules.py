@@ -1,12 +1,12 @@
-"""What a timm module tells about itself: its preprocessing, its classifier, its classes."""
+"""What a timm module tells about itself (its preprocessing, its classifier, its classes), and ImageNet's classes."""
 
+from functools import cache
 from typing import Any
 
 from torch import nn
 
 from headstart.records import ModelCard
 from headstart.sources.build import Head, build_source
-from headstart.sources.labels import imagenet_names
 from headstart.sources.preparation import module_preparation
 from headstart.sources.source import Source
 
@@ -40,3 +40,21 @@ def class_names(module: nn.Module) -> tuple[str, ...] | None:
         described = config.get("label_descriptions") or {}
         return tuple(str(described.get(label, label)) for label in own)
     return imagenet_names(count)
+
+
+@cache
+def imagenet_names(count: int | None) -> tuple[str, ...] | None:
+    """The names for a classifier with `count` outputs, or None where no ImageNet list has that length.
+
+    Example:
+        >>> imagenet_names(1000)[:2]
+        ('tench, Tinca tinca', 'goldfish, Carassius auratus')
+        >>> imagenet_names(7) is None
+        True
+    """
+    from timm.data import ImageNetInfo, infer_imagenet_subset
+
+    subset = infer_imagenet_subset({"num_classes": count})
+    if subset is None:
+        return None
+    return tuple(ImageNetInfo(subset).label_descriptions())

@@ -127,7 +127,7 @@ def _from_wheel(name: str, fact: dict[str, Any]) -> "tuple[nn.Module, Sequence[s
     import timm
     import torch
 
-    from headstart.sources.labels import imagenet_names
+    from headstart.sources.timm_modules import imagenet_names
 
     files = sorted(_package_folder(fact).glob("models/*.pth"))
     if len(files) != 1:
