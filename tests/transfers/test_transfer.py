@@ -206,7 +206,7 @@ def test_a_bound_that_cannot_be_checked_is_said_and_loses_no_run(monkeypatch: py
     monkeypatch.setattr(carry_out, "FOR_BOUNDS", 1)
     outcome = transfer(target(), source(), method="fine-tune", **SHORT).outcome
     assert outcome.bounds == ()
-    assert "bounds of LEEP are not checked: a head needs examples of at least two classes" in outcome.notes[-1]
+    assert "bounds of LEEP could not be checked: a head needs examples of at least two classes" in outcome.notes[-1]
 
 
 @pytest.mark.parametrize("method", ["head", "probe-fine-tune"])
@@ -219,7 +219,8 @@ def test_a_head_and_the_bounds_stand_on_one_forward_pass(method: str) -> None:
         progress=lambda event: passes.append((event.done, event.total)) if event.what == source().name else None,
         **options(method),
     )
-    assert [total for done, total in passes if done == 0] == [45]
+    of_the_test_part = [15] if method == "head" else []  # a solved head reads features there too
+    assert [total for done, total in passes if done == 0] == [45, *of_the_test_part]
 
 
 def test_it_learns() -> None:

@@ -82,7 +82,7 @@ def test_a_prefix_computes_what_pefts_does_where_positions_do_not_matter() -> No
     module = bert()
     model, _ = planned("prefix", bert_source(module), prompt=3)
     theirs = peft_model(module.bert, peft.PrefixTuningConfig(task_type="FEATURE_EXTRACTION", num_virtual_tokens=3))
-    parts = [m for m in model.network.modules() if type(m).__name__ == "Prefix"]
+    parts = [m for m in model.network.modules() if type(m).__name__ == "PrefixParts"]
     flat = [part[0].transpose(0, 1).reshape(3, 16) for prefix in parts for part in (prefix.keys, prefix.values)]
     with torch.no_grad():
         theirs.prompt_encoder.default.embedding.weight.copy_(torch.cat(flat, dim=1))
@@ -258,7 +258,7 @@ def test_a_model_that_cannot_take_them_says_what_does(name: str, kind: str, mess
 
 @pytest.mark.parametrize("name", ["prefix", "prompt"])
 def test_images_are_refused_with_the_ways_that_work(name: str) -> None:
-    with pytest.raises(InputError, match=f"{name} is for text data.*Methods for those: head.*visual-prompt"):
+    with pytest.raises(InputError, match=f"`{name}` is for text data.*Methods for those: .*head.*visual-prompt"):
         transfer(target(), source(), method=name, cache=False)
     with pytest.raises(InputError, match="virtual tokens need a text model of transformers"):
         planned(name, source())

@@ -51,7 +51,7 @@ class ExampleBatches:
         self,
         target: Target,
         prepare: Callable[[object], object],
-        collate: Callable[[list], Batch],
+        collate: Callable[[list[Any]], Batch],
         *,
         augment: Callable[[Any, np.random.Generator], object] | None = None,
         seed: int = 0,

@@ -66,18 +66,13 @@ def ordered_blocks(
     )
 
 
-def head_candidates(module: nn.Module, limit: int = 5) -> list[str]:
-    """Names of the modules that could be a classifier: linear or convolution layers, the last registered first."""
-    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d)
-    found = [name for name, layer in module.named_modules() if isinstance(layer, kinds) and name]
-    return found[::-1][:limit]
-
-
 def _head_parameters(module: nn.Module, head: str) -> frozenset[str]:
     try:
         layer = module.get_submodule(head)
     except AttributeError:
-        candidates = ", ".join(f"`{name}`" for name in head_candidates(module)) or "none"
+        kinds = (nn.Linear, nn.Conv1d, nn.Conv2d)
+        found = [f"`{name}`" for name, layer in module.named_modules() if isinstance(layer, kinds) and name]
+        candidates = ", ".join(found[::-1][:5]) or "none"
         raise ModelError(
             f"`head` must name a module of {type(module).__name__}; there is no {head!r}. Candidates: {candidates}."
         ) from None

@@ -59,7 +59,7 @@ def _descend(
     rng = np.random.default_rng(seed)
     for _ in range(epochs):
         order = torch.as_tensor(rng.permutation(x.shape[1]))
-        for part in order.split(batch_size):
+        for part in torch.split(order, batch_size):
             batch = x[:, part]
             error = (torch.baddbmm(bias, batch, weight).softmax(dim=2) - y[:, part]) / len(part)
             weight.baddbmm_(batch.mT, error, alpha=-rate)
@@ -67,6 +67,6 @@ def _descend(
     logits = torch.baddbmm(bias, x, weight)
     losses = (logits.logsumexp(dim=2) - (logits * y).sum(dim=2)).mean(dim=1).tolist()
     return [
-        LinearHead(w.T.double().numpy(), b[0].double().numpy(), 0.0, loss, float("inf"), "SGD")
+        LinearHead(w.T.double().numpy(), b[0].double().numpy(), 0.0, loss, "SGD")
         for w, b, loss in zip(weight, bias, losses, strict=True)
     ]

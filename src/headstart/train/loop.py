@@ -90,13 +90,8 @@ def fit(
     devices = [device] if torch.device(device).type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         loop = _Loop(network, groups, train, valid, training, task, torch.device(device))
-        loop.objective, loop.streams = chosen, streams or {}
-        loop.checkpoint, loop.identity, loop.checkpoint_seconds, loop.progress = (
-            checkpoint,
-            identity,
-            checkpoint_seconds,
-            progress,
-        )
+        loop.objective, loop.streams, loop.progress = chosen, streams or {}, progress
+        loop.checkpoint, loop.identity, loop.checkpoint_seconds = checkpoint, identity, checkpoint_seconds
         return loop.run()
 
 
@@ -129,7 +124,7 @@ class _Loop:
         if self.batch_statistics and min(training.batch_size, self.n) == 1:
             self.training = replace(training, keep_statistics=True)
             self.batch_statistics = False
-            self.state.notes.append("a batch of one has no spread: batch norm kept the statistics it came with")
+            self.state.notes.append("batches of one example: batch norm kept its pretrained statistics")
         parameters = dict(network.named_parameters())
         self.trained = {name: parameters[name] for group in groups if group.rate > 0 for name in group.parameters}
         self.optimizer = self._optimizer(parameters)
@@ -296,7 +291,7 @@ class _Loop:
             return f"all {self.training.epochs} epochs ran"
         if patience is None or state.best_epoch is None:
             return None
-        thawed = max(group.thaw for group in self.groups if group.rate > 0)  # before that, not everything has had a try
+        thawed = max(group.thaw for group in self.groups if group.rate > 0)  # patience begins once everything trains
         waited = state.epoch - 1 - max(state.best_epoch, thawed)
         return f"no better validation quality for {patience} epochs" if waited >= patience else None
 

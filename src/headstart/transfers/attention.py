@@ -45,9 +45,9 @@ def attend(
     if prefix is not None:
         key = torch.cat([prefix.keys.to(key.dtype).expand(key.shape[0], -1, -1, -1), key], dim=2)
         value = torch.cat([prefix.values.to(value.dtype).expand(value.shape[0], -1, -1, -1), value], dim=2)
-    return sdpa_attention_forward(
-        module, query, key, value, widened(attention_mask, query.shape[2], key.shape[2]), **settings
-    )
+    mask = widened(attention_mask, query.shape[2], key.shape[2])
+    found: tuple[Tensor, Tensor | None] = sdpa_attention_forward(module, query, key, value, mask, **settings)
+    return found
 
 
 def widened(mask: Tensor | None, queries: int, keys: int) -> Tensor | None:
@@ -142,7 +142,8 @@ def _register() -> None:
 
     def mask(*arguments: Any, **settings: Any) -> Tensor | None:
         settings["allow_is_causal_skip"] = False  # torch's own causal mask knows of no tokens in front
-        return sdpa_mask(*arguments, **settings)
+        found: Tensor | None = sdpa_mask(*arguments, **settings)
+        return found
 
     function: Callable[..., Any] = attend
     AttentionInterface.register(NAME, function)

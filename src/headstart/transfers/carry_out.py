@@ -43,10 +43,12 @@ def planned(setting: Setting) -> tuple[Transferable, Recipe]:
         ModelError: A training has nothing to train: no layer with parameters lies before the features.
     """
     method = setting.method
-    model = transferable(setting.source, _width(setting.parts.train), seed=setting.seed, scratch=method.scratch)
+    train = setting.parts.train
+    outputs = task_of(train.task).width(train.labels, train.classes)
+    model = transferable(setting.source, outputs, seed=setting.seed, scratch=method.scratch)
     if method.trains and not model.body:
         raise ModelError(
-            f"no layer of {setting.source.name} before its features trains: they have no parameters, or run without "
+            f"{setting.source.name} has no layers to train below its features: they have no parameters, or run without "
             "gradients. Use `--method head`."
         )
     with torch.random.fork_rng(devices=[]):
@@ -95,7 +97,10 @@ def carry_out(setting: Setting, identity: str) -> Run:
     predictions = _tested(setting, model)
     if predictions is not None:
         notes += [note for metric in task.metrics for note in task.caveats(metric.name, predictions.labels)]
-    checked, unchecked = _bounds_or_why_not(setting, seen)
+    try:
+        checked = _bounds(setting, seen)
+    except HeadstartError as error:  # a finished run is not lost to a bound
+        checked, notes = (), [*notes, f"the bounds of LEEP could not be checked: {error}"]
     outcome = Outcome(
         method=setting.method.name,
         source=setting.source.name,
@@ -125,19 +130,17 @@ def carry_out(setting: Setting, identity: str) -> Run:
             device=str(setting.device),
             precision=setting.training.precision if setting.method.trains else "fp32",
         ),
-        options=setting.method.options | _training_record(setting),
+        options=setting.method.options | (_settings(setting.training) if setting.method.trains else {}),
         bounds=checked,
-        notes=(*notes, *unchecked),
+        notes=tuple(notes),
         adapted_from=setting.source.adapted_from,
     )
     trained = tuple(name for group in recipe.groups if group.rate > 0 for name in group.parameters)
     return Run(outcome, predictions, network, setting.source, setting.method, identity, trained)
 
 
-def _training_record(setting: Setting) -> dict[str, Any]:
-    if not setting.method.trains:
-        return {}
-    return {name: getattr(setting.training, name) for name in options_of(Training)}
+def _settings(training: Training) -> dict[str, Any]:
+    return {name: getattr(training, name) for name in options_of(Training)}
 
 
 def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: str, seen: Extraction | None) -> Fitted:
@@ -205,14 +208,6 @@ def _tested(setting: Setting, model: Transferable) -> Predictions | None:
     return Predictions(test.ids, test.labels, task_of(test.task).answers(outputs))
 
 
-def _bounds_or_why_not(setting: Setting, seen: Extraction | None) -> tuple[tuple[Bound, ...], list[str]]:
-    """`_bounds` and no note; or, because a finished run is not lost to a bound, none and the note that says why."""
-    try:
-        return _bounds(setting, seen), []
-    except HeadstartError as error:
-        return (), [f"the bounds of LEEP are not checked: {error}"]
-
-
 def _bounds(setting: Setting, seen: Extraction | None) -> tuple[Bound, ...]:
     """LEEP's bounds on the training part, where the source has a classifier and the task has classes.
 
@@ -235,7 +230,3 @@ def _bounds(setting: Setting, seen: Extraction | None) -> tuple[Bound, ...]:
 
 def _for_bounds(labels: np.ndarray) -> np.ndarray:
     return np.sort(stratified_order(labels, 0)[:FOR_BOUNDS])
-
-
-def _width(target: Target) -> int:
-    return task_of(target.task).width(target.labels, target.classes)

@@ -25,12 +25,12 @@ class _ByName(nn.Module):
         self.network, self.names = network, names
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        if self.names == ("input",):
-            return self.network(inputs[0])
-        return self.network(dict(zip(self.names, inputs, strict=True)))
+        given = inputs[0] if self.names == ("input",) else dict(zip(self.names, inputs, strict=True))
+        outputs: Tensor = self.network(given)
+        return outputs
 
 
-def export_onnx(run: Run, path: str | os.PathLike) -> Path:
+def export_onnx(run: Run, path: str | os.PathLike[str]) -> Path:
     """Write the network to `path`; low-rank updates are folded in first.
 
     The batch size is free, and for texts the length too. Inputs are what the source's preprocessing makes: `input`
@@ -81,4 +81,4 @@ def _exported(network: nn.Module, names: tuple[str, ...], inputs: tuple[Tensor, 
     except (RuntimeError, TypeError, ValueError, torch.onnx.OnnxExporterError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"this network cannot be exported to ONNX: {reason}") from error
-    return program.model_proto.SerializeToString()
+    return bytes(program.model_proto.SerializeToString())

@@ -97,4 +97,5 @@ def _rounded(layer: nn.Linear) -> nn.Linear:
         made.bias = nn.Parameter(layer.bias.data.clone())
     # Its fast path on some processors repacks the weights while it predicts, and rounds products to 16 bits.
     made.support_avx512bf16_for_cpu = False
-    return made.to(layer.weight.device).train(layer.training)
+    done: nn.Linear = made.to(layer.weight.device).train(layer.training)
+    return done

@@ -31,10 +31,12 @@ class TransferNetwork(nn.Module):
     def forward(self, batch: Tensor | Mapping[str, Any] | None = None, **named: Tensor) -> Tensor:
         """Outputs of a batch, given as a tensor, as a mapping, or by name."""
         features = self.features(named if batch is None else batch)
-        return self.head(features.to(self.head.weight.dtype))  # a body may compute in another width
+        outputs: Tensor = self.head(features.to(self.head.weight.dtype))  # a body may compute in another width
+        return outputs
 
     def features(self, batch: Tensor | Mapping[str, Any]) -> Tensor:
-        return self.body(batch)[0]
+        found: Tensor = self.body(batch)[0]
+        return found
 
 
 @dataclass(eq=False)

@@ -99,7 +99,9 @@ def open_setting(
     if method == "auto":
         advice = _advice(parts, loaded, kept, place, tell)
         method, reason = advice.method, advice.reason
-        settings = _after_advice(method, settings | ({"layer": advice.layer} if advice.layer else {}))
+        settings |= {"layer": advice.layer} if advice.layer else {}
+        own = {name: value for name, value in settings.items() if name not in options_of(Training)}
+        refuse_without_effect(own, [METHODS.find(method)])  # settings of a training may be meant for another choice
     made = _class_of(method, {})
     if parts.train.kind not in made.kinds:
         raise InputError(
@@ -155,11 +157,7 @@ def open_source(model: Model, parts: Parts, *, trust_pickle: bool = False) -> So
 
 
 def _class_of(method: str | Method, settings: Mapping[str, Any]) -> type[Method]:
-    """The class of a method, named or given with its options.
-
-    Raises:
-        InputError: There is no such method, or an option of a given one stands among the settings too.
-    """
+    """The class of a method; InputError for an unknown one, or one whose options are among the settings too."""
     if isinstance(method, str):
         return METHODS.find(method)
     if not isinstance(method, Method):
@@ -167,7 +165,7 @@ def _class_of(method: str | Method, settings: Mapping[str, Any]) -> type[Method]
     twice = [name for name in settings if name in options_of(type(method))]
     if twice:
         raise InputError(
-            f"`{twice[0]}` is an option of the method that is given; write {type(method).__name__}({twice[0]}=...)."
+            f"`{twice[0]}` is an option of the method itself: write {type(method).__name__}({twice[0]}=...)."
         )
     return type(method)
 
@@ -178,18 +176,6 @@ def _check_fit(parts: Parts, settings: Mapping[str, Any], after_another: bool) -
     MEDIA[train.kind].augment(settings.get("augment", "none"))
     if "smoothing" in settings and not task_of(train.task).single_class and not after_another:
         raise InputError(f"`smoothing` is for class labels; the task of {train.name} is {train.task}. Leave it out.")
-
-
-def _after_advice(method: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings for a method that was chosen: those of a training may have been meant for another choice.
-
-    Raises:
-        InputError: An option is neither the method's nor a setting of a training.
-    """
-    made = METHODS.find(method)
-    own = {name: value for name, value in settings.items() if name not in options_of(Training)}
-    refuse_without_effect(own, [made])
-    return dict(settings)
 
 
 def _through(

@@ -31,7 +31,11 @@ class Parts:
     @property
     def together(self) -> Target:
         """Training and validation part as one, for methods that need no validation."""
-        return self.train if self.valid is None else joined(self.train, self.valid)
+        first, second = self.train, self.valid
+        if second is None:
+            return first
+        labels = np.concatenate([first.labels, second.labels])
+        return replace(first, examples=_Joined(first, second), labels=labels, ids=first.ids + second.ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +53,6 @@ class _Joined:
     def digest(self, index: int) -> bytes:
         n = len(self.first)
         return self.first.examples.digest(index) if index < n else self.second.examples.digest(index - n)
-
-
-def joined(first: Target, second: Target) -> Target:
-    """Two parts over the same classes, one after the other."""
-    labels = np.concatenate([first.labels, second.labels])
-    return replace(first, examples=_Joined(first, second), labels=labels, ids=first.ids + second.ids)
 
 
 def split_target(

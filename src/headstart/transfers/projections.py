@@ -62,7 +62,9 @@ def _products(model: Transferable) -> dict[str, list[_Product]]:
     for name, module in model.network.named_modules():
         if name in owner and _multiplies(module):
 
-            def note(_: nn.Module, inputs: tuple, named: dict, output: Any, name: str = name) -> None:
+            def note(
+                _: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], output: Any, name: str = name
+            ) -> None:
                 entering = next((x for x in (*inputs, *named.values()) if isinstance(x, Tensor)), None)
                 leaving = output[0] if isinstance(output, tuple) else output
                 if entering is not None and leaving.ndim >= 3:

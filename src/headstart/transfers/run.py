@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -114,7 +114,7 @@ class _Listed:
     in_memory = False
 
     def __init__(
-        self, examples: Sequence[object], prepare: Callable[[object], object], collate: Callable[[list], object]
+        self, examples: Sequence[object], prepare: Callable[[object], object], collate: Callable[[list[Any]], object]
     ) -> None:
         self.examples, self.prepare, self.collate = examples, prepare, collate
         self.labels = torch.zeros(len(examples))

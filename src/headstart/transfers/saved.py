@@ -233,4 +233,4 @@ def _read_model(folder: Path) -> dict[str, Any]:
     missing = [name for name in NEEDED if not isinstance(model, dict) or name not in model]
     if missing:
         raise InputError(f"{path} is damaged (it has no `{missing[0]}`). {AGAIN}")
-    return model
+    return dict(model)

@@ -62,7 +62,7 @@ class _Keep:
     def __init__(self) -> None:
         self.seen: list[Tensor] = []
 
-    def __call__(self, module: nn.Module, inputs: tuple, output: Any) -> None:
+    def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         self.seen.append(output[0] if isinstance(output, tuple | list) else output)
 
 
