@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from foresight_cases import Case, kendall, mean_interval, regimes, regret, weighted
-from foresight_measure import CENTRED, GAUSSIAN, POOLED
+from foresight_measure import GAUSSIAN, POOLED
 from foresight_report import FEWEST, OUTCOMES, group_of
 
 from headstart.ranking.order import FEW, auto_sort
@@ -14,7 +14,6 @@ SINGLES = (
     "leep",
     "leep_loo",
     "leep_calibrated",
-    CENTRED,
     GAUSSIAN,
     POOLED,
     "nce",

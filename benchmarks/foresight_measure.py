@@ -11,7 +11,7 @@ from foresight_variants import VARIANTS, calibrated, centred, corrected, em_fold
 
 from headstart.data import stratified_order
 from headstart.records import ModelCard
-from headstart.scores import evaluate, knn, leep_calibrated, leep_gaussian, leep_pooled, ridge_probe
+from headstart.scores import evaluate, knn, leep_gaussian, leep_pooled, ridge_probe
 from headstart.train.head import fit_head
 from headstart_paper.results import Results
 
@@ -30,7 +30,6 @@ LIBRARY = (
     "source_accuracy",
     "random",
 )
-CENTRED = "leep_calibrated(centred=True)"
 GAUSSIAN = "leep_gaussian"
 POOLED = "leep_pooled"
 EM_TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -161,10 +160,6 @@ def _corrected(rows: Rows, card: ModelCard, seed: int) -> dict[str, float]:
     }
 
 
-def _centred(rows: Rows, card: ModelCard, seed: int) -> dict[str, float]:
-    return {CENTRED: leep_calibrated(rows.logits, rows.labels, logits=True, centred=True)}
-
-
 def _gaussian(rows: Rows, card: ModelCard, seed: int) -> dict[str, float]:
     return {
         GAUSSIAN: leep_gaussian(rows.logits, rows.labels, logits=True),
@@ -182,7 +177,6 @@ BLOCKS: dict[str, Block] = {
     "em": _em,
     "on logits": _on_logits,
     "corrected": _corrected,
-    "centred": _centred,
     "gaussian": _gaussian,
     "pooled": _pooled,
 }

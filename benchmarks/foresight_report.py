@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from foresight_cases import Case, by_data, complete, head_sizes, kendall, mean_interval, regimes
-from foresight_measure import CENTRED, GAUSSIAN, POOLED
+from foresight_measure import GAUSSIAN, POOLED
 
 from headstart_paper.results import Row
 
@@ -14,7 +14,7 @@ OUTCOMES = {
     "fine-tune": "fine-tuning",
 }
 PRESENT = "leep_calibrated"
-FAMILY = ("leep", "leep_loo", "nce", PRESENT, CENTRED, GAUSSIAN, POOLED)
+FAMILY = ("leep", "leep_loo", "nce", PRESENT, GAUSSIAN, POOLED)
 BESIDE = ("knn", "ridge_probe", "logme")
 GOAL = 0.7
 DEVELOPED = ("trashnet", "sign-digits", "cifar10", "mnist")  # what leep_gaussian was found on, with up to 500 examples
@@ -43,7 +43,7 @@ def names_of(found: Sequence[Case]) -> list[str]:
 
 def variants_of(found: Sequence[Case]) -> list[str]:
     """Candidates for calibrated LEEP, the present one among them."""
-    return [PRESENT, CENTRED, GAUSSIAN, POOLED, *(name for name in names_of(found) if name.startswith("T, "))]
+    return [PRESENT, GAUSSIAN, POOLED, *(name for name in names_of(found) if name.startswith("T, "))]
 
 
 def group_of(data: str) -> str:

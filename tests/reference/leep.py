@@ -67,34 +67,6 @@ def em(probs: np.ndarray, labels: np.ndarray, steps: int) -> list[float]:
     return values
 
 
-def leep_centred(
-    logits: np.ndarray, labels: np.ndarray, temperature: float, prior: float, groups: np.ndarray | None = None
-) -> float:
-    """Brute force: each source class's mean logit taken out, a prior of `prior` examples of its mean weight."""
-    relative = logits - logits.max(axis=1, keepdims=True)
-    x = relative.copy()
-    for z in range(x.shape[1]):
-        finite = np.isfinite(relative[:, z])
-        if finite.any():
-            x[:, z] -= relative[finite, z].mean()
-    probs = softmax(x, temperature)
-    groups = np.arange(len(labels)) if groups is None else groups
-    classes = len(set(labels.tolist()))
-    total = 0.0
-    for i in range(len(labels)):
-        others = groups != groups[i]
-        same = others & (labels == labels[i])
-        frequency = (same.sum() + 0.5) / (others.sum() + classes / 2)
-        inside = 0.0
-        for z in range(probs.shape[1]):
-            if probs[:, z].sum() > 0:
-                behind = prior * (probs[:, z] ** 2).sum() / probs[:, z].sum()
-                below = probs[others, z].sum() + behind
-                inside += (probs[same, z].sum() + behind * frequency) / below * probs[i, z]
-        total += np.log(inside)
-    return total / len(labels)
-
-
 def leep_gaussian(logits: np.ndarray, labels: np.ndarray, prior: float, groups: np.ndarray | None = None) -> float:
     """Brute force: densities of Gaussians around class means without the example, the variance by a general search."""
     return float(gaussian_likelihoods(logits, labels, prior, groups)[np.arange(len(labels)), _codes(labels)].mean())

@@ -8,7 +8,7 @@ from tests.scores.worlds import features_and_labels
 
 from headstart.scores import evaluate, h_score, regularized_h_score
 from headstart.scores._decomposition import decompose
-from headstart.scores._shrinkage import penalty
+from headstart.scores.catalogue.h_score import shrinkage_penalty
 
 SHAPES = [(60, 8), (30, 50), (30, 29), (31, 30), (30, 30)]
 
@@ -27,7 +27,7 @@ def test_shrinkage_is_that_of_scikit_learn(n, d):
     features, _ = features_and_labels(n, d)
     amount = ledoit_wolf_shrinkage(features)
     expected = amount / (1 - amount) * n * features.var(axis=0).sum() / d
-    assert penalty(decompose(features)) == pytest.approx(expected, rel=1e-10)
+    assert shrinkage_penalty(decompose(features)) == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.mark.parametrize(("n", "d", "classes"), [(60, 8, 3), (60, 1, 5), (40, 200, 10), (200, 64, 47)])

@@ -6,9 +6,10 @@ Every score in `SCORES` is a function of this package: `headstart.scores.leep(pr
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from headstart.scores._checks import NotApplicableError
 from headstart.scores._evaluate import Evaluation, evaluate
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Invariance, Measured, Needs, NotApplicableError, Score
+from headstart.scores._table import SCORES, Invariance, Measured, Needs, Score
 from headstart.scores.audit import Claim, Finding, audit, weighted_taus
 from headstart.scores.catalogue.etran import etran_among
 from headstart.scores.catalogue.leep_calibrated import Calibration, fit_temperature

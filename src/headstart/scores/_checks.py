@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from headstart.errors import InputError
-from headstart.scores import _kernels
 from headstart.tasks import task_of
 from headstart.tasks.arrays import is_float, is_number
 
 BLOCK_BYTES = 8 << 20  # arrays are walked in blocks of this size, so that a memory map is never held whole
 LARGEST = 1e100  # squares and sums of squares of features below this stay finite in float64
+
+
+class NotApplicableError(InputError):
+    """The score cannot be computed on these inputs, though others may be; the text says why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +59,7 @@ def check_labels(labels: ArrayLike, n: int | None = None) -> Labels:
             )
     elif array.dtype.kind not in "iubUS":
         raise InputError(f"class `labels` must be integers or strings; got dtype {array.dtype}.")
-    classes, codes, counts = _sorted_classes(array)
+    classes, codes, counts = np.unique(array, return_inverse=True, return_counts=True)
     if len(classes) < 2:
         raise InputError(
             f"`labels` holds {len(classes)} class over {len(array)} examples; a score compares at least two classes."
@@ -103,8 +106,6 @@ def check_features(features: ArrayLike, n: int | None = None) -> np.ndarray:
         InputError: Not two-dimensional, not numbers, empty, of another length than the labels, or not finite.
     """
     array = _check_matrix("features", features, n)
-    if _sums_are_small(array):  # what nearly all are, in one pass without temporaries
-        return array
     step = block_rows(array)
     for start in range(0, len(array), step):
         largest = np.abs(array[start : start + step]).max(axis=1).astype(np.float64)
@@ -117,15 +118,6 @@ def check_features(features: ArrayLike, n: int | None = None) -> np.ndarray:
                 "Drop the example, or find what overflows in the network."
             )
     return array
-
-
-def _sums_are_small(array: np.ndarray) -> bool:
-    """Whether the absolute values of every row sum to less than what one entry may be; seen for float32 and float64."""
-    if array.dtype not in (np.float32, np.float64) or not array.flags.c_contiguous:
-        return False
-    sums = np.empty(len(array))
-    _kernels.absolute_sums(np.asarray(array), sums)
-    return bool((sums < LARGEST).all())  # False for nan
 
 
 def check_logits(logits: ArrayLike, n: int | None = None) -> np.ndarray:
@@ -147,7 +139,7 @@ def check_logits(logits: ArrayLike, n: int | None = None) -> np.ndarray:
                 "Drop the example, or find what overflows in the network."
             )
         if distributions:
-            sums, tolerance = block.sum(axis=1, dtype=np.float64), 1e-2 if array.dtype == np.float16 else 1e-3
+            sums, tolerance = block.sum(axis=1, dtype=np.float64), _tolerance(array)
             distributions = bool((block >= 0).all() and (np.abs(sums - 1.0) <= tolerance).all())
             soft = soft or bool((sums > block.max(axis=1)).any())  # rows of 0 and a single 1 may be anything
     if distributions and soft:
@@ -162,47 +154,34 @@ def check_probs(probs: ArrayLike, n: int | None = None) -> np.ndarray:
     """A (n, z) array whose rows are distributions; floats of at most 64 bits keep their dtype and are not copied.
 
     Raises:
-        InputError: Not such an array; the text says what came, and guesses logits where that is likely.
+        InputError: Not a (n, z) array of real numbers, or a row has a negative or non-finite entry or does not sum to
+            one within the rounding of its dtype.
     """
-    array = check_probs_shape(probs, n)
-    step = block_rows(array)
+    array = _check_matrix("probs", probs, n)
+    tolerance, step = _tolerance(array), block_rows(array)
     for start in range(0, len(array), step):
         block = array[start : start + step]
-        check_rows(block.sum(axis=1, dtype=np.float64), block.min(axis=1), array.dtype, start)
+        sums, lowest = block.sum(axis=1, dtype=np.promote_types(block.dtype, np.float32)), block.min(axis=1)
+        good = (np.abs(sums - 1.0) <= tolerance) & (lowest >= 0)  # False for nan
+        if not good.all():
+            row = _first(~good)
+            failed = f"({np.count_nonzero(~good)} of the {len(sums)} rows read so far fail)"
+            if not np.isfinite(sums[row]):
+                raise InputError(
+                    f"`probs` must be finite; row {start + row} holds nan or inf {failed}. "
+                    "Drop the example, or find what overflows in the network."
+                )
+            what = f"sums to {sums[row]:.3g}" if lowest[row] >= 0 else f"has a negative entry ({lowest[row]:.3g})"
+            raise InputError(
+                f"each row of `probs` must be a distribution; row {start + row} {what} {failed}. "
+                "If these are logits, pass softmax(logits)."
+            )
     return array
 
 
-def check_probs_shape(probs: ArrayLike, n: int | None = None) -> np.ndarray:
-    """The part of `check_probs` that reads no entry; a sweep that sums the rows anyway calls `check_rows` itself.
-
-    Raises:
-        InputError: Not a (n, z) array of real numbers.
-    """
-    return _check_matrix("probs", probs, n)
-
-
-def check_rows(sums: np.ndarray, lowest: np.ndarray, dtype: np.dtype, start: int = 0) -> None:
-    """Rows `start`, `start` + 1, ... of `probs` are distributions, judged by their sums and lowest entries.
-
-    Raises:
-        InputError: A row has a negative or non-finite entry, or does not sum to one within its dtype's rounding.
-    """
-    tolerance = 1e-2 if dtype == np.float16 else 1e-3
-    good = (np.abs(sums - 1.0) <= tolerance) & (lowest >= 0)  # False for nan
-    if good.all():
-        return
-    row = _first(~good)
-    failed = f"({np.count_nonzero(~good)} of the {len(sums)} rows read so far fail)"
-    if not np.isfinite(sums[row]):
-        raise InputError(
-            f"`probs` must be finite; row {start + row} holds nan or inf {failed}. "
-            "Drop the example, or find what overflows in the network."
-        )
-    what = f"sums to {sums[row]:.3g}" if lowest[row] >= 0 else f"has a negative entry ({lowest[row]:.3g})"
-    raise InputError(
-        f"each row of `probs` must be a distribution; row {start + row} {what} {failed}. "
-        "If these are logits, pass softmax(logits)."
-    )
+def _tolerance(array: np.ndarray) -> float:
+    """How far the sum of a row of probabilities may be from one."""
+    return 1e-2 if array.dtype == np.float16 else 1e-3
 
 
 def check_groups(groups: ArrayLike, n: int) -> np.ndarray:
@@ -242,22 +221,6 @@ def _check_length(name: str, length: int, n: int | None, given: bool = False) ->
         return
     other = "`labels`" if given else "the other array"
     raise InputError(f"`{name}` has {length} rows and {other} {n}; both must describe the same examples, in one order.")
-
-
-def _sorted_classes(array: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distinct labels, the place of each label among them and how often each occurs; whole numbers without a sort."""
-    if array.dtype.kind in "iu" and len(array):
-        low = array.min()
-        if int(array.max()) - int(low) < 4 * len(array):
-            offsets = (
-                array - low if np.issubdtype(array.dtype, np.unsignedinteger) else array.astype(np.int64) - int(low)
-            )
-            counts = np.bincount(offsets.astype(np.intp))
-            used = np.flatnonzero(counts)
-            place = np.zeros(len(counts), dtype=np.int64)
-            place[used] = np.arange(len(used))
-            return used.astype(array.dtype) + low, place[offsets], counts[used]
-    return np.unique(array, return_inverse=True, return_counts=True)
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

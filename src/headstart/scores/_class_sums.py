@@ -13,13 +13,13 @@ def class_sums(rows: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:
         >>> class_sums(np.array([[1.0], [2.0], [4.0]]), np.array([0, 1, 0]), 2).ravel()
         array([5., 2.])
     """
-    total = np.zeros((count, rows.shape[1]))
+    total, ones = np.zeros((count, rows.shape[1])), np.ones(len(rows))
     step = block_rows(rows)
     for start in range(0, len(rows), step):
         block = np.ascontiguousarray(rows[start : start + step])
         if block.dtype not in (np.float32, np.float64):
             block = block.astype(np.float64)
-        _kernels.add_rows(block, codes[start : start + step], total)
+        _kernels.count_scaled(block, codes[start : start + step], ones, total)
     return total
 
 

@@ -1,13 +1,14 @@
 """One decomposition of the centred features, shared by every score that needs their covariance or Gram matrix."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from scipy import linalg
+from scipy.linalg import lapack
 
-from headstart.scores._checks import block_rows
-from headstart.scores._scatter import scatter
+from headstart.scores._checks import NotApplicableError, block_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +34,6 @@ class Decomposition:
     def reduced(self) -> Float[np.ndarray, "n r"]:
         """The centred features in r coordinates."""
         return np.asarray(self.left * np.sqrt(self.squares))
-
-    def right(self, features: np.ndarray) -> Float[np.ndarray, "d r"]:
-        """The directions in feature space, given the features that were decomposed."""
-        weighted = self.left / np.sqrt(self.squares)
-        step = block_rows(features)
-        total = np.zeros((features.shape[1], len(self.squares)))
-        for start in range(0, len(features), step):
-            total += (features[start : start + step] - self.mean).T @ weighted[start : start + step]
-        return total
 
 
 def decompose(features: np.ndarray) -> Decomposition:
@@ -77,3 +69,66 @@ def _largest_first(gram: np.ndarray, n: int, d: int) -> tuple[np.ndarray, np.nda
     squares, vectors = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
     kept = squares > _rounding(float(squares[-1]), n, d)
     return squares[kept][::-1], np.ascontiguousarray(vectors[:, kept][:, ::-1])
+
+
+def principal_components(parts: Decomposition, keep: int | float) -> Float[np.ndarray, "n k"]:
+    """Scores of the leading principal components, with signs that do not depend on how the features were rotated.
+
+    Args:
+        parts: The features, decomposed.
+        keep: A number of components, or a share of the variance in (0, 1) that they must pass.
+
+    Raises:
+        NotApplicableError: The features do not vary.
+    """
+    count = _kept(parts.squares, keep)
+    return canonical_signs(parts.left[:, :count] * np.sqrt(parts.squares[:count]))
+
+
+def canonical_signs(scores: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
+    """Each column turned so that the sum of its cubes is not negative: rotated features give the same columns.
+
+    Example:
+        >>> canonical_signs(np.array([[-3.0], [1.0], [2.0]])).ravel()
+        array([ 3., -1., -2.])
+    """
+    return scores * np.where(np.einsum("ij,ij,ij->j", scores, scores, scores) < 0, -1.0, 1.0)
+
+
+def _kept(squares: np.ndarray, keep: int | float) -> int:
+    """How many of the falling `squares` are kept."""
+    if len(squares) == 0:
+        raise NotApplicableError("`features` are the same for every example; there is nothing to tell apart.")
+    if isinstance(keep, int):
+        return min(keep, len(squares))
+    reached = np.cumsum(squares) > keep * squares.sum()
+    return int(np.argmax(reached)) + 1 if reached.any() else len(squares)
+
+
+def scatter(features: np.ndarray, mean: Float[np.ndarray, " d"]) -> Float[np.ndarray, "d d"]:
+    """The scatter matrix in float64, block by block."""
+    total = np.zeros((features.shape[1], features.shape[1]))
+    for _, centred in centred_blocks(features, mean):
+        total += centred.T @ centred
+    return total
+
+
+def centred_blocks(features: np.ndarray, mean: Float[np.ndarray, " d"]) -> Iterator[tuple[slice, np.ndarray]]:
+    """Blocks of examples and their features minus the mean, in float64."""
+    step = block_rows(features)
+    for start in range(0, len(features), step):
+        block = slice(start, start + step)
+        yield block, features[block] - mean
+
+
+def well_conditioned_factor(matrix: Float[np.ndarray, "k k"], near: float) -> Float[np.ndarray, "k k"] | None:
+    """The lower Cholesky factor, or None where the smallest eigenvalue may be below `near` of the mean one.
+
+    The smallest is known from LAPACK's estimate of the norm of the inverse, which bounds it within sqrt(k).
+    """
+    size = float(np.abs(matrix).sum(axis=0).max())
+    factor, failed = lapack.dpotrf(matrix, lower=1, clean=0)
+    if failed:
+        return None
+    share, _ = lapack.dpocon(factor, size, uplo="L")  # 1 / (norm * norm of the inverse)
+    return factor if share * size > near * float(np.trace(matrix)) / len(matrix) else None

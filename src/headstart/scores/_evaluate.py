@@ -9,8 +9,9 @@ import numpy as np
 from scipy.sparse.linalg import ArpackError
 
 from headstart.records import ModelCard
+from headstart.scores._checks import NotApplicableError
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score, leave_groups_out
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores._threads import one_matrix_thread
 
 # What linear algebra raises; only the score that met it is lost.

@@ -11,11 +11,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from headstart.scores import _kernels
-from headstart.scores._checks import Labels, check_labels, check_logits, check_probs, check_probs_shape, check_rows
+from headstart.scores._checks import Labels, check_labels, check_logits, check_probs
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._threads import over_shares, thread_count
 
-Prior = float | Float[np.ndarray, " z"]  # one count behind every source class, or one for each
 PRIOR = 0.5  # counts of the label frequencies behind each source class in leave-one-out tables
 PRIVATE_BYTES = 24 << 20  # threads count into tables of their own as long as these fit in here together
 TABLES_BYTES = 16 << 20  # tables of left-out groups held at one time
@@ -33,42 +32,29 @@ class HeadCounts:
 
 
 def read_probs(probs: np.ndarray, labels: np.ndarray, temperature: float = 1.0, logits: bool = False) -> HeadCounts:
-    """Check a caller's arrays and count them in one sweep.
+    """Check a caller's arrays and count them.
 
     Raises:
         InputError: Shapes disagree, a row of `probs` is not a distribution, or fewer than two classes.
     """
     checked = check_labels(labels)
-    n = len(checked.codes)
-    if logits:
-        return count_head(ProbRows(check_logits(probs, n), True, temperature), checked)
-    if temperature == 1.0:  # the counting sweep checks the rows on its way
-        return count_head(ProbRows(check_probs_shape(probs, n)), checked)
-    return count_head(ProbRows(check_probs(probs, n), False, temperature), checked)
+    array = (check_logits if logits else check_probs)(probs, len(checked.codes))
+    return count_head(ProbRows(array, logits, temperature), checked)
 
 
 def count_head(rows: ProbRows, labels: Labels) -> HeadCounts:
-    """Count in one sweep, checking on the way that the caller's rows are distributions.
-
-    Raises:
-        InputError: A row is not a distribution.
-    """
+    """Count checked rows in one sweep."""
     scale = np.empty(rows.n)
 
     def share(blocks: Sequence[slice]) -> np.ndarray:
         joint = np.zeros((len(labels.classes), rows.z))
         for block in blocks:
-            values = rows.block(block)
-            if rows.as_given:
-                negative = np.empty(len(values))
-                rounding = 4 * float(np.finfo(values.dtype).eps)
-                _kernels.count_given(values, labels.codes[block], scale[block], negative, joint, rounding)
-                _check_block(values, scale[block], negative, rows.array.dtype, block.start)
-            else:
-                _kernels.count(values, labels.codes[block], scale[block], joint)
+            _kernels.count(rows.block(block), labels.codes[block], scale[block], joint)
         return joint
 
-    joint = sum_tables(over_shares(share, rows.runs(), private_shares(len(labels.classes) * rows.z)))
+    cells = len(labels.classes) * rows.z
+    shares = max(1, min(thread_count(), PRIVATE_BYTES // (8 * cells)))  # each thread counts into a table of its own
+    joint = np.sum(over_shares(share, rows.slices(), shares), axis=0)
     return HeadCounts(rows, labels, scale, joint, joint.sum(axis=0))
 
 
@@ -86,11 +72,11 @@ def likelihoods(head: HeadCounts, table: Float[np.ndarray, "c z"]) -> Float[np.n
         for block in blocks:
             _kernels.likelihood(head.rows.block(block), head.labels.codes[block], head.scale[block], table, out[block])
 
-    over_shares(share, head.rows.runs(), thread_count())
+    over_shares(share, head.rows.slices(), thread_count())
     return out
 
 
-def likelihoods_without_own(head: HeadCounts, prior: Prior) -> Float[np.ndarray, " n"]:
+def likelihoods_without_own(head: HeadCounts, prior: float) -> Float[np.ndarray, " n"]:
     """The same with the example itself taken out of the counts, and `prior` counts of the label frequencies put in."""
     out = np.empty(head.rows.n)
     counts = head.labels.counts
@@ -103,11 +89,11 @@ def likelihoods_without_own(head: HeadCounts, prior: Prior) -> Float[np.ndarray,
                 head.rows.block(block), head.labels.codes[block], head.scale[block], joint, mass, out[block]
             )
 
-    over_shares(share, head.rows.runs(), thread_count())
+    over_shares(share, head.rows.slices(), thread_count())
     return out
 
 
-def likelihoods_without_group(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: Prior) -> Float[np.ndarray, " n"]:
+def likelihoods_without_group(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: float) -> Float[np.ndarray, " n"]:
     """The same with the example's whole group taken out of the counts."""
     out = np.empty(head.rows.n)
     order = np.argsort(groups, kind="stable")
@@ -168,7 +154,7 @@ def deleted_means(
                     sums[at] += np.log(out[groups[block] != g]).sum()
             return sums
 
-        sums = sum_tables(over_shares(share, head.rows.slices(), thread_count()))
+        sums = np.sum(over_shares(share, head.rows.slices(), thread_count()), axis=0)
         means.append(sums / [counts.sum() for counts in kept])
     return np.concatenate(means)
 
@@ -189,28 +175,8 @@ def _without_groups(head: HeadCounts, groups: Int[np.ndarray, " n"]) -> Iterator
         yield wanted, _remaining(head.joint, own.reshape(len(wanted), c, head.rows.z))
 
 
-def _check_block(values: np.ndarray, scale: np.ndarray, negative: np.ndarray, dtype: np.dtype, start: int) -> None:
-    """Judge a block by what the counting sweep saw of it; only a suspect block is read again."""
-    with np.errstate(divide="ignore"):
-        sums = 1 / scale
-    suspect = not (negative <= 1e-9).all()  # also True for nan
-    check_rows(sums, values.min(axis=1) if suspect else np.zeros(len(values)), dtype, start)
-
-
 def _remaining(whole: np.ndarray, taken: np.ndarray) -> np.ndarray:
     """whole - taken, with what is only rounding set to zero."""
     left = whole - taken
     left[left <= _kernels.EMPTY * np.broadcast_to(whole, left.shape)] = 0.0
     return np.asarray(left)
-
-
-def private_shares(cells: int) -> int:
-    """How many threads may count into tables of their own, of so many cells each."""
-    return max(1, min(thread_count(), PRIVATE_BYTES // (8 * cells)))
-
-
-def sum_tables(tables: list[np.ndarray]) -> np.ndarray:
-    total = tables[0]
-    for table in tables[1:]:
-        total += table
-    return total

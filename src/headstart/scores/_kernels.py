@@ -31,31 +31,6 @@ def count(rows, codes, scale, joint):
 
 @compiled
 @no_type_check
-def count_given(rows, codes, scale, negative, joint, rounding):
-    """The same in one pass for rows that should sum to one, and do but for `rounding`; `negative` is for the check.
-
-    It receives twice the negative mass of each row: a minimum would not run in vector registers.
-    """
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        into = joint[codes[i]]
-        total = 0.0
-        absolute = 0.0
-        for k in range(row.size):
-            p = np.float64(row[k])
-            total += p
-            absolute += abs(p)
-            into[k] += p
-        negative[i] = absolute - total
-        scale[i] = 1.0
-        if not abs(total - 1.0) <= rounding:  # True for nan
-            scale[i] = 1.0 / total
-            for k in range(row.size):
-                into[k] += row[k] * (scale[i] - 1.0)
-
-
-@compiled
-@no_type_check
 def count_scaled(rows, codes, scale, joint):
     """Add each scaled row to its class in `joint` (C, z), the scales known."""
     for i in range(rows.shape[0]):
@@ -64,29 +39,6 @@ def count_scaled(rows, codes, scale, joint):
         into = joint[codes[i]]
         for k in range(row.size):
             into[k] += row[k] * inverse
-
-
-@compiled
-@no_type_check
-def add_rows(rows, codes, total):
-    """Add each row as it is to its class in `total` (C, d)."""
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        into = total[codes[i]]
-        for k in range(row.size):
-            into[k] += row[k]
-
-
-@compiled
-@no_type_check
-def absolute_sums(rows, out):
-    """out[i] = sum over the row of its absolute values: finite and small only where every entry is."""
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        total = 0.0
-        for k in range(row.size):
-            total += abs(np.float64(row[k]))
-        out[i] = total
 
 
 @compiled

@@ -8,7 +8,7 @@ example's best that the responsibility is below the rounding of one. What is lef
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, no_type_check
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,7 +17,6 @@ from scipy import linalg, sparse
 from headstart.scores._compiled import compiled
 from headstart.scores._threads import over_shares, thread_count
 
-Covariance = Literal["full", "diagonal", "spherical"]
 _NEGLIGIBLE = 40.0  # nats below the best: e^-40 = 4e-18, nothing beside 1 in float64
 _LLOYD = 10  # a start for EM, not a clustering
 _BLOCK = 512
@@ -38,7 +37,6 @@ def fit_mixture(
     components: int,
     *,
     seed: int = 0,
-    covariance: Covariance = "full",
     floor: float = 1e-6,
     tolerance: float = 1e-3,
     steps: int = 100,
@@ -49,17 +47,14 @@ def fit_mixture(
         x: Examples; columns by falling variance make it quickest.
         components: Number of Gaussians; those that no example chooses at the start are dropped.
         seed: For the k-means start.
-        covariance: Shape of each Gaussian.
         floor: Added to the diagonal of every covariance, in squared units of x.
         tolerance: EM stops when the mean log-likelihood gains less than this.
         steps: Most EM steps.
     """
-    return run_em(x, k_means(x, components, seed), covariance, floor, tolerance, steps)
+    return run_em(x, k_means(x, components, seed), floor, tolerance, steps)
 
 
-def run_em(
-    x: np.ndarray, start: Int[np.ndarray, " n"], covariance: Covariance, floor: float, tolerance: float, steps: int
-) -> Mixture:
+def run_em(x: np.ndarray, start: Int[np.ndarray, " n"], floor: float, tolerance: float, steps: int) -> Mixture:
     """EM from hard assignments `start` to components 0, 1, ..."""
     count = int(start.max()) + 1
     sizes = np.bincount(start, minlength=count)
@@ -67,7 +62,7 @@ def run_em(
     best = (np.cumsum(sizes > 0) - 1)[start]
     before = -np.inf
     for step in range(1, steps + 1):
-        posterior, best, value = _responsibilities(x, best, *_gaussians(x, weights, covariance, floor))
+        posterior, best, value = _responsibilities(x, best, *_gaussians(x, weights, floor))
         if value - before < tolerance:
             return Mixture(posterior, value, step, True)
         before, old, weights = value, weights, sparse.csc_array(posterior)
@@ -121,39 +116,29 @@ def _nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def _gaussians(
-    x: np.ndarray, weights: sparse.csc_array, covariance: Covariance, floor: float
+    x: np.ndarray, weights: sparse.csc_array, floor: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """M-step: centres (k, d); Cholesky factors (k, d, d), their diagonals inverted, or scales (k, d) that whiten;
-    log-weight plus log-normaliser; and for each component the direction, of unit variance, along which it is furthest
-    from the mean of all, (k, d).
+    """M-step: centres (k, d); Cholesky factors (k, d, d), their diagonals inverted; log-weight plus log-normaliser; and
+    for each component the direction, of unit variance, along which it is furthest from the mean of all, (k, d).
     """
     n, d = x.shape
     masses = np.asarray(weights.sum(axis=0)).ravel()
     centres = (weights.T @ x) / masses[:, None]
     apart = centres - x.mean(axis=0)
-    if covariance == "full":
-        factors, white, directions = np.empty((len(masses), d, d)), np.empty_like(apart), np.empty_like(apart)
-        for k in range(len(masses)):
-            rows = weights.indices[weights.indptr[k] : weights.indptr[k + 1]]
-            share = weights.data[weights.indptr[k] : weights.indptr[k + 1]]
-            left = (x[rows] - centres[k]) * np.sqrt(share / masses[k])[:, None]
-            scatter = left.T @ left
-            scatter.flat[:: d + 1] += floor
-            upper = linalg.cholesky(scatter.T, overwrite_a=True, check_finite=False)  # in place: column by column
-            white[k] = linalg.lapack.dtrtrs(upper, apart[k], trans=1)[0]
-            directions[k] = linalg.lapack.dtrtrs(upper, white[k])[0]
-            factors[k] = upper.T
-        diagonals = np.einsum("kjj->kj", factors)
-        diagonals[:] = 1 / diagonals
-        logdets = np.log(diagonals).sum(axis=1)
-    else:
-        variances = np.maximum((weights.T @ x**2) / masses[:, None] - centres**2, 0.0) + floor
-        if covariance == "spherical":
-            variances = np.repeat(variances.mean(axis=1, keepdims=True), d, axis=1)
-        factors = 1 / np.sqrt(variances)
-        logdets = np.log(factors).sum(axis=1)
-        white = apart * factors
-        directions = white * factors
+    factors, white, directions = np.empty((len(masses), d, d)), np.empty_like(apart), np.empty_like(apart)
+    for k in range(len(masses)):
+        rows = weights.indices[weights.indptr[k] : weights.indptr[k + 1]]
+        share = weights.data[weights.indptr[k] : weights.indptr[k + 1]]
+        left = (x[rows] - centres[k]) * np.sqrt(share / masses[k])[:, None]
+        scatter = left.T @ left
+        scatter.flat[:: d + 1] += floor
+        upper = linalg.cholesky(scatter.T, overwrite_a=True, check_finite=False)  # in place: column by column
+        white[k] = linalg.lapack.dtrtrs(upper, apart[k], trans=1)[0]
+        directions[k] = linalg.lapack.dtrtrs(upper, white[k])[0]
+        factors[k] = upper.T
+    diagonals = np.einsum("kjj->kj", factors)
+    diagonals[:] = 1 / diagonals
+    logdets = np.log(diagonals).sum(axis=1)
     spread = np.sqrt((white**2).sum(axis=1))
     directions = directions / np.where(spread > 0, spread, np.inf)[:, None]
     return centres, factors, np.log(masses / n) + logdets - 0.5 * d * np.log(2 * np.pi), directions
@@ -170,7 +155,6 @@ def _responsibilities(
     """E-step: posterior (n, k), each example's best component, and the mean log-likelihood."""
     posterior = np.zeros((len(x), len(offsets)))
     values, chosen = np.empty(len(x)), np.empty(len(x), dtype=np.int64)
-    factors = factors if factors.ndim == 3 else factors[:, None, :]
     blocks = [slice(at, min(at + _BLOCK, len(x))) for at in range(0, len(x), _BLOCK)]
 
     middles = (centres * directions).sum(axis=1)
@@ -203,12 +187,10 @@ def _normalise(logs, best, row, values, i):
 def _rows(x, guess, centres, factors, offsets, tests, posterior, values, chosen):
     """One row of `posterior` for each row of x; components given up early keep the zero they came with.
 
-    `factors` are Cholesky's lower triangles with inverted diagonals (k, d, d), solved row by row, or scales (k, 1, d)
-    for covariances without off-diagonal entries.
+    `factors` are Cholesky's lower triangles with inverted diagonals (k, d, d), solved row by row.
     """
     n, d = x.shape
     count = offsets.size
-    full = factors.shape[1] > 1
     white = np.empty(d)
     logs = np.empty(count)
     for i in range(n):
@@ -226,14 +208,11 @@ def _rows(x, guess, centres, factors, offsets, tests, posterior, values, chosen)
                 if total > limit:
                     break
                 value = x[i, j] - centres[k, j]
-                if full:
-                    row = factors[k, j]
-                    known = 0.0
-                    for m in range(j):
-                        known += row[m] * white[m]
-                    white[j] = (value - known) * row[j]
-                else:
-                    white[j] = value * factors[k, 0, j]
+                row = factors[k, j]
+                known = 0.0
+                for m in range(j):
+                    known += row[m] * white[m]
+                white[j] = (value - known) * row[j]
                 total += white[j] * white[j]
             logs[k] = offsets[k] - 0.5 * total if total <= limit else -np.inf
             if logs[k] > best:

@@ -5,10 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from headstart.errors import InputError
-from headstart.scores._threads import thread_count
 
 BLOCK_BYTES = 1 << 20
-RUN_BYTES = 64 << 20  # between two of them an interrupt is seen
 COOLEST = 1e-3  # below this only 0, the limit, is allowed: the exponentials would say no more
 
 
@@ -51,22 +49,6 @@ class ProbRows:
         """Slices of neighbouring rows that cover all, one for each block."""
         return [slice(start, min(start + self.step, self.n)) for start in range(0, self.n, self.step)]
 
-    def runs(self) -> list[slice]:
-        """The same for a sweep that visits every row once: as few as keep the threads busy where a block is a view.
-
-        A call of a compiled loop costs as much as reading some ten rows: short blocks would double the time.
-        """
-        if not self._is_view:
-            return self.slices()
-        few = -(-self.n // (2 * thread_count()))
-        step = max(self.step, min(few, RUN_BYTES // (self.z * self.array.dtype.itemsize)))
-        return [slice(start, min(start + step, self.n)) for start in range(0, self.n, step)]
-
-    @property
-    def _is_view(self) -> bool:
-        native = self.array.dtype in (np.float32, np.float64)
-        return self.as_given and native and self.array.flags.c_contiguous and self.index is None
-
     def at(self, temperature: float) -> "ProbRows":
         """The same rows at another temperature."""
         return replace(self, temperature=temperature)
@@ -87,14 +69,20 @@ class ProbRows:
             return np.ascontiguousarray(rows, dtype=precision)
         if self.temperature == 0:
             return _one_hot(np.argmax(rows, axis=1), self.z)
+        values = self.logs(which)
+        np.divide(values, precision(self.temperature), out=values)
+        return np.asarray(np.exp(values, out=values))
+
+    def logs(self, which: slice | np.ndarray) -> np.ndarray:
+        """Log probabilities of those rows up to a constant, the largest of each row being zero; no temperature."""
+        rows = self.given(which)
+        precision = np.float32 if rows.dtype.itemsize <= 4 else np.float64
         if self.logits:
             values = rows.astype(precision)
         else:
             with np.errstate(divide="ignore"):  # log 0 = -inf is meant: no mass stays no mass
                 values = np.log(rows, dtype=precision)
-        np.subtract(values, values.max(axis=1, keepdims=True), out=values)
-        np.divide(values, precision(self.temperature), out=values)
-        return np.asarray(np.exp(values, out=values))
+        return np.asarray(np.subtract(values, values.max(axis=1, keepdims=True), out=values))
 
 
 def _one_hot(columns: np.ndarray, z: int) -> np.ndarray:

@@ -16,11 +16,6 @@ from headstart.registry import Registry
 from headstart.scores._inputs import Inputs
 from headstart.tasks import task_of
 
-
-class NotApplicableError(InputError):
-    """The score cannot be computed on these inputs, though others may be; the text says why."""
-
-
 # "source" is the source's own labelled examples
 Needs = Literal["probs", "logits", "features", "source", "card", "nothing"]
 

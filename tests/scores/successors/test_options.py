@@ -66,7 +66,6 @@ BAD = [
     ("sfda", {"shrinkage": 0.0}, r"`shrinkage` must lie in \(0, 1\]"),
     ("nleep", {"energy": 1.0}, "`energy` must lie between 0 and 1"),
     ("nleep", {"components_per_class": 0}, "`components_per_class` must be at least 1"),
-    ("nleep", {"covariance": "tied"}, "`covariance` must be"),
     ("linear_mse", {"penalty": -1.0}, "`penalty` must be a finite number"),
     ("linear_mse", {"task": "classification"}, '`task` must be "regression"'),
     ("pactran_gaussian", {"penalty": 0.0}, "`penalty` must be a positive number"),

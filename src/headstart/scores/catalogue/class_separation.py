@@ -3,9 +3,9 @@
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from headstart.scores._checks import check_features, check_labels
+from headstart.scores._checks import NotApplicableError, check_features, check_labels
 from headstart.scores._class_sums import class_sums
-from headstart.scores._table import SCORES, NotApplicableError, Score
+from headstart.scores._table import SCORES, Score
 
 
 def class_separation(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> float:

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
-from headstart.scores._checks import block_rows, check_features, check_labels, check_logits
+from headstart.scores._checks import NotApplicableError, block_rows, check_features, check_labels, check_logits
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score, leave_groups_out
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores.catalogue.sfda import centred, true_probabilities
 
 NO_LEVEL = 0.01  # log-sum-exp of the logarithms of probabilities whose rows sum to one as nearly as any that are taken

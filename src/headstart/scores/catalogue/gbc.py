@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
+from headstart.scores._checks import NotApplicableError
 from headstart.scores._class_sums import class_sums, in_class_order
-from headstart.scores._components import leading_components, principal_components
+from headstart.scores._decomposition import principal_components
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score, leave_groups_out
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 
 Covariance = Literal["spherical", "diagonal", "full"]
 _BLOCK = 1 << 20  # numbers in one block of pairs
@@ -63,7 +64,7 @@ def gbc(
             raise NotApplicableError("`features` are the same for every example; there is nothing to tell apart.")
         x = x - x.mean(axis=0)
     else:
-        x = leading_components(features, dims)
+        x = principal_components(inputs.decomposition, dims)
     return _gbc(x, checked.codes, len(checked.counts), covariance, ddof, floor)
 
 
@@ -83,8 +84,8 @@ def _gbc(
 def _measure(inputs: Inputs) -> Measured:
     x = principal_components(inputs.decomposition, 64)
     value = _gbc(x, inputs.classes.codes, len(inputs.classes.counts))
-    reduced, labels = inputs.decomposition.reduced, inputs.labels
-    return leave_groups_out(inputs, value, lambda kept: gbc(reduced[kept], labels[kept]))
+    labels = inputs.labels  # the components, which see no labels, are kept while groups are left out
+    return leave_groups_out(inputs, value, lambda kept: gbc(x[kept], labels[kept], dims=None))
 
 
 def class_gaussians(

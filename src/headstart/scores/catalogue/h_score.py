@@ -4,10 +4,9 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy import linalg
 
+from headstart.scores._decomposition import Decomposition, well_conditioned_factor
 from headstart.scores._inputs import Inputs
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
-from headstart.scores._scatter import well_conditioned_factor
-from headstart.scores._shrinkage import penalties, penalty
 from headstart.scores._table import SCORES, Measured, Score
 from headstart.scores._threads import one_matrix_thread
 
@@ -94,7 +93,7 @@ def _by_block(maker: ResidualMaker, rows: Int[np.ndarray, " m"], penalty: float)
 
 def _by_sums(maker: ResidualMaker, rows: Int[np.ndarray, " m"], penalty: float) -> float:
     """tr((S + penalty)^-1 B'B): S is the scatter of the others, B their class means times the roots of the counts."""
-    if np.isinf(penalty):
+    if np.isinf(penalty) or not len(maker.parts.squares):
         return 0.0
     counts = maker.targets.sum(axis=0) - maker.targets[rows].sum(axis=0)
     gram, sums = maker.sums_without(rows)
@@ -113,6 +112,47 @@ def _by_sums(maker: ResidualMaker, rows: Int[np.ndarray, " m"], penalty: float) 
     return float(np.clip(explained, 0.0, np.count_nonzero(present) - 1))
 
 
+def shrinkage_penalty(parts: Decomposition) -> float:
+    """The ridge penalty on sums of squares that equals Ledoit and Wolf's shrinkage; infinite where that is complete."""
+    lengths = (parts.left**2) @ parts.squares  # (n,) squared distances from the mean
+    fourth, second = float((lengths**2).sum()), float((parts.squares**2).sum())
+    return _penalty(fourth, second, float(parts.squares.sum()), len(lengths), len(parts.mean))
+
+
+def _penalties(parts: Decomposition, groups: Int[np.ndarray, " n"]) -> Float[np.ndarray, " g"]:
+    """The same for the examples outside each group, centred on their own mean."""
+    points, squares, n = parts.reduced, parts.squares, len(parts.left)
+    lengths = np.einsum("ij,ij->i", points, points)
+    first, second, fourth, along = squares.sum(), (squares**2).sum(), (lengths**2).sum(), lengths @ points
+    found = []
+    for group in range(int(groups.max()) + 1):
+        rows = np.flatnonzero(groups == group)
+        own, kept = points[rows], n - len(rows)
+        mean = -own.sum(axis=0) / kept  # of the others; the mean of all is 0
+        offset, through, spread = mean @ mean, own @ mean, mean**2 @ squares
+        gram = own @ own.T if len(rows) <= own.shape[1] else own.T @ own
+        trace = first - lengths[rows].sum() - kept * offset
+        all_fourth = fourth + 4 * spread + n * offset**2 - 4 * mean @ along + 2 * offset * first
+        own_fourth = ((lengths[rows] - 2 * through + offset) ** 2).sum()
+        own_second = (gram**2).sum() - 2 * (own**2 @ squares).sum() + 2 * kept * (through**2).sum()
+        rest_second = second + own_second + (kept * offset) ** 2 - 2 * kept * spread
+        found.append(_penalty(all_fourth - own_fourth, rest_second, trace, kept, len(parts.mean)))
+    return np.array(found)
+
+
+def _penalty(fourth: float, second: float, trace: float, n: int, d: int) -> float:
+    """From sums over examples: squared squared lengths; squares of the scatter matrix's entries; its trace.
+
+    Ledoit and Wolf, Journal of Multivariate Analysis 2004, section 3.3, with covariances divided by n.
+    """
+    if d == 1:
+        return 0.0  # one feature is its own target; by the formula, rounding would make 0 / 0 anything up to 1
+    spread = max((second / n**2 - (trace / n) ** 2 / d) / d, 0.0)  # of the eigenvalues
+    noise = min((fourth / n - second / n**2) / (d * n), spread)
+    amount = min(max(noise / spread, 0.0), 1.0) if noise > 0 else 0.0
+    return amount / (1 - amount) * trace / d if amount < 1 else float(np.inf)
+
+
 def _measure_plain(inputs: Inputs) -> Measured:
     n, d = inputs.features.shape
     maker = residual_maker(inputs)
@@ -123,10 +163,10 @@ def _measure_plain(inputs: Inputs) -> Measured:
 
 def _measure_regularized(inputs: Inputs) -> Measured:
     maker = residual_maker(inputs)
-    value = _between(maker, penalty(inputs.decomposition))
+    value = _between(maker, shrinkage_penalty(inputs.decomposition))
     if inputs.groups is None:
         return Measured(value)
-    return Measured(value, _deleted(maker, inputs.groups, penalties(inputs.decomposition, inputs.groups)))
+    return Measured(value, _deleted(maker, inputs.groups, _penalties(inputs.decomposition, inputs.groups)))
 
 
 SCORES.add(

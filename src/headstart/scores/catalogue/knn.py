@@ -6,11 +6,11 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from headstart.errors import InputError
-from headstart.scores._checks import check_features, check_labels
+from headstart.scores._checks import NotApplicableError, check_features, check_labels
 from headstart.scores._compiled import compiled
 from headstart.scores._inputs import Inputs
 from headstart.scores._neighbours import all_neighbours, neighbours
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, Score
 
 NEIGHBOURS = 5
 MOST = 20_000  # examples in a ranking, since time grows with n^2

@@ -8,10 +8,10 @@ from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
 from headstart.scores import _kernels
-from headstart.scores._checks import Labels
+from headstart.scores._checks import Labels, NotApplicableError
 from headstart.scores._head_counts import HeadCounts, conditional, count_head, read_probs
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, Score
 from headstart.scores._threads import over_shares, thread_count
 
 TOLERANCE = 1e-4  # nats: far below any sampling error
@@ -127,7 +127,7 @@ def _gradient(head: HeadCounts, table: Float[np.ndarray, "c z"]) -> tuple[float,
             total += _kernels.expectation(values, codes, scale, table, gradient)
         return total, gradient
 
-    parts = over_shares(share, head.rows.runs(), thread_count())
+    parts = over_shares(share, head.rows.slices(), thread_count())
     return sum(part[0] for part in parts) / head.rows.n, np.sum([part[1] for part in parts], axis=0) / head.rows.n
 
 

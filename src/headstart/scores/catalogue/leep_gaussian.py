@@ -1,17 +1,24 @@
 """Gaussian LEEP: the label's leave-one-out likelihood given the source head's log probabilities."""
 
-import numpy as np
-from jaxtyping import Float, Int, Shaped
+from dataclasses import dataclass
 
-from headstart.scores._best_scale import at_best_scale, frequencies_without_own, mean_of_own, of_own_class
-from headstart.scores._checks import Labels, check_groups, check_labels, check_logits, check_probs
+import numpy as np
+import scipy
+from jaxtyping import Bool, Float, Int, Shaped
+from scipy.special import log_softmax
+
+from headstart.errors import InputError
+from headstart.scores._checks import Labels, check_labels, check_logits, check_probs
 from headstart.scores._class_sums import class_sums
 from headstart.scores._head_counts import PRIOR, prior_without
 from headstart.scores._inputs import Inputs
-from headstart.scores._log_ratios import LogRatios, log_ratios
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores.catalogue.leep_loo import check_prior
+
+ROUNDING = 1e-13  # of the range of the logarithms
+SHARPEST = 7.0  # log of the largest scale, where the mean exponent is one; beyond it every example is certain
+FLATTEST = -12.0  # log of the smallest scale above zero that is tried
 
 
 def leep_gaussian(
@@ -20,7 +27,6 @@ def leep_gaussian(
     *,
     logits: bool = False,
     prior: float = PRIOR,
-    groups: Shaped[np.ndarray, " n"] | None = None,
 ) -> float:
     """Gaussian LEEP: LEEP with source classes that are multiplied, not averaged (higher is better).
 
@@ -38,7 +44,6 @@ def leep_gaussian(
         labels: Target classes; any integers or strings, gaps allowed.
         logits: `probs` holds logits instead, which keep what rounding takes from small probabilities.
         prior: Count of the overall mean, zero, behind the mean of each target class.
-        groups: Leave out the example's whole group instead of the example.
 
     Returns:
         The score in nats, at most 0.
@@ -63,27 +68,18 @@ def leep_gaussian(
     checked = check_labels(labels)
     n = len(checked.codes)
     rows = ProbRows(check_logits(probs, n), True) if logits else ProbRows(check_probs(probs, n))
-    log_probs = gaussian_log_probs(rows, checked, prior, None if groups is None else check_groups(groups, n))
-    return mean_of_own(log_probs, checked.codes)
+    return mean_of_own(gaussian_log_probs(rows, checked, prior), checked.codes)
 
 
-def gaussian_log_probs(
-    rows: ProbRows, labels: Labels, prior: float = PRIOR, groups: Int[np.ndarray, " n"] | None = None
-) -> Float[np.ndarray, "n c"]:
-    """Log probability of every class for each example, itself (or its group) left out."""
-    ratios = log_ratios(rows)
-    with np.errstate(over="ignore", invalid="ignore"):  # numbers too large are told below
-        if groups is None:
-            exponents, frequencies = _without_own(ratios, labels, prior)
-        else:
-            exponents, frequencies = _without_group(ratios, labels, prior, groups)
-    return at_best_scale(exponents, frequencies, labels.codes)
+def gaussian_log_probs(rows: ProbRows, labels: Labels, prior: float = PRIOR) -> Float[np.ndarray, "n c"]:
+    """Log probability of every class for each example, the example itself left out."""
+    with np.errstate(over="ignore", invalid="ignore"):  # `at_best_scale` reports numbers that are too large
+        exponents = _exponents(log_ratios(rows), labels, prior)
+    return at_best_scale(exponents, frequencies_without_own(labels), labels.codes)
 
 
-def _without_own(
-    ratios: LogRatios, labels: Labels, prior: float
-) -> tuple[Float[np.ndarray, "n c"], Float[np.ndarray, "n c"]]:
-    """Exponents x . m - |m|^2 / 2 and class frequencies as each example sees them, itself left out of both."""
+def _exponents(ratios: "LogRatios", labels: Labels, prior: float) -> Float[np.ndarray, "n c"]:
+    """x . m - |m|^2 / 2 for each example and class mean m, which is taken without the example."""
     n, classes = len(labels.codes), len(labels.classes)
     sums = ratios.class_sums(labels.codes, classes)
     squares = (sums**2).sum(axis=1)
@@ -99,26 +95,117 @@ def _without_own(
         inverse = np.divide(1.0, left, out=np.zeros(len(left)), where=left > 0)  # nothing left: the overall mean, zero
         alone = (mine - length) * inverse - (squares[own] - 2 * mine + length) * inverse**2 / 2
         np.put_along_axis(exponents[block], own[:, None], alone[:, None], axis=1)
-    return exponents, frequencies_without_own(labels)
+    return exponents
 
 
-def _without_group(
-    ratios: LogRatios, labels: Labels, prior: float, groups: Int[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, "n c"], Float[np.ndarray, "n c"]]:
-    """The same with each example's whole group left out."""
-    n, classes = len(labels.codes), len(labels.classes)
-    sums = ratios.class_sums(labels.codes, classes)
-    exponents, frequencies = np.empty((n, classes)), np.empty((n, classes))
-    for g in range(int(groups.max()) + 1):
-        members = np.flatnonzero(groups == g)
-        x, codes = ratios.block(members), labels.codes[members]
-        taken = np.bincount(codes, minlength=classes)
-        left = labels.counts - taken + prior
-        inverse = np.divide(1.0, left, out=np.zeros(classes), where=left > 0)
-        means = (sums - class_sums(x, codes, classes)) * inverse[:, None]
-        exponents[members] = x @ means.T - (means**2).sum(axis=1) / 2
-        frequencies[members] = prior_without(labels.counts, taken)
-    return exponents, frequencies
+@dataclass(frozen=True, eq=False)
+class LogRatios:
+    """Log probabilities with the mean of each row and of each source class taken out, block by block.
+
+    The first makes them the centred log ratios of a composition, the same from logits as from probabilities; the second
+    takes out whatever the head says of all examples alike. Neither looks at the labels.
+    """
+
+    rows: ProbRows
+    used: Bool[np.ndarray, " z"]  # a source class to which no example gives any mass is left out
+    floor: float  # what the logarithm of a zero counts as, the row's largest being zero
+    mean: Float[np.ndarray, " k"]  # of each used source class
+
+    def block(self, which: slice | np.ndarray) -> Float[np.ndarray, "b k"]:
+        """Those rows in float64; what is only rounding is zero, or a head that says nothing would say a little."""
+        values = _row_centred(self.rows, which, self.used, self.floor)
+        np.subtract(values, self.mean, out=values)
+        values[np.abs(values) < ROUNDING * -self.floor] = 0.0
+        return values
+
+    def class_sums(self, codes: np.ndarray, count: int) -> Float[np.ndarray, "c k"]:
+        """Sum of the rows of each class, in one sweep."""
+        total = np.zeros((count, len(self.mean)))
+        for block in self.rows.slices():
+            total += class_sums(self.block(block), codes[block], count)
+        return total
+
+
+def log_ratios(rows: ProbRows) -> LogRatios:
+    """The coordinates of all rows.
+
+    A zero counts as half the smallest share that any probability has of its row's largest, as is usual for zeros below
+    a limit of detection.
+    """
+    used = np.zeros(rows.z, dtype=bool)
+    least = 0.0
+    for block in rows.slices():
+        values = rows.logs(block)
+        finite = np.isfinite(values)
+        used |= finite.any(axis=0)
+        least = min(least, float(values.min(where=finite, initial=0.0)))
+    floor = least - np.log(2.0)
+    total = np.zeros(int(used.sum()))
+    for block in rows.slices():
+        total += _row_centred(rows, block, used, floor).sum(axis=0)
+    return LogRatios(rows, used, floor, total / rows.n)
+
+
+def _row_centred(
+    rows: ProbRows, which: slice | np.ndarray, used: Bool[np.ndarray, " z"], floor: float
+) -> Float[np.ndarray, "b k"]:
+    values = rows.logs(which)
+    values = values.astype(np.float64) if used.all() else values[:, used].astype(np.float64)
+    np.maximum(values, floor, out=values)
+    return np.asarray(np.subtract(values, values.mean(axis=1, keepdims=True), out=values))
+
+
+def frequencies_without_own(labels: Labels) -> Float[np.ndarray, "n c"]:
+    """Class frequencies as each example sees them, itself left out.
+
+    Example:
+        >>> from headstart.scores._checks import check_labels
+        >>> frequencies_without_own(check_labels(np.array([0, 0, 1, 1])))[0].tolist()  # 1 and 2 of 3, half a count each
+        [0.375, 0.625]
+    """
+    classes = np.eye(len(labels.classes), dtype=np.int64)
+    return np.asarray(np.stack([prior_without(labels.counts, own) for own in classes])[labels.codes])
+
+
+def at_best_scale(
+    exponents: Float[np.ndarray, "n c"], frequencies: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "n c"]:
+    """Log of probabilities proportional to frequencies * exp(a * exponents), at the a of largest mean log-likelihood.
+
+    The likelihood is concave in the scale a, from zero up, so the place where its slope is zero is the one maximum.
+    """
+    size, offsets = np.abs(exponents).mean(), np.log(frequencies)
+    if not np.isfinite(size):
+        raise InputError(
+            "the numbers are too large to be squared; divide them by a constant, the score stays the same."
+        )
+    unit = exponents / size if size > 0 else exponents
+    own = of_own_class(unit, codes)
+
+    def slope(log_scale: float) -> float:
+        weights = np.exp(log_scale) * unit
+        weights += offsets
+        weights -= weights.max(axis=1, keepdims=True)
+        np.exp(weights, out=weights)
+        return float((own - np.einsum("ij,ij->i", weights, unit) / weights.sum(axis=1)).mean())
+
+    if slope(FLATTEST) <= 0:
+        scale = 0.0
+    elif slope(SHARPEST) >= 0:
+        scale = np.exp(SHARPEST)
+    else:
+        scale = np.exp(scipy.optimize.brentq(slope, FLATTEST, SHARPEST, xtol=1e-9))
+    return np.asarray(log_softmax(offsets + scale * unit, axis=1))
+
+
+def mean_of_own(log_probs: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]) -> float:
+    """Mean log-likelihood of the labels, at most 0."""
+    return min(0.0, float(of_own_class(log_probs, codes).mean())) + 0.0  # + 0.0: no -0.0
+
+
+def of_own_class(values: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Each example's value for its own class."""
+    return np.take_along_axis(values, codes[:, None], axis=1)[:, 0]
 
 
 def shared_log_probs(inputs: Inputs) -> Float[np.ndarray, "n c"]:

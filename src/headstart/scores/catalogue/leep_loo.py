@@ -9,7 +9,6 @@ from headstart.scores._checks import check_groups
 from headstart.scores._head_counts import (
     PRIOR,
     HeadCounts,
-    Prior,
     deleted_means,
     likelihoods_without_group,
     likelihoods_without_own,
@@ -39,7 +38,7 @@ def leep_loo(
     Args:
         probs: Source-class probabilities; each row sums to 1.
         labels: Target classes; any integers or strings, gaps allowed.
-        prior: Prior count a behind each source class; 0 trusts the counts alone.
+        prior: float count a behind each source class; 0 trusts the counts alone.
         groups: Leave out the example's whole group instead (the image of a pixel, the sentence of a token, a fold).
         temperature: The log probabilities are divided by it first; 0 keeps the largest only.
 
@@ -92,7 +91,7 @@ def mean_log(likelihood: Float[np.ndarray, " n"], head: HeadCounts) -> float:
     return min(0.0, float(np.log(likelihood).mean()))
 
 
-def loo_deleted(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: Prior) -> Float[np.ndarray, " g"]:
+def loo_deleted(head: HeadCounts, groups: Int[np.ndarray, " n"], prior: float) -> Float[np.ndarray, " g"]:
     """Leave-one-out LEEP of the examples outside each group, the group taken out of the counts as well."""
 
     def prepare(joint: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

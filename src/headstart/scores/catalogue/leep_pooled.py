@@ -4,14 +4,19 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy.special import log_softmax
 
-from headstart.scores._best_scale import at_best_scale, frequencies_without_own, mean_of_own
 from headstart.scores._checks import Labels, check_features, check_labels, check_logits, check_targets
 from headstart.scores._decomposition import decompose
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
-from headstart.scores.catalogue.leep_gaussian import gaussian_log_probs, shared_log_probs
+from headstart.scores.catalogue.leep_gaussian import (
+    at_best_scale,
+    frequencies_without_own,
+    gaussian_log_probs,
+    mean_of_own,
+    shared_log_probs,
+)
 from headstart.scores.catalogue.ridge_probe import at_one_penalty, errors_among, left_out, shared_left_out
 
 HEADLESS = "the source has no classifier: by its features alone"

@@ -6,9 +6,8 @@ from scipy import linalg
 
 from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_targets
-from headstart.scores._decomposition import Decomposition, decompose
+from headstart.scores._decomposition import Decomposition, centred_blocks, decompose
 from headstart.scores._inputs import Inputs
-from headstart.scores._scatter import centred_blocks
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 
 TASKS: frozenset[str] = frozenset({"regression", "multi-label"})

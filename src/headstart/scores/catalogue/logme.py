@@ -1,22 +1,20 @@
 """LogME: the log evidence of a Bayesian linear model from features to labels, maximised exactly."""
 
-from functools import cache
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from headstart.scores._decomposition import decompose
-from headstart.scores._evidence import NOISE, maximum, of_all, of_moments, without_signal
 from headstart.scores._inputs import Inputs
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
 from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
 from headstart.scores._threads import one_matrix_thread
 
-FEW = 100  # examples up to which a left-out group may move the evidence to another peak, and a search costs little
-NODE = 0.4  # spacing of the log penalties at which left-out groups are computed
-OFFSETS = np.arange(-2, 3)  # nodes that one interpolation uses
-FINE = np.linspace(-2, 2, 801)
-WEIGHTS = np.column_stack([np.prod([(FINE - o) / (k - o) for o in OFFSETS if o != k], axis=0) for k in OFFSETS])
+NOISE = 1e-12  # share of a target's sum of squares below which a residual is rounding, not evidence of no noise
+COARSE = 0.5  # spacing of the grid of log penalties that is searched first
+ROUNDS = 5  # of refinement, each on a stencil a quarter as wide; the evidence is off by the square of the last one
+BELOW, ABOVE = 36.0, 25.0  # range of the log penalty: from the rounding of the largest eigenvalue to far above it
+NODES = 10  # log penalties per unit that left-out groups are evaluated at
 
 
 def logme(
@@ -25,12 +23,12 @@ def logme(
     *,
     task: str = "classification",
 ) -> float:
-    """LogME: log evidence per example that a linear model on the features makes the labels (higher is better).
+    """LogME: log evidence per example of the labels under a linear model on the features (higher is better).
 
     For each target column, the evidence of y = F w + noise is maximised over the prior and the noise precision. It is a
     function of their ratio t alone: with s_i the eigenvalues of F F', -1/2 sum log(1 + s_i / t) + n/2 log(n / R(t)) -
-    n/2 (1 + log 2 pi), R(t) = y' (I + F F' / t)^-1 y. One search in t is exact, for n < d as well; t to infinity, no
-    signal, takes part. The score is the mean over columns (the classes, as 0/1) divided by n.
+    n/2 (1 + log 2 pi), R(t) = y' (I + F F' / t)^-1 y. One search in t is exact, also for n < d; t at infinity,
+    which means no signal, takes part. The score is the mean over columns (the classes, as 0/1) divided by n.
 
     Args:
         features: What goes into the source's head.
@@ -57,89 +55,156 @@ def logme(
     return _measure(Inputs(labels, features=features, task=task)).value
 
 
-def _deleted(maker: ResidualMaker, groups: Int[np.ndarray, " n"], best: Float[np.ndarray, " t"]) -> np.ndarray:
-    """The score without each group, each target's penalty chosen again without it.
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All that the evidence of t targets depends on: features and targets along orthogonal directions.
 
-    With few examples the others are solved anew; large groups are subtracted from sums over all examples. Otherwise
-    every value used is exact, and between five penalties around the old best one the evidence is interpolated.
+    The features are r centred directions, plus their mean along the vector of ones; with the mean taken as one more
+    direction instead, `mean` and `apart` are zero.
+    """
+
+    n: int
+    squares: Float[np.ndarray, " r"]  # of the features along each direction
+    mean: Float[np.ndarray, " r"]  # of the features, along each direction
+    apart: float  # squared length of the rest of the mean
+    inside: Float[np.ndarray, "r t"]  # targets along each direction
+    ones: Float[np.ndarray, " t"]  # targets along the vector of ones
+    outside: Float[np.ndarray, " t"]  # squares of the targets that no direction reaches
+    lengths: Float[np.ndarray, " t"]  # squares of the targets, all positive
+    top: float  # at least the largest eigenvalue of F F', zero only for features that are zero
+
+    def on_grid(self, log_penalties: Float[np.ndarray, " g"]) -> Float[np.ndarray, "g t"]:
+        """Log evidence of all targets at each of the log penalties."""
+        penalties = np.exp(log_penalties)
+        total = penalties[:, None] + self.squares  # (g, r)
+        corner = 1 + self.n * (self.apart / penalties + (self.mean**2 / total).sum(axis=1))
+        ones = self.ones - (np.sqrt(self.n * self.squares) * self.mean / total) @ self.inside
+        residual = self.outside + (penalties[:, None] / total) @ self.inside**2 + ones**2 / corner[:, None]
+        log_determinant = np.log1p(self.squares / penalties[:, None]).sum(axis=1) + np.log(corner)
+        return np.asarray(without_signal(self.n, residual) - log_determinant[:, None] / 2)
+
+    def at(self, log_penalties: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
+        """Log evidence of each target at its own log penalty."""
+        penalties, squares, mean = np.exp(log_penalties), self.squares[:, None], self.mean[:, None]
+        total = penalties + squares  # (r, t)
+        corner = 1 + self.n * (self.apart / penalties + (mean**2 / total).sum(axis=0))
+        ones = self.ones - (np.sqrt(self.n * squares) * mean / total * self.inside).sum(axis=0)
+        residual = self.outside + penalties * (self.inside**2 / total).sum(axis=0) + ones**2 / corner
+        log_determinant = np.log1p(squares / penalties).sum(axis=0) + np.log(corner)
+        return np.asarray(without_signal(self.n, residual) - log_determinant / 2)
+
+
+def of_all(maker: ResidualMaker) -> Evidence:
+    """The evidence of all examples."""
+    parts = maker.parts
+    lengths = (maker.targets**2).sum(axis=0)
+    # Rounding is no evidence of a perfect fit, unless the features can explain anything, which the evidence punishes.
+    outside = np.zeros_like(lengths) if maker.complete else np.maximum(maker.outside_squares, NOISE * lengths)
+    top = maker.n * float((parts.mean**2).sum()) + float(parts.squares.max(initial=0.0))
+    inside, ones = maker.inside[:-1], maker.inside[-1]
+    return Evidence(maker.n, parts.squares, parts.mean_inside, parts.mean_outside, inside, ones, outside, lengths, top)
+
+
+def of_moments(
+    n: int, gram: Float[np.ndarray, "k k"], products: Float[np.ndarray, "k t"], lengths: Float[np.ndarray, " t"]
+) -> Evidence:
+    """The evidence from sums over examples: F'F, F'Y and the squares of the targets; for n well above k."""
+    squares, right = np.linalg.eigh(gram)
+    used = squares > max(n, len(squares)) * np.finfo(float).eps * max(float(squares[-1]), 0.0)
+    squares, inside = squares[used], right[:, used].T @ products
+    inside = inside / np.sqrt(squares)[:, None]
+    nought = np.zeros(len(lengths))
+    outside = np.maximum(lengths - (inside**2).sum(axis=0), NOISE * lengths)
+    top = float(squares.max(initial=0.0))
+    return Evidence(n, squares, np.zeros(len(squares)), 0.0, inside, nought, outside, lengths, top)
+
+
+def maximum(given: Evidence) -> tuple[Float[np.ndarray, " t"], Float[np.ndarray, " t"]]:
+    """Largest log evidence of each target, and its log penalty (infinite where the evidence is largest without signal).
+
+    From the best point of a grid to the vertex of a parabola through it and its neighbours, again on ever finer grids.
+    """
+    at_infinity = without_signal(given.n, given.lengths)
+    if given.top == 0:
+        return at_infinity, np.full(len(at_infinity), np.inf)
+    low, high = float(np.log(given.top)) - BELOW, float(np.log(given.top)) + ABOVE
+    grid = np.linspace(low, high, int((high - low) / COARSE) + 2)
+    values = given.on_grid(grid)
+    best = values.argmax(axis=0)
+    found, where, step = values.max(axis=0), grid[best], grid[1] - grid[0]
+    middle = np.clip(best, 1, len(grid) - 2)
+    centre = grid[middle]
+    three = [values[middle + shift, np.arange(len(best))] for shift in (-1, 0, 1)]
+    for _ in range(ROUNDS):
+        bend, rise = three[0] - 2 * three[1] + three[2], three[2] - three[0]
+        vertex = np.where(bend < 0, -rise / (2 * np.where(bend < 0, bend, -1.0)), np.sign(rise))
+        centre, step = centre + step * np.clip(vertex, -1.0, 1.0), step / 4
+        three = [given.at(centre + shift * step) for shift in (-1, 0, 1)]
+        found, where = np.where(three[1] > found, three[1], found), np.where(three[1] > found, centre, where)
+    return np.maximum(found, at_infinity), np.where(found > at_infinity, where, np.inf)
+
+
+def without_signal(n: int | Int[np.ndarray, "g 1"], squares: Float[np.ndarray, "*g t"]) -> Float[np.ndarray, "*g t"]:
+    """Log evidence that the best noise level alone gives to n numbers with this sum of squares."""
+    return np.asarray(n / 2 * (np.log(n) - np.log(squares) - 1 - np.log(2 * np.pi)))
+
+
+def _deleted(
+    maker: ResidualMaker, groups: Int[np.ndarray, " n"], value: float, best: Float[np.ndarray, " t"]
+) -> Float[np.ndarray, " g"]:
+    """The score without each group.
+
+    Large groups are subtracted from sums over all examples and the penalties chosen again. Otherwise the penalties are
+    held near those chosen on all examples: the evidence is at its maximum there, so it hardly matters.
     """
     members = [np.flatnonzero(groups == group) for group in range(int(groups.max()) + 1)]
-    lengths = (maker.targets**2).sum(axis=0)
-    few, small = maker.n <= FEW, max(map(len, members)) <= maker.basis.shape[1] / 2
-    points = _points(maker) if few or not small else np.empty((0, 0))
-    gram, products = points.T @ points, points.T @ maker.targets if points.size else points
+    largest, k = max(map(len, members)), maker.basis.shape[1]
+    if largest > k / 2 and maker.n - largest > k:
+        return _by_sums(maker, members)
+    return _at_held_penalties(maker, members, value, best)
+
+
+def _by_sums(maker: ResidualMaker, members: list[Int[np.ndarray, " m"]]) -> Float[np.ndarray, " g"]:
+    parts, targets = maker.parts, maker.targets
+    lengths, root = (targets**2).sum(axis=0), np.sqrt(parts.squares)
+    mean = np.append(parts.mean_inside, np.sqrt(parts.mean_outside))  # one more direction for the rest of the mean
+    gram = np.diag(np.append(parts.squares, 0.0)) + maker.n * np.outer(mean, mean)
+    products = np.outer(mean, targets.sum(axis=0))
+    products[:-1] += root[:, None] * maker.inside[:-1]
     values = np.empty(len(members))
     for group, rows in enumerate(members):
+        own, labels = np.column_stack([parts.left[rows] * root, np.zeros(len(rows))]) + mean, targets[rows]
+        left = lengths - (labels**2).sum(axis=0)
+        present = left > NOISE * lengths  # a class that is gone altogether is left out
+        rest = (products - own.T @ labels)[:, present]
         kept = maker.n - len(rows)
-        left = lengths - (maker.targets[rows] ** 2).sum(axis=0)
-        present = np.flatnonzero(left > NOISE * lengths)  # a class that is gone altogether is left out
-        if few:
-            others = np.delete(np.arange(maker.n), rows)
-            evidence, _ = maximum(
-                of_all(ResidualMaker(decompose(points[others]), maker.targets[np.ix_(others, present)]))
-            )
-        elif small or kept <= points.shape[1]:
-            evidence = _interpolated(maker, rows, present, left[present], best[present])
-        else:
-            own = points[rows]
-            rest = products[:, present] - own.T @ maker.targets[np.ix_(rows, present)]
-            evidence, _ = maximum(of_moments(kept, gram - own.T @ own, rest, left[present]))
-        values[group] = evidence.mean() / kept
+        values[group] = maximum(of_moments(kept, gram - own.T @ own, rest, left[present]))[0].mean() / kept
     return values
 
 
-def _points(maker: ResidualMaker) -> Float[np.ndarray, "n k"]:
-    """The examples as they are, the mean included, in as few coordinates as hold them."""
-    inside = maker.parts.reduced + maker.parts.mean_inside
-    return np.column_stack([inside, np.full(maker.n, np.sqrt(maker.parts.mean_outside))])
-
-
-def _interpolated(
-    maker: ResidualMaker,
-    rows: Int[np.ndarray, " m"],
-    columns: Int[np.ndarray, " f"],
-    lengths: Float[np.ndarray, " f"],
-    best: Float[np.ndarray, " f"],
-) -> Float[np.ndarray, " f"]:
-    """Largest evidence without `rows`, near the log penalty that is best with them; no signal takes part."""
-    evidence = without_signal(maker.n - len(rows), lengths)
-    signal = np.isfinite(best)
-    if signal.any():
-        nearby = _nearby(maker, rows, columns[signal], np.round(best[signal] / NODE).astype(np.int64))
-        evidence[signal] = np.maximum(evidence[signal], nearby)
-    return evidence
-
-
-def _nearby(
-    maker: ResidualMaker, rows: Int[np.ndarray, " m"], columns: Int[np.ndarray, " f"], centres: Int[np.ndarray, " f"]
-) -> Float[np.ndarray, " f"]:
-    """Largest evidence without `rows`, uphill from each column's own node of the log penalty."""
-    kept = maker.n - len(rows)
-    outside = maker.outside_block(rows)
-    floor = NOISE * (maker.targets[:, columns] ** 2).sum(axis=0) * (not maker.complete)
-    low, high = (int(bound / NODE) for bound in of_all(maker).bounds() or (0.0, 0.0))
-
-    @cache
-    def at_node(node: int) -> np.ndarray:
-        left, log_determinant = maker.squares_without(maker.uncentred(float(np.exp(node * NODE))), rows, outside)
-        residual = np.maximum(left[columns], floor + np.finfo(float).tiny)
-        return without_signal(kept, residual) - log_determinant / 2
-
-    curve = np.empty((0, 0))
-    for _ in range(100):  # far more than the range holds
-        nodes = centres + OFFSETS[:, None]  # (5, f)
-        values = np.empty(nodes.shape)
-        for node in np.unique(nodes):
-            here = nodes == node
-            values[here] = at_node(int(node))[np.nonzero(here)[1]]
-        curve = WEIGHTS @ values  # (fine, f)
-        peak = curve.argmax(axis=0)
-        move = 2 * (peak == len(FINE) - 1) - 2 * (peak == 0)
-        moved = np.clip(centres + move, low, high)
-        if (moved == centres).all():
-            break
-        centres = moved
-    return np.asarray(curve.max(axis=0))
+def _at_held_penalties(
+    maker: ResidualMaker, members: list[Int[np.ndarray, " m"]], value: float, best: Float[np.ndarray, " t"]
+) -> Float[np.ndarray, " g"]:
+    """Targets with nearly the same penalty share one, and what that costs on all examples is added again."""
+    lengths = (maker.targets**2).sum(axis=0)
+    least = NOISE * lengths * (not maker.complete) + np.finfo(float).tiny
+    left = lengths - np.array([(maker.targets[rows] ** 2).sum(axis=0) for rows in members])  # (g, t)
+    kept = np.array([maker.n - len(rows) for rows in members])
+    present = left > NOISE * lengths  # a class that is gone altogether is left out
+    evidence = without_signal(kept[:, None], np.maximum(left, least))
+    everything = without_signal(maker.n, lengths)
+    blocks = [maker.outside_block(rows) for rows in members]
+    nodes = np.round(best * NODES)
+    for node in np.unique(nodes[np.isfinite(nodes)]):
+        columns, spectrum = nodes == node, maker.uncentred(float(np.exp(node / NODES)))
+        squares = np.maximum(maker.squares(spectrum), least)[columns]
+        everything[columns] = without_signal(maker.n, squares) - spectrum.log_determinant / 2
+        for group, (rows, block) in enumerate(zip(members, blocks, strict=True)):
+            rest, log_determinant = maker.squares_without(spectrum, rows, block)
+            signal = without_signal(int(kept[group]), np.maximum(rest, least)[columns])
+            evidence[group, columns] = signal - log_determinant / 2
+    means = (evidence * present).sum(axis=1) / present.sum(axis=1)
+    return np.asarray(means / kept + value - everything.mean() / maker.n)
 
 
 def _measure(inputs: Inputs) -> Measured:
@@ -155,7 +220,7 @@ def _measure(inputs: Inputs) -> Measured:
     if inputs.groups is None:
         return Measured(value, None, tuple(notes))
     with one_matrix_thread():
-        return Measured(value, _deleted(maker, inputs.groups, best), tuple(notes))
+        return Measured(value, _deleted(maker, inputs.groups, value, best), tuple(notes))
 
 
 SCORES.add(

@@ -8,13 +8,13 @@ from jaxtyping import Float, Shaped
 from scipy import linalg, special
 
 from headstart.errors import InputError
-from headstart.scores._checks import Labels
+from headstart.scores._checks import Labels, check_labels
 from headstart.scores._class_sums import class_sums, in_class_order
-from headstart.scores._components import leading_components, principal_components
-from headstart.scores._discriminant import LEAST
+from headstart.scores._decomposition import principal_components
 from headstart.scores._inputs import Inputs
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores.catalogue.etran import sum_of_scaled
+from headstart.scores.catalogue.sfda import LEAST
 
 DIMS = 64
 
@@ -67,8 +67,7 @@ def ncti_parts(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " 
         InputError: The arrays do not fit, or the features do not vary.
     """
     inputs = Inputs(labels, features=features)
-    checked, features = inputs.classes, inputs.features
-    return _parts(leading_components(features, DIMS), checked)
+    return _parts(principal_components(inputs.decomposition, DIMS), inputs.classes)
 
 
 def ncti_among(parts: Sequence[NCTIParts]) -> Float[np.ndarray, " m"]:
@@ -125,9 +124,12 @@ def _shrunk(covariance: np.ndarray, shrinkage: float) -> np.ndarray:
 
 
 def _measure(inputs: Inputs) -> Measured:
-    value = _parts(principal_components(inputs.decomposition, DIMS), inputs.classes).total
-    reduced, labels = inputs.decomposition.reduced, inputs.labels
-    return leave_groups_out(inputs, value, lambda kept: ncti(reduced[kept], labels[kept]))
+    x, labels = principal_components(inputs.decomposition, DIMS), inputs.labels
+
+    def again(kept: np.ndarray) -> float:  # the components, which see no labels, are kept
+        return _parts(x[kept] - x[kept].mean(axis=0), check_labels(labels[kept])).total
+
+    return leave_groups_out(inputs, _parts(x, inputs.classes).total, again)
 
 
 SCORES.add(

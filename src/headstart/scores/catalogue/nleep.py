@@ -4,13 +4,13 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
-from headstart.scores._checks import Labels
-from headstart.scores._components import leading_components, principal_components
+from headstart.scores._checks import Labels, NotApplicableError
+from headstart.scores._decomposition import principal_components
 from headstart.scores._head_counts import count_head
 from headstart.scores._inputs import Inputs
-from headstart.scores._mixture import Covariance, Mixture, fit_mixture
+from headstart.scores._mixture import Mixture, fit_mixture
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score
+from headstart.scores._table import SCORES, Measured, Score
 from headstart.scores._threads import one_matrix_thread
 from headstart.scores.catalogue.leep import _deleted, _leep
 
@@ -23,7 +23,6 @@ def nleep(
     *,
     energy: float = 0.8,
     components_per_class: int = 5,
-    covariance: Covariance = "full",
     seed: int = 0,
 ) -> float:
     """N-LEEP: LEEP on the posteriors of a Gaussian mixture fitted to the principal components of the features.
@@ -37,7 +36,6 @@ def nleep(
         labels: Target classes; integers or strings.
         energy: Share of the variance that the kept principal components must pass.
         components_per_class: Mixture components for each target class.
-        covariance: "full" as in the paper, "diagonal" or "spherical" (quicker, and safer on few examples).
         seed: For the start of the mixture.
 
     Returns:
@@ -55,15 +53,13 @@ def nleep(
     Reference: Li et al., CVPR 2021, section 3.4. https://arxiv.org/abs/2011.11200
     """
     inputs = Inputs(labels, features=features)
-    checked, features = inputs.classes, inputs.features
+    checked = inputs.classes
     if not 0 < energy < 1:
         raise InputError(f"`energy` must lie between 0 and 1, a share of the variance; got {energy}.")
     if components_per_class < 1:
         raise InputError(f"`components_per_class` must be at least 1; got {components_per_class}.")
-    if covariance not in ("full", "diagonal", "spherical"):
-        raise InputError(f'`covariance` must be "full", "diagonal" or "spherical"; got {covariance!r}.')
-    components = _check_count(len(checked.counts) * components_per_class, len(features))
-    mixture = _fit(leading_components(features, energy), components, covariance, seed)
+    components = _check_count(len(checked.counts) * components_per_class, inputs.n)
+    mixture = _fit(principal_components(inputs.decomposition, energy), components, seed)
     return _leep(count_head(ProbRows(mixture.posterior), checked))
 
 
@@ -76,11 +72,11 @@ def _check_count(components: int, n: int) -> int:
     return components
 
 
-def _fit(x: Float[np.ndarray, "n k"], components: int, covariance: Covariance = "full", seed: int = 0) -> Mixture:
+def _fit(x: Float[np.ndarray, "n k"], components: int, seed: int) -> Mixture:
     x = x / np.sqrt((x**2).mean())
     order = np.lexsort(x[:, :2].T[::-1])  # an order that does not depend on the one they came in
     with one_matrix_thread():  # many small products; the responsibilities have threads of their own
-        fitted = fit_mixture(np.ascontiguousarray(x[order]), components, seed=seed, covariance=covariance, floor=FLOOR)
+        fitted = fit_mixture(np.ascontiguousarray(x[order]), components, seed=seed, floor=FLOOR)
     posterior = np.empty_like(fitted.posterior)
     posterior[order] = fitted.posterior
     return Mixture(posterior, fitted.log_likelihood, fitted.steps, fitted.settled)
@@ -89,7 +85,7 @@ def _fit(x: Float[np.ndarray, "n k"], components: int, covariance: Covariance = 
 def _measure(inputs: Inputs) -> Measured:
     checked: Labels = inputs.classes
     components = _check_count(5 * len(checked.counts), inputs.n)
-    mixture = _fit(principal_components(inputs.decomposition, 0.8), components, seed=inputs.seed)
+    mixture = _fit(principal_components(inputs.decomposition, 0.8), components, inputs.seed)
     head = count_head(ProbRows(mixture.posterior), checked)
     notes = () if mixture.settled else (f"the mixture had not settled after {mixture.steps} EM steps",)
     if inputs.groups is None:

@@ -7,9 +7,9 @@ import scipy
 from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
-from headstart.scores._checks import block_rows
+from headstart.scores._checks import NotApplicableError, block_rows
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, NotApplicableError, Score
+from headstart.scores._table import SCORES, Score
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 TOLERANCE = 1e-6  # relative gain of a step below which the search stops, as published

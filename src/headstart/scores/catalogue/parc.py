@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
-from headstart.scores._checks import block_rows, check_features, check_labels
+from headstart.scores._checks import NotApplicableError, block_rows, check_features, check_labels
 from headstart.scores._class_sums import in_class_order
 from headstart.scores._compiled import compiled
-from headstart.scores._components import leading_components
+from headstart.scores._decomposition import decompose, principal_components
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score, leave_groups_out
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 LEVELS = 1 << 20  # distances lie in [0, 2] and are told apart in steps of 2 / LEVELS: equal rows tie despite rounding
@@ -50,7 +50,7 @@ def parc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *
     features = check_features(features, len(checked.codes))
     if dims is not None and dims < 2:
         raise InputError(f"`dims` must be at least 2, or None: one feature has no correlation; got {dims}.")
-    x = features if dims is None else leading_components(features, dims)
+    x = features if dims is None else principal_components(decompose(features), dims)
     order, _ = in_class_order(checked.codes, len(checked.counts))
     # float32 products are off by less than a tenth of a step of the histogram, and take half the time
     rows = _directions(x, np.float32 if features.dtype.itemsize <= 4 else np.float64)

@@ -1,13 +1,16 @@
 """SFDA: how surely a Fisher discriminant tells the classes apart once hard examples are made harder."""
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
+from scipy import linalg, special
 
 from headstart.errors import InputError
-from headstart.scores._checks import Labels, check_features, check_labels
-from headstart.scores._discriminant import discriminant_posterior, published_shrinkage, within_covariance
+from headstart.scores._checks import Labels, NotApplicableError, block_rows, check_features, check_labels
+from headstart.scores._class_sums import class_sums
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Measured, NotApplicableError, Score, leave_groups_out
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
+
+LEAST = 1e-10  # smallest shrinkage, as published
 
 
 def sfda(
@@ -78,9 +81,9 @@ def true_probabilities(
     if counts.max() == 1:
         raise NotApplicableError("no class has two examples, so there is no spread within classes to compare with.")
     rows = np.arange(len(x))
-    means, within = within_covariance(x, codes, counts)
-    strength = published_shrinkage(within) if shrinkage is None else shrinkage
-    posterior = discriminant_posterior(x, counts, means, within, strength, width)
+    means, within = _within_covariance(x, codes, counts)
+    strength = _published_shrinkage(within) if shrinkage is None else shrinkage
+    posterior = _discriminant_posterior(x, counts, means, within, strength, width)
     if not challenge:
         return np.asarray(posterior[rows, codes])
     raised = np.exp(posterior)  # softened, as published, so that sure examples move too
@@ -91,8 +94,49 @@ def true_probabilities(
     x = x * sure
     x += pull
     del pull
-    means, within = within_covariance(x, codes, counts)
-    return np.asarray(discriminant_posterior(x, counts, means, within, strength, width)[rows, codes])
+    means, within = _within_covariance(x, codes, counts)
+    return np.asarray(_discriminant_posterior(x, counts, means, within, strength, width)[rows, codes])
+
+
+def _within_covariance(
+    x: Float[np.ndarray, "n r"], codes: Int[np.ndarray, " n"], counts: np.ndarray
+) -> tuple[Float[np.ndarray, "c r"], Float[np.ndarray, "r r"]]:
+    """Class means and the pooled covariance about them, divided by n."""
+    means = class_sums(x, codes, len(counts)) / counts[:, None]
+    total = np.zeros((x.shape[1], x.shape[1]))
+    step = block_rows(x)
+    for at in range(0, len(x), step):
+        left = x[at : at + step] - means[codes[at : at + step]]
+        total += left.T @ left
+    return means, total / len(x)
+
+
+def _published_shrinkage(within: np.ndarray) -> float:
+    """exp(-5 times the largest eigenvalue of the within-class covariance), at least 1e-10."""
+    last = len(within) - 1
+    largest = float(linalg.eigvalsh(within, subset_by_index=[last, last], check_finite=False)[0])
+    return max(float(np.exp(-5 * largest)), LEAST)
+
+
+def _discriminant_posterior(
+    x: Float[np.ndarray, "n r"],
+    counts: Int[np.ndarray, " c"],
+    means: Float[np.ndarray, "c r"],
+    within: Float[np.ndarray, "r r"],
+    shrinkage: float,
+    width: int,
+) -> Float[np.ndarray, "n c"]:
+    """P(class given x) of Gaussians that share the shrunk covariance (1 - s) W + s tr(W) / width I.
+
+    `width` is the number of directions in which features can vary, however many coordinates x has.
+    """
+    shrunk = (1.0 - shrinkage) * within
+    shrunk.flat[:: len(within) + 1] += max(shrinkage * np.trace(within) / width, np.finfo(float).tiny)
+    # classes without any spread: distances to the means are infinite, which this least spread stands for
+    shrunk.flat[:: len(within) + 1] += 1e-14 * max(np.abs(means).max() ** 2, np.finfo(float).tiny)
+    weights = linalg.cho_solve(linalg.cho_factor(shrunk, lower=True, check_finite=False), means.T).T  # (C, r)
+    offsets = np.log(counts / counts.sum()) - 0.5 * np.einsum("cr,cr->c", means, weights)
+    return np.asarray(special.softmax(x @ weights.T + offsets, axis=1))
 
 
 def _measure(inputs: Inputs) -> Measured:

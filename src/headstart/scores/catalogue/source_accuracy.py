@@ -1,8 +1,9 @@
 """The source's published accuracy on ImageNet: a baseline that never looks at the target."""
 
 from headstart.records import ModelCard
+from headstart.scores._checks import NotApplicableError
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import ANY_TASK, SCORES, Measured, NotApplicableError, Score
+from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
 
 
 def source_accuracy(card: ModelCard, labels: object = None) -> float:

@@ -10,8 +10,8 @@ from scipy import linalg
 
 from headstart.errors import InputError
 from headstart.scores._class_sums import in_class_order
+from headstart.scores._decomposition import well_conditioned_factor
 from headstart.scores._inputs import Inputs
-from headstart.scores._scatter import well_conditioned_factor
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
