@@ -54,7 +54,7 @@ class World:
         noise = rng.standard_normal((len(labels), self.z), dtype=np.float32)
         logits = np.float32(self.sharpness) * (np.float32(self.strength) * centres[labels] + noise)
         probs = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return probs / probs.sum(axis=1, keepdims=True)
+        return np.asarray(probs / probs.sum(axis=1, keepdims=True))
 
 
 def fresh_value(table_probs: np.ndarray, table_labels: np.ndarray, probs: np.ndarray, labels: np.ndarray) -> float:

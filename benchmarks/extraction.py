@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -49,7 +49,7 @@ def make_photos(folder: Path, count: int, side: int) -> Target:
     return open_target(folder)
 
 
-class Prepared(Dataset):
+class Prepared(Dataset[Any]):
     """What the bare loop reads: an example, decoded and prepared."""
 
     def __init__(self, target: Target, source: Source) -> None:

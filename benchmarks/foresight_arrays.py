@@ -158,7 +158,7 @@ def read_pairs(folder: Path, data: str, cards: list[ModelCard], most: int) -> li
 def _half(values: np.ndarray) -> np.ndarray:
     """float16, and no infinity where a number is too large for it."""
     limit = np.finfo(np.float16).max
-    return np.clip(np.asarray(values), -limit, limit).astype(np.float16)
+    return np.asarray(np.clip(np.asarray(values), -limit, limit), dtype=np.float16)
 
 
 def _pieces(folder: Path, data: str, source: str, stage: int) -> list[tuple[Path, str, tuple[int, int]]]:

@@ -17,7 +17,7 @@ from headstart.records import ModelCard
 from headstart_paper.benchmark import jobs
 from headstart_paper.benchmark.build import ROWS
 from headstart_paper.benchmark.recipes import Plan
-from headstart_paper.results import Results, read_results
+from headstart_paper.results import Results, Row, read_results
 
 SIZES = {50: 3, 100: 3, 200: 1}
 PREFIX = "benchmark: "
@@ -97,7 +97,7 @@ def _pairs(world: World) -> Iterator[tuple[str, str, Rows]]:
         )
 
 
-def _scores(pool: Rows, card: ModelCard, data: str, own: float | None, results: Results) -> Iterator[tuple[str, dict]]:
+def _scores(pool: Rows, card: ModelCard, data: str, own: float | None, results: Results) -> Iterator[tuple[str, Row]]:
     for size, seeds in SIZES.items():
         for seed in range(seeds):
             rows = subsample(pool, size, seed)

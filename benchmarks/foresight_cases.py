@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from foresight_benchmark import PREFIX
@@ -12,6 +13,7 @@ from scipy import stats
 from headstart.evaluation.forecast import weighted_kendall
 from headstart_paper.results import Row
 
+Key = tuple[Any, ...]  # of a kind of outcome on a data set, a size and a seed
 IMAGENET = 1000  # classes of its head
 MOST = 0.9  # share of the sources that must have a score
 
@@ -57,7 +59,7 @@ def cases(rows: Iterable[Row], heads: Mapping[str, int], target_classes: Mapping
     """
     rows = list(rows)
     outcomes = _outcomes(rows)
-    scores: dict[tuple, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    scores: dict[Key, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         if row["kind"] == "scores":
             scores[row["data"], row["n"], row["seed"]][row["source"]] |= row["scores"]
@@ -90,11 +92,11 @@ def cases(rows: Iterable[Row], heads: Mapping[str, int], target_classes: Mapping
     return found
 
 
-def _keys(data: str, n: int, seed: int) -> list[tuple[str, tuple]]:
+def _keys(data: str, n: int, seed: int) -> list[tuple[str, Key]]:
     return [("head", ("head", data)), ("fine-tune", ("fine-tune", data)), ("small head", ("small head", data, n, seed))]
 
 
-def _outcomes(rows: Sequence[Row]) -> dict[tuple, dict[str, float]]:
+def _outcomes(rows: Sequence[Row]) -> dict[Key, dict[str, float]]:
     """Accuracy by source; of several sizes of pool or test part the largest that most sources have."""
     return {key: tables[_fullest(tables)] for key, tables in _by_size(rows).items()}
 
@@ -105,15 +107,15 @@ def head_sizes(rows: Iterable[Row]) -> list[tuple[int, int]]:
     return sorted(size for size in sizes if any(size))
 
 
-def _fullest(tables: Mapping[tuple, Mapping[str, float]]) -> tuple:
+def _fullest(tables: Mapping[Key, Mapping[str, float]]) -> Key:
     return max(tables, key=lambda size: (len(tables[size]), size))
 
 
-def _by_size(rows: Sequence[Row]) -> dict[tuple, dict[tuple, dict[str, float]]]:
-    sizes: dict[tuple, dict[tuple, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+def _by_size(rows: Sequence[Row]) -> dict[Key, dict[Key, dict[str, float]]]:
+    sizes: dict[Key, dict[Key, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         if row["kind"] == "outcome":
-            key: tuple = (row["outcome"], row["data"])
+            key: Key = (row["outcome"], row["data"])
             if row["outcome"] == "small head":
                 key = (*key, row["n"], row["seed"])
             sizes[key][row.get("pool", 0), row.get("test", 0), row.get("runs", 0)][row["source"]] = row["accuracy"]

@@ -13,7 +13,7 @@ from headstart.data import stratified_order
 from headstart.records import ModelCard
 from headstart.scores import evaluate, knn, leep_gaussian, leep_pooled, ridge_probe
 from headstart.train.head import fit_head
-from headstart_paper.results import Results
+from headstart_paper.results import Results, Row
 
 SIZES = {50: 3, 100: 3, 200: 3, 500: 2, 1000: 1, 2000: 1}  # examples -> sub-samples of so many
 POOLS = ((500, 600), (1000, 1000), (2000, 2000))  # a sub-sample of at most so many is drawn from so many
@@ -48,7 +48,7 @@ def measure_all(folder: Path, results: Results, data: list[str], cards: list[Mod
         print("scores", name, flush=True)
 
 
-def _scores(pair: Pair, size: int, seeds: int, results: Results) -> Iterator[tuple[str, dict]]:
+def _scores(pair: Pair, size: int, seeds: int, results: Results) -> Iterator[tuple[str, Row]]:
     for seed in range(seeds):
         rows = subsample(pair.pool, size, seed)
         if rows is None:

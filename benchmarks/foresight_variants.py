@@ -5,7 +5,9 @@ share a form: the logits of a source, at some temperature, become weights p (n, 
 frequencies of the examples in it, smoothed; an example's likelihood is the mixture of these by its own weights.
 """
 
+import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -21,9 +23,10 @@ FOLDS = 5
 EM_STEPS = (2, 3, 5, 10, 30)
 
 Variant = Callable[[np.ndarray, np.ndarray], float]
+fast: Callable[[Callable[..., Any]], Callable[..., Any]] = njit(cache=False, fastmath=True)  # numba has no types
 
 
-@njit(cache=False, fastmath=True)
+@fast
 def _counts(p: np.ndarray, y: np.ndarray, joint: np.ndarray, square: np.ndarray) -> None:
     for i in range(p.shape[0]):
         for k in range(p.shape[1]):
@@ -31,7 +34,7 @@ def _counts(p: np.ndarray, y: np.ndarray, joint: np.ndarray, square: np.ndarray)
             square[k] += p[i, k] * p[i, k]
 
 
-@njit(cache=False, fastmath=True)
+@fast
 def _own_left_out(
     p: np.ndarray,
     y: np.ndarray,
@@ -59,15 +62,15 @@ def _own_left_out(
                 inside += v * (max(own[k] - v, 0.0) + a * b) / below
             else:
                 inside += v * b  # nothing known of this class without the example
-        total += np.log(inside)
-    return total / p.shape[0]
+        total += math.log(inside)
+    return float(total / p.shape[0])
 
 
 def weights(logits: np.ndarray, temperature: float) -> np.ndarray:
     values = (logits - logits.max(axis=1, keepdims=True)) / temperature
     np.exp(values, out=values)
     values /= values.sum(axis=1, keepdims=True)
-    return values.astype(np.float64)
+    return np.asarray(values, dtype=np.float64)
 
 
 def left_out(p: np.ndarray, codes: np.ndarray, priors: tuple[float, ...], kish: bool) -> list[float]:
@@ -99,12 +102,12 @@ def calibrated(
 
 def centred(logits: np.ndarray, share: float = 1.0) -> np.ndarray:
     """Each source class's mean logit over the data taken out: what it says beyond what it says of every example."""
-    return logits - share * logits.mean(axis=0)
+    return np.asarray(logits - share * logits.mean(axis=0))
 
 
 def standardised(logits: np.ndarray) -> np.ndarray:
     spread = logits.std(axis=0)
-    return centred(logits) / np.where(spread > 0, spread, 1.0) * spread.mean()
+    return np.asarray(centred(logits) / np.where(spread > 0, spread, 1.0) * spread.mean())
 
 
 def corrected(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -117,7 +117,7 @@ def overhead(repeats: int) -> list[str]:
         for epoch in range(training.epochs):
             for indices in epoch_order(len(y), 32, 0, epoch):
                 optimizer.zero_grad()
-                nn.functional.cross_entropy(net(x[indices]), y[indices]).backward()
+                torch.autograd.backward(nn.functional.cross_entropy(net(x[indices]), y[indices]))
                 optimizer.step()
         return net
 
@@ -150,7 +150,7 @@ def orders(repeats: int) -> list[str]:
 
         def step(batch: Tensor, network: nn.Module = network, labels: Tensor = labels) -> None:
             network.zero_grad()
-            nn.functional.cross_entropy(network(batch), labels).backward()
+            torch.autograd.backward(nn.functional.cross_entropy(network(batch), labels))
 
         step(usual)
         times = [[timed(partial(step, batch))[1] * 1e3 for batch in batches] for _ in range(repeats)]

@@ -102,7 +102,8 @@ class Browser:
             if answer.get("id") == self._last:
                 if "error" in answer:
                     raise BrowserError(f"{method}: {answer['error']['message']}")
-                return answer["result"]
+                result: dict[str, Any] = answer["result"]
+                return result
 
     def wait_for(self, event: str) -> None:
         """Read on until the page has said `event`."""
@@ -120,7 +121,7 @@ class Browser:
                 )
             self._buffer += chunk
         text, _, self._buffer = self._buffer.partition(b"\0")
-        message = json.loads(text)
+        message: dict[str, Any] = json.loads(text)
         if "method" in message:
             self.events.append(message)
         return message

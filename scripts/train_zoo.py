@@ -142,7 +142,7 @@ def emoji(folder: Path, rng: np.random.Generator) -> Task:
     )
 
 
-def emoji_kinds(entries: list[dict]) -> dict[str, str | None]:
+def emoji_kinds(entries: list[dict[str, str]]) -> dict[str, str | None]:
     """Subcategory -> class: itself with 12 pictures or more, else its first word, else (still fewer) nothing."""
     counts = Counter(e["subcategory"] for e in entries)
     first = {name: name.split("-")[0] for name in counts}
@@ -241,7 +241,7 @@ def train(task: Task, seed: int, batch: int = 64) -> TinyResNet:
         x = (task.augment(pictures[chosen], rng) - 0.5) / 0.5
         loss = F.cross_entropy(model(x), labels[chosen])
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
         if step % 200 == 0:

@@ -19,7 +19,7 @@ from transcriptions.on_probs import leep, one_hot
 def covariance(features: np.ndarray) -> np.ndarray:
     """(d, d), divided by n - 1."""
     centred = features - np.mean(features, axis=0, keepdims=True)
-    return np.divide(np.dot(centred.T, centred), len(features) - 1)
+    return np.asarray(np.dot(centred.T, centred) / (len(features) - 1))
 
 
 def h_score(features: np.ndarray, labels: np.ndarray) -> float:
@@ -101,14 +101,14 @@ def transrate(features: np.ndarray, labels: np.ndarray, epsilon: float = 1e-4) -
 
     def rate(part: np.ndarray) -> float:
         n, d = part.shape
-        return 0.5 * np.linalg.slogdet(np.eye(d) + part.transpose() @ part / (n * epsilon))[1]
+        return 0.5 * float(np.linalg.slogdet(np.eye(d) + part.transpose() @ part / (n * epsilon))[1])
 
     centred = features - np.mean(features, axis=0, keepdims=True)
     within = 0.0
     for label in range(labels.max() + 1):
         part = centred[(labels == label).flatten()]
         within += len(part) / len(features) * rate(part)
-    return float(rate(centred) - within)
+    return rate(centred) - within
 
 
 def gbc(features: np.ndarray, labels: np.ndarray, kind: str = "spherical", dims: int | None = 64) -> float:
@@ -120,13 +120,13 @@ def gbc(features: np.ndarray, labels: np.ndarray, kind: str = "spherical", dims:
         part = features[labels == label]
         statistics[label] = part.mean(axis=0), np.maximum(part.var(axis=0), 1e-4)
 
-    def distance(one: tuple, other: tuple) -> float:
+    def distance(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
         (mean, variance), (mean2, variance2) = one, other
         if kind == "spherical":
             variance, variance2 = variance.mean(), variance2.mean()
         average = (variance + variance2) / 2
         shape = np.sum(np.log(average)) - 0.5 * np.sum(np.log(variance)) - 0.5 * np.sum(np.log(variance2))
-        return np.sum((mean - mean2) ** 2 / average) / 8 + 0.5 * shape
+        return float(np.sum((mean - mean2) ** 2 / average) / 8 + 0.5 * shape)
 
     total = 0.0
     for one in statistics:
@@ -169,7 +169,7 @@ def shrunk_covariance(features: np.ndarray, shrinkage: float = -1.0) -> np.ndarr
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Rows to probabilities."""
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def discriminant(features: np.ndarray, labels: np.ndarray, shrinkage: float | None) -> tuple[np.ndarray, float]:
@@ -255,7 +255,7 @@ def pactran_gaussian(features: np.ndarray, labels: np.ndarray, penalty: float = 
         weights, logits = logits_of(theta)
         log_posterior = logits - scipy.special.logsumexp(logits, axis=-1, keepdims=True)
         fit = np.sum(np.sum(table * (np.log(table + 1e-10) - log_posterior), axis=-1)) / n
-        return fit + 0.5 * np.sum(np.square(weights)) / strength
+        return float(fit + 0.5 * np.sum(np.square(weights)) / strength)
 
     def gradient(theta: np.ndarray) -> np.ndarray:
         weights, logits = logits_of(theta)

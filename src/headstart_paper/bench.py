@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,7 @@ Announce = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Bench:
-    """Where things lie and how far a run is scaled down; it can be pickled, so that a worker opens them for itself."""
+    """Where things lie and how far a run is scaled down. It can be pickled: a worker opens them for itself."""
 
     scale: Scale
     places: tuple[tuple[str, str], ...] = ()
@@ -37,13 +36,10 @@ class Bench:
 
 @dataclass(frozen=True, eq=False)
 class Outputs:
-    """A source's one forward pass over both parts of a data set."""
+    """A source's one forward pass over a part of a data set."""
 
     features: np.ndarray
     logits: np.ndarray
-    test_features: np.ndarray
-    fingerprint: str
-    seconds: float  # of forward passes that were not in the cache
 
 
 @lru_cache(maxsize=16)
@@ -61,15 +57,16 @@ def loaded(spec: str) -> Source:
 
 
 @lru_cache(maxsize=2)
-def outputs_of_source(spec: str, name: str, bench: Bench) -> Outputs:
-    """Features and logits of a data set, from the cache where they are there."""
+def outputs_of_source(spec: str, name: str, bench: Bench) -> tuple[Outputs, Outputs]:
+    """Features and logits of both parts of a data set, from the cache where they are there."""
     source, data = loaded(spec), opened(name, bench)
-    options: dict[str, Any] = {"cache": bench.folder, "device": bench.device, "max_bad": 0.0}
-    train, test = extract(data.train, source, **options), extract(data.test, source, **options)
-    if train.features is None or test.features is None or train.logits is None:
-        raise InputError(f"{source.name} has no classifier, and LEEP stands on one. Name a classifier with `--models`.")
-    seconds = train.seconds + test.seconds
-    return Outputs(train.features, train.logits, test.features, source.fingerprint, seconds)
+    found = []
+    for part in (data.train, data.test):
+        one = extract(part, source, cache=bench.folder, device=bench.device, max_bad=0.0)
+        if one.features is None or one.logits is None:
+            raise InputError(f"{source.name} has no classifier, which LEEP needs. Name a classifier with `--models`.")
+        found.append(Outputs(one.features, one.logits))
+    return found[0], found[1]
 
 
 @lru_cache(maxsize=16)

@@ -109,7 +109,9 @@ def parse_places(specs: Sequence[str]) -> dict[str, str]:
     return places
 
 
-def open_data_set(name: str | os.PathLike, *, places: Mapping[str, str] | None = None, root: str = "data") -> DataSet:
+def open_data_set(
+    name: str | os.PathLike[str], *, places: Mapping[str, str] | None = None, root: str = "data"
+) -> DataSet:
     """Open a data set by its name, or any labelled data by path.
 
     Data that come without a test part get one: a stratified quarter, always the same.

@@ -1,7 +1,8 @@
 """The paper's figures from the rows of results files: which rows, binned and averaged how."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,53 +22,50 @@ from headstart_paper.drawings import (
     draw_selection,
 )
 from headstart_paper.plan import Scale
-from headstart_paper.results import Stored, check_unmixed
+from headstart_paper.results import Stored
 from headstart_paper.selection import Choice, choices
 from headstart_paper.table import differences, outcome_of, scale_of, used
 
-NUMBERED = paper.NUMBERING
-Groups = dict[tuple[str, str], tuple[list[Mapping[str, Any]], Scale]]  # (panel, method) -> rows, and their scale
+PANELS = {"leep": "LEEP", "nce": "NCE", "h_score": "H-score", "source_accuracy": "ImageNet top-1"}
+Rows = list[Mapping[str, Any]]
+Groups = dict[tuple[str, str], tuple[Rows, Scale]]  # (panel, method) -> rows, and their scale
+Drawn = tuple[list[Path], list[str]]
 
 
-def find_figure(name: str) -> paper.Figure:
-    """A figure by its name, "figure4"."""
-    found = [figure for figure in paper.FIGURES if figure.name == name]
-    if not found:
-        raise InputError(f"there is no `{name}`; `headstart reproduce list` names the table and the figures.")
-    return found[0]
-
-
-def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> tuple[list[Path], list[str]]:
+def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> Drawn:
     """Draw a figure into `folder`; returns the files written and what the drawing shows, in words.
 
     Raises:
-        InputError: The results files hold no rows for it, or one holds rows of one name that were made with two models
-            or with two states of the data.
+        InputError: The results files hold no rows for it.
         MissingExtra: matplotlib is not installed.
     """
-    stem = folder / figure.name
-    for file in stored:
-        check_unmixed(file)
     if figure.kind == "selection":
-        return _selection(figure, stored, stem)
+        return _selection(figure, stored, folder)
+    groups = _groups(figure, stored)
+    title = figure.title
+    rows = [row for members, _ in groups.values() for row in members]
+    targets = {paper.ROWS[row["row"]].target for row in rows}
+    data = sorted({row["data"] for row in rows})
+    if len(targets) == 1 and data != [paper.TARGETS[targets.pop()].data]:  # else the panels say it
+        title += f"; here {', '.join(data)} in its place"
     if figure.kind == "convergence":
-        return _convergence(figure, stored, stem)
-    groups = _groups(figure, stored, curves=False)
-    clouds, words = _clouds(figure, groups)
-    title = _title(figure, _data_of(groups))
+        return _convergence(figure, groups, folder / figure.name, title)
+    clouds: dict[str, list[Cloud]] = {}
+    for (panel, method), (members, _) in groups.items():
+        scores, outcomes = _leep(members), np.array([outcome_of(row) for row in members])
+        clouds.setdefault(panel, []).append(Cloud(f"{paper.METHODS[method]} ({len(members)})", scores, outcomes))
+    words = [_said(panel, method, *group) for (panel, method), group in groups.items()]
     if figure.kind == "scatter":
-        return draw_scatter(clouds, stem, title=title), words
+        return draw_scatter(clouds, folder / figure.name, title=title), words
     binned = {panel: bins_of(members) for panel, members in clouds.items()}
-    label = "F1 of the rare class" if figure.setting == "imbalanced" else "test accuracy"
-    return draw_levels(clouds, binned, stem, title=title, y_label=label), words
+    settings = {paper.ROWS[row["row"]].setting for row in rows}
+    label = "test accuracy" if "imbalanced" not in settings else "F1 of the rare class"
+    label = "test accuracy, or F1 of the rare class" if len(settings) > 1 and "imbalanced" in settings else label
+    return draw_levels(clouds, binned, folder / figure.name, title=title, y_label=label), words
 
 
-def _title(figure: paper.Figure, data: Iterable[str]) -> str:
-    """The figure's title; a stand-in for its target is called one."""
-    there = sorted(set(data))
-    if figure.target is None or there == [paper.DATA[figure.target]]:  # None: the panels say it
-        return figure.title
-    return f"{figure.title}; here {', '.join(there)} in its place"
+def _leep(rows: Rows) -> np.ndarray:
+    return np.array([row["scores"]["leep"] for row in rows])
 
 
 def bins_of(members: Sequence[Cloud]) -> list[list[tuple[float | None, float | None, int]]]:
@@ -81,67 +79,49 @@ def bins_of(members: Sequence[Cloud]) -> list[list[tuple[float | None, float | N
     together = np.concatenate([cloud.scores for cloud in members])
     found = []
     for cloud in members:
-        place = _level(cloud.scores, float(together.min()), float(together.max()))
+        place = _level(cloud.scores, together)
         inside = [cloud.outcomes[place == level] for level in range(LEVELS)]
-        found.append(
-            [
-                (
-                    float(values.mean()) if len(values) else None,
-                    float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None,
-                    len(values),
-                )
-                for values in inside
-            ]
-        )
+        errors = [float(v.std(ddof=1) / np.sqrt(len(v))) if len(v) > 1 else None for v in inside]
+        means = [float(v.mean()) if len(v) else None for v in inside]
+        found.append(list(zip(means, errors, map(len, inside), strict=True)))
     return found
 
 
-def _level(scores: np.ndarray, low: float, high: float) -> np.ndarray:
-    """The bin 0..4 of each score."""
-    edges = np.linspace(low, high, LEVELS + 1)
+def _level(scores: np.ndarray, all_scores: np.ndarray) -> np.ndarray:
+    """The bin 0..4 of each score, in five equal bins of the range of all scores."""
+    edges = np.linspace(all_scores.min(), all_scores.max(), LEVELS + 1)
     return np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, LEVELS - 1)
 
 
-def _clouds(figure: paper.Figure, groups: Groups) -> tuple[dict[str, list[Cloud]], list[str]]:
-    """Panel by panel (a source on a data set), the points of each way to transfer."""
-    panels: dict[str, list[Cloud]] = {}
-    words = []
-    for (panel, method), (rows, scale) in groups.items():
-        scores = np.array([row["scores"]["leep"] for row in rows])
-        outcomes = np.array([outcome_of(row) for row in rows])
-        panels.setdefault(panel, []).append(Cloud(f"{paper.METHODS[method]} ({len(rows)})", scores, outcomes))
-        words.append(_said(panel, method, rows, scale, figure.setting))
-    return panels, words
-
-
-def _groups(figure: paper.Figure, stored: Sequence[Stored], *, curves: bool) -> Groups:
+def _groups(figure: paper.Figure, stored: Sequence[Stored]) -> Groups:
     """Rows of the first outcome seed, by task; those of another file are other panels, for it has other settings."""
     found: Groups = {}
-    first: dict[str, int] = {}  # panel -> the file that it came from
+    first: dict[str, int] = {}  # panel -> the file that its rows are from
+    mixed = len({paper.ROWS[name].setting for name in paper.ROWS if figure.has(paper.ROWS[name])}) > 1
     for number, file in enumerate(stored, start=1):
         scale = scale_of(file)
         for row in file.rows:
-            target, _, setting, _ = str(row.get("row", "///")).split("/")
-            wanted = setting == figure.setting and figure.target in (None, target) and ("curve" in row) == curves
-            if wanted and row["outcome_seed"] == 0:
-                panel = used(row)
+            about = paper.ROWS.get(row.get("row", ""))
+            if about is None or not figure.has(about) or row["outcome_seed"] != 0:
+                continue
+            if ("curve" in row) == (figure.kind == "convergence"):
+                panel = used(about, row["model"], row["data"]) + (f", {about.setting}" if mixed else "")
                 if first.setdefault(panel, number) != number:
-                    panel = f"{panel}, file {number}"
+                    panel += f", file {number}"
                 found.setdefault((panel, row["method"]), ([], scale))[0].append(row)
     if not found:
-        raise InputError(
-            f"the results hold no rows for {figure.name} ({figure.title}); run it without `--show`, or name "
-            "another file with `--out`."
-        )
+        raise _empty(figure)
     return found
 
 
-def _data_of(groups: Groups) -> set[str]:
-    return {row["data"] for rows, _ in groups.values() for row in rows}
+def _empty(figure: paper.Figure) -> InputError:
+    return InputError(
+        f"the results hold no rows for {figure.name} ({figure.title}). Run it without `--show`, or name another file "
+        "with `--out`."
+    )
 
 
-def _convergence(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> tuple[list[Path], list[str]]:
-    groups = _groups(figure, stored, curves=True)
+def _convergence(figure: paper.Figure, groups: Groups, stem: Path, title: str) -> Drawn:
     panels: dict[str, list[LevelCurve]] = {}
     words = []
     for (panel, method), (rows, scale) in groups.items():
@@ -149,15 +129,12 @@ def _convergence(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> 
         paired = [row for row in rows if row["number"] in reference]
         if method == "scratch" or not paired:
             continue
-        panels[panel] = level_curves(
-            np.array([row["scores"]["leep"] for row in paired]),
-            np.array([row["curve"] for row in paired]),
-            np.array([reference[row["number"]] for row in paired]),
-        )
-        words.append(_said(panel, method, paired, scale, "convergence"))
+        ends = np.array([reference[row["number"]] for row in paired])
+        panels[panel] = level_curves(_leep(paired), np.array([row["curve"] for row in paired]), ends)
+        words.append(_said(panel, method, paired, scale))
     if not panels:
         raise InputError(f"{figure.name} needs the training from scratch of the same tasks, and the results hold none.")
-    return draw_convergence(panels, stem, title=_title(figure, _data_of(groups))), words
+    return draw_convergence(panels, stem, title=title), words
 
 
 def level_curves(scores: np.ndarray, curves: np.ndarray, reference: np.ndarray) -> list[LevelCurve]:
@@ -173,7 +150,7 @@ def level_curves(scores: np.ndarray, curves: np.ndarray, reference: np.ndarray) 
         >>> [(curve.level, curve.difference.round(6).tolist()) for curve in found]
         [(1, [0.0, 0.1]), (5, [0.2, 0.4])]
     """
-    place = _level(scores, float(scores.min()), float(scores.max()))
+    place = _level(scores, scores)
     found = []
     for level in range(LEVELS):
         ahead = (curves - reference[:, None])[place == level]
@@ -183,48 +160,38 @@ def level_curves(scores: np.ndarray, curves: np.ndarray, reference: np.ndarray) 
     return found
 
 
-def _selection(figure: paper.Figure, stored: Sequence[Stored], stem: Path) -> tuple[list[Path], list[str]]:
+def _selection(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> Drawn:
     found = [choice for file in stored for choice in choices(file)]
     if not found:
-        raise InputError(
-            f"the results hold no rows for {figure.name}; run it without `--show`, or name another file with `--out`."
-        )
+        raise _empty(figure)
     written: list[Path] = []
     words = []
+    same: Counter[str] = Counter()
     for choice in found:
-        place = stem if len(found) == 1 else _free(stem.with_name(f"{stem.name}_{_in_a_name(choice.data)}"), written)
-        written += draw_selection(_panels(choice), place, title=_title(figure, [choice.data]))
-        candidates, images = plural(len(choice.names), "candidate"), plural(choice.n, "training image")
-        words.append(f"{choice.data}: {candidates}, {images}")
+        name = figure.name
+        if len(found) > 1:
+            name += "_" + re.sub(r"[^\w.-]+", "-", choice.data.lower()).strip("-")
+            same[name] += 1
+            name += f"_{same[name]}" if same[name] > 1 else ""
+        there = choice.data == paper.TARGETS["cifar100"].data
+        title = figure.title if there else f"{figure.title}; here {choice.data} in place of CIFAR-100"
+        written += draw_selection(_panels(choice), folder / name, title=title)
+        words.append(f"{choice.data}: {plural(len(choice.names), 'candidate')}, {plural(choice.n, 'training image')}")
     return written, words
-
-
-def _in_a_name(data: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", data.lower()).strip("-")
-
-
-def _free(place: Path, taken: Sequence[Path]) -> Path:
-    """The place, numbered where a drawing of the same data, from another file, has it."""
-    number, free = 1, place
-    while any(path.with_suffix("") == free for path in taken):
-        number += 1
-        free = place.with_name(f"{place.name}_{number}")
-    return free
 
 
 def _panels(choice: Choice) -> dict[str, Candidates]:
     """Those scores that every candidate has; ImageNet accuracy for the candidates that have one."""
-    labels = {"leep": "LEEP", "nce": "NCE", "h_score": "H-score", "source_accuracy": "ImageNet top-1"}
     panels = {}
-    for name, label in labels.items():
+    for name, label in PANELS.items():
         values = choice.scores.get(name, np.full(len(choice.names), np.nan))
-        there = np.flatnonzero(np.isfinite(values))
-        if len(there) > 1:
-            names = [choice.names[place] for place in there]
+        there = np.isfinite(values)
+        if there.sum() > 1:
+            names = [one for one, known in zip(choice.names, there, strict=True) if known]
             panels[label] = Candidates(names, values[there], choice.outcomes[there])
     return panels
 
 
-def _said(panel: str, method: str, rows: Sequence[Mapping[str, Any]], scale: Scale, setting: str) -> str:
-    less = differences(rows, scale, setting)
+def _said(panel: str, method: str, rows: Rows, scale: Scale) -> str:
+    less = differences(rows, scale)
     return f"{panel}, {paper.METHODS[method]}: " + ("; ".join(less) or f"{len(rows)} tasks, in full")

@@ -1,7 +1,7 @@
-"""The networks of the paper's experiments, from safetensors that a user has on disk: told apart by what is in them.
+"""The networks of the paper's experiments, from safetensors that a user has on disk: recognised by their content.
 
-A file's name decides nothing. The names and shapes of its tensors say which architecture it is; they must then fit that
-architecture to the last entry. The input size is not in the weights: it is the one that each width was published with.
+A file's name decides nothing. The names and shapes of its tensors say which architecture it is, and every one of them
+must fit that architecture. The input size is not in the weights: it is the one that each width was published with.
 """
 
 import os
@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +17,7 @@ from headstart.errors import ModelError
 from headstart.records import ModelCard
 from headstart.sources import Candidate, Source, build_source, imagenet_names, timm_preparation
 from headstart.sources import candidates as candidates_named
-from headstart_paper.cifar_resnet import CifarResNet
-from headstart_paper.folded import as_biases, is_folded
+from headstart_paper.architectures import CifarResNet, as_biases, is_folded
 
 SUFFIX = ".safetensors"
 Shapes = Mapping[str, tuple[int, ...]]
@@ -34,18 +32,31 @@ CAFFE_MEAN = (123.68, 116.779, 103.939)  # RGB, of 0..255
 
 @dataclass(frozen=True)
 class Recognised:
-    """What a file of weights holds."""
+    """What a file of weights holds, and how its input was prepared (as timm's data configuration has it)."""
 
     architecture: str  # "ResNet20", "MobileNetV1 0.25", ...
     classes: int
     make: Callable[[], nn.Module]
     head: str
-    preprocessing: dict[str, Any]  # a timm data config
-    imagenet_top1: float | None  # published for this architecture, width and input size; None: no ImageNet classifier
+    size: int
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    crop: float = 0.875
+    interpolation: str = "bicubic"
+    top1: float | None = None  # on ImageNet, as published for this architecture, width and input size
     swap_red_and_blue: str | None = None  # a convolution that was trained on BGR, to be turned to RGB
 
+    def card(self, path: Path) -> ModelCard:
+        return ModelCard(
+            name=path.stem,
+            kind="image",
+            input_size=(3, self.size, self.size),
+            num_classes=self.classes,
+            imagenet_top1=self.top1 if self.classes == 1000 else None,
+        )
 
-def open_source(spec: str | os.PathLike) -> Source:
+
+def open_source(spec: str | os.PathLike[str]) -> Source:
     """Load one source: a path to safetensors, or any name that `headstart rank --models` takes (`zoo/...`).
 
     Args:
@@ -57,7 +68,7 @@ def open_source(spec: str | os.PathLike) -> Source:
     return candidate(spec).load(False)
 
 
-def candidates(specs: Sequence[str | os.PathLike]) -> list[Candidate]:
+def candidates(specs: Sequence[str | os.PathLike[str]]) -> list[Candidate]:
     """A candidate for each path or name, in order (a glob of names gives several); files are looked at, not loaded.
 
     Raises:
@@ -74,7 +85,7 @@ def candidates(specs: Sequence[str | os.PathLike]) -> list[Candidate]:
     return list(found.values())
 
 
-def candidate(spec: str | os.PathLike) -> Candidate:
+def candidate(spec: str | os.PathLike[str]) -> Candidate:
     """The candidate for one path or name."""
     if not _is_path(spec):
         fitting = candidates_named(os.fspath(spec))
@@ -83,7 +94,7 @@ def candidate(spec: str | os.PathLike) -> Candidate:
         return fitting[0]
     path = Path(spec)
     known = recognise(_shapes(path), str(path))
-    return Candidate(_card(path, known), lambda trust_pickle: _load(path, known))
+    return Candidate(known.card(path), lambda trust_pickle: _load(path, known))
 
 
 def recognise(shapes: Shapes, where: str) -> Recognised:
@@ -99,7 +110,7 @@ def recognise(shapes: Shapes, where: str) -> Recognised:
             return found
     some = ", ".join(f"{name} {shape}" for name, shape in list(shapes.items())[:4])
     raise ModelError(
-        f"{where} holds the weights of no known architecture ({len(shapes)} tensors: {some}, ...). Expected a CIFAR "
+        f"{where} holds weights of an unknown architecture ({len(shapes)} tensors: {some}, ...). Expected a CIFAR "
         "ResNet20, 32, 44 or 56 (`layer1.0.conv1.weight`, `linear.weight`), MobileNetV1 0.25, 0.5 or 0.75 or "
         "MobileNetV2 1.0 under timm's names, or SqueezeNet 1.1 under torchvision's. For another network, use "
         "`headstart.sources.from_module` in Python."
@@ -112,12 +123,15 @@ def _cifar_resnet(shapes: Shapes) -> Recognised | None:
         return None
     count, classes = max(blocks) + 1, shapes["linear.weight"][0]
     return Recognised(
-        architecture=f"ResNet{6 * count + 2}",
-        classes=classes,
-        make=lambda: CifarResNet(count, classes),
-        head="linear",
-        preprocessing=_preprocessing(32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1.0, "bilinear"),
-        imagenet_top1=None,
+        f"ResNet{6 * count + 2}",
+        classes,
+        lambda: CifarResNet(count, classes),
+        "linear",
+        32,
+        (0.485, 0.456, 0.406),
+        (0.229, 0.224, 0.225),
+        crop=1.0,
+        interpolation="bilinear",
     )
 
 
@@ -127,23 +141,19 @@ def _mobilenet_v1(shapes: Shapes) -> Recognised | None:
         return None
     multiplier, size, top1 = MOBILENET_V1[stem]
     classes = shapes.get("classifier.weight", (0,))[0]
-    return Recognised(
-        architecture=f"MobileNetV1 {multiplier:g}",
-        classes=classes,
-        make=lambda: _make_mobilenet_v1(multiplier, classes),
-        head="classifier",
-        preprocessing=_preprocessing(size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 0.875, "bicubic"),
-        imagenet_top1=top1 if classes == 1000 else None,
-    )
 
+    def make() -> nn.Module:
+        from timm.models import efficientnet
 
-def _make_mobilenet_v1(multiplier: float, classes: int) -> nn.Module:
-    from timm.models import efficientnet
+        builder = getattr(efficientnet, "_gen_mobilenet_v1", None)  # timm's public names have no multiplier
+        if builder is None:
+            raise ModelError("this timm has no `_gen_mobilenet_v1`, which builds a narrow MobileNetV1; use 1.0.31.")
+        network: nn.Module = builder(
+            "mobilenetv1_100", channel_multiplier=multiplier, num_classes=classes, pad_type="same"
+        )
+        return network
 
-    builder = getattr(efficientnet, "_gen_mobilenet_v1", None)  # timm's public names take no multiplier
-    if builder is None:
-        raise ModelError("this timm has no `_gen_mobilenet_v1`, which builds a narrow MobileNetV1; use 1.0.31.")
-    return builder("mobilenetv1_100", channel_multiplier=multiplier, num_classes=classes, pad_type="same")
+    return Recognised(f"MobileNetV1 {multiplier:g}", classes, make, "classifier", size, top1=top1)
 
 
 def _mobilenet_v2(shapes: Shapes) -> Recognised | None:
@@ -154,16 +164,12 @@ def _mobilenet_v2(shapes: Shapes) -> Recognised | None:
     def make() -> nn.Module:
         import timm
 
-        return timm.create_model("mobilenetv2_100", num_classes=classes, pad_type="same", pretrained=False)
+        network: nn.Module = timm.create_model(
+            "mobilenetv2_100", num_classes=classes, pad_type="same", pretrained=False
+        )
+        return network
 
-    return Recognised(
-        architecture="MobileNetV2 1.0",
-        classes=classes,
-        make=make,
-        head="classifier",
-        preprocessing=_preprocessing(224, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), 0.875, "bicubic"),
-        imagenet_top1=MOBILENET_V2_TOP1 if classes == 1000 else None,
-    )
+    return Recognised("MobileNetV2 1.0", classes, make, "classifier", 224, top1=MOBILENET_V2_TOP1)
 
 
 def _squeezenet(shapes: Shapes) -> Recognised | None:
@@ -174,31 +180,20 @@ def _squeezenet(shapes: Shapes) -> Recognised | None:
     def make() -> nn.Module:
         from torchvision.models import squeezenet1_1
 
-        return squeezenet1_1(weights=None, num_classes=classes)
+        network: nn.Module = squeezenet1_1(weights=None, num_classes=classes)
+        return network
 
-    mean = tuple(value / 255 for value in CAFFE_MEAN)
     return Recognised(
-        architecture="SqueezeNet 1.1",
-        classes=classes,
-        make=make,
-        head="classifier.1",
-        preprocessing=_preprocessing(227, mean, (1 / 255,) * 3, 0.875, "bicubic"),  # 0..255 minus the mean
-        imagenet_top1=SQUEEZENET_TOP1 if classes == 1000 else None,
+        "SqueezeNet 1.1",
+        classes,
+        make,
+        "classifier.1",
+        227,
+        tuple(value / 255 for value in CAFFE_MEAN),
+        (1 / 255,) * 3,  # 0..255 minus the mean
+        top1=SQUEEZENET_TOP1,
         swap_red_and_blue="features.0.weight",
     )
-
-
-def _preprocessing(
-    size: int, mean: tuple[float, ...], std: tuple[float, ...], crop: float, interpolation: str
-) -> dict[str, Any]:
-    return {
-        "input_size": (3, size, size),
-        "interpolation": interpolation,
-        "mean": mean,
-        "std": std,
-        "crop_pct": crop,
-        "crop_mode": "center",
-    }
 
 
 def _check_fit(shapes: Shapes, known: Recognised, where: str) -> None:
@@ -210,10 +205,10 @@ def _check_fit(shapes: Shapes, known: Recognised, where: str) -> None:
     wrong = [name for name in wrong if not name.endswith("num_batches_tracked")]  # some files leave the counter out
     if wrong:
         name = wrong[0]
-        expected, came = own.get(name, "no such tensor"), shapes.get(name, "none")
+        expected, found = own.get(name, "absent"), shapes.get(name, "missing")
         raise ModelError(
             f"{where} looks like {known.architecture}, but {len(wrong)} of its tensors do not fit: `{name}` should be "
-            f"{expected}, and is {came}. The file is damaged or of a variant that is not known."
+            f"{expected}, and is {found}. The file is damaged, or of an unknown variant."
         )
 
 
@@ -230,19 +225,17 @@ def _load(path: Path, known: Recognised) -> Source:
     if is_folded(module):
         as_biases(module)
     classes = imagenet_names(known.classes) if known.classes == 1000 else None
-    return build_source(
-        module, _card(path, known), timm_preparation(known.preprocessing), head=known.head, classes=classes
+    prepare = timm_preparation(
+        {
+            "input_size": (3, known.size, known.size),
+            "interpolation": known.interpolation,
+            "mean": known.mean,
+            "std": known.std,
+            "crop_pct": known.crop,
+            "crop_mode": "center",
+        }
     )
-
-
-def _card(path: Path, known: Recognised) -> ModelCard:
-    return ModelCard(
-        name=path.stem,
-        kind="image",
-        input_size=known.preprocessing["input_size"],
-        num_classes=known.classes,
-        imagenet_top1=known.imagenet_top1,
-    )
+    return build_source(module, known.card(path), prepare, head=known.head, classes=classes)
 
 
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -254,8 +247,8 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
         with safe_open(path, framework="pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is no readable safetensors file ({error}); fetch it again.") from error
+        raise ModelError(f"{path} is not a readable safetensors file ({error}). Download it again.") from error
 
 
-def _is_path(spec: str | os.PathLike) -> bool:
+def _is_path(spec: str | os.PathLike[str]) -> bool:
     return isinstance(spec, os.PathLike) or spec.endswith(SUFFIX) or Path(spec).is_file()

@@ -1,26 +1,10 @@
-"""What the paper's Table 1 and figures are made of: rows, settings, hyper-parameters, published numbers."""
+"""What the paper's Table 1 and figures are made of: rows, settings, hyper-parameters, printed numbers."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Literal
 
-SourceSlot = Literal["imagenet", "cifar10"]
-TargetSlot = Literal["cifar100", "fashion-mnist"]
-SettingName = Literal["large", "small", "imbalanced", "meta"]
-Method = Literal["head", "fine-tune", "scratch", "cnaps"]
-
-PAPER = (
-    "Nguyen, Hassner, Seeger, Archambeau: LEEP: A New Measure to Evaluate Transferability of Learned Representations, "
-    "ICML 2020, https://arxiv.org/abs/2002.12462"
-)
 SOURCES: dict[str, str] = {"imagenet": "ResNet18 on ImageNet", "cifar10": "ResNet20 on CIFAR-10"}
-TARGETS: dict[str, str] = {"cifar100": "CIFAR-100", "fashion-mnist": "FashionMNIST"}
-DATA = {"cifar100": "CIFAR-100", "fashion-mnist": "Fashion-MNIST"}  # the targets as data sets title them
-PROPERTIES: dict[str, str] = {
-    "large": "large, balanced (5.1)",
-    "small": "small, balanced (5.2)",
-    "imbalanced": "small, imbalanced (5.3)",
-    "meta": "small, balanced (5.4)",
-}
 METHODS: dict[str, str] = {
     "head": "re-trained head",
     "fine-tune": "fine-tuned",
@@ -28,55 +12,45 @@ METHODS: dict[str, str] = {
     "cnaps": "CNAPs (meta-transfer)",
 }
 TASKS, RATE, BATCH_SIZE = 200, 0.01, 10
-EPOCHS = {  # of the head and of fine-tuning; the paper names no other number for fine-tuning small tasks than for large
-    "large": (100, 100),
-    "small": (50, 100),
-    "imbalanced": (20, 20),
-}
-SMALL = {"cifar100": (5, 50), "fashion-mnist": (4, 30)}  # classes, examples of each (5.2)
+SELECTION = "selection"  # the kind of results rows that are pairs of a source and a target, not tasks of the table
 
 
 @dataclass(frozen=True)
-class TableRow:
-    """One row of Table 1: which transfers it is about."""
+class TargetSlot:
+    """A data set that the paper transfers to."""
 
-    target: TargetSlot
-    source: SourceSlot
-    setting: SettingName
-    method: Method
-    in_paper: bool = True
-
-    @property
-    def name(self) -> str:
-        """For a command line: "fashion-mnist/cifar10/small/head"."""
-        return f"{self.target}/{self.source}/{self.setting}/{self.method}"
-
-    @property
-    def property(self) -> str:
-        return PROPERTIES[self.setting]
+    title: str  # in the paper
+    data: str  # what the data set itself is titled
+    classes: int  # of a small task (5.2)
+    each: int  # training examples of each of them
+    reference_epochs: int  # of training from scratch (5.5)
 
 
-def _grid(target: TargetSlot, setting: SettingName, in_paper: bool = True) -> list[TableRow]:
-    sources: tuple[SourceSlot, ...] = ("imagenet", "cifar10")
-    methods: tuple[Method, ...] = ("head", "fine-tune")
-    return [TableRow(target, source, setting, method, in_paper) for source in sources for method in methods]
+TARGETS = {
+    "cifar100": TargetSlot("CIFAR-100", "CIFAR-100", 5, 50, 100),
+    "fashion-mnist": TargetSlot("FashionMNIST", "Fashion-MNIST", 4, 30, 40),
+}
 
 
-ROWS: tuple[TableRow, ...] = (
-    *_grid("cifar100", "large"),
-    *_grid("cifar100", "small"),
-    *_grid("fashion-mnist", "small"),
-    *_grid("cifar100", "imbalanced"),
-    *_grid("fashion-mnist", "imbalanced"),
-    TableRow("cifar100", "imagenet", "meta", "cnaps"),
-)  # 21: large tasks of CIFAR-100 (5.1), small and imbalanced ones of both targets (5.2, 5.3), meta-transfer (5.4)
-BEYOND: tuple[TableRow, ...] = (
-    *_grid("fashion-mnist", "large", in_paper=False),
-    TableRow("cifar100", "cifar10", "meta", "cnaps", in_paper=False),
-)
+@dataclass(frozen=True)
+class Setting:
+    """A kind of random task. The paper gives no epochs for fine-tuning small tasks: they are those of large ones."""
 
-# Row name -> Pearson of LEEP, NCE and H-score with the outcome, as printed in Table 1. Of H-score, the nine rows whose
-# tasks have fewer examples than features are marked in the print as not significant: there H is C - 1 for every task.
+    title: str
+    head_epochs: int = 0
+    epochs: int = 0  # of fine-tuning
+
+
+SETTINGS = {
+    "large": Setting("large, balanced (5.1)", 100, 100),
+    "small": Setting("small, balanced (5.2)", 50, 100),
+    "imbalanced": Setting("small, imbalanced (5.3)", 20, 20),
+    "meta": Setting("small, balanced (5.4)"),
+}
+
+# Row name -> Pearson of LEEP, NCE and H-score with the outcome, in the order of the print. Of H-score, the nine rows
+# whose tasks have fewer examples than features are marked in the print as not significant: there H is C - 1 for every
+# task.
 PUBLISHED: dict[str, tuple[float, float, float]] = {
     "cifar100/cifar10/large/head": (0.982, 0.982, 0.831),
     "cifar100/imagenet/large/head": (0.974, 0.973, 0.924),
@@ -100,35 +74,68 @@ PUBLISHED: dict[str, tuple[float, float, float]] = {
     "fashion-mnist/imagenet/imbalanced/fine-tune": (0.507, 0.425, 0.056),
     "cifar100/imagenet/meta/cnaps": (0.591, 0.31, 0.025),
 }
+UNPRINTED = (
+    *(
+        f"fashion-mnist/{source}/large/{method}"
+        for method in ("head", "fine-tune")
+        for source in ("cifar10", "imagenet")
+    ),
+    "cifar100/cifar10/meta/cnaps",
+)  # ours
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One row of Table 1, or one of ours: which transfers it is about."""
+
+    target: str
+    source: str
+    setting: str
+    method: str
+
+    @property
+    def name(self) -> str:
+        """For a command line: "fashion-mnist/cifar10/small/head"."""
+        return f"{self.target}/{self.source}/{self.setting}/{self.method}"
+
+    @property
+    def in_paper(self) -> bool:
+        return self.name in PUBLISHED
+
+
+ROWS = {name: TableRow(*name.split("/")) for name in (*PUBLISHED, *UNPRINTED)}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the paper, by the kind of drawing and the rows it draws."""
+    """A figure, by the kind of drawing and the rows it draws."""
 
-    number: int
+    name: str
     kind: Literal["scatter", "levels", "convergence", "selection"]
     title: str
-    target: TargetSlot | None  # None: whichever there is
-    setting: SettingName
+    about: tuple[str, ...] = ()  # globs of rows; none for a selection among sources
 
-    @property
-    def name(self) -> str:
-        return f"figure{self.number}"
+    def has(self, row: TableRow) -> bool:
+        return any(fnmatch(row.name, glob) for glob in self.about)
 
 
-FIGURES: tuple[Figure, ...] = (
-    Figure(1, "scatter", "LEEP and test accuracy, large tasks of CIFAR-100", "cifar100", "large"),
-    Figure(2, "levels", "Five levels of LEEP, small balanced tasks of CIFAR-100", "cifar100", "small"),
-    Figure(3, "levels", "Five levels of LEEP, meta-transfer to CIFAR-100", "cifar100", "meta"),
-    Figure(4, "convergence", "Speed of convergence by level of LEEP, CIFAR-100", "cifar100", "large"),
-    Figure(5, "selection", "Choice of a source for CIFAR-100", "cifar100", "large"),
-    Figure(6, "scatter", "LEEP and test accuracy, large tasks of FashionMNIST", "fashion-mnist", "large"),
-    Figure(7, "levels", "Five levels of LEEP, small balanced tasks of FashionMNIST", "fashion-mnist", "small"),
-    Figure(8, "levels", "Five levels of LEEP, small imbalanced tasks", None, "imbalanced"),
-    Figure(9, "convergence", "Speed of convergence by level of LEEP, FashionMNIST", "fashion-mnist", "large"),
-)
-NUMBERING = (
-    "Figures 1, 3 and 5 are the paper's. Figures 2, 4 and 6 to 9 are of the same kinds, but numbered otherwise than in "
-    "print: printed 2 has small and imbalanced tasks, 4 and 8 small ones, 6 and 7 all pairs, and 9 fine-tuning too."
-)
+FIGURES = {
+    figure.name: figure
+    for figure in (
+        Figure("figure1", "scatter", "LEEP and test accuracy, large tasks of CIFAR-100", ("cifar100/*/large/*",)),
+        Figure(
+            "figure2",
+            "levels",
+            "Five levels of LEEP, small tasks of CIFAR-100, ImageNet source",
+            ("cifar100/imagenet/small/*", "cifar100/imagenet/imbalanced/*"),
+        ),
+        Figure("figure3", "levels", "Five levels of LEEP, meta-transfer to CIFAR-100", ("cifar100/*/meta/*",)),
+        Figure("figure4", "convergence", "Convergence by level of LEEP, CIFAR-100", ("cifar100/*/small/fine-tune",)),
+        Figure("figure5", "selection", "Choice of a source, re-trained head"),
+        Figure("figure6", "levels", "Five levels of LEEP, small balanced tasks", ("*/*/small/*",)),
+        Figure("figure7", "levels", "Five levels of LEEP, small imbalanced tasks", ("*/*/imbalanced/*",)),
+        Figure("figure8", "convergence", "Convergence by level of LEEP, both targets", ("*/*/small/fine-tune",)),
+        Figure("large", "scatter", "LEEP and test accuracy, large tasks (ours)", ("*/*/large/*",)),
+        Figure("speed", "convergence", "Convergence by level of LEEP, large tasks (ours)", ("*/*/large/fine-tune",)),
+    )
+}  # numbered as printed; printed figure 9 repeats figure 5 and adds the same choice for fine-tuning, not done here

@@ -2,67 +2,53 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from headstart.errors import InputError
 from headstart.wording import plural
-from headstart_paper import paper
+from headstart_paper import paper, tasks
 from headstart_paper.data_sets import DataSet
 from headstart_paper.outcomes import Budget
-from headstart_paper.tasks import ClassTask, large_balanced, small_balanced, small_imbalanced
 
 SIDE_BY_SIDE = 16  # heads of small tasks that are trained in one product, and so finish together
-
-
-BUDGETS = tuple(f"{setting}{of}_epochs" for setting in paper.EPOCHS for of in ("_head", ""))  # fields of `Scale`
 
 
 @dataclass(frozen=True)
 class Scale:
     """How far a run is scaled down, and its seed: everything that decides the numbers beside data and models."""
 
-    large_head_epochs: int = paper.EPOCHS["large"][0]
-    large_epochs: int = paper.EPOCHS["large"][1]
-    small_head_epochs: int = paper.EPOCHS["small"][0]
-    small_epochs: int = paper.EPOCHS["small"][1]
-    imbalanced_head_epochs: int = paper.EPOCHS["imbalanced"][0]
-    imbalanced_epochs: int = paper.EPOCHS["imbalanced"][1]
+    epochs: int | None = None  # at most; None: as many as in the paper
     rate: float = paper.RATE
     batch_size: int = paper.BATCH_SIZE
     pool: int | None = None  # training examples of a class that tasks are drawn from; None: all
     large_each: int | None = None  # training examples of a class in a large task; None: all of the pool
     test_each: int | None = None  # test examples of a class; None: all
     seed: int = 0
+    old: tuple[int, int, int] | None = None  # format 1: epochs of heads, of fine-tuning large tasks, and small ones
 
-    def __post_init__(self) -> None:
-        """Raises InputError where a number is out of its range."""
-        for name in (*BUDGETS, "batch_size", "pool", "large_each", "test_each"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"`{name}` must be at least 1; got {value}.")
-        if not self.rate > 0:
-            raise InputError(f"`rate` must be positive; got {self.rate}.")
+    def budget(self, row: paper.TableRow, method: str) -> Budget:
+        """The training of one method on the tasks of a row."""
+        setting = paper.SETTINGS[row.setting]
+        if self.old is not None:
+            head, large, small = self.old
+            return Budget(head if method == "head" else large if row.setting == "large" else small)
+        full = setting.head_epochs if method == "head" else setting.epochs
+        full = paper.TARGETS[row.target].reference_epochs if method == "scratch" else full
+        return Budget(min(full, self.epochs or full), self.rate, self.batch_size)
 
-    def budget(self, setting: str, method: str) -> Budget:
-        """The training of one method on tasks of one setting."""
-        of_setting = {"convergence": "large", "meta": "small"}.get(setting, setting)
-        epochs = getattr(self, f"{of_setting}{'_head' if method == 'head' else ''}_epochs")
-        return Budget(epochs, self.rate, self.batch_size)
-
-    def differences(self, method: str, setting: str) -> list[str]:
+    def differences(self, row: paper.TableRow, method: str) -> list[str]:
         """In words, where this differs from the paper's settings; empty for a run in full."""
-        full, said = Scale(), []
-        if method != "cnaps":  # which trains on no task
-            mine, theirs = self.budget(setting, method).epochs, full.budget(setting, method).epochs
-            if mine != theirs:
-                said.append(f"{plural(mine, 'epoch')} for {theirs}")
-            if self.rate != full.rate or self.batch_size != full.batch_size:
-                said.append(f"rate {self.rate:g}, batch {self.batch_size}")
+        said = []
+        mine, full = self.budget(row, method).epochs, Scale().budget(row, method).epochs
+        if row.setting == "meta":
+            said += ["drawn from the training part"] if self.old else []
+        elif mine != full:
+            said.append(f"{plural(mine, 'epoch')} instead of {full}")
         if self.pool is not None:
-            said.append(f"drawn from {plural(self.pool, 'example')} a class")
-        if self.large_each is not None and setting in ("large", "convergence"):
-            said.append(f"{plural(self.large_each, 'training example')} a class")
+            said.append(f"drawn from {plural(self.pool, 'example')} per class")
+        if self.large_each is not None and row.setting == "large":
+            said.append(f"{plural(self.large_each, 'training example')} per class")
         if self.test_each is not None:
-            said.append(f"{plural(self.test_each, 'test example')} a class")
+            said.append(f"{plural(self.test_each, 'test example')} per class")
         return said
 
 
@@ -81,9 +67,17 @@ class Part:
     row: paper.TableRow
     source: str  # path or name of the model
     data: str  # name of the data set
-    curve: bool = False
-    methods: tuple[str, ...] = ()  # more to run on the same tasks (convergence: scratch)
+    curve: bool = False  # also trained from scratch, and tested after each epoch
     meta: Meta | None = None  # of a meta-transfer
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """How the results file's rows of it are known."""
+        return {"row": self.name}
 
 
 @dataclass(frozen=True)
@@ -97,13 +91,32 @@ class Piece:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        return tuple(key(self.part.row, self.part.curve, self.method, n, self.outcome_seed) for n in self.numbers)
+        """The names of the tasks' rows in the results file."""
+        row = self.part.row
+        setting = f"{row.setting}-curve" if self.part.curve else row.setting
+        start = f"{row.target}/{row.source}/{setting}/{self.method}"
+        return tuple(f"{start}/{number}/{self.outcome_seed}" for number in self.numbers)
 
 
-def key(row: paper.TableRow, curve: bool, method: str, number: int, outcome_seed: int) -> str:
-    """The name of one task's row in the results file."""
-    setting = f"{row.setting}-curve" if curve else row.setting
-    return f"{row.target}/{row.source}/{setting}/{method}/{number}/{outcome_seed}"
+@dataclass(frozen=True)
+class Pair:
+    """A candidate source on all of a target: one row of a selection."""
+
+    source: str  # path or name of the model
+    model: str  # what it is called in the results
+    data: str
+
+    @property
+    def name(self) -> str:
+        return paper.SELECTION
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (f"{paper.SELECTION}/{self.data}/{self.model}",)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return {"kind": paper.SELECTION, "key": self.keys[0], "model": self.model}
 
 
 @dataclass(frozen=True)
@@ -114,17 +127,12 @@ class Order:
     seeds: int = 1
     seeded: int = 0  # the first so many tasks get all the seeds
 
-    def __post_init__(self) -> None:
-        """Raises InputError where a number is out of its range."""
-        if self.tasks < 1 or self.seeds < 1 or self.seeded < 0:
-            raise InputError(f"`tasks` and `seeds` must be at least 1; got {self.tasks} and {self.seeds}.")
-
 
 def pieces(parts: Sequence[Part], order: Order) -> list[Piece]:
     """All the work, the first tasks of every row before the later ones of any."""
     found: list[Piece] = []
     for part in parts:
-        for method in (part.row.method, *part.methods):
+        for method in (part.row.method, *(("scratch",) if part.curve else ())):
             for seed in range(1 if method == "cnaps" else order.seeds):  # forward passes have no seed
                 count = order.tasks if seed == 0 else min(order.seeded, order.tasks)
                 step = SIDE_BY_SIDE if method == "head" and part.row.setting != "large" else 1
@@ -133,12 +141,22 @@ def pieces(parts: Sequence[Part], order: Order) -> list[Piece]:
     return sorted(found, key=lambda piece: (piece.outcome_seed > 0, piece.numbers[0]))
 
 
-def make_task(part: Part, number: int, data: DataSet, scale: Scale) -> ClassTask:
-    """Task `number` of a row on a data set."""
-    row, labels = part.row, (data.train.labels, data.test.labels)
-    if row.setting == "large":
-        return large_balanced(*labels, number, seed=scale.seed, each=scale.large_each)
-    if row.setting == "imbalanced":
-        return small_imbalanced(*labels, number, seed=scale.seed)
-    classes, each = paper.SMALL[row.target]
-    return small_balanced(*labels, number, seed=scale.seed, classes=classes, each=each, setting=row.setting)
+def make_task(part: Part | Pair, number: int, data: DataSet, scale: Scale) -> tasks.ClassTask:
+    """Task `number` of a row on a data set.
+
+    Raises:
+        InputError: The data set has too few examples of a class.
+    """
+    labels = data.train.labels, data.test.labels
+    if isinstance(part, Pair):
+        return tasks.whole(*labels)
+    target, setting = paper.TARGETS[part.row.target], part.row.setting
+    if setting == "large":
+        return tasks.large_balanced(*labels, number, seed=scale.seed, each=scale.large_each)
+    if setting == "imbalanced":
+        return tasks.small_imbalanced(*labels, number, seed=scale.seed)
+    if setting == "meta" and not scale.old:
+        return tasks.meta_test(data.test.labels, number, seed=scale.seed, classes=target.classes, each=target.each)
+    return tasks.small_balanced(
+        *labels, number, seed=scale.seed, classes=target.classes, each=target.each, setting=setting
+    )

@@ -1,8 +1,8 @@
 """Scores added to finished rows: their outcomes stay, nothing is trained again.
 
-A task follows from the seed and a score from the task and one forward pass, so a score that came to headstart after a
-row was made can still be given to it. Every score that the row has already is computed again too and must agree: else
-the model, the data or the version is not that of the row.
+A task follows from the seed and a score from the task and one forward pass, so a score that headstart gained after a
+row was made can still be added to it. Every score that the row has already is computed again too and must agree:
+otherwise the model, the data or the version is not that of the row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,19 +12,15 @@ from typing import Any
 
 from headstart.errors import InputError
 from headstart.runner import map
-from headstart_paper.bench import Announce, Bench, opened, outputs_of_source
+from headstart_paper.bench import Announce, Bench, loaded
 from headstart_paper.measures import SCORES, as_stored, measure
-from headstart_paper.plan import Part, make_task
+from headstart_paper.plan import Pair, Part, Piece, make_task
 from headstart_paper.results import KEY, Results, Row
-from headstart_paper.run import check_same, executor_of, forget
-from headstart_paper.selection import key_of, whole_task
+from headstart_paper.run import check_same, executor_of, forget, part_of, parts_of_task
 
 BATCH = 16  # tasks whose rows are written at once: what a kill loses
 AGREEMENT = 1e-3  # rounding of products differs between machines; leep_em, which iterates, moved by 4e-5 on one
 SHOWN = 3  # rows that do not agree and are named
-NEXT_STEP = (
-    "What does not agree is left as it was: name its model and data, or run its tasks again with another `--out`."
-)
 SHARES = ("knn", "ridge_probe")  # of n examples: rounding may turn one or two
 
 
@@ -32,11 +28,9 @@ SHARES = ("knn", "ridge_probe")  # of n examples: rounding may turn one or two
 class Unscored:
     """Finished rows that lack scores, all of one task: trained in several ways perhaps, scored in one."""
 
-    source: str
-    data: str
+    part: Part | Pair
+    number: int
     keys: tuple[str, ...]
-    part: Part | None = None  # None: a choice among sources, on all of the data
-    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -54,40 +48,39 @@ def lacking(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def unscored(parts: Sequence[Part], results: Results, bench: Bench) -> list[Unscored]:
-    """The tasks of these rows of the table whose finished rows lack a score.
+def unscored(pieces: Sequence[Piece | Pair], results: Results, bench: Bench) -> list[Unscored]:
+    """The tasks of the same rows of the table, or the pairs, whose finished rows lack a score.
 
     Raises:
-        InputError: The rows are of another model or of other data than the parts.
+        InputError: The rows are of another model or of other data than the pieces.
     """
     forget()
     results.refresh()
-    found = []
-    for part in parts:
-        tasks: dict[int, list[str]] = {}
+    found: dict[tuple[Part | Pair, int], list[str]] = {}
+    for part in dict.fromkeys(part_of(piece) for piece in pieces):
         for row in results.rows:
-            if row.get("row") == part.row.name and ("curve" in row) == part.curve and lacking([row]):
-                tasks.setdefault(row["number"], []).append(row[KEY])
-        if tasks:
-            check_same(results, part, bench)
-        found += [Unscored(part.source, part.data, tuple(keys), part, number) for number, keys in tasks.items()]
-    return found
-
-
-def unscored_choices(data: Sequence[str], models: Sequence[str], results: Results) -> list[Unscored]:
-    """The pairs of a source selection whose finished rows lack a score."""
-    forget()
-    rows = {row[KEY]: row for row in results.rows}
-    pairs = [(name, model, rows.get(key_of(name, model))) for name in data for model in models]
-    return [Unscored(model, name, (row[KEY],)) for name, model, row in pairs if row is not None and lacking([row])]
+            if isinstance(part, Pair):
+                wanted = row[KEY] in part.keys
+            else:
+                wanted = row.get("row") == part.row.name and ("curve" in row) == part.curve
+            if wanted and lacking([row]):
+                found.setdefault((part, row.get("number", 0)), []).append(row[KEY])
+    kept = {part for part, _ in found}
+    check_same(results, [piece for piece in pieces if part_of(piece) in kept], bench)
+    return [Unscored(part, number, tuple(keys)) for (part, number), keys in found.items()]
 
 
 def rescore(
-    todo: Sequence[Unscored], bench: Bench, results: Results, *, workers: int = 1, announce: Announce | None = None
+    todo: Sequence[Unscored],
+    bench: Bench,
+    results: Results,
+    *,
+    workers: int = 1,
+    announce: Announce = lambda text: None,
 ) -> int:
-    """Give the rows the scores that they lack; returns how many rows were written anew.
+    """Give the rows the scores that they lack; returns how many rows were rewritten.
 
-    The file is written anew, whole or not at all, after every 16 tasks; after a kill the same call does the rest.
+    The file is rewritten, whole or not at all, after every 16 tasks; after a kill the same call does the rest.
 
     Raises:
         InputError: Stored scores are not what is found now. Those rows are left as they were, all others are done.
@@ -108,11 +101,13 @@ def rescore(
         by_key = {key: scored for unit, scored in zip(result.item, result.get(), strict=True) for key in unit.keys}
         results.amend(by_key, change)
         count += len(by_key)
-        if announce:
-            announce(f"{count - len(refused)} of {sum(len(unit.keys) for unit in todo)} rows rescored")
+        announce(f"{count - len(refused)} of {sum(len(unit.keys) for unit in todo)} rows rescored")
     if refused:
         more = f" {len(refused) - SHOWN} more rows do not agree." if len(refused) > SHOWN else ""
-        raise InputError(f"{results.path}: {' '.join(refused[:SHOWN])}{more} {NEXT_STEP}")
+        raise InputError(
+            f"{results.path}: {' '.join(refused[:SHOWN])}{more} These rows were left as they were. Name the model and "
+            "the data that they were made with, or run their tasks again with another `--out`."
+        )
     return count
 
 
@@ -126,11 +121,11 @@ def with_scores(row: Row, found: Rescored) -> Row:
         raise InputError(f"row {row[KEY]} was made with another model than {row['model']} is now.")
     for name, now in found.scores.items():
         told = row["scores"].get(name)
-        if told is not None and (now is None or abs(now - told) > _slack(name, told, row["n"])):
-            raise InputError(
-                f"row {row[KEY]}: `{name}` is {told} there and {now} now, so the model, the data or the version is "
-                "another than the row was made with."
-            )
+        if told is None:
+            continue
+        slack = AGREEMENT * max(1.0, abs(told)) + (2 / row["n"] if name in SHARES else 0.0)
+        if now is None or abs(now - told) > slack:
+            raise InputError(f"row {row[KEY]}: `{name}` is {told} there and {now} now.")
     return {**row, "scores": {**found.scores, **row["scores"]}}
 
 
@@ -138,15 +133,8 @@ def scores_of(units: Sequence[Unscored], bench: Bench) -> list[Rescored]:
     """Every score of each task, from the forward pass that is kept in the cache."""
     found = []
     for unit in units:
-        data, outputs = opened(unit.data, bench), outputs_of_source(unit.source, unit.data, bench)
-        if unit.part is None:
-            task = whole_task(data.train.labels, data.test.labels)
-        else:
-            task = make_task(unit.part, unit.number, data, bench.scale)
-        values = measure(outputs.features, outputs.logits, task, seed=bench.scale.seed)
-        found.append(Rescored(outputs.fingerprint[:16], as_stored(values)))
+        data, train, _ = parts_of_task(unit.part, bench)
+        task = make_task(unit.part, unit.number, data, bench.scale)
+        values = measure(train.features, train.logits, task, seed=bench.scale.seed)
+        found.append(Rescored(loaded(unit.part.source).fingerprint[:16], as_stored(values)))
     return found
-
-
-def _slack(name: str, told: float, n: int) -> float:
-    return AGREEMENT * max(1.0, abs(told)) + (2 / n if name in SHARES else 0.0)

@@ -17,6 +17,7 @@ from filelock import FileLock
 
 from headstart.errors import InputError
 from headstart.records import check_destination, write_atomically, writing
+from headstart_paper.paper import ROWS, SELECTION
 
 KIND = "headstart results"
 KEY = "key"
@@ -33,7 +34,12 @@ class Stored:
     notes: tuple[str, ...]
     path: Path | None = None
     length: int = 0  # bytes of the file without a last line that was cut short
-    ended: bool = True  # whether they end with a line's end
+
+
+class _Header(msgspec.Struct):
+    kind: str
+    hash: str
+    settings: dict[str, Any]
 
 
 class Results:
@@ -118,7 +124,7 @@ class Results:
             with self.path.open("r+b") as file:
                 file.truncate(stored.length)
                 file.seek(stored.length)
-                file.write((b"" if stored.ended else b"\n") + line + b"\n")
+                file.write(line + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
             self._rows[key] = msgspec.json.decode(line)
@@ -163,23 +169,21 @@ def read_results(path: str | os.PathLike[str]) -> Stored:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}. Name a results file.") from error
     first, newline, rest = content.partition(b"\n")
-    header = _decoded(first) if newline else None
-    if not isinstance(header, dict) or header.get("kind") != KIND or not isinstance(header.get("settings"), dict):
+    try:
+        header = msgspec.json.decode(first, type=_Header)
+    except msgspec.MsgspecError:
+        header = None
+    if not newline or header is None or header.kind != KIND:
         raise InputError(f"{path} is not a results file: its first line holds no settings. Name another file.")
-    if header.get("hash") != settings_hash(header["settings"]):
+    if header.hash != settings_hash(header.settings):
         raise InputError(f"{path}: the settings in its first line were edited by hand. Name another file.")
     whole, newline, tail = rest.rpartition(b"\n")
-    rows = [_row(path, number, line) for number, line in enumerate(whole.split(b"\n") if newline else [], start=2)]
-    last = _decoded(tail)
-    is_row = isinstance(last, dict) and isinstance(last.get(KEY), str)  # only the line's end is missing
-    notes = []
-    if tail and not is_row:
-        notes = [f"{path}: the last line was cut short by a kill and is dropped; its task will run again"]
-        content = content[: -len(tail)]
     once: dict[str, Row] = {}
-    for row in [*rows, *([last] if is_row else [])]:
+    for number, line in enumerate(whole.split(b"\n") if newline else [], start=2):
+        row = _row(path, number, line)
         once.setdefault(row[KEY], row)
-    return Stored(header["settings"], tuple(once.values()), tuple(notes), path, len(content), not is_row)
+    notes = (f"{path}: the last line is incomplete and is dropped; its task will run again",) if tail else ()
+    return Stored(header.settings, tuple(once.values()), notes, path, len(content) - len(tail))
 
 
 def settings_hash(settings: Mapping[str, Any]) -> str:
@@ -196,13 +200,6 @@ def _header(settings: Mapping[str, Any]) -> bytes:
     return _encode({"kind": KIND, "version": 1, "hash": settings_hash(settings), "settings": settings}) + b"\n"
 
 
-def _decoded(line: bytes) -> Any:
-    try:
-        return msgspec.json.decode(line)
-    except msgspec.MsgspecError:
-        return None
-
-
 def _row(path: Path, number: int, line: bytes) -> Row:
     try:
         row = msgspec.json.decode(line)
@@ -214,17 +211,13 @@ def _row(path: Path, number: int, line: bytes) -> Row:
 
 
 def _check_settings(path: Path, stored: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    if settings_hash(stored) == settings_hash(asked):
-        return
     names = [name for name in sorted({*stored, *asked}) if stored.get(name) != asked.get(name)]
-    differences = "; ".join(
-        f"`{name}` {_encode(stored.get(name)).decode():.60} there, {_encode(asked.get(name)).decode():.60} now"
-        for name in names
-    )
-    raise InputError(
-        f"{path} holds results of other settings ({differences}). Results are never mixed: name another file with "
-        "`--out`, or repeat the settings of this one."
-    )
+    if names:
+        differences = "; ".join(f"`{name}` is {stored.get(name)} there and {asked.get(name)} now" for name in names)
+        raise InputError(
+            f"{path} holds results of other settings ({differences}). Results are never mixed: name another file with "
+            "`--out`, or repeat the settings of this file."
+        )
 
 
 def _encode(value: object, order: Literal["sorted"] | None = None) -> bytes:
@@ -239,9 +232,8 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a results row holds numbers, text, lists and dictionaries; got {type(value).__name__}")
 
 
-# Rows of one name are of one model and one data set: what is of another is refused, never mixed.
+# Rows of one name are of one model and one data set: others are refused, never mixed.
 
-SELECTION = "selection"  # the kind of rows that are pairs of a source and a target, not tasks of the table
 OTHER = {  # field of a row -> what a difference in it means
     "fingerprint": "another model",
     "data_hash": "other data",
@@ -266,27 +258,11 @@ def refuse_other(rows: Iterable[Row], now: Mapping[str, Any], path: Path | None)
                 )
 
 
-def check_unmixed(stored: Stored) -> None:
-    """Check a file that was written by hand, or put together from others.
-
-    Raises:
-        InputError: It holds rows of one name that were made with two models or with two states of the data.
-    """
-    first: dict[tuple[str, str], Row] = {}
-    for row in stored.rows:
-        for field, name in names_of(row).items():
-            if field in row and first.setdefault((field, name), row)[field] != row[field]:
-                raise InputError(
-                    f"{stored.path or 'the results file'}: row {row['key']} was made with {OTHER[field]} than row "
-                    f"{first[field, name]['key']}, and both are of {name}. Remove the rows of one of them."
-                )
-
-
 def names_of(row: Mapping[str, Any]) -> dict[str, str]:
     """Which name stands for the model of a row, and which for its data: in the table one for both.
 
     Example:
-        >>> names_of({"kind": SELECTION, "key": "selection/mnist/zoo/tiny_digits", "model": "zoo/tiny_digits"})
+        >>> names_of({"kind": "selection", "key": "selection/mnist/zoo/tiny_digits", "model": "zoo/tiny_digits"})
         {'fingerprint': 'zoo/tiny_digits', 'data_hash': 'mnist'}
     """
     if row.get("kind") == SELECTION:
@@ -296,4 +272,66 @@ def names_of(row: Mapping[str, Any]) -> dict[str, str]:
 
 def asked_of(row: Mapping[str, Any]) -> str:
     """The name by which a selection's data were asked for; it and the model's name may hold slashes."""
-    return str(row["key"]).removeprefix(f"{SELECTION}/").removesuffix(f"/{row['model']}")
+    return str(row[KEY]).removeprefix(f"{SELECTION}/").removesuffix(f"/{row['model']}")
+
+
+# The fields that tables and figures need are looked for before anything is shown.
+
+
+class _Choice(msgspec.Struct):
+    """A source on a target."""
+
+    key: str
+    model: str
+    data: str
+    n: int
+    accuracy: float
+    scores: dict[str, float | None]
+
+
+class _Task(_Choice):
+    """A task of a row of the table."""
+
+    row: str
+    method: str
+    number: int
+    outcome_seed: int
+    classes: int
+    f1: float | None  # None: a curve has none
+    seconds: float
+    curve: list[float] | None = None
+
+
+def check_fields(stored: Stored) -> None:
+    """Look through the rows of a file that may have been edited or put together by hand.
+
+    Raises:
+        InputError: A row lacks a field, or holds something else there; or no table or figure has such rows; or rows of
+            one name were made with two models or with two states of the data.
+    """
+    first: dict[tuple[str, str], Row] = {}
+    for row in stored.rows:
+        wrong = _wrong(row)
+        if wrong:
+            raise InputError(f"{stored.path}: row {row[KEY]}: {wrong}. Remove that line; the same command redoes it.")
+        for field, name in names_of(row).items():
+            if field in row and (other := first.setdefault((field, name), row))[field] != row[field]:
+                raise InputError(
+                    f"{stored.path}: row {row[KEY]} was made with {OTHER[field]} than row {other[KEY]}, and both are "
+                    f"of {name}. Remove the rows of one of them."
+                )
+
+
+def _wrong(row: Row) -> str | None:
+    of_table = row.get("kind") != SELECTION
+    if of_table and row.get("row") not in ROWS:
+        return f"`{row.get('row')}` is not a row of Table 1"
+    try:
+        found = msgspec.convert(row, _Task if of_table else _Choice)
+    except msgspec.ValidationError as error:
+        return str(error)
+    if found.scores.get("leep") is None:
+        return "it has no `leep` among its scores"
+    if isinstance(found, _Task) and found.f1 is None and found.curve is None:
+        return "its `f1` is null, which only curves may have"
+    return None

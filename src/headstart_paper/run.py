@@ -1,7 +1,7 @@
 """Carry out a plan: features once per data set and source, then task after task, each written when it is done."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -14,28 +14,31 @@ from headstart_paper.data_sets import DataSet
 from headstart_paper.measures import as_stored, measure
 from headstart_paper.networks import candidate
 from headstart_paper.outcomes import TaskOutcome, adapted_outcome, head_outcomes, network_outcome
-from headstart_paper.plan import Order, Part, Piece, Scale, make_task, pieces
-from headstart_paper.results import Results, refuse_other
+from headstart_paper.paper import ROWS
+from headstart_paper.plan import Pair, Part, Piece, Scale, make_task
+from headstart_paper.results import KEY, Results, Row, refuse_other
 from headstart_paper.tasks import ClassTask
 
-Rows = list[tuple[str, dict[str, Any]]]
+Rows = list[tuple[str, Row]]
+OF_A_PAIR = ROWS["fashion-mnist/cifar10/large/head"]  # a pair's head is trained as those of large tasks
 
 
 def settings_of(scale: Scale) -> dict[str, Any]:
     """The settings of a results file: what must be the same for all its rows."""
-    return {"experiment": "reproduce", "format": 2, **asdict(scale)}
+    settings = asdict(scale)
+    del settings["old"]
+    return {"experiment": "reproduce", "format": 2, **settings}
 
 
 def run(
-    parts: Sequence[Part],
-    order: Order,
+    pieces: Sequence[Piece | Pair],
     bench: Bench,
     results: Results,
     *,
     workers: int = 1,
-    announce: Announce | None = None,
+    announce: Announce = lambda text: None,
 ) -> int:
-    """Run the tasks that the results file lacks; returns how many rows were written.
+    """Run what the results file lacks; returns how many rows were written.
 
     A killed run loses the piece it was at: one task, or up to 16 small heads that are trained side by side (about a
     second of training). With several workers, one piece each.
@@ -51,56 +54,105 @@ def run(
     """
     forget()
     done = results.refresh()
-    todo = [piece for piece in pieces(parts, order) if not done.issuperset(piece.keys)]
-    look_at(piece.part.source for piece in todo)
-    tell = announce or (lambda text: None)
-    for part in dict.fromkeys(piece.part for piece in todo):
-        tell(f"{part.row.name}: {part.source} on {part.data}")
-    for part in parts:  # also those that are done: their rows would pass for rows of another model
-        check_same(results, part, bench)
+    todo = [piece for piece in pieces if not done.issuperset(piece.keys)]
+    for model in dict.fromkeys(part_of(piece).source for piece in todo):
+        candidate(model)  # its turn may come hours later
+    check_same(results, pieces, bench)  # also those that are done: their rows would pass for rows of another model
+    for part in dict.fromkeys(part_of(piece) for piece in todo):
+        announce(f"{part.name}: {part.source} on {part.data}")
+        if isinstance(part, Part) and part.meta:
+            meta.trained(part, bench, announce)  # once, before the workers ask for it
     if todo:
-        tell(f"{plural(sum(len(set(piece.keys) - done) for piece in todo), 'task')} to do")
-    for part in dict.fromkeys(piece.part for piece in todo if piece.part.meta):
-        meta.trained(part, bench, tell)  # once, before the workers ask for it
+        announce(f"{plural(sum(len(set(piece.keys) - done) for piece in todo), 'task')} to do")
     named = {"|".join(piece.keys): piece for piece in todo}
-    store = _Finished(results, named, tell)
+    store = Finished(results, named, announce)
     job, key = partial(work, bench=bench), (lambda piece: "|".join(piece.keys))
     for result in map(job, list(named.values()), on=executor_of(workers), key=key, store=store):
         result.get()
     return len(results.refresh() - done)
 
 
-def work(piece: Piece, bench: Bench) -> Rows:
+def executor_of(workers: int) -> Executor:
+    """This process for one worker, else that many processes."""
+    return Inline() if workers == 1 else Processes(workers)
+
+
+def part_of(piece: Piece | Pair) -> Part | Pair:
+    """What a piece has in common with others: the row of the table; a pair stands alone."""
+    return piece.part if isinstance(piece, Piece) else piece
+
+
+def parts_of_task(part: Part | Pair, bench: Bench) -> tuple[DataSet, Outputs, Outputs]:
+    """Where a row's tasks come from: the data set, and what the source says of its two parts.
+
+    Tasks of meta-transfer take training examples out of the test part.
+    """
+    data, (train, test) = opened(part.data, bench), outputs_of_source(part.source, part.data, bench)
+    if isinstance(part, Part) and part.row.setting == "meta" and not bench.scale.old:
+        return DataSet(data.name, data.title, data.test, data.test), test, test
+    return data, train, test
+
+
+def work(piece: Piece | Pair, bench: Bench) -> Rows:
     """The rows of a piece, by key."""
-    part, scale = piece.part, bench.scale
-    data, outputs = opened(part.data, bench), outputs_of_source(part.source, part.data, bench)
-    tasks = [make_task(part, number, data, scale) for number in piece.numbers]
+    part, scale = part_of(piece), bench.scale
+    data, train, test = parts_of_task(part, bench)
+    numbers = piece.numbers if isinstance(piece, Piece) else (0,)
+    tasks = [make_task(part, number, data, scale) for number in numbers]
     done = []
-    for key, task, outcome in zip(piece.keys, tasks, _outcomes(piece, tasks, data, outputs, bench), strict=True):
+    for key, task, outcome in zip(piece.keys, tasks, outcomes(piece, tasks, data, train, test, bench), strict=True):
         started = time.perf_counter()
-        scores = measure(outputs.features, outputs.logits, task, seed=scale.seed)
-        row: dict[str, Any] = {
-            "row": part.row.name,
+        scores = measure(train.features, train.logits, task, seed=scale.seed)
+        row: Row = {
+            **part.about,
             "model": loaded(part.source).name,
-            "fingerprint": outputs.fingerprint[:16],
+            "fingerprint": loaded(part.source).fingerprint[:16],
             "data": data.title,
             "data_hash": data_hash(part.data, bench),
-            "method": piece.method,
-            "number": task.number,
-            "outcome_seed": piece.outcome_seed,
             "classes": len(task.classes),
             "n": len(task.train),
             "test_n": len(task.test),
             "accuracy": round(outcome.accuracy, 6),
             "f1": round(outcome.f1, 6),
-            "scores": as_stored(scores),
             "seconds": round(outcome.seconds, 3),
             "score_seconds": round(time.perf_counter() - started, 3),
         }
+        if isinstance(piece, Piece):
+            row |= {"method": piece.method, "number": task.number, "outcome_seed": piece.outcome_seed}
+        if isinstance(part, Pair) and (top1 := loaded(part.source).card.imagenet_top1) is not None:
+            scores["source_accuracy"] = top1
         if outcome.curve:
             row["curve"] = [round(value, 6) for value in outcome.curve]
-        done.append((key, row | (meta.said(part, bench) if part.meta else {})))
+        if isinstance(part, Part) and part.meta:
+            row |= meta.said(part, bench)
+        done.append((key, row | {"scores": as_stored(scores)}))
     return done
+
+
+def outcomes(
+    piece: Piece | Pair, tasks: list[ClassTask], data: DataSet, train: Outputs, test: Outputs, bench: Bench
+) -> list[TaskOutcome]:
+    """What the transfer reached on each task."""
+    if isinstance(piece, Pair):
+        return head_outcomes(train.features, test.features, tasks, bench.scale.budget(OF_A_PAIR, "head"))
+    part, seed, budget = piece.part, piece.outcome_seed, bench.scale.budget(piece.part.row, piece.method)
+    if piece.method == "head":
+        return head_outcomes(train.features, test.features, tasks, budget, seed=seed)
+    if piece.method == "cnaps":
+        learner = meta.learner(part, bench)
+        return [adapted_outcome(learner, data.train, data.test, task, device=bench.device) for task in tasks]
+    train_network = partial(
+        network_outcome,
+        loaded(part.source),
+        data.train,
+        data.test,
+        budget=budget,
+        seed=seed,
+        scratch=piece.method == "scratch",
+        curve=part.curve,
+        device=bench.device,
+    )
+    return [train_network(task) for task in tasks]
 
 
 def forget() -> None:
@@ -109,73 +161,37 @@ def forget() -> None:
         kept.cache_clear()
 
 
-def _outcomes(
-    piece: Piece, tasks: list[ClassTask], data: DataSet, outputs: Outputs, bench: Bench
-) -> Iterator[TaskOutcome]:
-    budget = bench.scale.budget(piece.part.row.setting, piece.method)
-    seed = piece.outcome_seed
-    if piece.method == "head":
-        yield from head_outcomes(outputs.features, outputs.test_features, tasks, budget, seed=seed)
-        return
-    for task in tasks:
-        if piece.method == "cnaps":
-            yield adapted_outcome(meta.learner(piece.part, bench), data.train, data.test, task, device=bench.device)
-            continue
-        yield network_outcome(
-            loaded(piece.part.source),
-            data.train,
-            data.test,
-            task,
-            budget,
-            seed=seed,
-            scratch=piece.method == "scratch",
-            curve=piece.part.curve,
-            device=bench.device,
-        )
-
-
-def look_at(models: Iterable[str]) -> None:
-    """Raises ModelError where a model is not there or not known, without loading any: its turn may come hours later."""
-    for model in dict.fromkeys(models):
-        candidate(model)
-
-
-def check_same(results: Results, part: Part, bench: Bench) -> None:
+def check_same(results: Results, pieces: Sequence[Piece | Pair], bench: Bench) -> None:
     """Rows under one name must be of one model and one data set.
 
     Raises:
         InputError: Some of those in the file are of others.
     """
-    if any(row.get("row") == part.row.name for row in results.rows):
-        fingerprint, found = loaded(part.source).fingerprint[:16], data_hash(part.data, bench)
-        now = {"row": part.row.name, "fingerprint": fingerprint, "data_hash": found}
-        if part.meta:
-            now["meta_hash"] = meta.identity(part, bench)[:16]
-        refuse_other(results.rows, now, results.path)
+    names = {row.get("row", row.get("kind")) for row in results.rows}
+    for part in dict.fromkeys(part_of(piece) for piece in pieces):
+        if part.name in names:
+            hashes = {"fingerprint": loaded(part.source).fingerprint[:16], "data_hash": data_hash(part.data, bench)}
+            if isinstance(part, Part) and part.meta:
+                hashes["meta_hash"] = meta.identity(part, bench)[:16]
+            refuse_other(results.rows, part.about | hashes, results.path)
 
 
 @dataclass(frozen=True)
-class _Finished:
+class Finished:
     """A results file as the store of `headstart.runner.map`: the value of a piece is its rows by key."""
 
     results: Results
-    pieces: Mapping[str, Piece]
+    pieces: Mapping[str, Piece | Pair]
     tell: Announce
 
     def __getitem__(self, name: str) -> Rows:
-        done = self.results.refresh()
         keys = self.pieces[name].keys
-        if not done.issuperset(keys):
+        if not self.results.refresh().issuperset(keys):
             raise KeyError(name)
         return [(key, {}) for key in keys]
 
     def __setitem__(self, name: str, rows: Rows) -> None:
         for key, row in rows:
             # compared under the lock: another process may have begun the same rows with another model meanwhile
-            self.results.append(key, row, check=partial(refuse_other, now=row, path=self.results.path))
+            self.results.append(key, row, check=partial(refuse_other, now={KEY: key, **row}, path=self.results.path))
             self.tell(f"{key}: accuracy {row['accuracy']:.3f}, LEEP {row['scores'].get('leep', float('nan')):.3f}")
-
-
-def executor_of(workers: int) -> Executor:
-    """This process for one worker, else so many processes."""
-    return Inline() if workers == 1 else Processes(workers)

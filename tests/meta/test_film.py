@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from headstart.errors import ModelError
 from headstart.meta.film import features_with, film_points, filmed
-from headstart_paper.folded import Bias
+from headstart_paper.architectures import Bias
 
 
 class Pair(nn.Module):

@@ -2,17 +2,16 @@
 
 from tests.paper.conftest import cells
 
-from headstart_paper import paper
 from headstart_paper.claims import claims_table
 from headstart_paper.correlate import Coefficient
+from headstart_paper.paper import ROWS, UNPRINTED
 from headstart_paper.table import Line
 
 
 def line(name: str, leep: float, nce: float, h: float | None, *, low: float = 0.1, tasks: int = 200) -> Line:
-    row = next(row for row in (*paper.ROWS, *paper.BEYOND) if row.name == name)
     values = {"leep": (leep, low), "nce": (nce, nce - 0.1), "h_score": (h, (h or 0) - 0.1)}
     found = {key: None if value is None else Coefficient(value, 0.0, low, 1.0) for key, (value, low) in values.items()}
-    return Line(row, "net", "data", "net on data", tasks, (), found, {}, {}, None, 0.5, 1.0)
+    return Line(ROWS[name], "net", "CIFAR-100", tasks, (), found, {}, {}, None, 1.0)
 
 
 def test_each_claim_is_counted_over_the_rows_with_tasks_enough() -> None:
@@ -24,7 +23,7 @@ def test_each_claim_is_counted_over_the_rows_with_tasks_enough() -> None:
             line("cifar100/cifar10/imbalanced/head", 0.2, 0.3, 0.1, low=-0.1),
             line("cifar100/imagenet/imbalanced/head", -0.5, 0.9, 0.9, tasks=19),
             line("cifar100/imagenet/imbalanced/fine-tune", 0.2, 0.05, 0.01),  # four times what may be 0
-            line(paper.BEYOND[0].name, -0.5, 0.9, 0.9),  # not in the paper
+            line(UNPRINTED[0], -0.5, 0.9, 0.9),  # not in the paper
         ]
     )
     assert grid
@@ -33,7 +32,7 @@ def test_each_claim_is_counted_over_the_rows_with_tasks_enough() -> None:
         "in 3 of 4 lines",
         "in 4 of 5 lines",
         "in 4 of 4 lines",
-        "up to +30 % (net on data, small, head)",
+        "up to +30 % (net on CIFAR-100, small, head)",
     ]
     assert cells(grid)[4][1] == "up to +30 %"
 

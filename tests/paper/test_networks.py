@@ -8,8 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from headstart.errors import ModelError
-from headstart_paper.cifar_resnet import CifarResNet
-from headstart_paper.folded import Bias, as_biases, is_folded
+from headstart_paper.architectures import Bias, CifarResNet, as_biases, is_folded
 from headstart_paper.networks import candidate, candidates, open_source, recognise
 
 
@@ -109,7 +108,7 @@ def test_squeezenet_takes_blue_first_and_the_caffe_means(tmp_path: Path) -> None
 
 def test_a_file_of_another_network_is_refused_with_what_was_expected(tmp_path: Path) -> None:
     path = saved(nn.Sequential(nn.Linear(3, 2)), tmp_path / "cifar10_resnet20.safetensors")
-    with pytest.raises(ModelError, match="no known architecture") as told:
+    with pytest.raises(ModelError, match="unknown architecture") as told:
         candidate(path)
     assert "0.weight (2, 3)" in str(told.value)
 
@@ -118,7 +117,7 @@ def test_a_network_with_a_wrong_or_missing_tensor_is_refused_by_name(tmp_path: P
     state = CifarResNet(3, 10).state_dict()
     del state["layer2.1.bn2.bias"]
     save_file(state, tmp_path / "a.safetensors")
-    with pytest.raises(ModelError, match=r"looks like ResNet20.*`layer2.1.bn2.bias` should be \(32,\), and is none"):
+    with pytest.raises(ModelError, match=r"looks like ResNet20.*`layer2.1.bn2.bias` should be \(32,\), and is missing"):
         open_source(tmp_path / "a.safetensors")
     state = CifarResNet(3, 10).state_dict() | {"layer1.0.conv1.weight": torch.zeros(16, 16, 5, 5)}
     save_file(state, tmp_path / "b.safetensors")
@@ -132,7 +131,7 @@ def test_missing_and_damaged_files_are_said(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no file"):
         open_source(tmp_path / "none.safetensors")
     (tmp_path / "bad.safetensors").write_bytes(b"no tensors here")
-    with pytest.raises(ModelError, match="no readable safetensors file"):
+    with pytest.raises(ModelError, match="not a readable safetensors file"):
         open_source(tmp_path / "bad.safetensors")
 
 

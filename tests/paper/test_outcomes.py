@@ -11,7 +11,7 @@ from torch import nn
 
 from headstart.scores import leep, nce
 from headstart.sources import Source, from_module
-from headstart_paper.cifar_resnet import CifarResNet
+from headstart_paper.architectures import CifarResNet
 from headstart_paper.data_sets import open_data_set
 from headstart_paper.measures import measure
 from headstart_paper.outcomes import Budget, head_outcomes, judged, network_outcome, rare_f1
@@ -73,7 +73,7 @@ def source() -> Source:
 
 def test_a_network_learns_the_same_twice_and_leaves_its_source_alone(source: Source) -> None:
     data = open_data_set(str(DEMO))
-    task = large_balanced(data.train.labels, data.test.labels, 1, each=15, test_each=15)
+    task = large_balanced(data.train.labels, data.test.labels, 1, each=15)
     before = {name: value.clone() for name, value in source.module.state_dict().items()}
     budget = Budget(epochs=6, rate=0.05)
     curve = network_outcome(source, data.train, data.test, task, budget, curve=True)

@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from headstart.errors import InputError
-from headstart_paper import paper, run
+from headstart_paper import run
+from headstart_paper.paper import ROWS
 from headstart_paper.plan import Order, Part, pieces
 from headstart_paper.results import Results
 
-ROW = next(row for row in paper.ROWS if row.name == "fashion-mnist/cifar10/small/head")
+ROW = ROWS["fashion-mnist/cifar10/small/head"]
 SILENT = lambda text: None  # noqa: E731
 
 
-def finished(results: Results) -> run._Finished:
-    return run._Finished(results, {"first": pieces([Part(ROW, "m", "d")], Order(tasks=2))[0]}, SILENT)
+def finished(results: Results) -> run.Finished:
+    return run.Finished(results, {"first": pieces([Part(ROW, "m", "d")], Order(tasks=2))[0]}, SILENT)
 
 
 def test_a_piece_is_finished_when_all_its_rows_are_there_also_those_of_another_process(tmp_path: Path) -> None:
@@ -54,4 +55,4 @@ def test_every_row_of_a_name_is_compared_with_the_model(tmp_path: Path, monkeypa
     monkeypatch.setattr(run, "loaded", lambda spec: SimpleNamespace(fingerprint="a"))
     monkeypatch.setattr(run, "data_hash", lambda name, bench: "d")
     with pytest.raises(InputError, match="made with another model"):
-        run.check_same(results, Part(ROW, "m", "d"), None)  # type: ignore[arg-type]
+        run.check_same(results, pieces([Part(ROW, "m", "d")], Order(tasks=1)), None)  # type: ignore[arg-type]

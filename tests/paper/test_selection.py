@@ -9,12 +9,14 @@ from safetensors.torch import save_file
 from tests.paper.conftest import cells, notes
 
 from headstart.errors import InputError, ModelError
-from headstart_paper import reproduce, selection
-from headstart_paper.cifar_resnet import CifarResNet
-from headstart_paper.figures import draw, find_figure
-from headstart_paper.reproduce import Request, selection_request
+from headstart_paper import reproduce, run
+from headstart_paper.architectures import CifarResNet
+from headstart_paper.figures import draw
+from headstart_paper.paper import FIGURES
+from headstart_paper.plan import Pair
+from headstart_paper.reproduce import Request, prepare
 from headstart_paper.results import Results, Stored
-from headstart_paper.selection import choices, choose, selection_table, selection_tables, static
+from headstart_paper.selection import choices, selection_table, selection_tables, static
 
 
 def pair(asked: str, model: str, accuracy: float = 0.5, title: str | None = None, **more: Any) -> dict[str, Any]:
@@ -32,16 +34,20 @@ def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Which fingerprint each model and which hash each data set has now; nothing is opened or trained."""
     now = {"net": "a", "other": "b", "shapes": "x", "letters": "y"}
 
-    def row(name: str, model: str, bench: Any) -> dict[str, Any]:
-        made = pair(name, model, fingerprint=now[model], data_hash=now[name])
-        return {field: value for field, value in made.items() if field != "key"}
+    def work(piece: Pair, bench: Any) -> list[tuple[str, dict[str, Any]]]:
+        made = pair(piece.data, piece.model, fingerprint=now[piece.model], data_hash=now[piece.data])
+        return [(made.pop("key"), made)]
 
-    monkeypatch.setattr(selection, "_row", row)
-    monkeypatch.setattr(selection, "loaded", lambda spec: SimpleNamespace(name=spec, fingerprint=now[spec]))
-    monkeypatch.setattr(selection, "candidate", lambda spec: SimpleNamespace(name=spec))
-    monkeypatch.setattr(selection, "candidates", lambda specs: None)
-    monkeypatch.setattr(selection, "data_hash", lambda name, bench: now[name])
+    monkeypatch.setattr(run, "work", work)
+    monkeypatch.setattr(run, "loaded", lambda spec: SimpleNamespace(fingerprint=now[spec]))
+    monkeypatch.setattr(run, "forget", lambda: None)
+    monkeypatch.setattr(run, "candidate", lambda spec: None)
+    monkeypatch.setattr(run, "data_hash", lambda name, bench: now[name])
     return now
+
+
+def choose(data: list[str], models: list[str], results: Results) -> int:
+    return run.run([Pair(model, model, name) for name in data for model in models], None, results)  # type: ignore[arg-type]  # the fakes need no bench
 
 
 @pytest.mark.parametrize(
@@ -55,12 +61,12 @@ def test_rows_of_another_model_or_data_set_are_not_taken_for_those_asked_for(
     tmp_path: Path, world: dict[str, str], changed: str, words: str
 ) -> None:
     results = Results(tmp_path / "r.jsonl", {})
-    assert choose(["shapes"], ["net"], None, results) == 1  # type: ignore[arg-type]
-    assert choose(["shapes"], ["net"], None, results) == 0  # type: ignore[arg-type]
+    assert choose(["shapes"], ["net"], results) == 1
+    assert choose(["shapes"], ["net"], results) == 0
     world[changed] = "z"
     before = results.path.read_bytes()
     with pytest.raises(InputError, match=words):
-        choose(["shapes", "letters"], ["other", "net"], None, results)  # type: ignore[arg-type]
+        choose(["shapes", "letters"], ["other", "net"], results)
     assert results.path.read_bytes() == before
 
 
@@ -68,22 +74,22 @@ def test_another_process_with_another_model_of_the_name_is_noticed_when_a_row_is
     tmp_path: Path, world: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results, other = Results(tmp_path / "r.jsonl", {}), Results(tmp_path / "r.jsonl", {})
-    slow = selection._row
+    slow = run.work
 
-    def row(*arguments: Any) -> dict[str, Any]:
+    def work(piece: Pair, bench: Any) -> Any:
         other.append("selection/shapes/net", pair("shapes", "net", fingerprint="z"))
-        return slow(*arguments)
+        return slow(piece, bench)
 
-    monkeypatch.setattr(selection, "_row", row)
+    monkeypatch.setattr(run, "work", work)
     with pytest.raises(InputError, match="made with another model"):
-        choose(["letters"], ["net"], None, results)  # type: ignore[arg-type]
+        choose(["letters"], ["net"], results)
     assert [kept["fingerprint"] for kept in Results(results.path, {}).rows] == ["z"]
 
 
 def test_rows_from_before_the_hash_of_the_data_was_kept_go_on(tmp_path: Path, world: dict[str, str]) -> None:
     results = Results(tmp_path / "r.jsonl", {})
     results.append("selection/shapes/net", pair("shapes", "net", fingerprint="a"))
-    assert choose(["shapes"], ["net", "other"], None, results) == 1  # type: ignore[arg-type]
+    assert choose(["shapes"], ["net", "other"], results) == 1
 
 
 def test_two_models_of_one_name_are_refused_and_one_named_twice_is_one(
@@ -97,8 +103,8 @@ def test_two_models_of_one_name_are_refused_and_one_named_twice_is_one(
         save_file(CifarResNet(3, 10).state_dict(), path)
 
     def asked(*models: object) -> list[str]:
-        request = Request("figure5", data=("sklearn/digits",))
-        return selection_request(request, [str(model) for model in models], lambda text: None)[1]
+        request = Request("figure5", data=("sklearn/digits",), models=tuple(map(str, models)))
+        return [piece.source for piece in prepare(request).pieces if isinstance(piece, Pair)]
 
     first, second = asked(two.parent / ".." / one.name, one, "zoo/tiny_digits", "zoo/tiny_d*")
     assert (first, second) == (str(one), "zoo/tiny_digits")
@@ -131,13 +137,13 @@ def test_the_static_list_is_over_the_same_targets_for_every_candidate() -> None:
 def test_a_drawing_does_not_take_the_place_of_another_of_the_same_title(tmp_path: Path) -> None:
     rows = [pair("shapes", f"m{n}", 0.1 * n) for n in range(3)]
     files = [stored(*rows), stored(*rows, *(pair("a/b", f"m{n}", 0.1 * n, "shapes") for n in range(3)))]
-    written, _ = draw(find_figure("figure5"), files, tmp_path)
+    written, _ = draw(FIGURES["figure5"], files, tmp_path)
     assert [path.name for path in written if path.suffix == ".png"] == [
         "figure5_shapes.png",
         "figure5_shapes-shapes.png",
         "figure5_shapes-a-b.png",
     ]
-    written, _ = draw(find_figure("figure5"), [files[0], files[0]], tmp_path)
+    written, _ = draw(FIGURES["figure5"], [files[0], files[0]], tmp_path)
     assert [path.name for path in written] == [
         f"figure5_shapes{number}.{kind}" for number in ("", "_2") for kind in ("png", "svg")
     ]

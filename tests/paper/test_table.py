@@ -13,9 +13,10 @@ from headstart.evaluation import levels
 from headstart.records import as_markdown
 from headstart_paper import paper
 from headstart_paper.drawings import Cloud
-from headstart_paper.figures import bins_of, draw, find_figure
+from headstart_paper.figures import bins_of, draw
+from headstart_paper.paper import FIGURES, ROWS
 from headstart_paper.plan import Order, Part, Scale, pieces
-from headstart_paper.results import Stored, read_results
+from headstart_paper.results import Stored, check_fields, read_results
 from headstart_paper.run import settings_of
 from headstart_paper.selection import choices, selection_table, static
 from headstart_paper.table import beyond_table, confound_table, lines, main_table, published_table, scale_of
@@ -30,10 +31,10 @@ def rows(name: str, count: int = 12, seeds: int = 1, **more: Any) -> list[dict[s
     for number in range(count):
         classes = 2 + number % 5
         quality = rng.normal()
-        scores = {score: quality + rng.normal() - np.log(classes) for score in NAMES}
-        scores["minus_log_classes"] = -np.log(classes)
+        scores = {score: float(quality + rng.normal() - np.log(classes)) for score in NAMES}
+        scores["minus_log_classes"] = float(-np.log(classes))
         for seed in range(seeds):
-            accuracy = 1 / classes + 0.05 * quality + 0.01 * rng.normal()
+            accuracy = float(1 / classes + 0.05 * quality + 0.01 * rng.normal())
             made.append(
                 {
                     "key": f"{name}/{number}/{seed}",
@@ -62,9 +63,9 @@ def stored(*made: list[dict[str, Any]], scale: Scale | None = None) -> Stored:
 HEAD = "fashion-mnist/cifar10/large/head"
 
 
-def test_the_paper_has_21_rows_and_the_ninth_figure_is_the_last() -> None:
-    assert len(paper.ROWS) == len({row.name for row in paper.ROWS}) == 21
-    assert [figure.number for figure in paper.FIGURES] == list(range(1, 10))
+def test_the_paper_has_21_rows_and_its_figures_are_numbered_as_printed() -> None:
+    assert len(paper.PUBLISHED) == sum(row.in_paper for row in ROWS.values()) == 21
+    assert [name for name in FIGURES if name.startswith("figure")] == [f"figure{n}" for n in range(1, 9)]
 
 
 def test_a_line_holds_scipys_coefficient_of_the_first_seed() -> None:
@@ -92,14 +93,19 @@ def test_curves_are_no_rows_of_the_table() -> None:
 
 
 def test_every_row_of_the_paper_is_shown_run_or_not_and_the_scale_is_said() -> None:
-    found = lines([stored(rows(HEAD), scale=Scale(large_head_epochs=5, pool=40, test_each=7))])
-    grid = main_table(found)
+    found = lines([stored(rows(HEAD), scale=Scale(5, pool=40, test_each=7))])
+    grid = main_table(found, list(ROWS.values()))
     assert len(cells(grid)) == 22  # one is not in the paper
     assert sum("not run" in row for row in cells(grid)) == 21
     said = next(note for note in notes(grid) if note.startswith("not the paper's settings"))
-    alone = lines([stored(rows(HEAD, count=1), scale=Scale(large_head_epochs=1))])
-    assert alone[0].scaled == ("1 task for 200", "1 epoch for 100")
-    for word in ("12 tasks for 200", "5 epochs for 100", "drawn from 40 examples a class", "7 test examples a class"):
+    alone = lines([stored(rows(HEAD, count=1), scale=Scale(1))])
+    assert alone[0].scaled == ("1 task instead of 200", "1 epoch instead of 100")
+    for word in (
+        "12 tasks instead of 200",
+        "5 epochs instead of 100",
+        "40 examples per class",
+        "7 test examples per class",
+    ):
         assert word in said
 
 
@@ -107,7 +113,7 @@ def test_a_stand_in_is_called_one() -> None:
     made = rows("cifar100/cifar10/small/head", data="Grocery Store")
     real = rows("cifar100/imagenet/small/head", data="CIFAR-100")
     other = rows("fashion-mnist/cifar10/small/head", data="MNIST")
-    told = ["".join(row) for row in cells(main_table(lines([stored(made, real, other)])))]
+    told = ["".join(row) for row in cells(main_table(lines([stored(made, real, other)]), list(ROWS.values())))]
     assert sum("net on MNIST (stand-in)" in cell for cell in told) == 1
     assert sum("net on Grocery Store (stand-in)" in cell for cell in told) == 1
     assert sum("net on CIFAR-100" in cell and "(stand-in)" not in cell for cell in told) == 1
@@ -119,19 +125,14 @@ def test_files_of_other_settings_are_shown_side_by_side_never_pooled() -> None:
 
 
 @pytest.mark.parametrize(("field", "words"), [("fingerprint", "another model"), ("data_hash", "other data")])
-def test_a_file_that_holds_two_models_under_one_name_is_neither_shown_nor_drawn(
-    tmp_path: Path, field: str, words: str
-) -> None:
+def test_a_file_that_holds_two_models_under_one_name_is_refused(field: str, words: str) -> None:
     mixed = stored(rows(HEAD, **{field: "a"}), [row | {"key": "other"} for row in rows(HEAD, **{field: "b"})])
     told = f"row other was made with {words} than row {HEAD}/0/0, and both are of {HEAD}. Remove"
     with pytest.raises(InputError, match=told):
-        lines([mixed])
-    with pytest.raises(InputError, match=told):
-        draw(find_figure("figure6"), [mixed], tmp_path)
+        check_fields(mixed)
 
 
 def test_the_printed_numbers_are_those_that_the_paper_counts() -> None:
-    assert paper.PUBLISHED.keys() == {row.name for row in paper.ROWS}
     printed = paper.PUBLISHED.values()
     assert all(-1 < value < 1 for row in printed for value in row)
     assert sum(leep >= nce for leep, nce, _ in printed) == 19
@@ -143,7 +144,7 @@ def test_the_printed_numbers_are_those_that_the_paper_counts() -> None:
     [
         ({}, Scale(), "agrees"),
         ({"data": "MNIST"}, Scale(), "not comparable: stand-in data"),
-        ({}, Scale(imbalanced_head_epochs=5), "not comparable: other settings"),
+        ({}, Scale(5), "not comparable: other settings"),
     ],
 )
 def test_a_printed_number_stands_beside_the_one_obtained(
@@ -165,9 +166,34 @@ def test_a_printed_number_stands_beside_the_one_obtained(
 def test_files_of_the_first_format_say_the_settings_they_were_made_with() -> None:
     old = {"format": 1, "head_epochs": 100, "large_epochs": 20, "small_epochs": 50, "seed": 3}
     scale = scale_of(Stored(old, (), ()))
-    assert (scale.budget("small", "head").epochs, scale.budget("imbalanced", "fine-tune").epochs) == (100, 50)
-    assert (scale.seed, scale.differences("head", "small")) == (3, ["100 epochs for 50"])
-    assert scale.differences("head", "large") == []
+    small, rare = (ROWS[f"fashion-mnist/cifar10/{rest}"] for rest in ("small/head", "imbalanced/fine-tune"))
+    large, meta = ROWS[HEAD], ROWS["cifar100/imagenet/meta/cnaps"]
+    assert (scale.budget(small, "head").epochs, scale.budget(rare, "fine-tune").epochs) == (100, 50)
+    assert (scale.seed, scale.differences(small, "head")) == (3, ["100 epochs instead of 50"])
+    assert scale.differences(large, "head") == []
+    assert scale.differences(meta, "cnaps") == ["drawn from the training part"]
+
+
+def test_each_training_has_the_epochs_of_the_print_unless_the_run_has_fewer() -> None:
+    def epochs(name: str, method: str, scale: Scale) -> int:
+        return scale.budget(ROWS[name], method).epochs
+
+    full = [epochs(f"{target}/cifar10/small/fine-tune", "scratch", Scale()) for target in ("cifar100", "fashion-mnist")]
+    assert full == [100, 40]
+    imbalanced = "cifar100/cifar10/imbalanced/head"
+    assert [epochs(imbalanced, "head", Scale(cap)) for cap in (None, 30, 3)] == [20, 20, 3]
+
+
+def test_h_score_where_it_is_c_minus_1_for_every_task_is_marked() -> None:
+    made = rows("cifar100/imagenet/small/head", data="CIFAR-100")
+    for row in made:
+        row["scores"]["h_score"] = row["classes"] - 1.0
+    (line,) = found = lines([stored(made)])
+    assert line.saturated
+    assert not lines([stored(rows(HEAD))])[0].saturated
+    shown = next(row for row in cells(main_table(found, list(ROWS.values()))) if "net on CIFAR-100" in row)
+    assert "n < d" in shown
+    assert [row[3] for row in cells(published_table(found))][2] == "not comparable: n < d"
 
 
 def test_the_confound_is_shown_where_the_number_of_classes_varies() -> None:
@@ -180,38 +206,38 @@ def test_the_confound_is_shown_where_the_number_of_classes_varies() -> None:
     assert "net, Fashion-MNIST, large, head" in cells(beyond_table(found))[0]
 
 
-@pytest.mark.parametrize("name", ["figure6", "figure9"])
+@pytest.mark.parametrize("name", ["large", "speed"])
 def test_figures_are_drawn_from_rows_and_say_their_scale(tmp_path: Path, name: str) -> None:
     tune = "fashion-mnist/cifar10/large/fine-tune"
     curves = [rows(tune, method=method, curve=[0.2, 0.3]) for method in ("fine-tune", "scratch")]
-    written, words = draw(find_figure(name), [stored(rows(HEAD), rows(tune), *curves)], tmp_path)
+    written, words = draw(FIGURES[name], [stored(rows(HEAD), rows(tune), *curves)], tmp_path)
     assert [path.suffix for path in written] == [".png", ".svg"]
     assert all(path.stat().st_size > 2000 for path in written)
-    assert all("12 tasks for 200" in line for line in words)
+    assert all("12 tasks instead of 200" in line for line in words)
 
 
 def test_a_figure_drawn_from_a_stand_in_says_so(tmp_path: Path) -> None:
-    made = rows("cifar100/cifar10/small/head", data="Grocery Store")
-    _, svg = draw(find_figure("figure2"), [stored(made)], tmp_path)[0]
+    made = rows("cifar100/imagenet/small/head", data="Grocery Store")
+    _, svg = draw(FIGURES["figure2"], [stored(made)], tmp_path)[0]
     assert "here Grocery Store in its place" in svg.read_text()
-    real = rows("cifar100/cifar10/small/head", data="CIFAR-100")
-    _, svg = draw(find_figure("figure2"), [stored(real)], tmp_path)[0]
+    real = rows("cifar100/imagenet/small/head", data="CIFAR-100")
+    _, svg = draw(FIGURES["figure2"], [stored(real)], tmp_path)[0]
     assert "in its place" not in svg.read_text()
 
 
 def test_a_panel_that_is_about_either_target_calls_a_stand_in_one(tmp_path: Path) -> None:
     made = rows("cifar100/cifar10/imbalanced/head", data="TrashNet")
     real = rows("fashion-mnist/cifar10/imbalanced/head")
-    words = draw(find_figure("figure8"), [stored(made, real)], tmp_path)[1]
+    words = draw(FIGURES["figure7"], [stored(made, real)], tmp_path)[1]
     assert [line.partition(",")[0] for line in words] == ["net on TrashNet (stand-in)", "net on Fashion-MNIST"]
 
 
 def test_a_figure_never_pools_rows_of_two_files(tmp_path: Path) -> None:
     files = [stored(rows(HEAD)), stored(rows(HEAD, count=8), scale=Scale(pool=9))]
-    words = draw(find_figure("figure6"), files, tmp_path)[1]
+    words = draw(FIGURES["large"], files, tmp_path)[1]
     assert words == [
-        "net on Fashion-MNIST, re-trained head: 12 tasks for 200",
-        "net on Fashion-MNIST, file 2, re-trained head: 8 tasks for 200; drawn from 9 examples a class",
+        "net on Fashion-MNIST, re-trained head: 12 tasks instead of 200",
+        "net on Fashion-MNIST, file 2, re-trained head: 8 tasks instead of 200; drawn from 9 examples per class",
     ]
 
 
@@ -227,14 +253,14 @@ def test_levels_are_those_of_the_evaluation_room_and_shared_by_the_methods_of_a_
 def test_convergence_needs_the_reference_of_the_same_tasks(tmp_path: Path) -> None:
     made = rows("fashion-mnist/cifar10/large/fine-tune", curve=[0.2, 0.3])
     with pytest.raises(InputError, match="needs the training from scratch"):
-        draw(find_figure("figure9"), [stored(made)], tmp_path)
+        draw(FIGURES["speed"], [stored(made)], tmp_path)
 
 
 def test_figures_without_rows_or_without_their_method_say_so(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="hold no rows for figure6"):
-        draw(find_figure("figure6"), [stored()], tmp_path)
+    with pytest.raises(InputError, match="hold no rows for large"):
+        draw(FIGURES["large"], [stored()], tmp_path)
     with pytest.raises(InputError, match="hold no rows for figure3"):
-        draw(find_figure("figure3"), [stored(rows("cifar100/imagenet/small/head"))], tmp_path)
+        draw(FIGURES["figure3"], [stored(rows("cifar100/imagenet/small/head"))], tmp_path)
 
 
 def test_the_static_list_never_sees_its_own_target(tmp_path: Path) -> None:
@@ -251,14 +277,13 @@ def test_the_static_list_never_sees_its_own_target(tmp_path: Path) -> None:
     grid = selection_table(found)
     assert cells(grid)[0][:4] == ("leep", "3", "3", "1.000")
     assert {row[0] for row in cells(grid)} == {"leep", "source_accuracy", "static list", "random"}
-    written, _ = draw(find_figure("figure5"), [stored(made)], tmp_path)
+    written, _ = draw(FIGURES["figure5"], [stored(made)], tmp_path)
     assert len(written) == 6
 
 
 def test_work_is_cut_so_that_a_kill_loses_one_task_or_a_few_small_heads() -> None:
-    by_name = {row.name: row for row in (*paper.ROWS, *paper.BEYOND)}
-    small = Part(by_name["fashion-mnist/cifar10/small/head"], "m", "d")
-    tune = Part(by_name["fashion-mnist/cifar10/small/fine-tune"], "m", "d")
+    small = Part(ROWS["fashion-mnist/cifar10/small/head"], "m", "d")
+    tune = Part(ROWS["fashion-mnist/cifar10/small/fine-tune"], "m", "d")
     made = pieces([small, tune], Order(tasks=20, seeds=3, seeded=2))
     assert all(len(piece.numbers) == 1 for piece in made if piece.method == "fine-tune")
     keys = [key for piece in made for key in piece.keys]
@@ -269,6 +294,7 @@ def test_work_is_cut_so_that_a_kill_loses_one_task_or_a_few_small_heads() -> Non
 def test_the_results_that_are_kept_with_the_code_can_be_read_and_shown(path: Path) -> None:
     kept = read_results(path)
     found = lines([kept])
+    check_fields(kept)
     assert found or choices(kept) or all(len(row["curve"]) == kept.settings["large_epochs"] for row in kept.rows)
     for line in found:
         rows_of_line = [row for row in kept.rows if row.get("row") == line.row.name and "curve" not in row]

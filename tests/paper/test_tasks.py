@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headstart.errors import InputError
-from headstart_paper.tasks import ClassTask, large_balanced, small_balanced, small_imbalanced
+from headstart_paper.tasks import ClassTask, large_balanced, meta_test, small_balanced, small_imbalanced, whole
 
 TRAIN = np.random.default_rng(0).permutation(np.repeat(np.arange(10), 400))
 TEST = np.random.default_rng(1).permutation(np.repeat(np.arange(10), 20))
@@ -43,9 +43,9 @@ def test_large_tasks_have_every_number_of_classes_about_equally_often_and_all_ex
 
 
 def test_small_tasks_have_the_classes_and_examples_asked_for() -> None:
-    task = small_balanced(TRAIN, TEST, 0, classes=4, each=30, test_each=5)
+    task = small_balanced(TRAIN, TEST, 0, classes=4, each=30)
     assert np.bincount(task.train_labels).tolist() == [30] * 4
-    assert np.bincount(task.test_labels).tolist() == [5] * 4
+    assert np.bincount(task.test_labels).tolist() == [20] * 4
 
 
 def test_the_rare_class_has_30_to_60_examples_and_the_other_five_times_as_many() -> None:
@@ -64,7 +64,23 @@ def test_classes_that_are_too_small_are_not_drawn_and_their_lack_is_said() -> No
     train = np.concatenate([np.zeros(100, int), np.ones(10, int), np.full(100, 2)])
     test = np.array([0, 1, 2])
     assert all(1 not in small_balanced(train, test, n, classes=2, each=50).classes for n in range(10))
-    with pytest.raises(InputError, match="3 classes with 50 training examples each are asked for, and 2 have so many"):
+    with pytest.raises(InputError, match=r"3 classes with 50 training examples.*have 2\..*--pool"):
         small_balanced(train, test, 0, classes=3, each=50)
     with pytest.raises(InputError, match="needs a class of 30 and another of 150"):
         small_imbalanced(train, test, 0)
+
+
+def test_a_meta_task_is_tested_on_the_rest_of_the_test_part() -> None:
+    labels = np.random.default_rng(2).permutation(np.repeat(np.arange(8), [100] * 7 + [50]))
+    for number in range(10):
+        task = meta_test(labels, number)
+        assert np.bincount(task.train_labels).tolist() == np.bincount(task.test_labels).tolist() == [50] * 5
+        assert 7 not in task.classes  # nothing of it would be left to test on
+        assert not set(task.train) & set(task.test)
+        assert np.array_equal(task.classes[task.test_labels], labels[task.test])
+
+
+def test_a_whole_task_has_the_classes_of_both_parts() -> None:
+    task = whole(np.array([3, 1, 3, 5]), np.array([5, 3, 9]))
+    assert (task.classes.tolist(), task.train.tolist(), task.test.tolist()) == ([3, 5], [0, 2, 3], [0, 1])
+    assert (task.train_labels.tolist(), task.test_labels.tolist()) == ([0, 0, 1], [1, 0])

@@ -8,7 +8,7 @@ import typer
 import headstart
 from headstart.cli._commands import VariadicCommand, WithAdded
 from headstart.cli._guard import guarded
-from headstart.cli._options import reading_options, with_options
+from headstart.cli._options import named, reading_options, with_options
 from headstart.cli._output import check_places, on_stdout, present
 from headstart.cli.benchmark import benchmark
 from headstart.cli.evaluate import evaluate
@@ -21,7 +21,7 @@ from headstart.cli.report import report
 from headstart.cli.scores import scores
 from headstart.cli.transfer import epilog, full_transfer, transfer
 
-__all__ = ["VariadicCommand", "app", "check_places", "guarded", "main", "on_stdout", "present"]
+__all__ = ["VariadicCommand", "app", "check_places", "guarded", "main", "named", "on_stdout", "present"]
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 

@@ -90,14 +90,14 @@ def assemble(rows: Mapping[str, Row], plan: Plan) -> Stored:
     def table(row: Callable[[str, str], Any]) -> list[list[Any]]:
         return [[row(target, source) for source in plan.source_names] for target in plan.target_names]
 
-    heads = np.array(table(lambda t, s: rows[f"head {t} | {s}"]["accuracy"]))  # (T, S, seeds)
+    heads = np.array(table(lambda t, s: rows[f"head {t} | {s}"]["accuracy"])).transpose(2, 0, 1).tolist()
     tuned = [table(lambda t, s: rows[_tuned_key(t, s, seed)]["accuracy"]) for seed in plan.seeds]  # noqa: B023
     pairs = table(lambda t, s: rows[f"scores {t} | {s}"])
     left_out = {name: why for line in pairs for pair in line for name, why in pair["left_out"].items()}
     names = [name for name in pairs[0][0]["scores"] if name not in left_out]
 
-    def column(name: str, place: int) -> tuple:
-        return tuple(tuple(pair["scores"][name][place] for pair in line) for line in pairs)
+    def column(name: str, place: int) -> list[list[Any]]:
+        return [[pair["scores"][name][place] for pair in line] for line in pairs]
 
     return Stored(
         sources=plan.source_names,
@@ -108,7 +108,7 @@ def assemble(rows: Mapping[str, Row], plan: Plan) -> Stored:
         shared={recipe.name: recipe.shared for recipe in plan.targets if recipe.shared},
         train=plan.train,
         test=tuple(row["test"] for row in targets),
-        outcomes={"head": _nested(heads.transpose(2, 0, 1).tolist()), "fine-tune": _nested(tuned)},
+        outcomes={"head": _tuples(heads), "fine-tune": _tuples(tuned)},
         scores={
             name: Scored(_short(column(name, 0)), _short(column(name, 1)), round(float(np.sum(column(name, 2))), 2))
             for name in names
@@ -155,11 +155,11 @@ def _arrays(plan: Plan, folder: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _nested(values: Sequence[Sequence[Sequence[float]]]) -> tuple:
-    return tuple(tuple(tuple(row) for row in table) for table in values)
+def _tuples(nested: Any) -> Any:
+    return tuple(_tuples(one) for one in nested) if isinstance(nested, list) else nested
 
 
-def _short(table: Sequence[Sequence[float | None]]) -> tuple:
+def _short(table: Sequence[Sequence[float | None]]) -> tuple[tuple[Any, ...], ...]:
     """Six significant digits are more than any standard error leaves room for."""
     return tuple(tuple(None if v is None else float(f"{v:.6g}") for v in row) for row in table)
 

@@ -69,7 +69,7 @@ def _brightness(images: np.ndarray) -> np.ndarray:
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), dtype=np.uint8)
 
 
 _ALONE: dict[Look, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
