@@ -186,9 +186,10 @@ def test_a_file_that_turns_out_not_to_be_writable(
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device without room here")
-@pytest.mark.parametrize("held_back", ["", "1"], ids=["held back", "at once"])
-@pytest.mark.parametrize("words", ["rank F", "rank F --csv -", "rank F --json -", "scores", "reproduce list"])
-def test_standard_output_without_room(tmp_path: Path, words: str, held_back: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "unbuffered"), [("rank F --csv -", ""), ("rank F --json -", "1"), ("scores", "1"), ("reproduce list", "")]
+)
+def test_standard_output_without_room(tmp_path: Path, words: str, unbuffered: str) -> None:
     (paths,) = saved(tmp_path / "scans", a=0.5)
     command = [sys.executable, "-m", "headstart", *words.replace("F", str(paths)).split()]
     with open("/dev/full", "w") as full:
@@ -197,7 +198,7 @@ def test_standard_output_without_room(tmp_path: Path, words: str, held_back: str
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": held_back},
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )
     assert done.returncode == 2
     assert "Error: cannot write to standard output: No space left on device" in done.stderr

@@ -6,10 +6,10 @@ import types
 from collections.abc import Iterator
 
 import pytest
-from headstart.cli._complete import complete_models
 from tests.sources.tiny_models import plain, resize_to
 from torch import nn
 
+from headstart.cli._options import complete_models
 from headstart.errors import InputError, MissingExtra
 from headstart.records import ModelCard
 from headstart.sources import ADAPTERS, Adapter, Source, adapter, candidates, from_module, list_models

@@ -4,8 +4,7 @@
 from it alone.
 """
 
-from headstart.records.extraction import Extraction
-from headstart.records.facts import Kind, ModelCard, Provenance, TargetSummary
+from headstart.records.facts import Extraction, Kind, ModelCard, Provenance, TargetSummary
 from headstart.records.files import check_destination, finite_or_none, write_atomically, writing
 from headstart.records.outcome import (
     Bound,

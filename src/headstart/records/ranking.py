@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.errors import InputError, require
-from headstart.records import searched, text
+from headstart.records import text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.files import JsonRecord, write_atomically
 from headstart.records.ranking_page import ranking_table
-from headstart.records.search import Search
+from headstart.records.search import UNREACHED, Search
 from headstart.records.shown import Brief, Shown, draw
 from headstart.records.table import View, as_html
 
@@ -130,10 +130,7 @@ class Ranking(JsonRecord, Shown):
         return (
             [_flat(row, self.scores) for row in self.rows]
             + [{"source": failure.source, "failed": failure.reason} for failure in self.failures]
-            + [
-                {"source": source, "dropped": searched.UNREACHED}
-                for source in (self.search.unreached if self.search else ())
-            ]
+            + [{"source": source, "dropped": UNREACHED} for source in (self.search.unreached if self.search else ())]
         )
 
     def to_dataframe(self) -> "pandas.DataFrame":

@@ -1,8 +1,16 @@
-"""How sources were searched: what it cost, and why it ended."""
+"""How sources were searched, and what a search that spared passes says: its certainty, its cost, who left when."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from headstart.wording import NOUNS, duration, listing, plural, spelled
+
+if TYPE_CHECKING:
+    from headstart.records.ranking import Ranking
+
+UNREACHED = "not reached: the time was up"
+TITLES = {"all": "Growing parts", "race": "Race", "halving": "Successive halving"}
+LEVEL = 0.95  # of rank intervals
 Method = Literal["all", "race", "halving"]
 Ending = Literal["whole", "one left", "margin", "budget", "time"]
 
@@ -44,3 +52,89 @@ class Search:
     def partial(self) -> bool:
         """Whether any source was spared any example."""
         return self.method != "all" or self.ended == "time" or bool(self.unreached)
+
+
+def sureness(ranking: "Ranking", search: Search) -> str | None:
+    """Which source is the best, how surely, and which others may be."""
+    rows = [row for row in ranking.rows if row.rank is not None]
+    if not rows:
+        return None
+    best, rivals = rows[0].source, [row.source for row in rows[1:] if row.rank_low == 1]
+    among = " of those reached" if search.unreached else ""
+    prize = f"the best{among}"
+    if len(rows) == 1:
+        return f"{best} is {prize}: no other model was ranked."
+    level = f"{100 * (LEVEL if search.error is None else 1 - search.error):g} %"
+    seen = plural(rows[0].examples or search.whole, NOUNS[ranking.target.kind])
+    if not rivals:
+        return f"{best} is {prize} at {level}, on {seen}."
+    apart = f"{listing(rivals)} cannot be told apart from it on the {NOUNS[ranking.target.kind]}s that both saw."
+    if search.ended == "margin":
+        return f"{best} is {prize} at {level}, or within {search.margin:g} of it; {apart}"
+    return f"{best} comes first{among}, but at {level} {apart}"
+
+
+def cost(search: Search, noun: str) -> str:
+    """What the search cost, and why it ended.
+
+    >>> from headstart.records import Round, Search
+    >>> cost(Search("race", 2000, 5600, 40000, (Round(80, 20), Round(160, 9)), "one left", error=0.05), "image")
+    'Race over 80 to 160 of 2,000 images: 14 % of the forward passes of a full search. It ended with one source left.'
+    """
+    text = (
+        f"{TITLES[search.method]} over {_span(search, noun)}: {_percent(search)} of the forward passes of a full search"
+    )
+    if search.time_budget is not None and search.seconds is not None:
+        text += f", in {duration(search.seconds)} of {duration(search.time_budget)} allowed"
+    return f"{text}. It ended {_ending(search)}."
+
+
+def _span(search: Search, noun: str) -> str:
+    sizes = sorted({round_.examples for round_ in search.rounds})
+    whole = plural(search.whole, noun)
+    if not sizes:
+        return f"none of {whole}"
+    if sizes == [search.whole]:
+        return f"all {whole}"
+    return f"{sizes[0]:,} of {whole}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} of {whole}"
+
+
+def _percent(search: Search) -> str:
+    return f"{100 * search.share:.0f} %" if search.share >= 0.01 or not search.passes else "less than 1 %"
+
+
+def _ending(search: Search) -> str:
+    return {
+        "whole": "on all examples",
+        "one left": "with one source left",
+        "margin": f"when no other source could be more than {search.margin or 0:g} better",
+        "budget": "when its budget was spent",
+        "time": "because the time was up",
+    }[search.ended]
+
+
+def departures(search: Search, noun: str) -> list[str]:
+    """Who left after which round, in one sentence.
+
+    >>> from headstart.records import Round, Search
+    >>> departures(Search("race", 200, 0, 0, (Round(80, 3, ("a",)), Round(160, 2, ("b",))), "one left"), "image")
+    ['Dropped after 80 images: a; after 160: b.']
+    """
+    left = [(round_.examples, round_.dropped) for round_ in search.rounds if round_.dropped]
+    parts = [
+        f"after {plural(examples, noun) if place == 0 else format(examples, ',')}: {listing(names, most=6)}"
+        for place, (examples, names) in enumerate(left)
+    ]
+    return [f"Dropped {'; '.join(parts)}."] if parts else []
+
+
+def unreached(search: Search) -> list[str]:
+    """The sources that the time did not suffice for, in a sentence."""
+    if not search.unreached:
+        return []
+    names = search.unreached
+    was = "was" if len(names) == 1 else "were"
+    count = spelled(len(names)).capitalize()
+    return [
+        f"{count} {'source' if len(names) == 1 else 'sources'} {was} not reached in time: {listing(names, most=6)}."
+    ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from headstart.records import searched
+from headstart.records.search import cost, departures, sureness, unreached
 from headstart.records.table import Column, Prose, Table, Tone, View
 from headstart.wording import (
     MISSING,
@@ -111,7 +111,7 @@ def _forward(row: "RankedSource") -> str:
 def ties(ranking: "Ranking") -> str | None:
     """Which sources might be the best; None where there is nothing to compare."""
     if ranking.search and ranking.search.partial:
-        return searched.sureness(ranking, ranking.search)
+        return sureness(ranking, ranking.search)
     ranked = [row for row in ranking.rows if row.rank is not None]
     if len(ranked) < 2:
         return None
@@ -169,7 +169,7 @@ def course(ranking: "Ranking") -> list[str]:
     if ranking.search is None or not ranking.search.partial:
         return []
     noun = NOUNS[ranking.target.kind]
-    return [searched.cost(ranking.search, noun), *searched.departures(ranking.search, noun)]
+    return [cost(ranking.search, noun), *departures(ranking.search, noun)]
 
 
 def passes(ranking: "Ranking") -> list[str]:
@@ -242,7 +242,7 @@ def remarks(ranking: "Ranking") -> list[Prose]:
     search = ranking.search
     groups: list[tuple[Tone, list[str]]] = [
         ("title", [ties(ranking) or ""] if ranking.rows else ["No model could be ranked."]),
-        ("warning", [*(searched.unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
+        ("warning", [*(unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
         ("quiet", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
         ("quiet", [*course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),
         ("failure", [failed(failure.source, failure.reason) for failure in ranking.failures]),

@@ -7,9 +7,10 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from headstart.records import Ranking, searched, text, write_atomically
+from headstart.records import Ranking, text, write_atomically
 from headstart.records.axis import axis_svg, bar_svg, interval_svg
 from headstart.records.ranking_page import ranking_table
+from headstart.records.search import unreached
 from headstart.records.table import breakable
 from headstart.records.text import description
 from headstart.report.answer import headline, support
@@ -52,7 +53,7 @@ def render(ranking: Ranking) -> str:
             description=description(ranking),
             table=ranking_table(ranking, score_title(ranking.sort)),
             panels=score_panels(ranking),
-            course=[*text.course(ranking), *(searched.unreached(ranking.search) if ranking.search else ())],
+            course=[*text.course(ranking), *(unreached(ranking.search) if ranking.search else ())],
             spent=percentage(ranking.search.share if ranking.search else None),
             classes=class_list(ranking.target),
             heads=head_views(ranking),
