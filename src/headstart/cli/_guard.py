@@ -87,7 +87,7 @@ def _as_typed(sentence: str, options: Mapping[str, object]) -> str:
 
 def _stopped(options: Mapping[str, object], resumes: bool) -> str:
     out = options.get("out") if resumes else None
-    kept = "The cache" if options.get("no_cache") is False else out
+    kept = "the cache" if options.get("no_cache") is False else out
     return (
         f"Stopped. What was computed is kept in {kept}: run the same command again to resume." if kept else "Stopped."
     )

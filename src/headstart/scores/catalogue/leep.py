@@ -116,7 +116,7 @@ SCORES.add(
         high=0.0,
         cost="O(n z)",
         citation=PAPER,
-        meaning="How well the source's own classes foretell the target's, scored on the data that built the table.",
+        meaning="How well the source's own classes predict the target's, scored on the data that built the table.",
         invariances={"order", "names", "unused"},
         default=3,
         measure=_measure,

@@ -51,7 +51,7 @@ def leep_loo(
 
     Example:
         >>> probs = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-        >>> leep_loo(probs, np.array([0, 0, 1, 1]), prior=0.0)  # each example's twin foretells it
+        >>> leep_loo(probs, np.array([0, 0, 1, 1]), prior=0.0)  # each example's twin predicts it
         0.0
         >>> round(leep_loo(probs, np.array([0, 0, 1, 1]), prior=1.0), 6)  # log((1 + 3/8) / (1 + 1))
         -0.374693

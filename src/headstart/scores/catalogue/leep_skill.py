@@ -1,4 +1,4 @@
-"""Skill: how much better a source foretells the labels than their frequencies do, with a test. It can say no."""
+"""Skill: how much better a source predicts the labels than their frequencies do, with a test. It can say no."""
 
 from dataclasses import dataclass
 

@@ -102,7 +102,7 @@ SCORES.add(
         high=0.0,
         cost="O(n d^2 + steps n k), k = 5 C components",
         citation="Li et al., CVPR 2021, section 3.4. https://arxiv.org/abs/2011.11200",
-        meaning="LEEP for any features: how well clusters found without labels foretell the target's classes.",
+        meaning="LEEP for any features: how well clusters found without labels predict the target's classes.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure,
     )
