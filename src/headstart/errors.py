@@ -1,4 +1,4 @@
-"""What can go wrong, named once: every error a user can meet carries one plain sentence and an exit code."""
+"""The errors that a user can meet; each has an exit code for the command line."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class HeadstartError(Exception):
-    """A failure that the user can act on; its text says what was expected, what came and the next step."""
+    """A failure that the user can act on; its text states what was wrong, what was expected and the next step."""
 
     exit_code = 1
 
@@ -19,7 +19,7 @@ class InputError(HeadstartError, ValueError):
 
 
 class TargetError(InputError):
-    """The labelled data set cannot be read as one."""
+    """The labelled data set cannot be read."""
 
 
 class NoSuchSplit(TargetError):  # noqa: N818
@@ -39,7 +39,7 @@ class ModelError(HeadstartError):
 
 
 class ModelNameError(ModelError, InputError):
-    """No model has the name, or none of that name fits the target; a mistake in what was typed."""
+    """No model has that name, or none of that name reads the target's data."""
 
     exit_code = 2
 
@@ -53,13 +53,13 @@ class CacheError(HeadstartError):
 
 
 class WriteError(HeadstartError, OSError):
-    """A result cannot be written where it is wanted."""
+    """A result cannot be written to its destination."""
 
     exit_code = 2
 
 
 class TrainingError(HeadstartError):
-    """A training cannot go on, for example because its loss is not a number."""
+    """Training cannot continue, for example because the loss is NaN."""
 
 
 class WorkerError(HeadstartError):
@@ -96,7 +96,7 @@ def require(library: str, purpose: str, extra: str) -> Any:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The end of an error about an unknown name: the nearest known ones, or nothing when none is near.
+    """Text to append to an error about an unknown name: the nearest known names, or nothing if none is near.
 
     Example:
         >>> did_you_mean("lable", ["text", "label"])

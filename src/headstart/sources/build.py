@@ -44,10 +44,10 @@ def build_source(
     classes: Sequence[str] | None = None,
     classifies: bool = True,
 ) -> Source:
-    """Tap `module` at its head, check it on a probe and describe it.
+    """Make a source from a module: tap it at its head, check it on two examples and hash what decides its numbers.
 
     Args:
-        module: Left as it is: same mode, no hooks, same weights.
+        module: Not changed: it keeps its mode, hooks and weights.
         card: What is known; parameters, classes and input size are filled in from the module.
         preparation: The model's own preprocessing.
         head: Dotted name of the classifier (several if the model averages them), None without one, "auto" to find it.
@@ -55,7 +55,7 @@ def build_source(
         classifies: False for a regression head: its input is the features and there are no logits.
 
     Raises:
-        ModelError: The module does not run on its own preprocessing, or the head is not what it is said to be.
+        ModelError: The module does not run on its own preprocessing, or `head` is not one of its layers.
     """
     clone = on_cpu(share_weights(module)).eval()
     batch = probe_batch(preparation, card)
@@ -72,7 +72,7 @@ def build_source(
     turned, (features, logits) = _first_pass(tapped, batch)
     if features.ndim != 2 or (logits is not None and logits.ndim != 2):
         shapes = [tuple(x.shape) for x in (features, logits) if x is not None]
-        raise ModelError(f"{card.name}: features and logits must be (examples, width); they have shapes {shapes}.")
+        raise ModelError(f"{card.name}: features and logits must have shape (examples, width); got {shapes}.")
     width = None if logits is None else logits.shape[1]
     if width == 1:  # one output is a regression, or a yes/no without a second class: no distribution over classes
         tapped.classifies, width = False, None
@@ -83,7 +83,7 @@ def build_source(
 def _first_pass(
     network: TappedNetwork, batch: Tensor | Mapping[str, Tensor]
 ) -> tuple[bool, tuple[Tensor, Tensor | None]]:
-    """Whether the network takes images, and weights of its own, whose channels lie last in memory; and its outputs."""
+    """Whether the network accepts images and weights with channels last in memory; and its outputs."""
     with torch.inference_mode():
         if isinstance(batch, Tensor) and batch.ndim == 4:
             try:
@@ -148,15 +148,15 @@ def probe_batch(preparation: Preparation, card: ModelCard) -> Tensor | Mapping[s
     """Two fixed examples through the preprocessing.
 
     Raises:
-        ModelError: The preprocessing fails, or makes something that is not a batch.
+        ModelError: The preprocessing fails or returns something that is not a batch.
     """
     try:
         batch = preparation.collate([preparation.prepare(example) for example in probe_examples(card.kind)[:2]])
-    except Exception as error:  # the caller's own code may raise anything, and the user must hear whose it was
+    except Exception as error:  # the caller's own code may raise anything
         raise ModelError(f"{card.name}: the preprocessing failed on an example ({card.kind}): {error!r}.") from error
     if MEDIA[card.kind].pictures and not (isinstance(batch, Tensor) and batch.is_floating_point()):
         raise ModelError(
-            f"{card.name}: `prepare` must turn a PIL image into a float tensor (c, h, w); the batch is "
+            f"{card.name}: `prepare` must turn a PIL image into a float tensor (c, h, w); got a batch of "
             f"{type(batch).__name__}{f' of {batch.dtype}' if isinstance(batch, Tensor) else ''}."
         )
     return batch  # type: ignore[return-value]
@@ -175,7 +175,7 @@ def _heads(clone: nn.Module, batch: Tensor | Mapping[str, Tensor], head: Head, n
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
         shapes = tuple(batch.shape) if isinstance(batch, Tensor) else list(batch)
         raise ModelError(
-            f"{name}: the model does not run on its own preprocessing (batch {shapes}): {error}"
+            f"{name}: the model fails on the output of its own preprocessing (batch {shapes}): {error}"
         ) from error
 
 

@@ -52,18 +52,18 @@ def weights_hash(module: nn.Module) -> str:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a module's weights were, to tell whether they are the same still."""
+    """A module's weights at one time, to tell later whether they have changed."""
 
     weights: str  # their hash
-    marks: tuple[tuple[int, int], ...]  # where each tensor lies, and how often it was written to
+    marks: tuple[tuple[int, int], ...]  # address of each tensor, and how often it was written to
 
     @classmethod
     def of(cls, module: nn.Module) -> "Snapshot":
-        """The weights as they are now."""
+        """The weights now."""
         return cls(weights_hash(module), _marks(module))
 
     def holds_for(self, module: nn.Module) -> bool:
-        """Whether the weights are those; read again only where a tensor was written to, replaced or moved."""
+        """Whether the weights are the same; hashed again only if a tensor was written to, replaced or moved."""
         return _marks(module) == self.marks or weights_hash(module) == self.weights
 
 
@@ -78,11 +78,7 @@ def _marks(module: nn.Module) -> tuple[tuple[int, int], ...]:
 
 
 def _beside_the_state(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
-    """Tensors that decide the numbers and are in no state dict: buffers that are not persistent, plain attributes.
-
-    What a module computes itself is not among them: the weight that an old-style weight norm makes anew in every pass,
-    results that it keeps.
-    """
+    """Tensors outside the state dict: buffers that are not persistent, and plain attributes that are not results."""
     found = []
     for name, part in module.named_modules():
         made = {getattr(hook, "name", None) for hook in part._forward_pre_hooks.values()}
@@ -91,7 +87,7 @@ def _beside_the_state(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
         found += [
             (f"{name}.{key}", value)
             for key, value in (*sorted(unsaved.items()), *sorted(plain.items()))
-            if isinstance(value, torch.Tensor) and not is_made_anew(value)
+            if isinstance(value, torch.Tensor) and value.grad_fn is None and not value.is_meta
         ]
     return found
 
@@ -116,11 +112,6 @@ def raw(tensor: torch.Tensor) -> bytes | memoryview:
     return flat.view(torch.uint8).numpy().data if flat.numel() else b""
 
 
-def is_made_anew(tensor: torch.Tensor) -> bool:
-    """Whether it is a result that something computed and keeps, or has no numbers."""
-    return tensor.grad_fn is not None or tensor.is_meta
-
-
 def _is_function(key: str, value: object) -> bool:
     return not key.startswith("_") and isinstance(value, FunctionType | BuiltinFunctionType)
 
@@ -138,12 +129,12 @@ def canonical(description: object) -> str:
 
 
 def behaviour(prepare: Callable[[object], object], kind: Kind, *, own: bool = False) -> str:
-    """A hash of what a preprocessing DOES to fixed examples: closures and lambdas hide nothing from it.
+    """A hash of what a preprocessing does to fixed examples, whatever closures and lambdas it is made of.
 
     Args:
-        prepare: From one example to what is hashed.
-        kind: Of the examples.
-        own: Whether code that no library wrote runs in it; it is shown examples on which such code differs.
+        prepare: Maps one example to what is hashed.
+        kind: Kind of the examples.
+        own: Whether it runs the user's own code, which is then also tried on unusual examples.
 
     Raises:
         InputError: Two runs on the same example differ, so the preprocessing is random.
@@ -153,12 +144,12 @@ def behaviour(prepare: Callable[[object], object], kind: Kind, *, own: bool = Fa
     for example in probe_examples(kind):
         try:
             first, second = _bytes(prepare(example)), _bytes(prepare(example))
-        except Exception as error:  # the caller's own code may raise anything, and the user must hear whose it was
+        except Exception as error:  # the caller's own code may raise anything
             raise ModelError(f"the preprocessing failed on an example ({kind}): {error!r}.") from error
         if first != second:
             raise InputError(
                 "the preprocessing gives two results for the same example, but features must be repeatable. "
-                "Take the random augmentation out of it."
+                "Remove its random augmentation."
             )
         digest.update(first)
     for example in MEDIA[kind].odd_probes(own=own):
@@ -178,7 +169,7 @@ def outputs_hash(network: nn.Module, batch: object) -> str:
 
 
 def _of_an_odd_one(prepare: Callable[[object], object], example: object) -> bytes:
-    """A preprocessing may refuse what is longer, larger or stranger than its own examples."""
+    """The result, or the name of the error: a preprocessing may refuse an example as unusual as this."""
     try:
         return _bytes(prepare(example))
     except Exception as error:  # the caller's own code may raise anything

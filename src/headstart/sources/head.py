@@ -1,4 +1,4 @@
-"""Which layer of a module is its classifier? Found by watching one forward pass, never by name."""
+"""Finds the classifier of a module by watching one forward pass, never by name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from headstart.sources.network import TOKENS, Results, Token, answering, call, o
 
 @dataclass(frozen=True)
 class HeadFound:
-    """The classifier's dotted names (several if the model averages them) and what the model's output is."""
+    """Dotted names of the classifier (several if the model averages them), and what the model returns."""
 
     heads: tuple[str, ...]
     probabilities: bool  # the output is a softmax already
-    token: Token = "mean"  # of a head that reads every token: whose answer the model returns
-    sigmoid: bool = False  # the output is a sigmoid of the head's result, as of a model that gives several labels
+    token: Token = "mean"  # for a head that reads every token: the token whose result the model returns
+    sigmoid: bool = False  # the output is a sigmoid of the head's result, as in multi-label models
 
 
 def find_heads(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> HeadFound:
-    """The layer, or the layers, that produce the model's output; `model` must be in eval mode and may be hooked.
+    """The layers that produce the model's output; `model` must be in eval mode, and hooks are set on it for a while.
 
     Candidates are the linear layers and convolutions that ran once and have as many outputs as the model. The head
     is the one whose result IS the output (pooled over space, of one token, or through a softmax), or all of them if
@@ -51,7 +51,7 @@ def find_heads(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> HeadFo
 
 
 def heads_named(model: nn.Module, batch: Tensor | Mapping[str, Tensor], heads: tuple[str, ...]) -> HeadFound:
-    """Heads that the caller names, and what the model does with their results."""
+    """The same for heads that the caller names."""
     output, results = _watch(model, batch, heads)
     probabilities = output.ndim == 2 and looks_like_probabilities(output)
     result = results.get(heads[0]) if heads else None
@@ -108,7 +108,7 @@ def _orders_alike(result: Tensor, output: Tensor) -> bool:
 
 
 def _class_by_class(model: nn.Module, batch: Tensor | Mapping[str, Tensor], name: str, output: Tensor) -> bool:
-    """Whether another value for the first class of the layer's result moves that class of the output and no other."""
+    """Whether a change to the first class of the layer's result changes that class of the output and no other."""
 
     def moved(layer: nn.Module, inputs: tuple[Tensor, ...], result: Tensor) -> Tensor:
         other = result.clone()
@@ -125,7 +125,7 @@ def _class_by_class(model: nn.Module, batch: Tensor | Mapping[str, Tensor], name
 
 
 def _token(result: Tensor, output: Tensor, probabilities: bool) -> Token:
-    """Whose answer of a head that reads every token (b, t, z) the model returns."""
+    """The token whose result the model returns, for a head that reads every token (b, t, z)."""
     if result.ndim != 3:
         return "mean"
     return next((token for token in TOKENS if _same(of_tokens(result, token), output, probabilities)), "mean")

@@ -199,7 +199,7 @@ def one_tensor(output: Any, model: nn.Module) -> Tensor:
     if isinstance(logits, Tensor):
         return logits
     raise ModelError(
-        f"{type(model).__name__} returns {type(output).__name__}; a tensor, or a record with `logits`, was expected. "
+        f"{type(model).__name__} must return a tensor or a record with `logits`; got {type(output).__name__}. "
         "Wrap it in a module whose forward returns the logits alone."
     )
 
@@ -238,6 +238,6 @@ def _the_one(seen: list[Tensor], name: str) -> Tensor:
     count = len(seen)
     seen.clear()
     raise ModelError(
-        f"the head `{name}` was called {count} times in one forward pass; once was expected. "
+        f"the head `{name}` must run once in a forward pass; it ran {count} times. "
         "Name the layer that produces the logits with `head=`."
     )

@@ -1,4 +1,4 @@
-"""Code of a source that no library wrote, and its text: scripts and notebooks change while their names stay."""
+"""The user's own code in a source, and its text: scripts and notebooks change while their names stay the same."""
 
 import inspect
 import linecache
@@ -24,14 +24,14 @@ _STANDARD_LIBRARY = Path(os.__file__).parent
 
 @dataclass(frozen=True)
 class OwnCode:
-    """What was found: the text of the files (or notebook cells) that the code stands in."""
+    """The text of the files (or notebook cells) that hold the code."""
 
     texts: tuple[str, ...] = ()
-    complete: bool = True  # False: some of it has no text, and a number that only this process knows stands for it
+    complete: bool = True  # False: some of it has no text; a random number, good for this process only, replaces it
 
     @classmethod
     def of(cls, *things: object) -> "OwnCode":
-        """All such code in modules and functions, in what they hold and in what their closures hold."""
+        """The user's code in modules and functions, in their attributes and in their closures."""
         texts, complete = set(), True
         for code in (code for part in _own_parts(things) for code in _codes(part)):
             text = "".join(linecache.getlines(code.co_filename))

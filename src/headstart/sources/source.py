@@ -34,8 +34,8 @@ class Source:
     channels_last: bool = True  # the network takes images whose channels lie last in memory
     adapted_from: str | None = None  # name of the source whose weights a training changed to make this one
     snapshot: Snapshot | None = None  # of the module's weights when the fingerprint was made
-    code: str = ""  # hash of code that no library wrote, and of what it does; "" without such code
-    notes: tuple[str, ...] = ()  # what a reader of its results must know
+    code: str = ""  # hash of the user's own code and of what it does; "" without such code
+    notes: tuple[str, ...] = ()  # shown with its results
 
     @property
     def name(self) -> str:
@@ -43,7 +43,7 @@ class Source:
 
     @property
     def cache_key(self) -> str:
-        """What this source's rows are kept under: a script that was edited may give other rows."""
+        """The key of this source's cached rows; it changes when the user's own code does."""
         return f"{self.fingerprint}-{self.code}" if self.code else self.fingerprint
 
     def check_unchanged(self) -> None:

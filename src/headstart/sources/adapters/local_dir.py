@@ -51,7 +51,9 @@ class LocalFolder(Adapter):
         if library == "timm":
             return _load_timm(card, folder, file, trust_pickle)
         refuse_code(folder, card.name, trust_pickle=trust_pickle)
-        return (hf if library == "transformers" else st).load_folder(folder, card, trust_pickle)
+        if library == "transformers":
+            return hf.load_folder(folder, card, trust_pickle)
+        return st.load_folder(folder, card, trust_pickle)
 
     def _parts(self, name: str) -> tuple[Path, Path | None, Library]:
         """The folder, the file in it that was named, if any, and the library that wrote the folder."""
