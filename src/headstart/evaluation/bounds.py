@@ -10,12 +10,12 @@ SLACK = 1e-9  # rounding
 
 
 def bounds(probs: np.ndarray, labels: np.ndarray, head_probs: np.ndarray) -> tuple[Bound, ...]:
-    """Properties 1 and 2 of Nguyen et al. 2020 on one run, all three measured on the data that the head was fitted to.
+    """Properties 1 and 2 of Nguyen et al. 2020 on one run, measured on the data that the head was fitted to.
 
     Property 1: LEEP is at most the average log-likelihood of the optimal re-trained head. It is proven for heads that
-    can express the expected empirical predictor; a linear head on features cannot always, and a penalty holds it
-    back, so a violation is possible and worth seeing. Property 2: LEEP is at least NCE plus the mean log probability
-    of the dummy labels; it always holds.
+    can express the expected empirical predictor. A linear head on features sometimes cannot, and a penalty limits it
+    further, so violations are possible. Property 2: LEEP is at least NCE plus the mean log probability of the dummy
+    labels; it always holds.
 
     Args:
         probs: (n, z) source probabilities on the training part.

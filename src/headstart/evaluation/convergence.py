@@ -1,4 +1,4 @@
-"""How fast a transfer learns beside training from scratch (the paper's Figure 4)."""
+"""How fast a transfer learns compared with training from scratch (the paper's Figure 4)."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,14 @@ Curve = Sequence[CurvePoint]
 
 
 def convergence(transfer: Sequence[Curve], scratch: Sequence[Curve]) -> Convergence:
-    """Epochs and seconds to the quality that scratch ends with, area under the curve, and the difference per epoch.
+    """Epochs and seconds to reach scratch's best quality, area under the curve, and the difference per epoch.
 
-    Curves of several seeds are averaged over the epochs that all of them ran. Quality is that on the validation part.
+    Curves of several seeds are averaged over the epochs that all of them ran. Quality is measured on the validation
+    part.
 
     Args:
         transfer: One curve per seed.
-        scratch: Likewise; "ends with" means its best epoch, the one that is kept.
+        scratch: One curve per seed of the training from scratch.
 
     Raises:
         InputError: A curve is empty or has no validation quality.
@@ -51,8 +52,8 @@ def _mean(curves: Sequence[Curve], whose: str) -> tuple[np.ndarray, np.ndarray]:
     epochs = min((len(curve) for curve in curves), default=0)
     if epochs == 0 or any(point.valid_quality is None for curve in curves for point in curve):
         raise InputError(
-            f"the curve of {whose} has no validation quality. Train by epochs and with a validation part: a head that "
-            "is solved to its optimum has no curve."
+            f"the curve of {whose} has no validation quality. Train by epochs with a validation part; a head that is "
+            "solved to its optimum has no curve."
         )
     quality = np.array([[point.valid_quality for point in curve[:epochs]] for curve in curves], dtype=np.float64)
     seconds = np.array([[point.seconds for point in curve[:epochs]] for curve in curves])

@@ -58,20 +58,20 @@ def forecast(
 ) -> Forecast:
     """Compare scores with outcomes, target by target, and average over the targets.
 
-    Where a score ties sources, its choice is drawn among them, and regret and hits are what is expected of the draw: a
-    score that says nothing chooses at random, not the source that happens to come first.
+    Where a score ties sources, regret and hits are expectations over a random choice among them, so a score that says
+    nothing is judged as a random choice.
 
     Args:
         scores: (targets, sources), higher is better.
         outcomes: (targets, sources), higher is better.
-        weights: Whose ranks weigh the weighted Kendall: the true order's ("outcome"), the score's, or the mean of both
-            (scipy's default). The literature uses all three under one name.
-        top: For the hits.
-        level: Coverage of the intervals, which come from drawing the targets anew.
-        resamples: How many draws.
+        weights: Whose ranks weigh the weighted Kendall: those of the "outcome", of the "score", or "both" for the mean
+            of the two (scipy's default). The literature uses all three under one name.
+        top: For which k to report hits among the first k sources.
+        level: Coverage of the intervals, which come from resampling the targets.
+        resamples: How many times the targets are resampled.
 
     Raises:
-        InputError: Shapes differ, there are fewer than two sources, numbers are not finite, or an option is out of its
+        InputError: Shapes differ, there are fewer than two sources, numbers are not finite, or an option is out of
             range.
 
     Example:
@@ -116,7 +116,7 @@ def regret(score: np.ndarray, outcome: np.ndarray) -> float:
 def weighted_kendall(score: np.ndarray, outcome: np.ndarray, weights: Weights = "both") -> float:
     """Kendall's tau with hyperbolic weights 1 / (rank + 1), so that the top counts most (Vigna 2015).
 
-    What ties in the one whose ranks weigh is ranked by the other, so the order of the sources does not matter.
+    Ties in the ranks that weigh are broken by the other column, so the order of the sources does not matter.
 
     Args:
         weights: Whose ranks: the outcome's, the score's, or the mean of the two taus.
@@ -152,7 +152,7 @@ def levels(scores: np.ndarray, outcomes: np.ndarray, count: int = 5) -> tuple[Le
 
 
 def check_draws(level: float, resamples: int, seed: int) -> None:
-    """Raises InputError where the draws behind the intervals cannot be made so."""
+    """Raises InputError if an option of the resampling is out of range."""
     if not 0 < level < 1:
         raise InputError(f"`level` must lie between 0 and 1; got {level}.")
     for name, value, low in (("resamples", resamples, 1), ("seed", seed, 0)):

@@ -34,18 +34,17 @@ def gain(
     task: str = "classification",
     level: float = 0.95,
 ) -> Gain:
-    """Compare runs pair by pair; pair s has the same seed, and all have the same test examples.
+    """Compare runs pair by pair; the two runs of a pair have the same seed, and all have the same test examples.
 
-    Two sources of chance are added up: the choice of the test examples (a jackknife over 20 groups of them, with the
-    differences averaged over the seeds) and the seeds (the spread of the pairs' differences; a single pair says
-    nothing about it). The first holds some of the second, so the interval errs on the wide side.
+    The interval combines two sources of chance: the test examples (a jackknife over 20 groups of them, with the
+    differences averaged over the seeds) and the seeds (the spread of the pairs' differences, unknown for a single
+    pair). The first includes some of the second, so the interval is slightly wide.
 
-    Where no test example tells the runs apart (every group is like the others), the jackknife sees no chance at all,
-    though the next example may differ. For a metric that is a share (`Metric.share`) the test part then reaches at
-    least as far as the share of differing examples that n examples without one leave possible, 1 - (1 - level) **
-    (1 / n): about 3 / n at 95 % ("rule of three"). In a mean over classes (`Metric.by_class`) an example weighs more
-    the fewer its class has, so there it is done class by class: those in which no example tells the runs apart add what
-    their own numbers leave possible (`possible_mean`). Any other metric has no interval then.
+    If no test example distinguishes the runs, the jackknife sees no chance, although the next example may differ. For a
+    metric that is a share (`Metric.share`) the interval then extends to the share of differing examples that n examples
+    without one still allow, 1 - (1 - level) ** (1 / n): about 3 / n at 95 % ("rule of three"). In a mean over classes
+    (`Metric.by_class`) an example of a small class weighs more, so there this is done class by class (`possible_mean`).
+    Any other metric then has no interval.
 
     Args:
         transfer: One run per seed.
@@ -54,7 +53,7 @@ def gain(
         level: Coverage of the interval.
 
     Raises:
-        InputError: There is no pair, the test examples differ, or no metric of the task is called so.
+        InputError: There is no pair, the test examples differ, or the task has no such metric.
     """
     _check(transfer, scratch)
     measure = task_of(task).metric(metric)
@@ -95,15 +94,15 @@ def gain(
 
 
 def possible_mean(sizes: np.ndarray, silent: np.ndarray, level: float) -> float:
-    """The largest mean over the classes of their shares of differing examples, if those of some show none.
+    """The largest possible mean over classes of the shares of differing examples, where some classes show none.
 
-    Largest among all shares p_c under which so many examples without a difference, prod (1 - p_c) ** size_c, are still
-    as likely as 1 - level; the other classes count with 0. For classes of one size, all silent, it is that of n
-    examples without classes, 1 - (1 - level) ** (1 / n); else the smallest classes have the most of it.
+    It is the largest over all shares p_c for which seeing no difference in those classes, prod (1 - p_c) ** size_c, has
+    a probability of at least 1 - level; the other classes count as 0. If all classes are silent and of one size, it is
+    1 - (1 - level) ** (1 / n), as without classes; otherwise the smallest classes have the largest shares.
 
     Args:
-        sizes: (C,) how many test examples each class has.
-        silent: (C,) which classes show no difference.
+        sizes: (C,) test examples of each class.
+        silent: (C,) whether a class shows no difference.
 
     Example:
         >>> round(possible_mean(np.array([4, 996]), np.array([True, True]), 0.95), 4)  # (1 - 0.05 ** (1 / 4)) / 2
@@ -132,7 +131,7 @@ def _classes(
 def _check(transfer: Sequence[Predictions], scratch: Sequence[Predictions]) -> None:
     if not transfer or len(transfer) != len(scratch):
         raise InputError(
-            f"a gain needs pairs of runs with the same seeds; there are {len(transfer)} transfers and {len(scratch)} "
+            f"a gain needs pairs of runs with the same seeds; got {len(transfer)} transfers and {len(scratch)} "
             "trainings from scratch."
         )
     first = transfer[0]

@@ -1,4 +1,4 @@
-"""Saved runs, read for comparison: records and answers, without any network (and without torch)."""
+"""Saved runs, read for comparison: records and predictions, without the network (and without torch)."""
 
 import json
 import os
@@ -16,7 +16,7 @@ OUTCOME, TEST = "outcome.json", "test.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class StoredRun:
-    """What a folder of `headstart transfer` says of its run."""
+    """The record and predictions of a run that `headstart transfer` saved."""
 
     outcome: Outcome
     predictions: Predictions | None
@@ -49,7 +49,7 @@ def read_outcome(folder: Path) -> Outcome:
 
 
 def read_predictions(folder: Path) -> Predictions | None:
-    """A run's answers on the test part; None where it had none.
+    """A run's predictions on the test part; None if it had none.
 
     Raises:
         InputError: The file is damaged.

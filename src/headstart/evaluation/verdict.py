@@ -21,8 +21,8 @@ def judge(value: float, low: float | None, high: float | None, *, margin: float 
         return "inconclusive", "There are too few test examples for an interval: collect more, or use cross-validation."
     if -margin <= low and high <= margin:
         return "neutral", (
-            "The source brings nothing that training from scratch does not: choose the cheaper of the two, or a source "
-            "closer to the target (`headstart rank`)."
+            "The transfer is no better than training from scratch: use the cheaper of the two, or a source closer to "
+            "the target (`headstart rank`)."
         )
     if low > 0:
         return "positive", "The transfer helps; keep it."

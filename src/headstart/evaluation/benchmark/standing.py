@@ -1,4 +1,4 @@
-"""`benchmark`: how well scores foretell outcomes where the best source depends on the target."""
+"""`benchmark`: how well scores predict outcomes where the best source depends on the target."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ STATIC, ACCURACY, CLASSES, CHANCE, CEILING = (
 
 @dataclass(frozen=True)
 class Standing:
-    """How well one score foretold one kind of outcome."""
+    """How well one score predicted one kind of outcome."""
 
     score: str
     kind: Kind
@@ -67,23 +67,23 @@ def benchmark(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Standings:
-    """Compare scores with outcomes of real transfers, target by target, beside baselines that every score must beat.
+    """Compare scores with outcomes of real transfers, target by target, and with baselines that a score should beat.
 
-    The sources are one small architecture trained on different data, so that no order of the sources is right for all
-    targets. The outcomes are stored; only scores whose values are not stored are computed.
+    The sources share one small architecture and differ in training data, so that no order of the sources is right for
+    all targets. Outcomes are stored; only scores whose values are not stored are computed.
 
     Args:
         scores: "all", names (also as one text with commas), or your own: name -> function of a `Pair`, which has the
             arrays `features`, `logits`, `probs` and `labels` of one source and target.
-        results: Folder that `headstart reproduce benchmark` wrote; the results that headstart ships by default.
+        results: Folder that `headstart reproduce benchmark` wrote; the results shipped with headstart by default.
         weights: Whose ranks weigh the weighted tau; see `headstart.evaluation.forecast`.
-        level: Coverage of the intervals, which come from drawing the targets anew.
-        resamples: How many draws.
-        seed: Of the draws and of the random order.
+        level: Coverage of the intervals, which come from resampling the targets.
+        resamples: How many times the targets are resampled.
+        seed: For the resampling and the random order.
 
     Raises:
-        InputError: No score is called so, a function returns no finite number, `results` holds none, or an option is
-            out of its range.
+        InputError: A score is unknown, a function returns something other than a finite number, `results` has no
+            results, or an option is out of range.
 
     Example:
         >>> found = benchmark({"mean sharpness": lambda pair: float(pair.probs.max(axis=1).mean())})
@@ -126,7 +126,8 @@ def static_tau(outcomes: np.ndarray) -> float:
 
 def static_list(outcomes: np.ndarray) -> np.ndarray:
     """For each target, the sources' mean outcome on the others: a list that never sees the target (T, S)."""
-    return (outcomes.sum(axis=0) - outcomes) / (len(outcomes) - 1)
+    others: np.ndarray = (outcomes.sum(axis=0) - outcomes) / (len(outcomes) - 1)
+    return others
 
 
 def _scored(
@@ -136,7 +137,7 @@ def _scored(
     if isinstance(scores, Mapping):
         taken = {STATIC, ACCURACY, CLASSES, CHANCE, CEILING} & set(scores)
         if taken:
-            raise InputError(f"`{min(taken)}` is the name of a baseline; give your score another.")
+            raise InputError(f"`{min(taken)}` is the name of a baseline; give your score another name.")
         return {name: _own(name, function, stored, results) for name, function in scores.items()}, {}
     given = scores.split(",") if isinstance(scores, str) else scores
     names = list(given) if isinstance(given, Iterable) else [given]
@@ -159,7 +160,7 @@ def _scored(
             except NotApplicableError as error:
                 left_out[name] = str(error)
         else:
-            raise InputError(f"no score is called `{name}`.{did_you_mean(name, SCORES)} `headstart scores` lists them.")
+            raise InputError(f"unknown score `{name}`.{did_you_mean(name, SCORES)} `headstart scores` lists them.")
     return values, left_out
 
 
@@ -175,9 +176,7 @@ def _own(name: str, function: Own, stored: Stored, results: str | Path | None) -
     for pair in read_pairs(stored, results):
         value = function(pair)
         if not _is_number(value):
-            raise InputError(
-                f"`{name}` must return one finite number; for {pair.source} on {pair.target} it is {value}."
-            )
+            raise InputError(f"`{name}` must return one finite number; got {value} for {pair.source} on {pair.target}.")
         values[stored.targets.index(pair.target), stored.sources.index(pair.source)] = value
     return values
 
@@ -208,10 +207,7 @@ def _standing(name: str, kind: Kind, outcome: str, found: Forecast) -> Standing:
 
 
 def _ceiling(outcome: str, seeds: np.ndarray, judge: Callable[[np.ndarray, np.ndarray], Forecast]) -> list[Standing]:
-    """What a run of the transfer itself foretells of the mean of its other runs: as far as a score could come.
-
-    No row where there is one seed.
-    """
+    """How well one run of the transfer predicts the mean of its other runs: the most a score could reach."""
     if len(seeds) < 2:
         return []
     rest = (seeds.sum(axis=0) - seeds) / (len(seeds) - 1)

@@ -68,14 +68,16 @@ class Pair:
     @cached_property
     def logits(self) -> np.ndarray:
         """(n, z) over the source's classes, float32."""
-        return self.features @ self.weight.T + self.bias
+        logits: np.ndarray = self.features @ self.weight.T + self.bias
+        return logits
 
     @cached_property
     def probs(self) -> np.ndarray:
         """(n, z) over the source's classes, float64."""
         logits = self.logits.astype(np.float64)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        powers: np.ndarray = np.exp(logits - logits.max(axis=1, keepdims=True))
+        powers /= powers.sum(axis=1, keepdims=True)
+        return powers
 
 
 def read_stored(folder: str | Path | None = None) -> Stored:
