@@ -124,7 +124,7 @@ def _extract_pieces(pieces: list[Piece], source: Source) -> None:
         classes=tuple(map(str, range(int(labels.max()) + 1))) if len(labels) else (),
         ids=tuple(map(str, range(len(labels)))),
     )
-    got = extract(whole, source, max_bad=0.0, threads=1) if len(labels) else None
+    got = extract(whole, source, max_bad=0.0) if len(labels) else None
     start = 0
     for piece, part in zip(pieces, parts, strict=True):
         rows = slice(start, start := start + len(part))

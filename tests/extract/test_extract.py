@@ -371,7 +371,8 @@ def test_texts_go_by_length_and_come_back_in_order(cache: Path | None):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_as_many_threads_decode_as_asked_for(threads: int):
+def test_decoding_uses_one_thread_per_core(threads: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("headstart.extract.feed.decoders", lambda: threads)
     names: set[str] = set()
     inner: set[int] = set()
     meet = threading.Barrier(threads)
@@ -386,7 +387,7 @@ def test_as_many_threads_decode_as_asked_for(threads: int):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        extract(pictures(range(12)), source(Net(), prepare=prepare), threads=threads)
+        extract(pictures(range(12)), source(Net(), prepare=prepare))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -423,7 +424,6 @@ def test_a_device_that_is_not_there_is_an_error():
     ("options", "message"),
     [
         ({"batch_size": 0}, "`batch_size` must be at least 1, got 0"),
-        ({"threads": 0}, "`threads` must be at least 1, got 0"),
         ({"max_bad": 1.5}, "`max_bad` must be a share between 0 and 1, got 1.5"),
         ({"engine": "warp"}, "`engine` must be one of auto, eager, onnxruntime; got 'warp'"),
     ],

@@ -8,10 +8,10 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name`; "auto" takes the fastest there is.
+    """The torch device called `name`; "auto" is the fastest one available.
 
     Raises:
-        InputError: There is no such device on this machine.
+        InputError: torch finds no such device on this machine.
 
     Example:
         >>> pick_device("cpu")
@@ -24,12 +24,14 @@ def pick_device(name: str) -> torch.device:
     if family not in available:
         raise InputError(f"`device` must be one of {', '.join(DEVICES)}; got {name!r}.")
     if not available[family]:
-        present = ", ".join(each for each, there in available.items() if there)
-        raise InputError(f"`device` is {name!r}, but torch finds none here (it finds: {present}). Use `--device auto`.")
+        present = ", ".join(each for each, found in available.items() if found)
+        raise InputError(
+            f"`device` is {name!r}, but torch finds none here (available: {present}). Use `--device auto`."
+        )
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise InputError(f"`device` is {name!r}, which torch cannot read. Write it like cuda or cuda:1.") from error
+        raise InputError(f"`device` is {name!r}, which torch cannot parse. Write cuda or cuda:1.") from error
     if family == "cuda" and device.index is not None and device.index >= torch.cuda.device_count():
-        raise InputError(f"`device` is {name!r}, but there are only {torch.cuda.device_count()} CUDA devices, from 0.")
+        raise InputError(f"`device` is {name!r}, but torch finds {torch.cuda.device_count()} CUDA devices (from 0).")
     return device

@@ -1,13 +1,14 @@
-"""The network as torch runs it, on copies that are laid out for speed.
+"""The network run by torch, on copies laid out for speed.
 
-Three things make it faster than the plain loop and change the numbers by rounding only:
+Three things make it faster than a plain loop and change the numbers by rounding only:
 
 - convolution weights and images lie in channels-last order;
-- a batch is cut into slices so small that what one layer hands to the next stays in the processor's cache. The slice
-  follows from the largest activation of one image, so it is the same in every run;
-- on the CPU several lanes run one slice each, instead of all threads sharing every layer and waiting for each other
-  at its end. EfficientNet-Lite0, 224 pixels, 2 cores, images/s: plain 40; channels-last slices of 4 on two threads 65;
-  two lanes of one thread, slices of 2 or 4, 100.
+- a batch is cut into slices small enough that what one layer hands to the next stays in the processor's cache. Their
+  size follows from the largest activation of one image, so it is the same in every run;
+- on the CPU several lanes run one slice each, instead of all threads sharing every layer and waiting for each other.
+
+EfficientNet-Lite0 at 224 pixels on 2 cores, images/s: plain 40; channels-last slices of 4 on two threads 65; two lanes
+of one thread, slices of 2 or 4, 100.
 """
 
 import math
@@ -25,47 +26,36 @@ from headstart.extract.outputs import OutOfMemoryError, Outputs, guarded, rows_o
 from headstart.sources.network import placed, share_weights
 from headstart.sources.source import Source
 
-SLICE_BYTES = 12 << 20  # of the largest activation, in each lane; measured best between 8 and 16 MB on five networks
+SLICE_BYTES = 12 << 20  # of the largest activation in each lane; 8 to 16 MB were fastest on five networks
 GPU_ROWS = 256
 GPU_SHARE = 0.5  # of the free memory
-GPU_ACTIVATIONS = 8  # so many tensors of the largest size may be alive at once
+GPU_ACTIVATIONS = 8  # tensors of the largest size that may be alive at once
 
 
 class Eager:
-    """Runs batches and returns float32 rows on the CPU; as many at a time as there are lanes.
+    """Runs batches, at most `lanes` at once, and returns float32 rows on the CPU.
 
-    Args:
-        source: Its module is left as it is: the copies share every tensor that may stay where it is.
-        device: Where to run.
-        batch_size: Upper limit of the rows in one forward pass; chosen by itself if None.
-        lanes: How many forward passes may run at once.
-        copies: False runs the network itself, as it is: right for a handful of examples, where a copy takes longer
-            than it saves.
-
-    `rows` is how many examples one forward pass takes. For images it starts at one, which is when the size of the
-    activations is measured.
+    The source's module is not edited; the copies share every tensor that may stay where it is. `rows` is how many
+    examples one forward pass takes. For images it is 1 until `measure` has seen the size of the activations.
     """
 
     name = "eager"
 
-    def __init__(
-        self, source: Source, device: torch.device, batch_size: int | None, lanes: int = 1, *, copies: bool = True
-    ) -> None:
+    def __init__(self, source: Source, device: torch.device, batch_size: int | None, lanes: int = 1) -> None:
         self.source, self.device, self.batch_size = source, device, batch_size
         copy = partial(placed, source.network, device, turn=source.channels_last)
-        network = guarded(copy, source, f"a copy for {device}") if copies else source.network
+        network = guarded(copy, source, f"a copy for {device}")
         self._networks: SimpleQueue[nn.Module] = SimpleQueue()  # two passes of one network must not overlap
         for one in (network, *(share_weights(network) for _ in range(lanes - 1))):
             self._networks.put(one)
-        self._place = self._laid_out if copies else _as_it_is
-        self.measured = not (MEDIA[source.card.kind].one_shape and copies)
+        self.measured = not MEDIA[source.card.kind].one_shape
         self.rows = self._limit() if self.measured else 1
 
     def batch(self, items: list[Any]) -> Any:
         """Prepared examples as the network takes them.
 
         Raises:
-            ModelError: They do not join.
+            ModelError: They cannot be joined.
         """
         return guarded(lambda: self.source.collate(items), self.source, "joining examples to a batch")
 
@@ -73,7 +63,7 @@ class Eager:
         """Features (b, d) and logits (b, z) of a batch of `count`; in smaller slices where memory runs out.
 
         Raises:
-            ModelError: The network fails, or needs more memory for one example than there is.
+            ModelError: The network fails, or one example needs more memory than there is.
         """
         network = self._networks.get()
         try:
@@ -85,12 +75,12 @@ class Eager:
         """Run one example and choose `rows` by the largest tensor that a layer returns."""
         largest = 0
 
-        def note(module: nn.Module, inputs: object, output: object) -> None:
+        def record(module: nn.Module, inputs: object, output: object) -> None:
             nonlocal largest
             if isinstance(output, Tensor):
                 largest = max(largest, output.nbytes)
 
-        handle = register_module_forward_hook(note)  # a global hook: no module is touched
+        handle = register_module_forward_hook(record)  # a global hook: no module is touched
         try:
             outputs = self.run(batch, 1)
         finally:
@@ -101,24 +91,23 @@ class Eager:
     def _forward(self, network: nn.Module, batch: Any, count: int) -> Outputs:
         def forward() -> Outputs:
             with torch.inference_mode():
-                return rows_of(network(self._place(batch)), count, self.source)
+                return rows_of(network(self.source.laid_out(_to_device(batch, self.device))), count, self.source)
 
         try:
-            return guarded(forward, self.source, "a forward pass")
+            outputs: Outputs = guarded(forward, self.source, "a forward pass")
+            return outputs
         except OutOfMemoryError:
             if count == 1:
                 raise
-        release(self.device)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.device.type == "mps":
+            torch.mps.empty_cache()
         self.rows = middle = count // 2
-        halves = [
-            self._forward(network, cut(batch, slice(None, middle)), middle),
-            self._forward(network, cut(batch, slice(middle, None)), count - middle),
-        ]
-        logits = [half[1] for half in halves if half[1] is not None]
-        return torch.cat([half[0] for half in halves]), torch.cat(logits) if logits else None
-
-    def _laid_out(self, batch: Any) -> Any:
-        return self.source.laid_out(to_device(batch, self.device))
+        first = self._forward(network, _cut(batch, slice(None, middle)), middle)
+        second = self._forward(network, _cut(batch, slice(middle, None)), count - middle)
+        logits = None if first[1] is None or second[1] is None else torch.cat([first[1], second[1]])
+        return torch.cat([first[0], second[0]]), logits
 
     def _limit(self) -> int:
         return self.batch_size or (MEDIA[self.source.card.kind].rows if self.device.type == "cpu" else GPU_ROWS)
@@ -133,34 +122,21 @@ class Eager:
 
 
 def slice_for(activation: int) -> int:
-    """The power of two nearest to what fits SLICE_BYTES, from the bytes of one image's largest activation.
+    """Rows of one slice, a power of two, from the bytes of one image's largest activation.
 
     Example:
         >>> slice_for(96 * 112 * 112 * 4), slice_for(16 * 112 * 112 * 4), slice_for(32 * 32 * 32 * 4)
         (2, 16, 64)
     """
-    return 2 ** min(max(round(math.log2(SLICE_BYTES / max(1, activation))), 0), 6)
+    exponent = min(max(round(math.log2(SLICE_BYTES / max(1, activation))), 0), 6)
+    return 1 << exponent
 
 
-def _as_it_is(batch: Any) -> Any:
-    return batch
-
-
-def to_device(batch: Any, device: torch.device) -> Any:
-    """A batch, tensor or mapping of tensors, on the device."""
+def _to_device(batch: Any, device: torch.device) -> Any:
     if isinstance(batch, Tensor):
         return batch.to(device)
     return {key: value.to(device) for key, value in batch.items()} if isinstance(batch, Mapping) else batch
 
 
-def cut(batch: Any, rows: slice) -> Any:
-    """Some rows of a batch, tensor or mapping of tensors."""
+def _cut(batch: Any, rows: slice) -> Any:
     return {key: value[rows] for key, value in batch.items()} if isinstance(batch, Mapping) else batch[rows]
-
-
-def release(device: torch.device) -> None:
-    """Give unused cached memory back before a smaller batch is tried."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()

@@ -1,22 +1,20 @@
-"""Which engine runs the network, by a rule that can be read here.
+"""Which engine runs the network.
 
-1. Every pass starts with torch itself (`eager.py`), which costs nothing to prepare.
-2. Images on the CPU: once the network's own pace is known, the seconds it still needs are compared with the seconds
-   that an export to onnxruntime is expected to take. If the export is at most RISK (10 %) of what remains, it is tried:
-   a source that gains nothing loses at most that, which is no more than it gained over a plain loop by step 1.
-3. The exported network is used if it agrees with torch on a real batch to TOLERANCE of the largest value, and is
-   faster. If not, or if the export fails, torch goes on, and a note says why.
+1. Every pass starts with torch (`eager.py`), which costs nothing to prepare.
+2. For images on the CPU, once the network's pace is known, the seconds it still needs are compared with the seconds
+   that an export to onnxruntime should take. The export is tried if it costs at most RISK (10 %) of what remains.
+3. The exported network is used if it agrees with torch on a real batch to TOLERANCE of the largest value and is faster.
+   Otherwise, and when it fails, torch runs the rest, and a note says why.
 
-All engines agree to TOLERANCE, so rows of different engines mix in one cache. On a GPU, and for texts, torch runs all.
+Engines agree to TOLERANCE, so their rows mix in one cache. Texts, and every pass on a GPU, run in torch.
 """
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from functools import cached_property
 from threading import Lock
-from types import TracebackType
 from typing import Any, Literal, get_args
 
 import torch
@@ -25,96 +23,86 @@ from headstart.data.media import MEDIA
 from headstart.errors import InputError
 from headstart.extract import onnx
 from headstart.extract.eager import Eager
-from headstart.extract.feed import Inline
+from headstart.extract.feed import workers
 from headstart.extract.onnx import Onnx
 from headstart.extract.outputs import Outputs, disagreement
 from headstart.sources.source import Source
 
 Engine = Literal["auto", "eager", "onnxruntime"]
-FEW = 6  # up to so many examples the network runs as it is: laying it out takes as long as they do
-MOST_LANES = 8  # more would queue for Python's interpreter lock; further cores join the layers of each lane
+MOST_LANES = 8  # more would wait for Python's interpreter lock; further cores share the layers of each lane
 RISK = 0.1
 TOLERANCE = 1e-4
 EXPORT_SECONDS = 2.0  # and for each module in the network:
-EXPORT_SECONDS_PER_MODULE = 0.04  # measured 0.03 to 0.06 on two cores for nets of 68 to 559 modules
+EXPORT_SECONDS_PER_MODULE = 0.04  # measured 0.03 to 0.06 on two cores for networks of 68 to 559 modules
 GAIN = 1.1  # the export must be at least this much faster
-WARM_UP = 2  # first batches that do not count: the first ones of a network are slow
+WARM_UP = 2  # batches left out of the pace: the first ones of a network are slow
+
+
+@contextmanager
+def running(source: Source, device: torch.device, batch_size: int | None, engine: Engine) -> "Iterator[Runner]":
+    """A runner with one thread per lane, stopped when the block is left."""
+    lanes = min(torch.get_num_threads(), MOST_LANES) if device.type == "cpu" else 1
+    with torch_threads(max(1, torch.get_num_threads() // lanes)), workers(lanes, "headstart-lane") as pool:
+        yield Runner(source, device, batch_size, engine, lanes, pool)
 
 
 class Runner:
-    """Runs batches with the engine that pays; a context manager that holds the threads of its lanes.
+    """Runs batches, each with the fastest engine known so far.
 
     Args:
-        source: The source whose network runs.
-        device: Where.
-        batch_size: Upper limit of the rows in one forward pass; chosen by itself if None.
-        engine: "auto" for the rule above, or one engine for all of the pass.
-        examples: How many will be handed over.
-
-    `copies` is False where they are so few that everything runs in the calling thread, as in a plain loop.
+        batch_size: Upper limit of the rows in one forward pass; None chooses it.
+        engine: "auto" follows the rule above; otherwise one engine for the whole pass.
+        lanes: How many forward passes run at once, in the threads of `pool`.
     """
 
     def __init__(
-        self, source: Source, device: torch.device, batch_size: int | None, engine: Engine, examples: int
+        self,
+        source: Source,
+        device: torch.device,
+        batch_size: int | None,
+        engine: Engine,
+        lanes: int,
+        pool: Executor,
     ) -> None:
         self.source, self.device, self.batch_size, self.choice = source, device, batch_size, engine
-        cpu = device.type == "cpu"
-        few = examples <= FEW  # and the network of a source whose rows are all cached is not even looked at
-        self.copies = not cpu or not few or (examples > 0 and any(part.training for part in source.network.modules()))
-        self.lanes = min(torch.get_num_threads(), MOST_LANES) if cpu and self.copies else 1
+        self.lanes, self._pool = lanes, pool
         self.notes: list[str] = []
-        self.used: list[str] = []
-        self._lock = Lock()  # over what follows: the lanes change it
+        self._used: dict[str, None] = {}
         self._onnx: Onnx | None = None
-        self._may_switch = engine != "eager" and cpu and self.copies and MEDIA[source.card.kind].one_shape
-        self._batches, self._seconds, self._counted = 0, 0.0, 0
-
-    def __enter__(self) -> "Runner":
-        self._threads = torch_threads(max(1, torch.get_num_threads() // self.lanes))
-        self._threads.__enter__()
-        self._pool: Executor = Inline()
-        if self.copies:
-            self._pool = ThreadPoolExecutor(self.lanes, thread_name_prefix="headstart-lane")
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
-        self._threads.__exit__(None, None, None)
+        self._leaving = Lock()
+        self._may_switch = engine != "eager" and device.type == "cpu" and MEDIA[source.card.kind].one_shape
+        self._pace: list[tuple[float, int]] = []  # seconds and rows of each batch that torch ran
 
     @cached_property
     def _eager(self) -> Eager:
-        return Eager(self.source, self.device, self.batch_size, self.lanes, copies=self.copies)
+        return Eager(self.source, self.device, self.batch_size, self.lanes)
 
     @property
     def rows(self) -> int:
-        """How many examples to hand over next."""
+        """How many examples to pass to `submit` next."""
         return (self._onnx or self._eager).rows
 
     @property
     def engine(self) -> str:
-        """The engines that made rows, in order."""
-        return ", then ".join(self.used)
+        """The engines that computed rows, in order."""
+        return ", then ".join(self._used)
 
     def submit(self, items: list[Any], remaining: int) -> "Future[Outputs]":
-        """Start on prepared examples; `remaining` examples are still to come after them.
+        """Start on prepared examples; `remaining` more will follow.
 
         Raises:
-            ModelError: They do not join to a batch; the future raises it where the network fails.
+            ModelError: They cannot be joined to a batch. The future raises it if the network fails.
         """
         batch = self._eager.batch(items)
         if not self._eager.measured:
-            future = self._pool.submit(self._measured, batch)
-            wait([future])  # the size of all other batches hangs on it
+            self._used[Eager.name] = None
+            future = self._pool.submit(self._eager.measure, batch)
+            wait([future])  # it decides the size of all other batches
             return future
         if self._may_switch and self._pays(remaining):
             self._may_switch = False
             self._try_onnx(batch, len(items))
         return self._pool.submit(self._run, batch, len(items))
-
-    def _measured(self, batch: Any) -> Outputs:
-        outputs = self._eager.measure(batch)
-        self._note(self._eager.name)
-        return outputs
 
     def _run(self, batch: Any, count: int) -> Outputs:
         if (engine := self._onnx) is not None:
@@ -123,37 +111,28 @@ class Runner:
             except Exception as error:  # acceleration may fail in any way; the pass must not
                 self._leave(engine, error)
             else:
-                self._note(engine.name)
+                self._used[engine.name] = None
                 return outputs
+        self._used[Eager.name] = None
         started = time.perf_counter()
         outputs = self._eager.run(batch, count)
-        self._note(self._eager.name)
-        seconds = time.perf_counter() - started
-        with self._lock:
-            self._batches += 1
-            if self._batches > WARM_UP:
-                self._seconds += seconds
-                self._counted += count
+        self._pace.append((time.perf_counter() - started, count))
         return outputs
 
-    def _note(self, engine: str) -> None:
-        with self._lock:
-            if engine not in self.used:
-                self.used.append(engine)
-
     def _leave(self, engine: Onnx, error: Exception) -> None:
-        with self._lock:
-            if self._onnx is engine:  # and no other lane was first
+        with self._leaving:
+            if self._onnx is engine:  # no other lane was first
                 self._onnx = None
                 self._refuse(f"it failed after some batches ({describe(error)})")
 
     def _pays(self, remaining: int) -> bool:
         if self.choice == "onnxruntime":
             return True
-        if not self._counted or not onnx.installed() or not onnx.fits(self.source):
+        pace = self._pace[WARM_UP:]
+        if not pace or not onnx.installed() or not onnx.fits(self.source):
             return False
-        modules = sum(1 for _ in self.source.network.modules())
-        return export_pays(remaining * self._seconds / self._counted / self.lanes, modules)
+        seconds = sum(took for took, _ in pace) / sum(rows for _, rows in pace)
+        return export_pays(remaining * seconds / self.lanes, sum(1 for _ in self.source.network.modules()))
 
     def _try_onnx(self, batch: Any, count: int) -> None:
         try:
@@ -172,14 +151,14 @@ class Runner:
             self._onnx = candidate
 
     def _refuse(self, why: str) -> None:
-        self.notes.append(f"onnxruntime was tried for {self.source.name} and given up: {why}")
+        self.notes.append(f"{self.source.name} ran in torch instead of onnxruntime: {why}")
 
 
 def check_engine(engine: str) -> None:
-    """Say at once that an engine cannot be had.
+    """Refuse an unknown engine, or one that is not installed.
 
     Raises:
-        InputError: There is none of that name.
+        InputError: No engine has that name.
         MissingExtra: onnxruntime is asked for and not installed.
     """
     if engine not in get_args(Engine):
@@ -189,11 +168,11 @@ def check_engine(engine: str) -> None:
 
 
 def export_pays(remaining_seconds: float, modules: int) -> bool:
-    """Whether what remains is long enough to try the export.
+    """Whether the rest of a pass is long enough to try an export.
 
     Args:
         remaining_seconds: What torch still needs, at the pace measured so far.
-        modules: Number of modules in the network, which foretells the time of the export.
+        modules: Number of modules in the network, from which the time of the export is predicted.
 
     Example:
         >>> export_pays(300.0, modules=230), export_pays(60.0, modules=230)
@@ -204,7 +183,7 @@ def export_pays(remaining_seconds: float, modules: int) -> bool:
 
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
-    """Let torch use `count` threads inside each operation, in every thread started meanwhile; then as before."""
+    """Let torch use `count` threads inside each operation, in every thread started in the block."""
     before = torch.get_num_threads()
     if count == before:  # setting it anyway would throw away what torch has prepared
         yield
@@ -217,7 +196,7 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 def describe(error: BaseException) -> str:
-    """An error of foreign code in one short line.
+    """The type of an error and the first line of its text.
 
     Example:
         >>> describe(ValueError("no kernel for Foo\\nat node 3"))
@@ -228,7 +207,7 @@ def describe(error: BaseException) -> str:
 
 
 def _timed(engine: Eager | Onnx, batch: Any, count: int) -> tuple[Outputs, float]:
-    engine.run(batch, count)  # the first run lays things out
+    engine.run(batch, count)  # warm-up
     started = time.perf_counter()
     outputs = engine.run(batch, count)
     return outputs, time.perf_counter() - started

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,10 @@ from headstart.data.skips import Skips
 from headstart.data.target import Target
 from headstart.errors import ExampleError, InputError, ModelError, TargetError
 from headstart.extract.device import pick_device
-from headstart.extract.engine import Engine, Runner, check_engine
-from headstart.extract.feed import Feed, Inline, default_threads, workers
+from headstart.extract.engine import Engine, Runner, check_engine, running
+from headstart.extract.feed import Feed, decoding
 from headstart.extract.outputs import Outputs
-from headstart.extract.sinks import CacheSink, Fields, MemorySink
+from headstart.extract.sinks import Array, CacheSink, Fields, MemorySink
 from headstart.records import Extraction
 from headstart.runner.progress import Event, Progress, silent
 from headstart.sources.source import Source
@@ -31,21 +31,19 @@ def extract(
     batch_size: int | None = None,
     max_bad: float = 0.01,
     progress: Progress | None = None,
-    threads: int | None = None,
     engine: Engine = "auto",
 ) -> Extraction:
     """Features and logits of every readable example, in the target's order.
 
     Args:
-        target: The labelled data; its examples are decoded in background threads.
-        source: The pretrained model; it is left as it is.
-        cache: Folder that keeps rows by content (`RowStore`); None keeps nothing and needs memory for all rows.
-            Finished rows stay after an error or Ctrl-C.
+        target: The labelled data; examples are decoded in background threads.
+        source: The pretrained model; it is not edited.
+        cache: Folder in which rows are kept by content; None keeps all rows in memory and nothing on disk. Finished
+            rows stay after an error or Ctrl-C.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-        batch_size: Upper limit of the rows in one forward pass; chosen to fit memory if None.
+        batch_size: Upper limit of the rows in one forward pass; None chooses one that fits in memory.
         max_bad: Share of the examples that may be unreadable; one always may, unless this is 0.
-        progress: Hears how many examples are through: once at the start, then after every batch.
-        threads: Decoding threads; one a core if None.
+        progress: Called with the number of examples that are done, at the start and after every batch.
         engine: "auto" follows the rule in `engine.py`. Engines agree to 1e-4 of the largest value; "eager" gives the
             same bits in every run that starts from the same cache on one machine.
 
@@ -53,22 +51,20 @@ def extract(
         The rows of the readable examples, with their labels and ids; `skipped` says why the others are missing.
 
     Raises:
-        InputError: An option does not fit, or target and source are of different kinds.
+        InputError: An option is invalid, or the source cannot read this kind of data.
         TargetError: More examples are unreadable than `max_bad` allows, or all are.
-        ModelError: The source fails, gives NaN or infinity, or was trained since it was made.
-        CacheError: Cached rows of this source do not fit one another, or were cleared meanwhile.
+        ModelError: The source fails, returns NaN or infinity, or was trained since it was made.
+        CacheError: Cached rows of this source contradict each other, or were cleared during the pass.
     """
-    _check(target, source, batch_size, threads)
+    _check(target, source, batch_size)
     check_engine(engine)
     place = pick_device(device)
     skips = Skips(target, max_bad)
-    threads = threads or default_threads()
-    with workers(threads) as pool:
+    with decoding() as pool:
         sink = _sink(target, source, cache, pool, skips)
         todo = _in_good_order(target, sink.missing(), pool)
     started = time.perf_counter()
-    runner = Runner(source, place, batch_size, engine, len(todo))
-    with runner, sink, workers(threads) if runner.copies else Inline() as pool:
+    with running(source, place, batch_size, engine) as runner, sink.writing, decoding() as pool:
         computed = _compute(target, source, todo, runner, sink, skips, pool, progress or silent)
     seconds = time.perf_counter() - started if computed else 0.0
     kept = np.array([index for index in range(len(target)) if index not in skips.reasons], dtype=np.int64)
@@ -93,9 +89,7 @@ def extract(
     )
 
 
-def _sink(
-    target: Target, source: Source, cache: Path | None, pool: ThreadPoolExecutor, skips: Skips
-) -> MemorySink | CacheSink:
+def _sink(target: Target, source: Source, cache: Path | None, pool: Executor, skips: Skips) -> MemorySink | CacheSink:
     if cache is None:
         return MemorySink(len(target))
     return CacheSink(target, Path(cache), source.cache_key, pool, skips.add)
@@ -104,7 +98,7 @@ def _sink(
 def _compute(
     target: Target,
     source: Source,
-    todo: np.ndarray,
+    todo: Array,
     runner: Runner,
     sink: MemorySink | CacheSink,
     skips: Skips,
@@ -112,28 +106,28 @@ def _compute(
     tell: Progress,
 ) -> int:
     """Send the examples `todo` through the network; returns how many were."""
-    done, computed = len(target) - len(todo), 0
+
+    if not len(todo):  # nothing of the source is loaded where all its rows are cached
+        tell(Event(source.name, len(target), len(target)))
+        return 0
 
     def skip(index: int, error: Exception) -> None:
-        nonlocal done
-        done += 1
         for same in sink.alike(index):
             skips.add(same, error)
 
-    tell(Event(source.name, done, len(target)))
-    if not len(todo):
-        return 0
     feed = Feed(pool, target, todo.tolist(), source.prepare, skip)
-    running: deque[tuple[list[int], Future[Outputs]]] = deque()
+    started: deque[tuple[list[int], Future[Outputs]]] = deque()
+    computed = 0
     while True:
-        while len(running) <= runner.lanes and (items := feed.take(runner.rows)):
-            running.append(([index for index, _ in items], runner.submit([made for _, made in items], feed.remaining)))
-        if not running:
+        left = feed.remaining + sum(len(indices) for indices, _ in started)
+        tell(Event(source.name, len(target) - left, len(target)))
+        while len(started) <= runner.lanes and (items := feed.take(runner.rows) if feed.remaining else []):
+            started.append(([index for index, _ in items], runner.submit([made for _, made in items], feed.remaining)))
+        if not started:
             return computed
-        indices, future = running.popleft()
+        indices, future = started.popleft()
         sink.add(indices, _fields(future.result(), source, target, indices))
-        done, computed = done + len(indices), computed + len(indices)
-        tell(Event(source.name, done, len(target)))
+        computed += len(indices)
 
 
 def _fields(outputs: Outputs, source: Source, target: Target, indices: list[int]) -> Fields:
@@ -141,8 +135,8 @@ def _fields(outputs: Outputs, source: Source, target: Target, indices: list[int]
     return {name: _finite(rows, name, source, target, indices) for name, rows in named.items() if rows is not None}
 
 
-def _finite(rows: Tensor, name: str, source: Source, target: Target, indices: list[int]) -> np.ndarray:
-    array = rows.numpy()
+def _finite(rows: Tensor, name: str, source: Source, target: Target, indices: list[int]) -> Array:
+    array: Array = rows.numpy()
     bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
     if bad.size:
         where = f" ({source.layer})" if name == "features" and source.layer else ""
@@ -153,22 +147,22 @@ def _finite(rows: Tensor, name: str, source: Source, target: Target, indices: li
     return array
 
 
-def _in_good_order(target: Target, todo: np.ndarray, pool: ThreadPoolExecutor) -> np.ndarray:
-    """The longest first, to pad little and see at once if a batch is too large; unchanged where all have one shape."""
+def _in_good_order(target: Target, todo: Array, pool: Executor) -> Array:
+    """The longest first, to pad little and to see at once if a batch is too large."""
     if MEDIA[target.kind].one_shape:
         return todo
-    lengths = np.array(list(pool.map(lambda index: _length(target, int(index)), todo)), dtype=np.int64)
+
+    def length(index: int) -> int:
+        try:
+            return MEDIA[target.kind].length(target.examples.load(index))
+        except ExampleError:  # raised again, and counted, when the example is prepared
+            return 0
+
+    lengths = np.array(list(pool.map(length, todo.tolist())), dtype=np.int64)
     return todo[np.argsort(-lengths, kind="stable")]
 
 
-def _length(target: Target, index: int) -> int:
-    try:
-        return MEDIA[target.kind].length(target.examples.load(index))
-    except ExampleError:  # met again, and noted, when its turn comes
-        return 0
-
-
-def _check(target: Target, source: Source, batch_size: int | None, threads: int | None) -> None:
+def _check(target: Target, source: Source, batch_size: int | None) -> None:
     if len(target) == 0:
         raise InputError(f"`target` {target.name} has no examples.")
     reads, holds = source.card.kind, target.kind
@@ -178,6 +172,5 @@ def _check(target: Target, source: Source, batch_size: int | None, threads: int 
             f"Choose a model for {holds} data; `headstart models` lists them."
         )
     source.check_unchanged()
-    for name, value in (("batch_size", batch_size), ("threads", threads)):
-        if value is not None and value < 1:
-            raise InputError(f"`{name}` must be at least 1, got {value}.")
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"`batch_size` must be at least 1, got {batch_size}.")

@@ -4,54 +4,46 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from headstart.data.target import Target
 from headstart.errors import ExampleError, HeadstartError, ModelError
 
 AHEAD = 64  # prepared examples that may wait for the network; at 224 pixels about 40 MB
-Prepared = tuple[int, Any]  # index of the example, what the source's preprocessing made of it
+Prepared = tuple[int, Any]  # index of the example, and what the source's preprocessing returned
 
 
-def default_threads() -> int:
-    """One a core that this process may use, at most 8: the network needs the cores as well."""
+def decoders() -> int:
+    """How many threads decode: one per core that this process may use, at most 8."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(8, cores)
 
 
+def decoding() -> AbstractContextManager[ThreadPoolExecutor]:
+    """A pool of threads that decode."""
+    return workers(decoders(), "headstart-decode")
+
+
 @contextmanager
-def workers(threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that drop what is still queued when the block is left, for whatever reason."""
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="headstart-decode")
+def workers(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
+    """A pool of threads that drops queued calls when the block is left."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
     try:
         yield pool
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-class Inline(Executor):
-    """Runs each call at once in the calling thread. A new thread would have to start torch's own threads again."""
-
-    def submit(self, call: Callable, /, *args: Any, **kwargs: Any) -> Future:
-        """A future that is done."""
-        future: Future = Future()
-        try:
-            future.set_result(call(*args, **kwargs))
-        except Exception as error:  # handed on, as by every executor
-            future.set_exception(error)
-        return future
-
-
 class Feed:
-    """Prepared examples in the order of `indices`.
+    """Prepared examples in a given order, decoded ahead of their use.
 
     Args:
-        pool: Threads that decode and prepare.
+        pool: Where examples are decoded and prepared.
         target: Where the examples come from.
         indices: Which examples, in which order.
         prepare: The source's preprocessing of one example.
-        skip: Called with the index and the error of an example that cannot be read.
+        skip: Called with the index and the error of each example that cannot be read.
     """
 
     def __init__(
@@ -64,7 +56,7 @@ class Feed:
     ) -> None:
         self._pool, self._target, self._prepare, self._skip = pool, target, prepare, skip
         self._todo = deque(indices)
-        self._waiting: deque[tuple[int, Future]] = deque()
+        self._waiting: deque[tuple[int, Future[object]]] = deque()
         self._fill()
 
     @property
@@ -73,7 +65,7 @@ class Feed:
         return len(self._todo) + len(self._waiting)
 
     def take(self, count: int) -> list[Prepared]:
-        """The next `count` readable examples; fewer at the end, none when all are through.
+        """The next `count` readable examples; fewer at the end.
 
         Raises:
             ModelError: The source's preprocessing failed on an example that could be read.
@@ -91,9 +83,7 @@ class Feed:
         return batch
 
     def _fill(self, count: int = 0) -> None:
-        while len(self._waiting) < max(AHEAD, 2 * count):
-            if not self._todo:
-                return
+        while self._todo and len(self._waiting) < max(AHEAD, 2 * count):
             index = self._todo.popleft()
             self._waiting.append((index, self._pool.submit(self._one, index)))
 

@@ -17,16 +17,12 @@ PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 
 def installed() -> bool:
-    """Whether everything that export and running need is there."""
+    """Whether the packages that export and run a network are installed."""
     return all(importlib.util.find_spec(name) for name in PACKAGES)
 
 
 def require() -> None:
-    """Say how to install what is missing.
-
-    Raises:
-        MissingExtra: onnxruntime or what exports to it is not installed.
-    """
+    """Raise MissingExtra, with the pip line, where onnxruntime or the exporter is not installed."""
     if not installed():
         raise MissingExtra("`engine='onnxruntime'` needs onnxruntime: `pip install 'headstart[speed]'`.")
 
@@ -37,7 +33,7 @@ def fits(source: Source) -> bool:
 
 
 class Onnx:
-    """Runs batches of images in onnxruntime on the CPU; several at a time may run.
+    """Runs batches of images in onnxruntime on the CPU; several may run at once.
 
     Args:
         source: An image source; it is exported from a copy.
@@ -45,7 +41,7 @@ class Onnx:
         batch_size: Upper limit of the rows in one run.
 
     Raises:
-        Exception: Whatever export or onnxruntime raises; the caller goes on without.
+        Exception: Anything that the exporter or onnxruntime raises.
     """
 
     name = "onnxruntime"
@@ -63,11 +59,7 @@ class Onnx:
         self._input = self._session.get_inputs()[0].name
 
     def run(self, batch: Any, count: int) -> Outputs:
-        """Features (b, d) and logits (b, z) of a batch of `count` images.
-
-        Raises:
-            Exception: Whatever onnxruntime raises.
-        """
+        """Features (b, d) and logits (b, z) of a batch of `count` images."""
         arrays = self._session.run(None, {self._input: batch.contiguous().numpy()})
         tensors = [torch.from_numpy(array) for array in arrays]
         return rows_of((tensors[0], tensors[1] if len(tensors) > 1 else None), count, self.source)
@@ -87,4 +79,4 @@ def exported(source: Source, batch: torch.Tensor) -> bytes:
             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
         )
     assert program is not None
-    return program.model_proto.SerializeToString()
+    return bytes(program.model_proto.SerializeToString())

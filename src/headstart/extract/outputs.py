@@ -1,4 +1,4 @@
-"""What a network returns, checked; and what foreign code raises, in one sentence."""
+"""Checks what a network returns, and reports what it raises."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,17 +17,13 @@ class OutOfMemoryError(ModelError):
 
 
 def guarded(call: Callable[[], Any], source: Source, doing: str) -> Any:
-    """Run foreign code; whatever it raises becomes one sentence.
-
-    Raises:
-        OutOfMemoryError: It asked for more memory than there is.
-        ModelError: It raised anything else.
-    """
+    """Run foreign code; any error becomes a ModelError, an OutOfMemoryError where memory ran out."""
     try:
         return call()
     except HeadstartError:
         raise
     except Exception as error:  # foreign code may raise anything
+        # on the CPU torch raises a plain RuntimeError, which only its text tells from others
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):
             raise OutOfMemoryError(
                 f"{source.name} needs more memory than there is in {doing} ({type(error).__name__}). "
@@ -37,11 +33,7 @@ def guarded(call: Callable[[], Any], source: Source, doing: str) -> Any:
 
 
 def rows_of(outputs: object, count: int, source: Source) -> Outputs:
-    """Float32 features and logits on the CPU, checked for shape.
-
-    Raises:
-        ModelError: They are not (b, d) and (b, z), or None for the logits.
-    """
+    """Float32 features and logits on the CPU; ModelError if they are not (b, d) and (b, z) or None."""
     if not (isinstance(outputs, tuple) and len(outputs) == 2):
         raise ModelError(f"{source.name} must return (features, logits), got {type(outputs).__name__}.")
     for name, rows in zip(("features", "logits"), outputs, strict=True):
