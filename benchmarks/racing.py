@@ -22,7 +22,7 @@ import numpy as np
 from _results import write_section
 
 import headstart as hs
-from headstart.data.formats.memory import target_of_pair
+from headstart.data import open_target
 from headstart.data.order import stratified_order
 from headstart.ranking.attempt import Course, from_arrays
 from headstart.ranking.budget import Deadline
@@ -103,7 +103,7 @@ def values_of(found: Found) -> dict[str, float]:
 def try_world(seed: int, n: int, sources: int) -> list[Result]:
     """Both searches, and the plain alternative, against the full search."""
     labels, logits = world(seed, n, sources)
-    target = target_of_pair(np.zeros((n, 1)), labels, task="classification")
+    target = open_target((np.zeros((n, 1)), labels), task="classification")
     extractions = [Extraction(f"source {s}", labels, target.ids, logits=held) for s, held in enumerate(logits)]
     truth = values_of(search(All(), target, extractions, seed))
     ordered = sorted(truth.values(), reverse=True)

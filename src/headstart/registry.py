@@ -1,4 +1,4 @@
-"""Tables that fill themselves: a module in a package registers an entry, and nothing else has to list it."""
+"""Registries that fill themselves: a module in a package registers an entry, and no list names it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -20,12 +20,12 @@ Entry = TypeVar("Entry", bound=Named)
 
 
 class Registry(Mapping[str, Entry], Generic[Entry]):
-    """Entries by name. They register themselves when their modules are imported, at the first look.
+    """Entries by name. The modules of the package are imported, and register them, on first use.
 
     Args:
-        package: Dotted name of the package whose modules hold the entries; a new file there is a new entry.
+        package: Dotted name of the package whose modules hold the entries.
         noun: What an entry is called in errors: "task", "score".
-        key: What entries are listed by, as for `sorted`; their names if None.
+        key: Order of the entries, as for `sorted`; by name if None.
 
     Example:
         >>> from headstart.data.media import MEDIA
@@ -52,7 +52,7 @@ class Registry(Mapping[str, Entry], Generic[Entry]):
         """The entry called `name`.
 
         Raises:
-            InputError: There is none; the text suggests the nearest names and lists all. `error` names a subclass.
+            InputError: No entry has that name; the text suggests the nearest. `error` is a subclass to raise.
         """
         if isinstance(name, str) and name in self:
             return self[name]

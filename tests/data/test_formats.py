@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data import Reading, Target, open_target, open_unlabelled
+from headstart.data import Reading, open_target, open_unlabelled
 from headstart.data.formats import FORMATS, Format, data_format
+from headstart.data.found import Found, row_ids
+from headstart.data.stored import Texts
 from headstart.errors import InputError, TargetError
 
 
@@ -92,9 +94,9 @@ def words() -> Iterator[str]:
         def takes(self, spec: Any) -> bool:
             return isinstance(spec, Path) and spec.suffix == ".words"
 
-        def open(self, spec: Path, reading: Reading) -> Target:
-            pairs = [line.split(" ", 1) for line in spec.read_text().splitlines()]
-            return open_target(([text for _, text in pairs], [label for label, _ in pairs]), reading=reading)
+        def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
+            labels, texts = zip(*(line.split(" ", 1) for line in spec.read_text().splitlines()), strict=True)
+            return Found(spec.stem, "text", Texts(texts), row_ids(len(texts)), str(spec), labels=labels)
 
     yield ".words"
     FORMATS._entries.pop("words")

@@ -56,7 +56,7 @@ def test_data_sets_in_one_folder_are_told_apart(tmp_path: Path) -> None:
         for kind, values in (("images", PIXELS), ("labels", np.array([0, 1, label, 1], dtype=np.uint8))):
             (tmp_path / f"emnist-{name}-train-{kind}-idx{values.ndim}-ubyte").write_bytes(idx(0x08, values))
     both = "emnist-digits-train-images-idx3-ubyte, emnist-letters-train-images-idx3-ubyte"
-    with pytest.raises(TargetError, match=f"holds several files of the split `train`: {both}; pass one of them by its"):
+    with pytest.raises(TargetError, match=f"holds several files of the split `train`: {both}; pass one"):
         open_target(tmp_path)
     lay_out(tmp_path / "digits", packed=False)
     for file in (tmp_path / "digits").glob("t10k*"):
@@ -94,9 +94,9 @@ def test_damaged_files_are_errors(tmp_path: Path) -> None:
     whole = images.read_bytes()
     for content, message in [
         (whole[:-20], "cannot be read|promises"),
-        (gzip.compress(gzip.decompress(whole)[:-1]), "holds 33 bytes where its header promises 34; fetch it again"),
-        (b"\0\0\x77\3", "is no IDX file"),
-        (b"", "is no IDX file"),
+        (gzip.compress(gzip.decompress(whole)[:-1]), "holds 33 bytes, but its header says 34; fetch it again"),
+        (b"\0\0\x77\3", "is not an IDX file"),
+        (b"", "is not an IDX file"),
         (b"\0\0\x08\3\0\0", "ends inside its header"),
     ]:
         images.write_bytes(content)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data import open_target
+from headstart.data import Reading, open_target
 from headstart.errors import MissingExtra, NoSuchSplit, OfflineError, TargetError
 from headstart.transfers.parts import split_target
 
@@ -51,7 +51,7 @@ def test_the_bundled_tables_are_features(name: str, task: str, shape: tuple[int,
 @pytest.mark.parametrize(
     ("spec", "options", "message"),
     [
-        ("sklearn/iriss", {}, r"bundles no data set `iriss`; it has breast_cancer, .* Did you mean `iris`\?"),
+        ("sklearn/iriss", {}, r"no bundled data set `iriss`. Did you mean `iris`\?"),
         ("sklearn/iris", {"split": "test"}, "sklearn/iris has no splits"),
         ("sklearn/iris", {"label_column": "x"}, "`label_column` is for tables, and sklearn/iris is not a table"),
         ("torchvision/FashionMNIS", {}, r"torchvision has no data set `FashionMNIS`. Did you mean `FashionMNIST`\?"),
@@ -113,16 +113,14 @@ def test_a_split_is_asked_for_by_its_name_or_by_its_role(countries: Path) -> Non
 
 @pytest.mark.parametrize("name", ["FashionMNIST", "Country211"])
 def test_a_torchvision_data_set_is_divided_by_its_own_splits(name: str, fashion: Path, countries: Path) -> None:
-    parts = split_target(f"torchvision/{name}", root=fashion)
+    parts = split_target(f"torchvision/{name}", reading=Reading(root=fashion))
     assert parts.test is not None
     assert parts.test.split == "test"
     assert (parts.valid is not None and parts.valid.split == "valid") == (name == "Country211")
 
 
 def test_nothing_is_downloaded_unless_asked(tmp_path: Path) -> None:
-    with pytest.raises(
-        TargetError, match=r"is not under .*; pass `root=` where it lies, or `download=True` to fetch it"
-    ):
+    with pytest.raises(TargetError, match=r"is not in the folder .*`root`.*`download=True`"):
         open_target("torchvision/FashionMNIST", root=tmp_path)
     assert list(tmp_path.rglob("*")) == []
 
@@ -231,9 +229,9 @@ def test_a_hugging_face_data_set_by_name_comes_from_the_cache(cached: Path) -> N
 
 
 def test_a_data_set_that_is_not_in_the_cache_is_not_fetched_unasked(cached: Path) -> None:
-    with pytest.raises(TargetError, match=r"hf/nowhere is not in the cache .*; pass `download=True` to fetch it"):
+    with pytest.raises(TargetError, match=r"hf/nowhere is not in the local cache .*`download=True`"):
         open_target("hf/nowhere")
-    with pytest.raises(TargetError, match=r"hf/reviews.* is not in the cache .*config 'other'"):
+    with pytest.raises(TargetError, match=r"hf/reviews.* is not in the local cache .*config 'other'"):
         open_target("hf/reviews:other")
 
 
@@ -251,7 +249,7 @@ def test_offline_the_message_says_so() -> None:
         timeout=120,
         check=True,
     )
-    assert "hf/nobody/nothing could not be fetched" in done.stdout
+    assert "hf/nobody/nothing could not be downloaded" in done.stdout
     assert "HF_HUB_OFFLINE" in done.stdout
 
 

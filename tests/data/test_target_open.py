@@ -26,8 +26,8 @@ def test_a_path_that_is_not_there_suggests_the_nearest(tmp_path: Path) -> None:
     [
         ("a.png", "is a single image; pass the folder that holds the class folders"),
         ("a.tar.gz", r"unsupported file type `.gz`. Supported: .csv"),
-        ("a", r"cannot read .*/a`: its name has no suffix"),
-        ("a.zip", "is no readable zip"),
+        ("a", r"cannot read .*/a`: the file name has no suffix"),
+        ("a.zip", "cannot read .* as a zip"),
     ],
 )
 def test_files_of_another_kind_are_errors(tmp_path: Path, name: str, message: str) -> None:

@@ -48,7 +48,7 @@ def test_named_columns_are_taken_and_nothing_is_said_to_be_guessed(write: Write)
     path = write("a,b,text,label\nx,1,one,p\ny,2,two,q\n")
     target = open_target(path, text_column="a", label_column="b")
     assert (texts(target), named_labels(target), target.notes) == (["x", "y"], ["1", "2"], (
-        "2 classes have a single example each (`1`, `2`): too few to train on one and check on another",
+        "2 classes have a single example each (`1`, `2`): too few both to train and to validate on",
     ))  # fmt: skip
 
 
@@ -100,16 +100,16 @@ def test_the_column_of_sentences_is_told_from_columns_of_words(write: Write) -> 
             r"column `label` of .*: 2 of 3 examples have no label \(first: row 2\); give them",
         ),
         ("text,label\na,x\nb,x\n", {}, r"all 2 examples are of the one class `x`"),
-        ("text,label\na,x\nb\n", {}, r"row 2 below the header has 1 fields where the header has 2"),
-        ("text,label\na,x,y\nb,z\n", {}, r"row 1 below the header has 3 fields where the header has 2"),
+        ("text,label\na,x\nb\n", {}, r"row 2 below the header has 1 fields, but the header has 2"),
+        ("text,label\na,x,y\nb,z\n", {}, r"row 1 below the header has 3 fields, but the header has 2"),
         (
             'text,label\n"a "quoted" word",x\nb,y\n',
             {},
-            r"is no well-formed CSV: .*; quotes inside a quoted field are doubled",
+            r"is not a well-formed CSV file: .*quote inside a quoted field twice",
         ),
         ("text,text\na,b\n", {}, r"several columns named `text`; give each its own name"),
         ("text,label\n", {}, r"has no rows below its header"),
-        ("", {}, r"has no content; expected a header and rows"),
+        ("", {}, r"is empty; expected a header and rows"),
     ],
 )
 def test_tables_that_cannot_be_used_end_in_a_sentence(
@@ -165,7 +165,7 @@ def test_an_empty_text_is_a_bad_row(write: Write, blank: str) -> None:
 def test_other_delimiters_are_seen_and_said(write: Write) -> None:
     target = open_target(write("text;label\na, b;x\nc;y\n"))
     assert texts(target) == ["a, b", "c"]
-    assert "reviews.csv is cut at semicolons" in target.notes
+    assert "reviews.csv is split at semicolons" in target.notes
 
 
 def test_quotes_that_quote_nothing_in_a_tsv_swallow_no_rows(write: Write) -> None:
@@ -214,7 +214,7 @@ def test_numbers_with_a_fraction_are_regression_and_it_is_said(write: Write) -> 
     path = write("text,label\na,1.5\nb,2\nc,-3e1\n")
     target = open_target(path)
     assert (target.task, target.labels.tolist(), target.classes) == ("regression", [1.5, 2.0, -30.0], ())
-    assert any("taken as regression" in note for note in target.notes)
+    assert any("read as regression" in note for note in target.notes)
     assert open_target(path, task="classification").classes == ("-3e1", "1.5", "2")
     whole = open_target(write("text,stars\na,5\nb,1\nc,5\n"))
     assert (whole.task, whole.classes) == ("classification", ("1", "5"))
@@ -233,7 +233,7 @@ def test_amounts_in_another_notation_are_classes_under_protest(write: Write, cel
     target = open_target(path)
     assert len(target.classes) == 3
     assert any(
-        f"such as `{cells[0]}`, taken as names of classes; if they are amounts, write 1.5 for 1,5" in note
+        f"such as `{cells[0]}`, read as class names; if they are amounts, write 1.5 for 1,5" in note
         for note in target.notes
     )
     assert not any("amounts" in note for note in open_target(path, task="classification").notes)
@@ -244,19 +244,19 @@ def test_amounts_in_another_notation_are_classes_under_protest(write: Write, cel
 @pytest.mark.parametrize("mark", ["|", ";"])
 def test_labels_that_hold_separators_are_classes_under_protest(write: Write, mark: str) -> None:
     target = open_target(write(f"text,label\na,sun{mark}sea\nb,sea\nc,sun\n"))
-    assert any(f"`sun{mark}sea`, each taken as one class; if `{mark}` separates" in note for note in target.notes)
+    assert any(f"`sun{mark}sea`, each read as one class; if `{mark}` separates" in note for note in target.notes)
 
 
 def test_classes_that_are_equal_as_numbers_are_said(write: Write) -> None:
     target = open_target(write("text,label\na,1\nb,1.0\nc,x\n"))
     assert target.classes == ("1", "1.0", "x")
-    assert "classes that are equal as numbers are kept apart: `1` and `1.0`" in target.notes
+    assert "classes that are equal as numbers stay separate: `1` and `1.0`" in target.notes
 
 
 @pytest.mark.parametrize("cells", [["a,b", "c, d"], ["1", "2"], ["100% wool", "silk"], ["sun|sea", "p", "q", "r", "s"]])
 def test_plain_names_of_classes_are_not_doubted(write: Write, cells: list[str]) -> None:
     target = open_target(write("text\tlabel\n" + "".join(f"text\t{cell}\n" for cell in cells * 2), "plain.tsv"))
-    assert not any("taken as" in note or "equal" in note for note in target.notes)
+    assert not any("read as" in note or "equal" in note for note in target.notes)
 
 
 def test_several_labels_in_one_column(write: Write) -> None:
@@ -413,7 +413,7 @@ def test_missing_labels_in_parquet_are_an_error(tmp_path: Path, values: list[obj
 def test_parquet_cut_short_is_an_error(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "t.parquet", {"text": ["a", "b"], "label": [1, 2]})
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(TargetError, match="no readable Parquet file"):
+    with pytest.raises(TargetError, match=r"cannot read .*t\.parquet as Parquet"):
         open_target(path)
 
 

@@ -33,8 +33,6 @@ def within_one(values, answers):
 @register
 class Counts(Regression):
     name = "counts"
-    meaning = "how many of something per example"
-    quality_title = "minus the mean absolute error"
     metrics = (Metric("within_one", "at most one off", within_one, 0, 1, share=True),)
 
     def recognises(self, values):

@@ -1,18 +1,61 @@
-"""Labels as people keep them, made one array and handed to the kind of task that they belong to."""
+"""Labels as people write them, made one array and read by the task that they belong to."""
 
+import unicodedata
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
-from headstart.data.encoded import decoded, text_array
-from headstart.data.missing import is_missing
 from headstart.errors import TargetError
 from headstart.tasks import TASKS, Labels, RawLabels
 from headstart.tasks.arrays import is_float, is_number, is_text
 
 Array = np.ndarray[Any, np.dtype[Any]]
-LONGEST = 1000  # characters of a label; longer ones are texts taken for labels
+LONGEST = 1000  # characters of a label; anything longer is a text
+
+
+def is_missing(value: object) -> bool:
+    """Whether it is None or what pandas writes for a missing value: nan, NA or NaT.
+
+    Example:
+        >>> is_missing(float("nan")), is_missing(None), is_missing("nan"), is_missing("")
+        (True, True, False, False)
+    """
+    return (
+        value is None
+        or (isinstance(value, float | np.floating) and value != value)
+        or type(value).__name__ in ("NAType", "NaTType")  # checked by name, so that pandas need not be loaded
+    )
+
+
+def decoded(value: object, where: str) -> object:
+    """Bytes decoded as UTF-8, text in the composed Unicode form (NFC), anything else as it is.
+
+    Raises:
+        TargetError: The bytes are not UTF-8.
+
+    Example:
+        >>> decoded("käse".encode(), "`labels`"), decoded("ka\u0308se", "`labels`"), decoded(3, "`labels`")
+        ('käse', 'käse', 3)
+    """
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value)
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return unicodedata.normalize("NFC", value.decode())
+    except UnicodeDecodeError as error:
+        raise TargetError(
+            f"{where}: {value[:40]!r} is not UTF-8; if it is text, decode it, for example with "
+            "`np.char.decode(array, 'latin-1')`."
+        ) from error
+
+
+def text_array(array: Array, where: str) -> Array:
+    """An array of text or byte strings as text, each value `decoded`; any other array as it is."""
+    if array.dtype.kind not in "SU":
+        return array
+    return np.array([decoded(value, where) for value in array.ravel().tolist()], dtype=np.str_).reshape(array.shape)
 
 
 def read_labels(
@@ -23,17 +66,17 @@ def read_labels(
     task: str | None = None,
     classes: Sequence[str] | None = None,
 ) -> tuple[str, Labels]:
-    """The name of the task that raw labels belong to, and the labels coded as numbers.
+    """The task of raw labels, and the labels coded as numbers.
 
     Args:
         raw: One label per example: text, a whole number, a float, or several (a row of 0/1, a list of names).
         where: What the labels belong to, for messages: "column `label` of reviews.csv".
         ids: Names of the examples, for messages.
-        task: A name in `TASKS`; None recognises the task by what the labels look like.
-        classes: Class names, where the labels are whole numbers that index them.
+        task: A name in `TASKS`; None recognises the task by the labels.
+        classes: Class names that whole-number labels index.
 
     Raises:
-        TargetError: The task is unknown, a label is missing or does not fit it, or all examples have the same one.
+        TargetError: The task is unknown, a label is missing or does not fit it, or all labels are equal.
     """
     values = _as_array(raw, where)
     asked = None if task is None else TASKS.find(task, TargetError)
@@ -53,7 +96,7 @@ def read_labels(
 
 
 def _as_array(raw: Sequence[object] | Array, where: str) -> Array:
-    """Numbers or text as a plain array; sets of labels of one example (lists) as an object array."""
+    """Numbers or text as a plain array; several labels per example (lists) as an object array."""
     if isinstance(raw, np.ndarray) and raw.dtype != object:
         return text_array(raw, where)
     raw = [value.tolist() if isinstance(value, np.ndarray) else value for value in raw]
@@ -66,12 +109,14 @@ def _as_array(raw: Sequence[object] | Array, where: str) -> Array:
         longest = max(texts, key=len)
         if len(longest) > LONGEST:
             raise TargetError(
-                f"{where}: a label has {len(longest)} characters ({longest[:40]!r}...); is this the label?"
+                f"{where}: a label has {len(longest)} characters ({longest[:40]!r}...), so this looks like a text. "
+                "Name the column of labels with `label_column`."
             )
         return np.array(texts)
     values = np.array(raw) if raw else np.zeros(0)
     if not is_number(values):
-        raise TargetError(f"{where}: a label must be text, a number or a list of labels; got {_type_names(kinds)}.")
+        types = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise TargetError(f"{where}: a label must be text, a number or a list of labels; got {types}.")
     return values
 
 
@@ -86,10 +131,6 @@ def _as_sets(raw: Sequence[object], where: str) -> Array:
     return column
 
 
-def _type_names(kinds: set[type[Any]]) -> str:
-    return ", ".join(sorted(kind.__name__ for kind in kinds))
-
-
 def _is_table(raw: Sequence[object] | Array) -> bool:
     """Rows of numbers, all equally long (as opposed to sets of names)."""
     rows = [np.asarray(value) for value in raw if value is not None]
@@ -102,8 +143,7 @@ def _refuse_missing(values: Array, where: str, ids: Sequence[str]) -> None:
     if is_float(values):
         missing = ~np.isfinite(values.reshape(len(values), -1)).all(axis=1)
     elif is_text(values):
-        missing = np.char.strip(values).reshape(len(values), -1) == ""
-        missing = missing.any(axis=1)
+        missing = (np.char.strip(values).reshape(len(values), -1) == "").any(axis=1)
     elif values.dtype == object:
         missing = np.array([value is None for value in values])
     else:

@@ -1,4 +1,4 @@
-"""Any picture as an upright RGB image of 8 bits, or an `ExampleError` that says why not."""
+"""Decodes any image to upright RGB of 8 bits, or raises an `ExampleError` with the reason."""
 
 import io
 import struct
@@ -44,10 +44,10 @@ WHITE = (255, 255, 255, 255)
 
 
 def decode(content: bytes) -> Image.Image:
-    """One encoded picture as an upright RGB image of 8 bits; of several frames the first.
+    """An encoded image as upright RGB of 8 bits; of several frames the first.
 
     Raises:
-        ExampleError: It is empty, in no known format, damaged, or larger than `PIL.Image.MAX_IMAGE_PIXELS` allows.
+        ExampleError: It is empty, not an image, damaged, or has more than `PIL.Image.MAX_IMAGE_PIXELS` pixels.
     """
     if not content:
         raise ExampleError("the file is empty.")
@@ -56,7 +56,7 @@ def decode(content: bytes) -> Image.Image:
             _refuse_bomb(image)
             return upright_rgb(image)
     except UnidentifiedImageError as error:
-        raise ExampleError(f"not an image: it starts with {content[:8]!r}, which no image format does.") from error
+        raise ExampleError(f"not an image: it starts with {content[:8]!r}.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ExampleError(f"{str(error).rstrip('.')}; shrink the image.") from error
     except UNREADABLE as error:
@@ -66,12 +66,11 @@ def decode(content: bytes) -> Image.Image:
 def upright_rgb(image: Image.Image) -> Image.Image:
     """A picture in any of Pillow's modes as upright RGB of 8 bits; the given image is not edited.
 
-    Sixteen bits are scaled by 255/65535 (never clipped), also where they come as 32 bits and go beyond 255, floats are
-    taken as 0 to 1, transparent parts are laid over white, and the turn or mirror image that the EXIF orientation asks
-    for is carried out.
+    Sixteen bits are scaled by 255/65535, never clipped; floats are read as 0 to 1; transparent parts are laid over
+    white; the EXIF orientation is applied.
 
     Raises:
-        ExampleError: The values are outside the range of the mode.
+        ExampleError: The values do not fit the range of the mode.
 
     Example:
         >>> upright_rgb(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0))  # transparent: white shows through
@@ -118,12 +117,12 @@ def _from_wide(image: Image.Image) -> Image.Image:
     """A grey image of 16 bits (modes I;16 and I) or of floats (F) as 8 bits."""
     values = np.asarray(image)
     top = 1.0 if image.mode == "F" else 65535
-    # 32 bits do not say what white is, and a picture of 0 to 255 would turn black; Pillow scales PGM to 65535 itself
-    unclear = image.mode == "I" and image.format != "PPM" and 0 < values.max() <= 255
+    # 8 bits of data in a wider file would turn almost black; Pillow scales PGM to 65535 itself
+    unclear = image.mode != "F" and image.format != "PPM" and 0 < values.max() <= 255
     if unclear or not (values.min() >= 0 and values.max() <= top):  # written so that nan fails too
         raise ExampleError(
-            f"its grey values run from {values.min():g} to {values.max():g}, where a picture of mode {image.mode} has "
-            f"0 to {top:g}; save it with 8 or 16 bits."
+            f"its grey values run from {values.min():g} to {values.max():g}, but an image of mode {image.mode} should "
+            f"use 0 to {top:g}; save it with 8 bits, or scale it to 16."
         )
     return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))
 
@@ -131,14 +130,14 @@ def _from_wide(image: Image.Image) -> Image.Image:
 def _orientation(image: Image.Image) -> int:
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except UNREADABLE:  # a damaged EXIF block says nothing; the pixels are still good
+    except UNREADABLE:  # the EXIF block is damaged, but the pixels are good
         return 1
 
 
 def _refuse_bomb(image: Image.Image) -> None:
     pixels, limit = image.width * image.height, Image.MAX_IMAGE_PIXELS
     if limit is not None and pixels > limit:  # Pillow itself only warns up to twice the limit
-        raise Image.DecompressionBombError(f"the image has {pixels} pixels, and at most {limit} are read")
+        raise Image.DecompressionBombError(f"the image has {pixels} pixels; the limit is {limit}")
 
 
 def _reason(error: BaseException) -> str:

@@ -1,9 +1,9 @@
-"""Which column of a table is the example, which the label and which the split: named by the user, else guessed."""
+"""Which columns of a table hold examples, labels and splits: named by the user, otherwise guessed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,8 @@ LABEL_NAMES = (
     "sentiment", "stars", "rating", "intent", "topic", "emotion", "species",
 )  # fmt: skip
 SPLIT_NAMES = ("split", "subset", "partition", "set", "fold", "phase")
+FLAGS = {"is_valid": ("train", "valid"), "is_test": ("train", "test"), "is_train": ("test", "train")}  # no, yes
+TRUE = {"true": 1, "1": 1, "1.0": 1, "yes": 1, "false": 0, "0": 0, "0.0": 0, "no": 0}
 NO_CONTENT = ("", "id", "idx", "index", "row", "unnamed: 0")
 
 
@@ -27,17 +29,18 @@ class Table:
     """A table whose columns are read one by one."""
 
     name: str
-    where: str  # for texts
+    where: str  # what it is called in errors
     folder: Path  # what paths in it are relative to
     kinds: dict[str, ColumnKind]  # every column, in order
-    read: Callable[[str], Sequence[object] | np.ndarray]
+    read: Callable[[str], Sequence[object] | np.ndarray[Any, np.dtype[Any]]]
     class_names: dict[str, Sequence[str]] = field(default_factory=dict)  # of columns that hold codes
     notes: tuple[str, ...] = ()
+    split: str | None = None  # the split that it is, where splits are tables of their own
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What each column is."""
+    """What each column holds."""
 
     kind: str
     example: str
@@ -47,13 +50,13 @@ class Chosen:
 
 
 def choose_columns(table: Table, reading: Reading) -> Chosen:
-    """Take the columns that the user names, guess the others, and say what was guessed.
+    """The columns that the user names, and guesses of the others with a note.
 
     Raises:
-        TargetError: A named column is not there, or a guess is not clear.
+        TargetError: A named column does not exist, or a guess is unclear.
     """
     if reading.text_column is not None and reading.image_column is not None:
-        raise TargetError("pass either `text_column` or `image_column`, not both: a source reads one kind of example.")
+        raise TargetError("pass either `text_column` or `image_column`, not both: a model reads one kind of data.")
     named = [name for name in (reading.text_column, reading.image_column) if name is not None]
     labels = _named_labels(table, reading.label_column)
     _check_names(table, (*named, *labels))
@@ -74,37 +77,43 @@ def choose_columns(table: Table, reading: Reading) -> Chosen:
         labels = _labels_by_elimination(table, free)
     if reading.label_column is None:
         guesses.append(f"`{labels[0]}` is the label")
-    notes = (f"columns guessed: {', '.join(guesses)} (of {_listed(table.kinds)})",) if guesses else ()
-    return Chosen(kind, example, labels, split, notes)
+    notes = [f"columns guessed: {', '.join(guesses)} (of {listed(table.kinds)})"] if guesses else []
+    folds = [name for name in free if name.casefold() in ("fold", "folds", "kfold")]
+    if split is None and folds:
+        notes.append(
+            f"column `{folds[0]}` is not used: all folds are read together; pass a table of the folds you want"
+        )
+    return Chosen(kind, example, labels, split, tuple(notes))
 
 
-def choose_example(table: Table, kind: str, name: str | None) -> tuple[str, tuple[str, ...]]:
-    """The column of examples of one kind, by name or guessed as in `choose_columns`, and notes on a guess.
+def choose_example(table: Table, reading: Reading, kind: str) -> Chosen:
+    """The column of examples of one kind, named or guessed as in `choose_columns`; labels are not looked for.
 
     Raises:
-        TargetError: The named column is not there, or the guess is not clear.
+        TargetError: The named column does not exist, or the guess is unclear.
     """
+    name = getattr(reading, f"{kind}_column", None)
+    split = split_column(table, {name})
     if name is not None or len(table.kinds) == 1:
         name = name or next(iter(table.kinds))
         _check_names(table, (name,))
-        return name, ()
+        return Chosen(kind, name, (), split, ())
     free = [name for name in table.kinds if name.casefold() not in NO_CONTENT]
-    others = (split_column(table, set()), *_labels_by_name(free))
-    free = [name for name in free if name not in others]
-    guess = MEDIA[kind].guess_column(table, free)
+    others = (split, *_labels_by_name(free))
+    guess = MEDIA[kind].guess_column(table, [name for name in free if name not in others])
     if guess is None:
         raise TargetError(
-            f"{table.where}: which column holds the {kind}s? It has {_listed(table.kinds)}; name it with "
+            f"{table.where}: which column holds the {MEDIA[kind].plural}? It has {listed(table.kinds)}; name it with "
             f"`{kind}_column`."
         )
-    return guess, (f"columns guessed: `{guess}` is the {kind} (of {_listed(table.kinds)})",)
+    return Chosen(kind, guess, (), split, (f"columns guessed: `{guess}` is the {kind} (of {listed(table.kinds)})",))
 
 
 def _check_names(table: Table, names: Sequence[str]) -> None:
     for name in names:
         if name not in table.kinds:
             raise TargetError(
-                f"{table.where} has no column `{name}`; it has {_listed(table.kinds)}.{did_you_mean(name, table.kinds)}"
+                f"{table.where} has no column `{name}`; it has {listed(table.kinds)}.{did_you_mean(name, table.kinds)}"
             )
 
 
@@ -117,16 +126,28 @@ def _named_labels(table: Table, label: str | Sequence[str] | None) -> tuple[str,
     return pieces if label not in table.kinds and set(pieces) <= set(table.kinds) else (label,)
 
 
-def split_column(table: Table, taken: set[str]) -> str | None:
-    """The column that says which split a row belongs to: by its name, and by holding only names of splits."""
+def split_column(table: Table, taken: set[str | None]) -> str | None:
+    """The column that holds the split of each row: by its name, and by holding only names of splits."""
     for name in table.kinds:
-        if name.casefold() not in SPLIT_NAMES or name in taken or table.kinds[name] not in ("text", "number"):
+        folded = name.casefold()
+        if folded not in (*SPLIT_NAMES, *FLAGS) or name in taken or table.kinds[name] not in ("text", "number"):
             continue
-        if name.casefold() == "split":  # whatever its values: splits are never merged
+        if folded == "split":  # whatever its values: splits are never merged
             return name
-        if all(role_of(str(value)) for value in table.read(name)):
+        if all(value in TRUE if folded in FLAGS else role_of(value) for value in _cells(table, name)):
             return name
     return None
+
+
+def splits_of(table: Table, column: str) -> list[str]:
+    """The split of each row; a column such as `is_valid` holds yes or no."""
+    flags = FLAGS.get(column.casefold())
+    return [value if flags is None else flags[TRUE[value]] for value in _cells(table, column)]
+
+
+def _cells(table: Table, column: str) -> Iterator[str]:
+    flag = column.casefold() in FLAGS
+    return (str(value).strip().casefold() if flag else str(value) for value in table.read(column))
 
 
 def _labels_by_name(free: Sequence[str]) -> tuple[str, ...]:
@@ -138,7 +159,7 @@ def _labels_by_elimination(table: Table, free: Sequence[str]) -> tuple[str, ...]
     if len(free) == 1:
         return (free[0],)
     raise TargetError(
-        f"{table.where}: which column is the label? It has {_listed(table.kinds)}; name one with `label_column`."
+        f"{table.where}: which column is the label? It has {listed(table.kinds)}; name one with `label_column`."
     )
 
 
@@ -147,10 +168,11 @@ def _guess_example(table: Table, free: Sequence[str]) -> tuple[str, str]:
         if (guess := kind.guess_column(table, free)) is not None:
             return kind.name, guess
     raise TargetError(
-        f"{table.where}: which column holds the examples? It has {_listed(table.kinds)}; name one with `image_column` "
+        f"{table.where}: which column holds the examples? It has {listed(table.kinds)}; name one with `image_column` "
         "or `text_column`."
     )
 
 
-def _listed(names: Sequence[str] | dict[str, ColumnKind]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Names in backticks, for messages."""
     return ", ".join(f"`{name}`" for name in names)

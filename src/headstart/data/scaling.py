@@ -1,4 +1,4 @@
-"""One array of images of any layout and type as examples of 8 bits; what was decided is said in a note."""
+"""An array of images of any layout and type as examples of 8 bits, with notes on how it was read."""
 
 from typing import Any
 
@@ -16,25 +16,25 @@ def image_array(
 ) -> tuple[ImageArray, tuple[str, ...]]:
     """Images (n, h, w), (n, h, w, channels) or (n, channels, h, w); the scale is one for the whole array.
 
-    Whole numbers of 8 bits are taken as they are, unsigned ones of 16 bits are scaled by 255/65535, other whole numbers
-    must lie in 0..255, booleans are black and white, floats lie in 0..1 or in 0..255.
+    uint8 stays as it is, uint16 is scaled by 255/65535, other whole numbers must lie in 0..255, booleans are black and
+    white, and floats must lie in 0..1 or in 0..255.
 
     Args:
         pixels: The images.
-        where: What they are called, for the texts.
-        channels_first: Take (n, channels, h, w) where a shape could be read both ways.
-        unit: Floats must lie in 0..1: so it is where `pixels` is one image of many, which cannot tell the range of all.
+        where: What they are called in errors.
+        channels_first: Prefer (n, channels, h, w) where a shape is ambiguous.
+        unit: Floats must lie in 0..1, because `pixels` is one image of many and cannot show the range of all.
 
     Returns:
-        The examples and notes on what was decided.
+        The examples, and notes on how they were read.
 
     Raises:
-        TargetError: The shape is none of images, or the range of the values leaves open what white is.
+        TargetError: The shape is not that of images, or the range of the values is ambiguous.
 
     Example:
         >>> images, notes = image_array(np.ones((2, 4, 4)), "`x`")
         >>> images.load(0).getpixel((0, 0)), notes
-        ((255, 255, 255), ('`x`: floats from 1 to 1 are taken as 0 (black) to 1 (white)',))
+        ((255, 255, 255), ('`x`: floats from 1 to 1 are read as 0 (black) to 1 (white)',))
     """
     pixels, layout_notes = _channels_last(np.asarray(pixels), where, channels_first)
     scale, scale_notes = _scale(pixels, where, unit)
@@ -46,9 +46,9 @@ def _channels_last(pixels: np.ndarray, where: str, first: bool) -> tuple[np.ndar
     if pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[3] in CHANNELS and not (first and can_be_first)):
         return pixels, ()
     if can_be_first:
-        return np.moveaxis(pixels, 1, 3), (f"{where}: the channels come first and were moved last",)
+        return np.moveaxis(pixels, 1, 3), (f"{where}: channels come first and were moved to the end",)
     raise TargetError(
-        f"{where}: images have shape (n, height, width) or (n, height, width, 1, 3 or 4); came {pixels.shape}."
+        f"{where}: expected images of shape (n, height, width) or (n, height, width, 1, 3 or 4); got {pixels.shape}."
     )
 
 
@@ -60,15 +60,15 @@ def _scale(pixels: np.ndarray, where: str, unit: bool) -> tuple[float, tuple[str
     if pixels.dtype == np.uint16:
         return 255 / 65535, (f"{where}: 16 bits were scaled to 8, 65535 is white",)
     if pixels.dtype.kind not in "iuf":
-        raise TargetError(f"{where}: pixels must be numbers; came {pixels.dtype}.")
-    low, high = pixels.min(initial=0), pixels.max(initial=0)  # nan stays nan and fits neither range
+        raise TargetError(f"{where}: pixels must be numbers; got {pixels.dtype}.")
+    low, high = pixels.min(initial=0), pixels.max(initial=0)  # nan fits neither range
     if is_float(pixels) and low >= 0 and high <= 1:
-        return 255.0, (f"{where}: floats from {pixels.min():g} to {high:g} are taken as 0 (black) to 1 (white)",)
+        return 255.0, (f"{where}: floats from {pixels.min():g} to {high:g} are read as 0 (black) to 1 (white)",)
     if low >= 0 and high <= 255 and not (unit and is_float(pixels)):
-        return 1.0, (f"{where}: values from {pixels.min():g} to {high:g} are taken as 0 (black) to 255 (white)",)
+        return 1.0, (f"{where}: values from {pixels.min():g} to {high:g} are read as 0 (black) to 255 (white)",)
     raise TargetError(
-        f"{where}: pixel values run from {low:g} to {high:g}, so what is black and white is unknown; "
-        "give uint8, or floats from 0 to 1 that are not normalised (every model brings its own preprocessing)."
+        f"{where}: pixel values run from {low:g} to {high:g}, so the values of black and white are unknown; "
+        "pass uint8, or floats from 0 to 1 without normalisation (each model has its own preprocessing)."
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -50,6 +51,8 @@ class EncodedImages:
 
 
 def _read_file(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise ExampleError("it is not a regular file.")
     try:
         return path.read_bytes()
     except OSError as error:
@@ -197,8 +200,8 @@ class ArrayRows:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def load(self, index: int) -> np.ndarray:
-        return self.rows[index]
+    def load(self, index: int) -> np.ndarray[Any, np.dtype[Any]]:
+        return np.asarray(self.rows[index])
 
     def digest(self, index: int) -> bytes:
         return array_digest(self.rows[index])

@@ -1,4 +1,4 @@
-"""Numbers in text: how they are read, how people also write them, and how names with numbers are sorted."""
+"""Numbers in text: reading them, spotting other notations, and sorting names that hold them."""
 
 import math
 import re

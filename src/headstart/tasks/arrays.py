@@ -1,4 +1,4 @@
-"""What an array of labels looks like."""
+"""What an array of labels holds."""
 
 import math
 from typing import Any
@@ -26,7 +26,7 @@ def is_text(values: Array) -> bool:
 
 
 def is_whole(values: Array) -> bool:
-    """Whether all are whole numbers, of whatever type."""
+    """Whether all are whole numbers, of any type."""
     return is_number(values) and bool(not is_float(values) or (values == np.floor(values)).all())
 
 
@@ -42,7 +42,7 @@ def is_real(values: Array) -> bool:
     if not is_text(values):
         return False
     numbers = [float_of(str(value)) for value in values.ravel()]
-    # one that is not finite is no class among amounts; the reader of amounts names it
+    # nan or infinity among amounts is not a class; reading the amounts reports it
     finite = [number for number in numbers if number is not None and math.isfinite(number)]
     return None not in numbers and not all(number == int(number) for number in finite)
 

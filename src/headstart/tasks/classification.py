@@ -14,7 +14,7 @@ from headstart.tasks.task import Array, Labels, Metric, RawLabels, Task, registe
 if TYPE_CHECKING:
     from torch import Tensor
 
-TINY = 1e-12  # the smallest probability that a logarithm is taken of
+TINY = 1e-12  # smaller probabilities count as this in a logarithm
 BINS = 15  # of confidence, for the calibration error
 
 
@@ -51,7 +51,7 @@ def log_likelihood(labels: Array, probs: Array) -> float:
 
 
 def calibration_error(labels: Array, probs: Array) -> float:
-    """How far confidence and accuracy lie apart, in [0, 1]; lower is better. See `binned_gap`."""
+    """Expected calibration error, the gap between confidence and accuracy, in [0, 1]; lower is better."""
     return binned_gap(probs.max(axis=1), probs.argmax(axis=1) == labels)
 
 
@@ -85,11 +85,9 @@ class Classification(Task):
     """Labels are codes (n,) int64 into the classes; a network has one output per class."""
 
     name = "classification"
-    meaning = "one class per example"
     link = "softmax"
     scored_as = "classification"
     single_class = True
-    quality_title = "accuracy"
     metrics = (
         Metric("accuracy", "accuracy", accuracy, 0, 1, share=True),
         Metric("balanced_accuracy", "balanced accuracy", balanced_accuracy, 0, 1, share=True, by_class=_by_class),
@@ -154,7 +152,7 @@ def _as_found(raw: RawLabels) -> Labels:
 
 
 def _by_name(raw: RawLabels, classes: Sequence[str]) -> Labels:
-    """Whole numbers that index known class names, or the names themselves; classes without an example are left out."""
+    """Whole numbers that index class names, or the names themselves; classes without examples are left out."""
     values = np.char.strip(raw.values) if is_text(raw.values) else raw.values
     if is_text(values) and set(values.tolist()) <= set(classes):
         found, inverse = np.unique(values, return_inverse=True)
@@ -185,19 +183,17 @@ def _from_one_hot(raw: RawLabels) -> Labels:
     names = column_names(raw)
     coded = RawLabels(raw.values.argmax(axis=1), raw.where, raw.ids, names, raw.asked)
     labels = _by_name(coded, names)
-    note = f"{raw.where}: every row holds exactly one 1, taken as one class each; else pass task='multi-label'"
+    note = f"{raw.where}: every row holds exactly one 1, read as one class each; otherwise pass task='multi-label'"
     return Labels(labels.values, labels.classes, (note, *labels.notes))
 
 
 def column_names(raw: RawLabels) -> tuple[str, ...]:
-    """The names of the columns of 0/1.
-
-    Raises:
-        TargetError: There are names, but another number of them.
-    """
+    """The names of the columns of 0/1; TargetError if there are more or fewer names than columns."""
     columns = raw.values.shape[1]
     if raw.classes is None:
         return tuple(str(column) for column in range(columns))
     if len(raw.classes) != columns:
-        raise TargetError(f"{raw.where}: {columns} columns of labels but {len(raw.classes)} class names; name each.")
+        raise TargetError(
+            f"{raw.where}: {columns} columns of labels but {len(raw.classes)} class names; name each column."
+        )
     return tuple(str(name) for name in raw.classes)

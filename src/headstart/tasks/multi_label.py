@@ -18,7 +18,7 @@ SEPARATORS = ("|", ";", ",")  # between the labels of one example, tried in this
 
 
 def accuracy(labels: Array, probs: Array) -> float:
-    """Share of right labels over all examples and labels."""
+    """Share of correct labels over all examples and labels."""
     return float(_right(labels, probs).mean())
 
 
@@ -33,7 +33,7 @@ def log_likelihood(labels: Array, probs: Array) -> float:
 
 
 def calibration_error(labels: Array, probs: Array) -> float:
-    """How far confidence and accuracy lie apart over all labels, in [0, 1]; lower is better."""
+    """Expected calibration error over all labels, in [0, 1]; lower is better."""
     return binned_gap(np.where(probs > 0.5, probs, 1 - probs).ravel(), _right(labels, probs).ravel())
 
 
@@ -50,11 +50,9 @@ class MultiLabel(Task):
     """Labels are (n, C) int64 of 0/1; a network has one output per label."""
 
     name = "multi-label"
-    meaning = "any number of labels per example"
     link = "sigmoid"
     scored_as = "multi-label"
     takes_sets = True
-    quality_title = "share of right labels"
     metrics = (
         Metric("macro_f1", "macro F1", macro_f1, 0, 1, share=True, by_class=_by_class),
         Metric("accuracy", "accuracy", accuracy, 0, 1, share=True),
@@ -63,7 +61,7 @@ class MultiLabel(Task):
     )
 
     def recognises(self, values: Array) -> bool:
-        """Sets of labels, or rows of labels that are neither amounts nor one class each."""
+        """Sets of labels, or rows of 0/1 that are neither amounts nor one class each."""
         if values.dtype == object:
             return True
         return values.ndim == 2 and not is_real(values) and not TASKS["classification"].recognises(values)
@@ -94,7 +92,7 @@ class MultiLabel(Task):
         return ((outputs > 0) == (labels > 0)).double().mean().item()
 
     def strata(self, labels: Array) -> Array:
-        """One stratum per combination of labels; those seen once share one."""
+        """One stratum per combination of labels; combinations seen once share one."""
         rows, counts = np.unique(labels, axis=0, return_inverse=True, return_counts=True)[1:]
         return np.unique(np.where(counts[rows] > 1, rows, -1), return_inverse=True)[1]
 
@@ -115,7 +113,7 @@ def _from_sets(sets: list[set[str]], notes: tuple[str, ...]) -> Labels:
 
 
 def _label_sets(raw: RawLabels) -> tuple[list[set[str]], tuple[str, ...]]:
-    """The labels of each example as a set of names: from lists, or from text split at the separator it uses."""
+    """The labels of each example as a set of names, from lists or from text with separators."""
     if raw.values.dtype == object:
         return [{str(name).strip() for name in row} for row in raw.values], ()
     texts = [str(value) for value in raw.values]
@@ -125,4 +123,4 @@ def _label_sets(raw: RawLabels) -> tuple[list[set[str]], tuple[str, ...]]:
             f"{raw.where}: no example has several labels; put one of {' '.join(SEPARATORS)} between them."
         )
     sets = [{part.strip() for part in text.split(separator)} - {""} for text in texts]
-    return sets, (f"{raw.where}: the labels of one example are split at `{separator}`",)
+    return sets, (f"{raw.where}: each text is split at `{separator}`",)

@@ -19,8 +19,8 @@ BINS = 10  # strata of equal size along the value
 def r2(values: Array, answers: Array) -> float:
     """Share of the variance explained, at most 1; mean over the columns of (n, t) values.
 
-    A column whose values are all equal has no variance to explain and is left out. Where every column is like that, it
-    is 1 for answers without error, else 0: scikit-learn's convention rather than a measure (`Regression.caveats`).
+    A column whose values are all equal is left out. If every column is, the result is 1 for answers without error and 0
+    otherwise: scikit-learn's convention rather than a measure (`Regression.caveats`).
 
     Example:
         >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 2.0]))
@@ -55,11 +55,9 @@ class Regression(Task):
     """Labels are (n,) or (n, t) float64; a network has one output per column."""
 
     name = "regression"
-    meaning = "one or more amounts per example"
     link = "identity"
     scored_as = "regression"
     amounts = True
-    quality_title = "R2"
     metrics = (Metric("r2", "R2", r2, -np.inf, 1), Metric("mae", "MAE", mae, 0, np.inf, lower_is_better=True))
 
     def recognises(self, values: Array) -> bool:
@@ -71,7 +69,7 @@ class Regression(Task):
             raise TargetError(f"{raw.where}: all {len(values)} values are equal; add examples that differ.")
         if raw.asked:
             return Labels(values, ())
-        note = f"{raw.where} holds numbers with a fraction, taken as regression; else pass task='classification'"
+        note = f"{raw.where} holds numbers with a fraction, read as regression; otherwise pass task='classification'"
         return Labels(values, (), (note,))
 
     def width(self, labels: Array, classes: Sequence[str]) -> int:
@@ -115,8 +113,8 @@ class Regression(Task):
         if metric != "r2" or not alike.any():
             return []
         if alike.all():
-            return ["R2 has no meaning here because all test values are equal; use MAE"]
-        return [f"R2 leaves out {alike.sum()} of {len(alike)} targets: all test values of such a target are equal"]
+            return ["R2 is undefined here because all test values are equal; use MAE"]
+        return [f"R2 leaves out {alike.sum()} of {len(alike)} targets whose test values are all equal"]
 
 
 def _numbers(raw: RawLabels) -> Array:

@@ -1,4 +1,4 @@
-"""The shape of a kind of task: what the rest of the package asks it, and the table of all kinds."""
+"""The interface of a task, and the registry of all tasks."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -20,13 +20,13 @@ Link = Literal["softmax", "sigmoid", "identity"]  # from the outputs of a networ
 
 @dataclass(frozen=True, eq=False)
 class RawLabels:
-    """Labels as found, made one array, with what a text about them needs."""
+    """Labels as found, made one array, and what errors and notes about them name."""
 
     values: Array  # (n,) or (n, t) numbers or text; (n,) object: a tuple of labels for each example
     where: str  # "column `label` of reviews.csv"
     ids: Sequence[str]  # names of the examples
     classes: Sequence[str] | None = None  # names that whole-number labels index
-    asked: bool = False  # the user named the task; else it was recognised by what the labels look like
+    asked: bool = False  # the user named the task; otherwise it was recognised by the labels
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,11 +40,11 @@ class Labels:
 
 @dataclass(frozen=True)
 class Metric:
-    """One measure of how good answers are.
+    """A measure of predictions.
 
-    Intervals of a gain come from leaving test examples out. Where no example tells two runs apart, that shows no
-    uncertainty at all; a `share` of examples then still has a bound from their number, and a mean over classes from the
-    numbers in each class (`by_class`). Any other metric has no interval in that case.
+    Intervals of a gain come from leaving test examples out, which shows no uncertainty where two runs agree on every
+    example. A `share` of examples then still has a bound from their number, and a mean over classes from the numbers in
+    each class (`by_class`). Any other metric has no interval in that case.
     """
 
     name: str  # "balanced_accuracy", as in records and options
@@ -67,20 +67,18 @@ class Metric:
 
 
 class Task(ABC):
-    """A kind of task. Subclass it, set the class attributes, and decorate the class with `register`."""
+    """A task. Subclass it, set the class attributes, and decorate the class with `register`."""
 
     name: ClassVar[str]  # "classification": on the command line and in records
-    meaning: ClassVar[str]  # "one class per example", for help and lists
     link: ClassVar[Link]  # which linear head is solved, and how outputs become answers
-    metrics: ClassVar[tuple[Metric, ...]]  # the first is the one that results are compared by
-    quality_title: ClassVar[str]  # what `quality` measures
+    metrics: ClassVar[tuple[Metric, ...]]  # the first is the default, by which results are compared
     scored_as: ClassVar[str]  # the name of the task whose scores apply: its own name or that of a built-in one
     single_class: ClassVar[bool] = False  # each example has one class, and labels are codes (n,)
-    amounts: ClassVar[bool] = False  # labels are quantities with a unit; training runs at mean 0 and spread 1
-    takes_sets: ClassVar[bool] = False  # an example may have any number of labels, also none
+    amounts: ClassVar[bool] = False  # labels are quantities; training scales them to mean 0 and deviation 1
+    takes_sets: ClassVar[bool] = False  # an example may have any number of labels, including none
 
     def recognises(self, values: Array) -> bool:
-        """Whether labels that look like this are of this kind where the user names no task."""
+        """Whether these labels belong to the task, where the user names none."""
         return False
 
     @abstractmethod
@@ -88,7 +86,7 @@ class Task(ABC):
         """Labels checked and coded.
 
         Raises:
-            TargetError: A label does not fit the task, or all examples have the same one.
+            TargetError: A label does not fit the task, or all labels are equal.
         """
 
     @abstractmethod
@@ -107,7 +105,7 @@ class Task(ABC):
 
     @abstractmethod
     def quality(self, outputs: "Tensor", labels: "Tensor") -> float:
-        """The number by which epochs are compared; higher is better."""
+        """The number by which epochs are compared, higher is better."""
 
     def answers(self, outputs: Array) -> Array:
         """Outputs (n, width) of a network as float64 probabilities, or as values where the link is the identity.
@@ -129,14 +127,14 @@ class Task(ABC):
 
     @abstractmethod
     def showcase(self, labels: Array, classes: Sequence[str]) -> list[tuple[str, Array]]:
-        """A caption and the rows that fit it, for samples: by class, or the lowest, middle and highest value."""
+        """Captions of samples and their rows: by class, or the lowest, middle and highest value."""
 
     def names(self, labels: Array, classes: Sequence[str]) -> list[object]:
-        """Each label as one comparable value: a class's name, or a tuple of numbers."""
+        """Each label as one value that compares: a class name, or a tuple of numbers."""
         return [tuple(np.atleast_1d(row).tolist()) for row in labels]
 
     def metrics_on(self, labels: Array) -> tuple[Metric, ...]:
-        """The metrics that have a meaning on these test labels."""
+        """The metrics that are defined on these test labels."""
         return self.metrics
 
     def caveats(self, metric: str, labels: Array) -> list[str]:
@@ -179,16 +177,16 @@ Kind = TypeVar("Kind", bound=type[Task])
 
 
 def register(kind: Kind) -> Kind:
-    """Class decorator: make a kind of task available under its name."""
+    """Register a task (class decorator)."""
     TASKS.add(kind())
     return kind
 
 
 def task_of(name: str) -> Task:
-    """The kind of task called `name`.
+    """The task called `name`.
 
     Raises:
-        InputError: There is none; the text lists the names.
+        InputError: No task has that name.
 
     Example:
         >>> task_of("multi-label").metric().name

@@ -1,24 +1,12 @@
 """Formats: the forms in which data lie on disk, on a hub or in memory. A new one is one file in this folder."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from headstart.data.media import MEDIA
+from headstart.data.found import Found
 from headstart.data.reading import Reading
-from headstart.data.target import Examples, Target
-from headstart.errors import InputError, TargetError
+from headstart.errors import TargetError
 from headstart.registry import Registry
-
-
-@dataclass(frozen=True, eq=False)
-class Unlabelled:
-    """Examples to predict: labels are not looked for, or were left out."""
-
-    examples: Examples
-    ids: Sequence[str]
-    notes: tuple[str, ...] = ()
 
 
 class Format:
@@ -28,31 +16,27 @@ class Format:
     """
 
     name: ClassVar[str]
-    title: ClassVar[str]  # in the list of what can be read; "" leaves it out
-    prefix: ClassVar[str | None] = None  # what names of its data sets begin with, as in "torchvision/"
-    turn: ClassVar[int] = 5  # formats are asked in this order; one that takes much of what others take comes late
+    title: ClassVar[str] = ""  # in the list of supported formats; "" leaves it out
+    prefix: ClassVar[str | None] = None  # of the names of its data sets: "torchvision/"
+    turn: ClassVar[int] = 5  # formats are tried in this order; one that also accepts what others do comes late
 
     def takes(self, spec: Any) -> bool:
-        """Whether the specification is of this form, without reading more than names."""
+        """Whether the specification has this form, decided without reading more than names."""
         return self.prefix is not None and isinstance(spec, str) and spec.startswith(self.prefix)
 
-    def open(self, spec: Any, reading: Reading) -> Target:
-        """The labelled data.
+    def read(self, spec: Any, reading: Reading, kind: str | None) -> Found:
+        """The examples of one split.
+
+        Args:
+            spec: A specification that this format takes.
+            reading: Columns, split and so on.
+            kind: None reads labelled data. Otherwise the kind of data that a model predicts on: labels are not needed,
+                and all examples are read unless `reading` names a split.
 
         Raises:
-            TargetError: They cannot be read as labelled data.
+            TargetError: The data cannot be read.
         """
         raise NotImplementedError
-
-    def unlabelled(self, spec: Any, kind: str, reading: Reading) -> Unlabelled:
-        """The examples of a kind of data, to predict; labels are not needed where the form can do without.
-
-        Raises:
-            InputError: There are none of that kind.
-        """
-        target = self.open(spec, reading)
-        check_kind(target.kind, kind, target.name)
-        return Unlabelled(target.examples, target.ids, target.notes)
 
 
 FORMATS: Registry[Format] = Registry("headstart.data.formats", "format", key=lambda form: (form.turn, form.name))
@@ -66,20 +50,10 @@ def data_format(form: _Class) -> _Class:
     return form
 
 
-def check_kind(found: str, wanted: str, where: str) -> None:
-    """Refuse data that the model does not read.
-
-    Raises:
-        InputError: They are of another kind.
-    """
-    if found != wanted:
-        raise InputError(f"{where} holds {MEDIA[found].plural}, but the model reads {MEDIA[wanted].plural}.")
-
-
 def unsupported(path: Path) -> TargetError:
-    """The error for a file that no format of labelled data reads."""
+    """The error for a file that is no labelled data in a known format."""
     suffix = path.suffix.casefold()
-    what = f"unsupported file type `{suffix}`" if suffix else "its name has no suffix that tells its format"
+    what = f"unsupported file type `{suffix}`" if suffix else "the file name has no suffix"
     return TargetError(f"cannot read `{path}`: {what}. Supported: {supported()}.")
 
 

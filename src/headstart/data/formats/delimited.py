@@ -1,4 +1,4 @@
-"""CSV and TSV as columns of text: strictly, so that no row is merged, cut or lost in silence."""
+"""CSV and TSV files as columns of text, read strictly, so that no row is merged, cut or lost."""
 
 import csv
 import io
@@ -6,16 +6,19 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from headstart.data.formats import Format, Unlabelled, check_kind, data_format, unsupported
+from headstart.data.formats import Format, data_format, unsupported
+from headstart.data.found import Found
+from headstart.data.pixels import names_an_image
 from headstart.data.reading import Reading
-from headstart.data.roles import ColumnKind, Table
+from headstart.data.roles import Table
 from headstart.data.stored import Texts
-from headstart.data.tables import target_of_table, unlabelled_of_table
-from headstart.data.target import Target
-from headstart.errors import InputError, TargetError
+from headstart.data.tables import read_table
+from headstart.errors import TargetError
+from headstart.tasks.amounts import number_of
 
 BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SUFFIXES = (".csv", ".tsv")
 
 
 @data_format
@@ -26,13 +29,10 @@ class Delimited(Format):
     title = ".csv, .tsv"
 
     def takes(self, spec: Any) -> bool:
-        return isinstance(spec, Path) and spec.suffix.casefold() in (".csv", ".tsv")
+        return isinstance(spec, Path) and spec.suffix.casefold() in SUFFIXES
 
-    def open(self, spec: Path, reading: Reading) -> Target:
-        return target_of_table(_table(spec), reading)
-
-    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
-        return unlabelled_of_table(_table(spec), kind, reading)
+    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
+        return read_table(delimited_table(spec), reading, kind)
 
 
 @data_format
@@ -40,60 +40,61 @@ class Lines(Format):
     """A file with one text per line: something to predict, but no labelled data."""
 
     name = "lines"
-    title = ""
     turn = 10  # after every format that has a suffix of its own
 
     def takes(self, spec: Any) -> bool:
         return isinstance(spec, Path) and spec.is_file()
 
-    def open(self, spec: Path, reading: Reading) -> Target:
-        raise unsupported(spec)
-
-    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
+    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
         """The lines, named by their number; empty ones are left out."""
-        check_kind("text", kind, str(spec))
+        if kind != "text":
+            raise unsupported(spec)
         lines = {number: line for number, line in enumerate(re.split("\r?\n", decode(spec)), start=1) if line.strip()}
-        if not lines:
-            raise InputError(f"{spec} holds no lines of text.")
-        return Unlabelled(Texts(list(lines.values())), [str(number) for number in lines])
+        return Found(spec.name, "text", Texts(list(lines.values())), [str(number) for number in lines], str(spec))
 
 
-def _table(path: Path) -> Table:
-    columns, notes = read_delimited(path)
-    kinds: dict[str, ColumnKind] = dict.fromkeys(columns, "text")
-    return Table(path.stem, str(path), path.parent, kinds, columns.__getitem__, notes=notes)
-
-
-def read_delimited(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
-    """The columns of a CSV or TSV file with a header row, all as text ("NA" stays "NA"), and notes on how it was read.
+def delimited_table(path: Path) -> Table:
+    """A CSV or TSV file as a table.
 
     Raises:
         TargetError: It is not UTF-8, has no rows, a row does not fit the header, or its quotes do not pair.
     """
+    columns, notes = read_delimited(path)
+    return Table(path.stem, str(path), path.parent, dict.fromkeys(columns, "text"), columns.__getitem__, notes=notes)
+
+
+def read_delimited(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """The columns of a file with a header row, all as text ("NA" stays "NA"), and notes on how it was read."""
     text = decode(path)
     usual = "\t" if path.suffix.casefold() == ".tsv" else ","
-    delimiter = _delimiter(text, usual)
-    notes = () if delimiter == usual else (f"{path.name} is cut at {DELIMITERS[delimiter]}",)
+    stated = re.match(r"\s*sep=(.)\r?\n", text)  # Excel's line, which is no header
+    text = text[stated.end() :] if stated else text
+    delimiter = stated[1] if stated else _delimiter(text, usual)
+    notes = () if delimiter == usual else (f"{path.name} is split at {DELIMITERS.get(delimiter, repr(delimiter))}",)
     try:
         rows = _rows(text, delimiter, csv.QUOTE_MINIMAL)
         swallowed = delimiter == "\t" and any("\n" in field and "\t" in field for row in rows for field in row)
     except csv.Error as error:
         if delimiter != "\t":
             raise TargetError(
-                f"{path} is no well-formed CSV: {error}; quotes inside a quoted field are doubled."
+                f"{path} is not a well-formed CSV file: {error}; write a quote inside a quoted field twice."
             ) from error
         swallowed = True
     if swallowed:  # tab-separated files often hold quotes that quote nothing
         rows = _rows(text, delimiter, csv.QUOTE_NONE)
         notes = (*notes, f"quotes in {path.name} are taken as plain characters")
-    return _columns(rows, path), notes
+    columns = _columns(rows, path)
+    values = [name for name in columns if number_of(name) is not None or names_an_image(name)]
+    if values:
+        notes = (*notes, f"the first row of {path.name} is taken as its header, but `{values[0]}` looks like a value")
+    return columns, notes
 
 
 def decode(path: Path) -> str:
-    """The text of a file in UTF-8, or in UTF-16 where it begins with that mark.
+    """The text of a file in UTF-8, or in UTF-16 with a byte order mark.
 
     Raises:
-        TargetError: It is neither.
+        TargetError: It has another encoding.
     """
     content = path.read_bytes()
     encoding = BYTE_ORDER_MARKS.get(content[:2], "utf-8-sig")
@@ -110,7 +111,7 @@ def decode(path: Path) -> str:
 
 
 def _delimiter(text: str, usual: str) -> str:
-    header = text.lstrip().partition("\n")[0]
+    header = re.sub(r'"[^"]*"', "", text.lstrip().partition("\n")[0])  # what stands in quotes separates nothing
     if usual in header:
         return usual
     return max(DELIMITERS, key=lambda mark: (header.count(mark), mark == usual))
@@ -128,14 +129,14 @@ def _rows(text: str, delimiter: str, quoting: Literal[0, 3]) -> list[list[str]]:
 def _columns(rows: list[list[str]], path: Path) -> dict[str, list[str]]:
     if len(rows) < 2:
         raise TargetError(
-            f"{path} has {'no rows below its header' if rows else 'no content'}; expected a header and rows."
+            f"{path} {'has no rows below its header' if rows else 'is empty'}; expected a header and rows."
         )
     header = [name.strip() for name in rows[0]]
     for number, row in enumerate(rows[1:], start=1):
         if len(row) != len(header):
             raise TargetError(
-                f"{path}: row {number} below the header has {len(row)} fields where the header has {len(header)}; put "
-                "double quotes around fields that hold the delimiter."
+                f"{path}: row {number} below the header has {len(row)} fields, but the header has {len(header)}; put "
+                "double quotes around fields that contain the delimiter."
             )
     if len(set(header)) < len(header):
         twice = next(name for name in header if header.count(name) > 1)

@@ -1,25 +1,33 @@
-"""A folder of class folders, or a zip of one: the names of the files say what the labels are."""
+"""A folder of class folders, or a zip of one: the labels are the names of the folders."""
 
 import contextlib
 import os
+import re
 import zipfile
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from headstart.data.build import make_target
-from headstart.data.formats import Format, Unlabelled, check_kind, data_format
-from headstart.data.pixels import SUFFIXES
+from headstart.data.formats import Format, data_format
+from headstart.data.formats.delimited import SUFFIXES as TABLES
+from headstart.data.formats.delimited import delimited_table
+from headstart.data.found import Found
+from headstart.data.media import MEDIA
+from headstart.data.pixels import SUFFIXES, holds_image_paths
 from headstart.data.reading import Reading
+from headstart.data.roles import Table
 from headstart.data.splits import choose_split, refuse_split, role_of, role_of_word
 from headstart.data.stored import ImageFiles, ZipImages
-from headstart.data.target import Target
-from headstart.errors import InputError, TargetError
+from headstart.data.tables import read_table
+from headstart.data.target import Examples
+from headstart.errors import TargetError
 from headstart.tasks.amounts import natural_key
+from headstart.wording import plural
 
 JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}  # left by operating systems
+LISTS = ("metadata", "labels")  # tables that list the images beside them, as Hugging Face's imagefolder has them
 UTF8_NAME = 0x800  # the zip flag that a name is UTF-8
 
 _USE_FOLDERS = "put each image into a folder named by its class, or pass a table (CSV) of paths and labels"
@@ -39,20 +47,16 @@ class Arranged:
 
 @dataclass(frozen=True)
 class Listing:
-    """Everything under a folder."""
+    """Everything under a folder or in a zip, except what operating systems and programs leave behind."""
 
-    files: tuple[Parts, ...]
+    files: dict[Parts, Any]  # the `Path` or `ZipInfo` of each
     folders: frozenset[Parts]
     notes: tuple[str, ...] = ()
-
-    def holds(self, suffixes: Collection[str]) -> bool:
-        """Whether a file ends in one of `suffixes`."""
-        return any(os.path.splitext(parts[-1])[1].casefold() in suffixes for parts in self.files)
 
 
 @data_format
 class Folder(Format):
-    """A folder of class folders; images in deeper folders belong to the class folder they lie under."""
+    """A folder of class folders; images in deeper folders belong to the class folder above them."""
 
     name = "folder"
     title = "a folder of class folders"
@@ -61,22 +65,12 @@ class Folder(Format):
     def takes(self, spec: Any) -> bool:
         return isinstance(spec, Path) and spec.is_dir()
 
-    def open(self, spec: Path, reading: Reading) -> Target:
-        reading.refuse_columns(str(spec))
+    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
         listing = list_folder(spec)
-        arranged = arrange(listing.files, listing.folders, split=reading.split, where=f"{spec}{os.sep}")
-        examples = ImageFiles(tuple(spec.joinpath(*parts) for parts in arranged.examples))
-        return _target(spec.resolve().name, examples, arranged, listing.notes, reading.task, f"{spec}{os.sep}")
-
-    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
-        """Every image in whatever folders; those of one split if it is named."""
-        if reading.split is not None:
-            return super().unlabelled(spec, kind, reading)
-        check_kind("image", kind, f"the folder {spec}")
-        files = sorted(path for path in spec.rglob("*") if path.suffix.casefold() in SUFFIXES)
-        if not files:
-            raise InputError(f"{spec} holds no images; they end in {', '.join(sorted(SUFFIXES))}.")
-        return Unlabelled(ImageFiles(tuple(files)), [str(file.relative_to(spec)) for file in files])
+        table = _list_of_images(spec, listing) if kind is None else None
+        if table is not None:
+            return read_table(table, reading, kind)
+        return _read(spec, spec.resolve().name, f"{spec}{os.sep}", listing, reading, kind)
 
 
 @data_format
@@ -89,30 +83,8 @@ class Zip(Format):
     def takes(self, spec: Any) -> bool:
         return isinstance(spec, Path) and spec.suffix.casefold() == ".zip"
 
-    def open(self, spec: Path, reading: Reading) -> Target:
-        reading.refuse_columns(str(spec))
-        members = _members(spec)
-        files = [parts for parts, info in members.items() if not info.is_dir()]
-        folders = {parent for parts in members for parent in _above(parts)}
-        folders |= {parts for parts, info in members.items() if info.is_dir()}
-        arranged = arrange(files, folders, split=reading.split, where=str(spec))
-        examples = ZipImages(spec, tuple(members[parts] for parts in arranged.examples))
-        return _target(spec.stem, examples, arranged, (), reading.task, str(spec))
-
-    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
-        """Every image in whatever folders; those of one split if it is named."""
-        if reading.split is not None:
-            return super().unlabelled(spec, kind, reading)
-        check_kind("image", kind, str(spec))
-        members = {
-            "/".join(parts): info
-            for parts, info in sorted(_members(spec).items())
-            if not info.is_dir() and PurePosixPath(parts[-1]).suffix.casefold() in SUFFIXES
-            if not any(_is_junk(part) for part in parts)
-        }
-        if not members:
-            raise InputError(f"{spec} holds no images; they end in {', '.join(sorted(SUFFIXES))}.")
-        return Unlabelled(ZipImages(spec, tuple(members.values())), list(members))
+    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
+        return _read(spec, spec.stem, str(spec), _list_zip(spec), reading, kind)
 
 
 @data_format
@@ -120,67 +92,122 @@ class SingleImage(Format):
     """One image: something to predict, but no labelled data."""
 
     name = "image"
-    title = ""
 
     def takes(self, spec: Any) -> bool:
         return isinstance(spec, Path) and spec.suffix.casefold() in SUFFIXES and spec.is_file()
 
-    def open(self, spec: Path, reading: Reading) -> Target:
-        raise TargetError(f"{spec} is a single image; pass the folder that holds the class folders.")
-
-    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
-        check_kind("image", kind, str(spec))
-        return Unlabelled(ImageFiles((spec,)), [spec.name])
+    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
+        if kind is None:
+            raise TargetError(f"{spec} is a single image; pass the folder that holds the class folders.")
+        return Found(spec.name, "image", ImageFiles((spec,)), [spec.name], str(spec))
 
 
-def _members(path: Path) -> dict[Parts, zipfile.ZipInfo]:
-    """What lies in a zip, by its place; of equal names the last counts, as in zipfile."""
+def _read(spec: Path, name: str, where: str, listing: Listing, reading: Reading, kind: str | None) -> Found:
+    """Class folders; to predict, the images in all folders unless a split is named."""
+    reading.refuse_columns(str(spec))
+    if kind is not None and reading.split is None:
+        images = sorted(parts for parts in listing.files if _is_image(parts))
+        if not images and MEDIA[kind].pictures:
+            raise TargetError(f"{where} holds no images, which are files ending in {', '.join(sorted(SUFFIXES))}.")
+        return Found(name, "image", _examples(spec, listing, images), ["/".join(parts) for parts in images], where)
+    arranged = arrange(tuple(listing.files), listing.folders, split=reading.split, where=where)
+    return Found(
+        name=name,
+        kind="image",
+        examples=_examples(spec, listing, arranged.examples),
+        ids=["/".join(parts) for parts in arranged.examples],
+        where=where,
+        labels=arranged.labels,
+        task=reading.task or "classification",  # folders named 1.5 and 2.5 are still classes
+        split=arranged.split,
+        notes=(*listing.notes, *arranged.notes),
+    )
+
+
+def _examples(spec: Path, listing: Listing, chosen: Sequence[Parts]) -> Examples:
+    places = tuple(listing.files[parts] for parts in chosen)
+    return ImageFiles(places) if spec.is_dir() else ZipImages(spec, places)
+
+
+def _list_of_images(folder: Path, listing: Listing) -> Table | None:
+    """A table such as metadata.csv that names the images of the folder: it holds the labels, the folders do not.
+
+    Raises:
+        TargetError: There is one, but not in the folder itself.
+    """
+    for parts, path in sorted(listing.files.items()):
+        stem, ending = os.path.splitext(parts[-1].casefold())
+        if stem not in LISTS or ending not in TABLES:
+            continue
+        table = delimited_table(path)
+        images = next((name for name in table.kinds if holds_image_paths(table.read(name))), None)
+        if images is None or not (path.parent / str(table.read(images)[0])).is_file():
+            continue
+        if len(parts) > 1:
+            raise TargetError(f"{path} lists images with their labels; pass this table itself.")
+        return replace(table, notes=(*table.notes, f"labels are those of {parts[0]}, which lists the images"))
+    return None
+
+
+def _list_zip(path: Path) -> Listing:
+    """What a zip holds; of equal names the last counts, as in zipfile."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = {_parts(info): info for info in archive.infolist()}
     except (zipfile.BadZipFile, OSError, NotImplementedError) as error:
-        raise TargetError(f"{path} is no readable zip: {str(error).rstrip('.')}; make or fetch it again.") from error
+        raise TargetError(f"cannot read {path} as a zip: {str(error).rstrip('.')}; make or fetch it again.") from error
     if any(info.flag_bits & 1 for info in members.values()):
         raise TargetError(f"{path} is locked with a password; unpack it and pass the folder.")
-    return members
+    members = {parts: info for parts, info in members.items() if not any(map(_is_junk, parts))}
+    folders = {parts[:depth] for parts in members for depth in range(1, len(parts))}
+    folders |= {parts for parts, info in members.items() if info.is_dir()}
+    return Listing({parts: info for parts, info in members.items() if not info.is_dir()}, frozenset(folders))
 
 
 def list_folder(folder: Path) -> Listing:
-    """All files and folders under `folder`; links are followed, but never round in a circle."""
-    files: list[Parts] = []
+    """All regular files and folders under `folder`; links are followed, and each folder is visited once."""
+    files: dict[Parts, Any] = {}
     folders: set[Parts] = set()
-    loops: list[str] = []
-    waiting: list[tuple[Path, Parts, frozenset[str]]] = [(folder, (), frozenset({os.path.realpath(folder)}))]
+    again: list[str] = []
+    special: list[str] = []
+    visited = {os.path.realpath(folder)}
+    waiting: deque[tuple[Path, Parts]] = deque([(folder, ())])
     while waiting:
-        here, parts, above = waiting.pop()
+        here, parts = waiting.popleft()
         try:
-            entries = sorted(os.scandir(here), key=lambda entry: entry.name)
+            entries = sorted(os.scandir(here), key=lambda entry: (entry.is_symlink(), entry.name))
         except OSError as error:
             raise TargetError(f"{here} cannot be read: {error.strerror}; check its permissions.") from error
         for entry in entries:
-            inner = (*parts, entry.name)
-            if not entry.is_dir():
-                files.append(inner)
-            elif (real := os.path.realpath(entry.path)) in above:
-                loops.append("/".join(inner))
+            inner, path = (*parts, os.fsencode(entry.name).decode(errors="backslashreplace")), Path(entry.path)
+            if _is_junk(entry.name):
+                continue
+            if entry.is_file() or not path.exists():  # a broken link is an example that cannot be read
+                files[inner] = path
+            elif not entry.is_dir():
+                special.append("/".join(inner))
+            elif (real := os.path.realpath(path)) in visited:
+                again.append("/".join(inner))
             else:
+                visited.add(real)
                 folders.add(inner)
-                waiting.append((Path(entry.path), inner, above | {real}))
-    notes = (f"links that lead back to a folder above them are not followed: {_some(loops)}",) if loops else ()
-    return Listing(tuple(files), frozenset(folders), notes)
+                waiting.append((path, inner))
+    notes = [f"links to folders that are read already are not followed: {_some(again)}"] if again else []
+    notes += [f"pipes, sockets and devices, set aside: {_some(special)}"] if special else []
+    return Listing(files, frozenset(folders), tuple(notes))
 
 
 def arrange(files: Sequence[Parts], folders: Collection[Parts], *, split: str | None, where: str) -> Arranged:
-    """Decide which files are examples of which class, from their names alone.
+    """Decide by names alone which files are examples, and of which class.
 
     Args:
         files: Every file, as the parts of its path.
         folders: Every folder, empty ones too.
         split: The user's choice of split.
-        where: The folder's name for the texts.
+        where: What the folder is called in errors.
 
     Raises:
-        TargetError: No class folders with images, or which split is meant is not clear.
+        TargetError: There are no class folders with images, or which split is meant is unclear.
 
     Example:
         >>> files = [("train", "cat", "1.jpg"), ("train", "dog", "1.jpg"), ("test", "cat", "2.jpg"), ("readme.txt",)]
@@ -188,16 +215,11 @@ def arrange(files: Sequence[Parts], folders: Collection[Parts], *, split: str | 
         >>> arranged.labels, arranged.split
         (('cat', 'dog'), 'train')
     """
-    seen = [parts for parts in files if not any(map(_is_junk, parts))]
-    images = [parts for parts in seen if PurePosixPath(parts[-1]).suffix.casefold() in SUFFIXES]
-    others = sorted("/".join(parts) for parts in set(seen) - set(images))
+    images = [parts for parts in files if _is_image(parts)]
+    others = sorted("/".join(parts) for parts in set(files) - set(images))
     if not images:
         raise TargetError(_no_images(where, others))
-    notes = (
-        [f"{len(others)} file{'s are' if len(others) > 1 else ' is'} no image, set aside: {_some(others)}"]
-        if others
-        else []
-    )
+    notes = [f"{plural(len(others), 'file')} without an image ending, set aside: {_some(others)}"] if others else []
     top = root = _root_of_classes(images, ())
     chosen, split_notes = _choose_split(images, top, split, where)
     if chosen is not None:
@@ -211,30 +233,11 @@ def arrange(files: Sequence[Parts], folders: Collection[Parts], *, split: str | 
         raise TargetError(_no_class_folders(where, len(inside), others))
     if chosen is None:
         chosen, examples, split_notes = _choose_below_classes(examples, len(root), split, where, split_notes)
+    if chosen is None:
+        notes += _same_below_classes(examples, len(root), where)
     notes += split_notes + _set_aside(images, examples, folders, root)
     examples.sort(key=lambda parts: [natural_key(part) for part in parts])
     return Arranged(tuple(examples), tuple(parts[len(root)] for parts in examples), chosen, tuple(notes))
-
-
-def _target(
-    name: str,
-    examples: ImageFiles | ZipImages,
-    arranged: Arranged,
-    notes: tuple[str, ...],
-    task: str | None,
-    where: str,
-) -> Target:
-    return make_target(
-        name=name,
-        kind="image",
-        examples=examples,
-        raw=arranged.labels,
-        ids=["/".join(parts) for parts in arranged.examples],
-        where=where,
-        task=task or "classification",  # folders named 1.5 and 2.5 are still classes
-        split=arranged.split,
-        notes=(*notes, *arranged.notes),
-    )
 
 
 def _under(images: Sequence[Parts], root: Parts) -> list[Parts]:
@@ -242,9 +245,9 @@ def _under(images: Sequence[Parts], root: Parts) -> list[Parts]:
 
 
 def _root_of_classes(images: Sequence[Parts], root: Parts) -> Parts:
-    """Step down from `root` through lone wrapper folders: a zip often holds one folder that holds everything.
+    """Step down from `root` through lone folders around everything, but not into the folder of a split.
 
-    The folder of a split is no wrapper, but inside it one of the same name is (`train/train/cat`).
+    Inside a split, a folder of the same name is only a wrapper: `train/train/cat`.
     """
     role = role_of(root[-1]) if root else None
     while True:
@@ -257,7 +260,7 @@ def _root_of_classes(images: Sequence[Parts], root: Parts) -> Parts:
 
 
 def _choose_split(images: Sequence[Parts], root: Parts, wanted: str | None, where: str) -> tuple[str | None, list[str]]:
-    """The folder of the split to score, None where the folders are classes, and sentences on what is set aside."""
+    """The folder of the split to read, None where the folders are classes, and notes on what is set aside."""
     below = [parts[len(root) :] for parts in images]
     sizes = Counter(parts[0] for parts in below if len(parts) > 1)
     splits = {name: sizes[name] for name in sorted(sizes) if _looks_like_split(name, below, wanted)}
@@ -271,21 +274,21 @@ def _choose_split(images: Sequence[Parts], root: Parts, wanted: str | None, wher
         raise TargetError(f"the split `{wanted}` of {where} holds no class folders; {_USE_FOLDERS}.")
     if strangers and wanted is None and not _are_splits(below, splits, strangers):
         return None, [
-            f"the folders {_some(sorted(splits))} are taken as classes because {_some(strangers)} lie beside them"
+            f"the folders {_some(sorted(splits))} are read as classes because {_some(strangers)} are beside them"
         ]
     chosen, note = choose_split(splits, wanted, where)
     notes = [note]
     if bare:
         notes.append(f"splits without class folders, set aside: {_some(bare)}")
     if others := [name for name in strangers if name not in bare]:
-        notes.append(f"folders that are no split, set aside: {_some(others)}")
+        notes.append(f"folders that are not splits, set aside: {_some(others)}")
     return chosen, notes
 
 
 def _choose_below_classes(
     examples: list[Parts], depth: int, wanted: str | None, where: str, notes: list[str]
 ) -> tuple[str | None, list[Parts], list[str]]:
-    """The split to score and its examples where each class folder holds splits (`cat/train/1.jpg`), else all."""
+    """The split to read and its examples where each class folder holds splits (`cat/train/1.jpg`), otherwise all."""
     deep = [parts for parts in examples if len(parts) > depth + 2]
     sizes = Counter(parts[depth + 1] for parts in deep)
     everywhere = {parts[depth] for parts in examples} == {parts[depth] for parts in deep}
@@ -299,26 +302,39 @@ def _choose_below_classes(
     return chosen, [parts for parts in deep if parts[depth + 1] == chosen], notes
 
 
+def _same_below_classes(examples: Sequence[Parts], depth: int, where: str) -> list[str]:
+    """Note, or refuse, class folders that all hold the same folders, which may be the classes (`Original/cat`)."""
+    inner: dict[str, set[str]] = {}
+    for parts in examples:
+        inner.setdefault(parts[depth], set()).update(parts[depth + 1 : -1][:1])
+    outer, first = sorted(inner), next(iter(inner.values()))
+    if len(outer) < 2 or len(first) < 2 or any(below != first for below in inner.values()):
+        return []
+    both = f"each of {_some(outer)} in {where} holds the folders {_some(sorted(first))}"
+    if len(first) > len(outer) or all(re.fullmatch(r"fold[-_ ]?\d+", name.casefold()) for name in outer):
+        raise TargetError(
+            f"{both}, so which are the classes is unclear; pass one of them, or a table of paths and labels."
+        )
+    return [f"{both}; if those are the classes, pass one of the outer folders"]
+
+
 def _looks_like_split(name: str, below: Sequence[Parts], wanted: str | None) -> bool:
-    """A folder named like a split, or the one that the user names, with folders of images inside."""
+    """Whether a folder is named like a split, or named by the user, and holds folders of images."""
     return (role_of(name) is not None or name == wanted) and any(len(parts) > 2 for parts in below if parts[0] == name)
 
 
 def _are_splits(below: Sequence[Parts], splits: Collection[str], strangers: Collection[str]) -> bool:
-    """Whether folders named like splits are splits although `strangers` lie beside them.
+    """Whether folders named like splits are splits although `strangers` are beside them.
 
-    They are where two roles are there or two splits share a class. One alone may be a class called `train`, unless it
+    They are if there are two roles or two splits share a class. One alone may be a class called `train`, unless it
     holds more class folders than there are strangers, and those hold images only (`docs`, `samples`).
     """
-    if len({role_of(name) for name in (*splits, *strangers)} - {None}) > 1 or _share_classes(below, splits):
+    inside = [{parts[1] for parts in below if parts[0] == name} for name in splits]
+    share = len(inside) > 1 and any(one & other for i, one in enumerate(inside) for other in inside[:i])
+    if share or len({role_of(name) for name in (*splits, *strangers)} - {None}) > 1:
         return True
     folders = {parts[:2] for parts in below if len(parts) > 2}
     return len(strangers) < len(folders) and not any(name in strangers for name, _ in folders)
-
-
-def _share_classes(below: Sequence[Parts], splits: Collection[str]) -> bool:
-    inside = [{parts[1] for parts in below if parts[0] == name} for name in splits]
-    return len(inside) > 1 and any(one & other for i, one in enumerate(inside) for other in inside[:i])
 
 
 def _set_aside(
@@ -327,30 +343,34 @@ def _set_aside(
     notes = []
     stray = sorted("/".join(parts) for parts in images if parts[:-1] == root[: len(parts) - 1])
     if stray:
-        notes.append(f"{len(stray)} images lie outside the class folders, set aside: {_some(stray)}")
+        notes.append(f"{plural(len(stray), 'image')} outside the class folders, set aside: {_some(stray)}")
     classes = {parts[len(root)] for parts in examples}
     level = {parts[len(root)] for parts in folders if parts[: len(root)] == root and len(parts) > len(root)}
-    empty = sorted(name for name in level - classes if not _is_junk(name))
+    empty = sorted(level - classes)
     if empty and (root or not any(role_of(name) for name in empty)):
         notes.append(f"class folders without images, left out: {_some(empty)}")
     return notes
 
 
 def _no_images(where: str, others: Sequence[str]) -> str:
-    want = "expected one folder of images per class, as in cat/1.jpg and dog/2.jpg"
+    expected = "expected one folder of images per class, as in cat/1.jpg and dog/2.jpg"
     if not others:
-        return f"{where} is empty: {want}."
-    tables = [name for name in others if PurePosixPath(name).suffix.casefold() in (".csv", ".tsv", ".parquet")]
+        return f"{where} is empty: {expected}."
+    tables = _tables(others)
     step = f"; to read a table, pass it itself, for example {tables[0]}" if tables else ""
-    kinds = Counter(PurePosixPath(name).suffix or "no suffix" for name in others)
+    kinds = Counter(PurePosixPath(name).suffix or "without suffix" for name in others)
     found = ", ".join(f"{count} {suffix}" for suffix, count in kinds.most_common(4))
-    return f"{where} holds {len(others)} files but no image ({found}): {want}{step}."
+    return f"{where} holds {plural(len(others), 'file')} but no image ({found}): {expected}{step}."
 
 
 def _no_class_folders(where: str, images: int, others: Sequence[str]) -> str:
-    tables = [name for name in others if PurePosixPath(name).suffix.casefold() in (".csv", ".tsv", ".parquet")]
-    table = f" (there is {tables[0]})" if tables else ""
-    return f"the {images} images of {where} lie in no class folders; {_USE_FOLDERS}{table}."
+    tables = _tables(others)
+    table = f" ({tables[0]} may be one)" if tables else ""
+    return f"the {plural(images, 'image')} in {where} are not in class folders; {_USE_FOLDERS}{table}."
+
+
+def _tables(names: Sequence[str]) -> list[str]:
+    return [name for name in names if PurePosixPath(name).suffix.casefold() in (*TABLES, ".parquet")]
 
 
 def _parts(info: zipfile.ZipInfo) -> Parts:
@@ -362,8 +382,8 @@ def _parts(info: zipfile.ZipInfo) -> Parts:
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
 
 
-def _above(parts: Parts) -> Iterator[Parts]:
-    return (parts[:depth] for depth in range(1, len(parts)))
+def _is_image(parts: Parts) -> bool:
+    return PurePosixPath(parts[-1]).suffix.casefold() in SUFFIXES
 
 
 def _is_junk(part: str) -> bool:

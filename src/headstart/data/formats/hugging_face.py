@@ -1,19 +1,19 @@
-"""Hugging Face data sets: by name, saved to a folder, or in Python. Nothing is downloaded unless the caller says so."""
+"""Hugging Face data sets: by name, saved to a folder, or in Python. Nothing is downloaded unless `download` is set."""
 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from headstart.data.formats import Format, Unlabelled, data_format
+from headstart.data.formats import Format, data_format
 from headstart.data.formats.parquet import arrow_kind
+from headstart.data.found import Found
 from headstart.data.reading import Reading
 from headstart.data.roles import ColumnKind, Table
 from headstart.data.splits import choose_split, refuse_split
-from headstart.data.tables import target_of_table, unlabelled_of_table
-from headstart.data.target import Target
+from headstart.data.tables import read_table
 from headstart.errors import OfflineError, TargetError, require
 
 
@@ -25,25 +25,18 @@ class HuggingFace(Format):
     title = "hf/NAME"
     prefix = "hf/"
 
-    def open(self, spec: str, reading: Reading) -> Target:
-        return _target(self._part(spec, reading), reading)
-
-    def unlabelled(self, spec: str, kind: str, reading: Reading) -> Unlabelled:
-        return unlabelled_of_table(self._part(spec, reading).table, kind, reading)
-
-    def _part(self, spec: str, reading: Reading) -> "Part":
-        datasets = _datasets_library(spec)
+    def read(self, spec: str, reading: Reading, kind: str | None) -> Found:
+        datasets = require("datasets", spec, "data")
         repository, _, configuration = spec.removeprefix(self.prefix).partition(":")
         splits = (_fetch if reading.download else _from_cache)(datasets, repository, configuration or None)
-        return _part(splits, reading, spec, spec)
+        return read_table(_of_split(splits, reading.split, spec, spec), reading, kind)
 
 
 @data_format
 class Saved(Format):
-    """A folder that `save_to_disk` of the library `datasets` wrote."""
+    """A folder written by `save_to_disk` of the library `datasets`."""
 
     name = "hf-folder"
-    title = ""
 
     def takes(self, spec: Any) -> bool:
         if not isinstance(spec, Path) or not spec.is_dir():
@@ -51,60 +44,42 @@ class Saved(Format):
         names = {path.name for path in spec.iterdir()}
         return "dataset_dict.json" in names or {"dataset_info.json", "state.json"} <= names
 
-    def open(self, spec: Path, reading: Reading) -> Target:
-        return _target(self._part(spec, reading), reading)
-
-    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
-        return unlabelled_of_table(self._part(spec, reading).table, kind, reading)
-
-    def _part(self, spec: Path, reading: Reading) -> "Part":
-        datasets = _datasets_library(str(spec))
+    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
+        datasets = require("datasets", str(spec), "data")
         saved = datasets.load_from_disk(str(spec))
         if isinstance(saved, datasets.DatasetDict):
-            return _part(saved, reading, spec.name, str(spec))
-        refuse_split(reading.split, str(spec))
-        return Part(table_of(saved, spec.name))
+            return read_table(_of_split(saved, reading.split, spec.name, str(spec)), reading, kind)
+        return _whole(saved, spec.name, reading, kind, str(spec))
 
 
 @data_format
 class Dataset(Format):
-    """A `datasets.Dataset` in Python."""
+    """A `datasets.Dataset` or `DatasetDict` in Python."""
 
     name = "hf-dataset"
-    title = ""
+    turn = 4  # before mappings of columns, because a `DatasetDict` is a mapping
 
     def takes(self, spec: Any) -> bool:
-        return hasattr(spec, "features") and hasattr(spec, "cast_column")
+        return hasattr(spec, "cast_column")  # both have it, and neither library must be loaded
 
-    def open(self, spec: Any, reading: Reading) -> Target:
-        refuse_split(reading.split, "the data set")
-        return _target(Part(table_of(spec, "dataset")), reading)
-
-    def unlabelled(self, spec: Any, kind: str, reading: Reading) -> Unlabelled:
-        return unlabelled_of_table(table_of(spec, "dataset"), kind, reading)
+    def read(self, spec: Any, reading: Reading, kind: str | None) -> Found:
+        if hasattr(spec, "keys"):
+            return read_table(_of_split(spec, reading.split, "dataset", "the data set"), reading, kind)
+        return _whole(spec, "dataset", reading, kind, "the data set")
 
 
-@dataclass(frozen=True)
-class Part:
-    """One split as a table."""
-
-    table: Table
-    split: str | None = None
-    notes: tuple[str, ...] = ()
+def _whole(dataset: Any, name: str, reading: Reading, kind: str | None, where: str) -> Found:
+    refuse_split(reading.split, where)
+    return read_table(table_of(dataset, name), reading, kind)
 
 
-def _part(splits: Any, reading: Reading, name: str, where: str) -> Part:
-    chosen, note = choose_split({key: len(part) for key, part in splits.items()}, reading.split, where)
-    return Part(table_of(splits[chosen], name), chosen, (note,))
-
-
-def _target(part: Part, reading: Reading) -> Target:
-    target = target_of_table(part.table, replace(reading, split=None))
-    return replace(target, split=part.split, notes=(*target.notes, *part.notes))
+def _of_split(splits: Any, wanted: str | None, name: str, where: str) -> Table:
+    chosen, note = choose_split({key: len(part) for key, part in splits.items()}, wanted, where)
+    return replace(table_of(splits[chosen], name), split=chosen, notes=(note,))
 
 
 def table_of(dataset: Any, name: str) -> Table:
-    """A `datasets.Dataset` as a table; images stay encoded on disk until they are asked for."""
+    """A `datasets.Dataset` as a table; images stay encoded on disk until they are read."""
     from datasets import ClassLabel, Image
 
     for column, feature in dataset.features.items():
@@ -120,7 +95,7 @@ def table_of(dataset: Any, name: str) -> Table:
     return Table(name, name, Path(), kinds, read, {key: value for key, value in names.items() if value})
 
 
-class _EncodedColumn(Sequence):
+class _EncodedColumn(Sequence[Any]):
     """One column of a `datasets.Dataset`, read row by row."""
 
     def __init__(self, dataset: Any, column: str) -> None:
@@ -143,18 +118,12 @@ def _kind(feature: Any) -> ColumnKind:
     return arrow_kind(feature.pa_type) if isinstance(feature, Value) else "list"
 
 
-def _datasets_library(wanted: str) -> Any:
-    return require("datasets", wanted, "data")
-
-
 def _from_cache(datasets: Any, repository: str, configuration: str | None) -> Any:
-    """All splits from the local cache, with no look at the network."""
+    """All splits from the local cache, without network access."""
     from datasets.packaged_modules.cache.cache import Cache
 
     try:
-        with _quiet(
-            "datasets.packaged_modules.cache.cache"
-        ):  # it warns that it uses the cache, which is what we ask for
+        with _quiet("datasets.packaged_modules.cache.cache"):  # it warns that it uses the cache, as intended
             builder = Cache(
                 dataset_name=repository.split("/")[-1],
                 repo_id=repository if "/" in repository else None,
@@ -166,7 +135,7 @@ def _from_cache(datasets: Any, repository: str, configuration: str | None) -> An
     except (ValueError, FileNotFoundError, NotImplementedError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise TargetError(
-            f"hf/{repository} is not in the cache of this machine ({reason}); pass `download=True` to fetch it."
+            f"hf/{repository} is not in the local cache ({reason}); pass `download=True` to download it."
         ) from error
 
 
@@ -175,7 +144,7 @@ def _fetch(datasets: Any, repository: str, configuration: str | None) -> Any:
         return datasets.load_dataset(repository, configuration)
     except (OSError, datasets.exceptions.DatasetNotFoundError) as error:  # ConnectionError is an OSError
         raise OfflineError(
-            f"hf/{repository} could not be fetched: {str(error).rstrip('.')}. Check the name, the network and "
+            f"hf/{repository} could not be downloaded: {str(error).rstrip('.')}. Check the name, the network and "
             "HF_HUB_OFFLINE."
         ) from error
     except ValueError as error:  # several configurations

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST and its kin: one file of images beside one of labels, gzipped or not."""
+"""IDX files, the format of MNIST: one file of images beside one of labels, gzipped or not."""
 
 import gzip
 import re
@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from headstart.data.build import make_target
-from headstart.data.formats import Format, Unlabelled, check_kind, data_format
+from headstart.data.formats import Format, data_format
+from headstart.data.found import Found, row_ids
 from headstart.data.reading import Reading
 from headstart.data.scaling import image_array
 from headstart.data.splits import choose_split, role_of
-from headstart.data.target import Target
 from headstart.errors import TargetError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -44,31 +43,25 @@ class Idx(Format):
             return False
         return any(is_idx_images(path.name) for path in (spec.iterdir() if spec.is_dir() else [spec]))
 
-    def open(self, spec: Path, reading: Reading) -> Target:
+    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
         reading.refuse_columns(str(spec))
         path, split, notes = _chosen(spec, reading.split)
         pixels, scale_notes = image_array(read_idx(path), str(path))
-        return make_target(
+        return Found(
             name=path.resolve().parent.name,
             kind="image",
             examples=pixels,
-            raw=read_idx(_labels_beside(path)),
-            ids=[str(row) for row in range(len(pixels))],
+            ids=row_ids(len(pixels)),
             where=str(path),
+            labels=read_idx(_labels_beside(path)) if kind is None else (),
             task=reading.task,
             split=split or None,
             notes=(*notes, *scale_notes),
         )
 
-    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
-        check_kind("image", kind, str(spec))
-        path, _, notes = _chosen(spec, reading.split)
-        pixels, scale_notes = image_array(read_idx(path), str(path))
-        return Unlabelled(pixels, [str(row) for row in range(len(pixels))], (*notes, *scale_notes))
-
 
 def _chosen(path: Path, split: str | None) -> tuple[Path, str, tuple[str, ...]]:
-    """The file of images, its split ("" if its name says none) and notes."""
+    """The file of images, its split ("" if its name has none) and notes."""
     if path.is_dir():
         by_split = _by_split(path)
         sizes = {name: _header(files[-1])[1][0] for name, files in by_split.items()}
@@ -88,34 +81,34 @@ def _by_split(folder: Path) -> dict[str, list[Path]]:
 
 
 def _only(folder: Path, split: str, files: list[Path]) -> Path:
-    """The one file of a split, which may lie there packed and unpacked, with a dot and with a dash."""
+    """The one file of a split, which may exist gzipped and not, with a dot and with a dash in its name."""
     if len({re.sub(r"[-_.]", "-", file.name.removesuffix(".gz")) for file in files}) > 1:
         raise TargetError(
             f"{folder} holds several files of the split `{split}`: {', '.join(file.name for file in files)}; pass one "
-            "of them by itself."
+            "of them."
         )
     return files[-1]
 
 
-def read_idx(path: Path) -> np.ndarray:
+def read_idx(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
     """The array of an IDX file.
 
     Raises:
-        TargetError: It is no IDX file, or it is cut short.
+        TargetError: It is not an IDX file, or it is truncated.
     """
     dtype, shape, offset = _header(path)
     content = _content(path)
     expected = offset + int(np.prod(shape)) * dtype.itemsize
     if len(content) != expected:
-        raise TargetError(f"{path} holds {len(content)} bytes where its header promises {expected}; fetch it again.")
+        raise TargetError(f"{path} holds {len(content)} bytes, but its header says {expected}; fetch it again.")
     return np.frombuffer(content, dtype=dtype, offset=offset).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def _header(path: Path) -> tuple[np.dtype, tuple[int, ...], int]:
+def _header(path: Path) -> tuple[np.dtype[Any], tuple[int, ...], int]:
     """Type, shape and length of the header."""
     head = _content(path, 4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or not head[3]:
-        raise TargetError(f"{path} is no IDX file: it starts with {head!r}; fetch it again.")
+        raise TargetError(f"{path} is not an IDX file: it starts with {head!r}; fetch it again.")
     size = 4 + 4 * head[3]
     head = _content(path, size)
     if len(head) < size:

@@ -1,4 +1,4 @@
-"""Labelled data made in Python: arrays, lists of images or texts, any map-style `torch.utils.data.Dataset`."""
+"""Data in Python: arrays, lists of images or texts, any map-style `torch.utils.data.Dataset`."""
 
 import os
 import threading
@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from headstart.data.build import make_target
-from headstart.data.formats import Format, Unlabelled, check_kind, data_format
+from headstart.data.formats import Format, data_format
+from headstart.data.found import Found, row_ids
+from headstart.data.labels import is_missing
 from headstart.data.media import MEDIA
-from headstart.data.missing import is_missing
 from headstart.data.pixels import pixel_digest, upright_rgb
 from headstart.data.reading import Reading
 from headstart.data.roles import ColumnKind, Table
 from headstart.data.scaling import as_numpy, image_array
 from headstart.data.splits import refuse_split
 from headstart.data.stored import ImageArray, content_digest
-from headstart.data.tables import target_of_table, unlabelled_of_table
-from headstart.data.target import Examples, Target
+from headstart.data.tables import read_table
+from headstart.data.target import Examples
 from headstart.errors import ExampleError, TargetError
 from headstart.tasks import task_of
 
+Array = np.ndarray[Any, np.dtype[Any]]
 LABEL_ATTRIBUTES = ("targets", "labels", "_labels", "y")  # where torchvision's data sets keep all labels
 LOOKS = 4  # how often the first example is loaded to see that it stays the same
 LABEL_LOOKS = 16  # how many labels that a data set keeps are compared with those it yields
@@ -34,16 +35,12 @@ class Columns(Format):
     """Columns in Python: a mapping of lists, or a data frame."""
 
     name = "columns"
-    title = ""
 
     def takes(self, spec: Any) -> bool:
         return isinstance(spec, Mapping) or (hasattr(spec, "columns") and hasattr(spec, "iloc"))
 
-    def open(self, spec: Any, reading: Reading) -> Target:
-        return target_of_table(_frame(spec), reading)
-
-    def unlabelled(self, spec: Any, kind: str, reading: Reading) -> Unlabelled:
-        return unlabelled_of_table(_frame(spec), kind, reading)
+    def read(self, spec: Any, reading: Reading, kind: str | None) -> Found:
+        return read_table(_frame(spec), reading, kind)
 
 
 @data_format
@@ -56,64 +53,52 @@ class Pair(Format):
     def takes(self, spec: Any) -> bool:
         return isinstance(spec, tuple) and len(spec) == 2
 
-    def open(self, spec: Any, reading: Reading) -> Target:
-        refuse_split(reading.split, "a pair (examples, labels)")
-        reading.refuse_columns("a pair (examples, labels)")
-        return target_of_pair(*spec, task=reading.task)
+    def read(self, spec: Any, reading: Reading, kind: str | None) -> Found:
+        refuse_split(reading.split, self.title)
+        reading.refuse_columns(self.title)
+        labels = as_numpy(spec[1])
+        if not isinstance(labels, np.ndarray | Sequence) or isinstance(labels, str):
+            raise TargetError(f"`labels` must be a sequence or an array, one per example; got {type(labels).__name__}.")
+        held, examples, notes = hold(as_numpy(spec[0]), channels_first=hasattr(spec[0], "detach"))
+        return Found(
+            name=MEDIA[held].plural,
+            kind=held,
+            examples=examples,
+            ids=row_ids(len(examples)),
+            where="the data given",
+            labels=labels,
+            label_where="`labels`",
+            task=reading.task,
+            notes=notes,
+        )
 
 
 @data_format
 class Dataset(Format):
-    """A map-style data set; without labels also a list of examples."""
+    """A map-style data set; to predict also a list of examples."""
 
     name = "dataset"
     title = "a map-style Dataset"
-    turn = 9  # much has `__getitem__`
+    turn = 9  # many objects have `__getitem__`
 
     def takes(self, spec: Any) -> bool:
         return hasattr(spec, "__getitem__") and not isinstance(spec, str | bytes)
 
-    def open(self, spec: Any, reading: Reading) -> Target:
-        refuse_split(reading.split, f"a {type(spec).__name__}")
-        reading.refuse_columns(f"a {type(spec).__name__}")
-        return target_of_dataset(spec, name=type(spec).__name__, task=reading.task)
-
-    def unlabelled(self, spec: Any, kind: str, reading: Reading) -> Unlabelled:
-        if not isinstance(spec, list | tuple | np.ndarray) and not hasattr(spec, "detach"):
-            return super().unlabelled(spec, kind, reading)
-        found, examples, notes = hold(as_numpy(spec), channels_first=hasattr(spec, "detach"))
-        check_kind(found, kind, "the list of examples")
-        return Unlabelled(examples, [str(row) for row in range(len(examples))], notes)
-
-
-def target_of_pair(examples: object, labels: object, *, task: str | None) -> Target:
-    """A target of (examples, labels) in memory.
-
-    Raises:
-        TargetError: The examples are of no known kind, or differ from the labels in number.
-    """
-    labels = as_numpy(labels)
-    if not isinstance(labels, np.ndarray | Sequence) or isinstance(labels, str):
-        raise TargetError(f"`labels` must be a sequence or an array, one per example; got {type(labels).__name__}.")
-    kind, held, notes = hold(as_numpy(examples), channels_first=hasattr(examples, "detach"))
-    return make_target(
-        name=MEDIA[kind].plural,
-        kind=kind,
-        examples=held,
-        raw=labels,
-        ids=[str(row) for row in range(len(held))],
-        where="the data given",
-        label_where="`labels`",
-        task=task,
-        notes=notes,
-    )
+    def read(self, spec: Any, reading: Reading, kind: str | None) -> Found:
+        name = type(spec).__name__
+        refuse_split(reading.split, f"a {name}")
+        reading.refuse_columns(f"a {name}")
+        if kind is None or not (isinstance(spec, list | tuple | Array) or hasattr(spec, "detach")):
+            return found_in_dataset(spec, name=name, task=reading.task)
+        held, examples, notes = hold(as_numpy(spec), channels_first=hasattr(spec, "detach"))
+        return Found("the list of examples", held, examples, row_ids(len(examples)), "the list", notes=notes)
 
 
 def hold(examples: object, *, channels_first: bool = False) -> tuple[str, Examples, tuple[str, ...]]:
-    """Examples in memory, by what they are: the kind of data, the examples, and notes.
+    """The kind of examples in memory, the examples, and notes.
 
     Raises:
-        TargetError: No kind of data can hold them.
+        TargetError: They are of no known kind.
     """
     if not isinstance(examples, np.ndarray | Sequence) or isinstance(examples, str):
         raise TargetError(f"examples must be an array or a list; got {type(examples).__name__}.")
@@ -131,8 +116,8 @@ def hold(examples: object, *, channels_first: bool = False) -> tuple[str, Exampl
     )
 
 
-def target_of_dataset(dataset: Any, *, name: str, task: str | None, split: str | None = None) -> Target:
-    """A target of a map-style data set that yields (example, label).
+def found_in_dataset(dataset: Any, *, name: str, task: str | None) -> Found:
+    """The examples and labels of a map-style data set that yields (example, label).
 
     Raises:
         TargetError: It yields something else, or a different example each time.
@@ -145,33 +130,31 @@ def target_of_dataset(dataset: Any, *, name: str, task: str | None, split: str |
         raise TargetError("the data set is empty.")
     examples = DatasetExamples(dataset)
     first = _first_pair(dataset)
-    kind = "text" if isinstance(first[0], str) else "image"
     if len({examples.digest(0) for _ in range(LOOKS)}) > 1:
         raise TargetError(
             "the data set yields a different first example each time; build it without random transforms, because a "
-            "score must belong to fixed data."
+            "score needs fixed data."
         )
     labels, notes = _all_labels(dataset, first[1])
     whole = np.asarray(labels).dtype.kind in "iu" and np.asarray(labels).ndim == 1
     coded = whole and (task is None or task_of(task).single_class)
     names, name_notes = _class_names(dataset, labels) if coded else (None, ())
-    return make_target(
+    return Found(
         name=name,
-        kind=kind,
+        kind="text" if isinstance(first[0], str) else "image",
         examples=examples,
-        raw=labels,
-        ids=[str(row) for row in range(len(dataset))],
+        ids=row_ids(len(dataset)),
         where=f"the data set {name}",
+        labels=labels,
         label_where=f"the labels of {name}",
         task=task,
         classes=names,
-        split=split,
         notes=(*notes, *name_notes),
     )
 
 
 class DatasetExamples:
-    """The examples of a data set with `__getitem__`; one thread at a time, because few data sets are made for more."""
+    """The examples of a data set with `__getitem__`, loaded by one thread at a time: few data sets allow more."""
 
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
@@ -201,7 +184,7 @@ class DatasetExamples:
         return self.digest_of(self.load(index))
 
     def digest_of(self, example: Image.Image | str) -> bytes:
-        """The digest of an example that is loaded already: a data set hands out nothing else."""
+        """The digest of a loaded example."""
         if isinstance(example, str):
             return content_digest(example.encode("utf-8", "surrogatepass"))
         return pixel_digest(example)
@@ -210,7 +193,7 @@ class DatasetExamples:
         with self._one_at_a_time:
             try:
                 return as_numpy(self._dataset[index][0])
-            except OSError as error:  # what a missing or damaged file raises
+            except OSError as error:  # a missing or damaged file
                 raise ExampleError(f"the data set cannot load it: {str(error).rstrip('.')}.") from error
 
 
@@ -233,7 +216,7 @@ def _first_pair(dataset: Any) -> tuple[object, object]:
     return example, pair[1]
 
 
-def _all_labels(dataset: Any, first: object) -> tuple[Sequence[object] | np.ndarray, tuple[str, ...]]:
+def _all_labels(dataset: Any, first: object) -> tuple[Sequence[object] | Array, tuple[str, ...]]:
     kept = _kept_labels(dataset)
     if (
         kept is not None
@@ -244,7 +227,7 @@ def _all_labels(dataset: Any, first: object) -> tuple[Sequence[object] | np.ndar
     ):
         return kept, ()
     labels = [_label_of(dataset, row) for row in range(len(dataset))]
-    return labels, ("all labels were read by going through the data set once",)
+    return labels, ("all examples of the data set were loaded once to read their labels",)
 
 
 def _label_of(dataset: Any, row: int) -> object:
@@ -257,8 +240,8 @@ def _label_of(dataset: Any, row: int) -> object:
         ) from error
 
 
-def _class_names(dataset: Any, labels: Sequence[object] | np.ndarray) -> tuple[list[str] | None, tuple[str, ...]]:
-    """The names that labels index, unless a transform has made other labels of them."""
+def _class_names(dataset: Any, labels: Sequence[object] | Array) -> tuple[list[str] | None, tuple[str, ...]]:
+    """The class names that labels index, unless a transform changes the labels."""
     names, kept = getattr(dataset, "classes", None), _kept_labels(dataset)
     if names is None:
         return None, ()
@@ -274,7 +257,7 @@ def _transforms_labels(dataset: Any) -> bool:
 
 
 def _kept_labels(dataset: Any) -> Any:
-    """All labels where a data set keeps them, without loading its examples."""
+    """All labels that a data set keeps, read without loading its examples; None if it keeps none."""
     if hasattr(dataset, "dataset") and hasattr(dataset, "indices"):  # torch.utils.data.Subset
         whole = _kept_labels(dataset.dataset)
         return None if whole is None else [whole[index] for index in dataset.indices]
@@ -285,8 +268,8 @@ def _kept_labels(dataset: Any) -> Any:
     return None
 
 
-def _telling_rows(labels: Sequence[object] | np.ndarray) -> set[int]:
-    """The last row and the first row of each label, or of some, because what changes labels goes by their value."""
+def _telling_rows(labels: Sequence[object] | Array) -> set[int]:
+    """The last row and the first row of each label, or of LABEL_LOOKS: a change of labels depends on their value."""
     first: dict[str, int] = {}
     for row, label in enumerate(labels):
         first.setdefault(str(label), row)
@@ -298,7 +281,7 @@ def _telling_rows(labels: Sequence[object] | np.ndarray) -> set[int]:
 def _yields(dataset: Any, row: int, label: object) -> bool:
     try:
         return _same(dataset[row][1], label)
-    except OSError:  # a damaged file says nothing of its label
+    except OSError:  # a damaged file says nothing about its label
         return True
 
 
@@ -323,10 +306,10 @@ def _kind(values: Sequence[object]) -> ColumnKind:
         return "text"
     if isinstance(first, int | float | np.number):
         return "number"
-    return "list" if isinstance(first, list | tuple | set | np.ndarray) else "other"
+    return "list" if isinstance(first, list | tuple | set | Array) else "other"
 
 
-def _plain(values: Sequence[object]) -> Sequence[object] | np.ndarray:
+def _plain(values: Sequence[object]) -> Sequence[object] | Array:
     dtype = getattr(values, "dtype", None)
     if isinstance(dtype, np.dtype) and dtype.kind in "iufb":
         return np.asarray(values)

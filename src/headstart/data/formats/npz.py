@@ -1,26 +1,26 @@
-"""`.npz` files: features, logits or probabilities made elsewhere, or images and texts as arrays. Never a pickle."""
+"""`.npz` files: features, logits or probabilities computed elsewhere, or images and texts as arrays; never pickles."""
 
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headstart.data.build import make_target
-from headstart.data.encoded import text_array
-from headstart.data.formats import Format, Unlabelled, check_kind, data_format
+from headstart.data.formats import Format, data_format
+from headstart.data.found import Found, row_ids
+from headstart.data.labels import text_array
 from headstart.data.reading import Reading
 from headstart.data.scaling import image_array
 from headstart.data.splits import choose_split, refuse_split, role_of
 from headstart.data.stored import ArrayRows, Texts, array_digest
 from headstart.data.target import Examples, Target
 from headstart.errors import InputError, TargetError, did_you_mean
-from headstart.records import Extraction, Kind
+from headstart.records import Extraction
 from headstart.tasks.arrays import is_float
 
+Array = np.ndarray[Any, np.dtype[Any]]
 MEANINGS = {
     "features": ("features", "feature", "embeddings", "embedding"),
     "logits": ("logits",),
@@ -42,7 +42,7 @@ SUM_TOLERANCE = 0.01  # of a row of probabilities; float16 with a thousand colum
 class Arrays:
     """The arrays of one split, by meaning."""
 
-    found: dict[str, np.ndarray]
+    found: dict[str, Array]
     where: str
     split: str | None = None
     notes: tuple[str, ...] = ()
@@ -58,33 +58,27 @@ class Npz(Format):
     def takes(self, spec: Any) -> bool:
         return isinstance(spec, Path) and spec.suffix.casefold() == ".npz"
 
-    def open(self, spec: Path, reading: Reading) -> Target:
+    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
         reading.refuse_columns(str(spec))
-        return target_of(read_npz(spec, reading.split), name=spec.stem, task=reading.task)
-
-    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
-        arrays = read_npz(spec, reading.split)
-        held, examples, notes = examples_of(arrays)
-        check_kind(held, kind, str(spec))
-        return Unlabelled(examples, ids_of(arrays, len(examples)), (*arrays.notes, *notes))
+        return found_of(read_npz(spec, reading.split), name=spec.stem, task=reading.task, labelled=kind is None)
 
 
 def read_arrays(path: str | Path, *, split: str | None = None, task: str | None = None) -> Extraction:
-    """A forward pass that was made elsewhere, from a `.npz`.
+    """Read a forward pass that was computed elsewhere from a `.npz`.
 
     Args:
-        path: Arrays `labels` and `features` (n, d), `logits` (n, z), or `probs` (n, z), or features with one of these;
-            optional `ids`, `classes` (names of the target's), and `source_classes` (names of the z columns). Names such
-            as `train_features` hold splits, of which the training split is read.
+        path: A file with `labels` and `features` (n, d), `logits` (n, z) or `probs` (n, z), or features with one of
+            the others. Optional: `ids`, `classes` (names of the target's), and `source_classes` (names of the z
+            columns). Names such as `train_features` hold splits; the training split is read.
         split: Another split to read.
-        task: Decided by the caller; None decides by what the labels look like.
+        task: None recognises the task by the labels.
 
     Returns:
-        The record that `extract` would leave. Probabilities become logits as log p, minus infinity for 0.
+        The same record as from `extract`. Probabilities become logits as log p, minus infinity for 0.
 
     Raises:
         TargetError: The file or its labels cannot be used.
-        InputError: An array has a wrong shape, nan or infinite values, or rows that are no distributions.
+        InputError: An array has a wrong shape, holds nan or infinity, or rows of `probs` are not distributions.
     """
     path = Path(path)
     arrays = read_npz(path, split)
@@ -96,20 +90,26 @@ def extraction_of(arrays: Arrays, target: Target) -> Extraction:
     features, logits = arrays.found.get("features"), _logits(arrays)
     if features is None and logits is None:
         raise InputError(
-            f"{arrays.where} holds no `features`, `logits` or `probs` beside its labels; it holds "
-            f"{', '.join(sorted(arrays.found))}. Images and texts are read by `open_target`."
+            f"{arrays.where} holds no `features`, `logits` or `probs`; it holds {', '.join(sorted(arrays.found))}. "
+            "Read images and texts with `open_target`."
         )
     if features is not None:
         _check_rows(features, "features", arrays.where)
     for name, array in (("features", features), ("logits", logits)):
         if array is not None and len(array) != len(target):
             raise InputError(
-                f"`{name}` of {arrays.where} has {len(array)} rows for {len(target)} labels; give one each."
+                f"`{name}` of {arrays.where} has {len(array)} rows for {len(target)} labels; give one row per label."
             )
     names = arrays.found.get("source_classes")
     if names is not None and logits is not None and len(names) != logits.shape[1]:
         raise InputError(
             f"{arrays.where}: {len(names)} `source_classes` for {logits.shape[1]} columns; name each column."
+        )
+    given = arrays.found.get("logits")
+    if given is not None and given.shape[1] > 1 and given.min(initial=0) >= 0 and _sums_to_one(given).all():
+        raise InputError(
+            f"`logits` of {arrays.where} are probabilities: no value is negative and each row sums to 1. Name the "
+            "array `probs`."
         )
     return Extraction(
         source=target.name,
@@ -123,28 +123,27 @@ def extraction_of(arrays: Arrays, target: Target) -> Extraction:
     )
 
 
-def features_of(target: Target) -> Extraction:
-    """The record of a target that is rows of features, such as `sklearn/iris` or a pair (features, labels)."""
-    found = {"features": np.stack([np.asarray(target.examples.load(row)) for row in range(len(target))])}
-    return extraction_of(Arrays(found, target.name, target.split), target)
-
-
 def target_of(arrays: Arrays, *, name: str, task: str | None) -> Target:
-    """A target of what `arrays` hold: images, texts, or rows of numbers."""
+    """The target in `arrays`: images, texts, or rows of numbers, with labels."""
+    return found_of(arrays, name=name, task=task).target()
+
+
+def found_of(arrays: Arrays, *, name: str, task: str | None, labelled: bool = True) -> Found:
+    """Images, texts, or rows of numbers in `arrays`, which must hold labels if `labelled`."""
     found = arrays.found
-    if "labels" not in found:
+    if labelled and "labels" not in found:
         raise TargetError(
-            f"{arrays.where} holds no `labels`; it holds {', '.join(sorted(found)) or 'no array of a known name'}. "
+            f"{arrays.where} holds no `labels`; it holds {', '.join(sorted(found)) or 'no array with a known name'}. "
             "Name the array of labels `labels`."
         )
-    kind, examples, notes = examples_of(arrays)
-    return make_target(
+    kind, examples, notes = _examples_of(arrays)
+    return Found(
         name=name,
         kind=kind,
         examples=examples,
-        raw=found["labels"],
-        ids=ids_of(arrays, len(examples)),
+        ids=_ids_of(arrays, len(examples)),
         where=arrays.where,
+        labels=found.get("labels", ()),
         label_where=f"`labels` of {arrays.where}",
         task=task,
         classes=[str(name) for name in found["classes"]] if "classes" in found else None,
@@ -168,15 +167,15 @@ def read_npz(path: Path, split: str | None) -> Arrays:
             raise TargetError(
                 f"{path} holds pickled Python objects, which are never loaded; save plain arrays of numbers or text."
             ) from error
-        raise TargetError(f"{path} is no readable .npz file: {str(error).rstrip('.')}; save it again.") from error
+        raise TargetError(f"cannot read {path} as .npz: {str(error).rstrip('.')}; save it again.") from error
 
 
 def _check_start(path: Path) -> None:
-    """numpy takes a file of any other content for pickled objects."""
+    """numpy would report a file with any other content as pickled objects."""
     with path.open("rb") as opened:
         start = opened.read(2)
     if start and start not in (b"PK", b"\x93N") and start[:1] != b"\x80":  # a zip, a single array, a pickle
-        raise TargetError(f"{path} is no .npz file: it begins with other bytes; save arrays with `np.savez`.")
+        raise TargetError(f"{path} is not a .npz file: it starts with {start!r}; save arrays with `np.savez`.")
 
 
 def _choose(file: np.lib.npyio.NpzFile, path: Path, wanted: str | None) -> Arrays:
@@ -188,7 +187,8 @@ def _choose(file: np.lib.npyio.NpzFile, path: Path, wanted: str | None) -> Array
     shared = groups.pop(None, {})
     splits = {name: keys for name, keys in groups.items() if name is not None and "labels" in keys}
     if "labels" in shared and wanted is None:
-        chosen, notes = None, _unused(splits)
+        chosen, aside = None, ", ".join(f"`{name}`" for name in splits)
+        notes: tuple[str, ...] = (f"arrays of the splits {aside} are set aside",) if splits else ()
     elif splits:
         chosen, note = choose_split(
             {name: len(file[keys["labels"]]) for name, keys in splits.items()}, wanted, str(path)
@@ -214,16 +214,8 @@ def _meaning(key: str) -> tuple[str | None, str | None]:
     return split, MEANING_OF.get("_".join(part for part in parts if part != split))
 
 
-def _unused(splits: dict[str, dict[str, str]]) -> tuple[str, ...]:
-    return (f"arrays of the splits {', '.join(f'`{name}`' for name in splits)} are set aside",) if splits else ()
-
-
-def examples_of(arrays: Arrays) -> tuple[Kind, Examples, tuple[str, ...]]:
-    """What kind of examples `arrays` hold, the examples, and notes on how they were read.
-
-    Raises:
-        TargetError: There is nothing that could be an example.
-    """
+def _examples_of(arrays: Arrays) -> tuple[str, Examples, tuple[str, ...]]:
+    """The kind of data in `arrays`, the examples, and notes on how they were read."""
     found, where = arrays.found, arrays.where
     for name in ("features", "logits", "probs"):
         if name in found:
@@ -243,19 +235,14 @@ def examples_of(arrays: Arrays) -> tuple[Kind, Examples, tuple[str, ...]]:
     )
 
 
-def ids_of(arrays: Arrays, count: int) -> list[str]:
-    """The names of the examples, their numbers where the file has none."""
-    ids = [str(name) for name in arrays.found["ids"]] if "ids" in arrays.found else list(_row_names(count))
+def _ids_of(arrays: Arrays, count: int) -> list[str]:
+    ids = [str(name) for name in arrays.found["ids"]] if "ids" in arrays.found else row_ids(count)
     if len(ids) != count or len(set(ids)) != count:
         raise TargetError(f"{arrays.where}: `ids` must be {count} different names, one per example.")
     return ids
 
 
-def _row_names(count: int) -> Iterator[str]:
-    return (str(row) for row in range(count))
-
-
-def _logits(arrays: Arrays) -> np.ndarray | None:
+def _logits(arrays: Arrays) -> Array | None:
     """The logits, or the logarithm of the probabilities."""
     logits, probs = arrays.found.get("logits"), arrays.found.get("probs")
     if logits is not None:
@@ -263,23 +250,25 @@ def _logits(arrays: Arrays) -> np.ndarray | None:
     if logits is not None or probs is None:
         return logits
     _check_rows(probs, "probs", arrays.where)
-    sums = probs.sum(axis=1, dtype=np.float64)
-    bad = np.flatnonzero((np.abs(sums - 1) > SUM_TOLERANCE) | (probs.min(axis=1) < 0))
+    bad = np.flatnonzero(~_sums_to_one(probs) | (probs.min(axis=1) < 0))
     if bad.size:
+        row = int(bad[0])
         raise InputError(
-            f"`probs` of {arrays.where}: each row must be a distribution; row {bad[0]} sums to {sums[bad[0]]:.3g} and "
-            f"its smallest value is {probs[bad[0]].min():.3g} ({bad.size} of {len(probs)} rows fail). If these are "
-            "logits, name the array `logits`."
+            f"`probs` of {arrays.where}: each row must be a distribution; row {row} sums to "
+            f"{probs[row].sum(dtype=np.float64):.3g} and its smallest value is {probs[row].min():.3g} ({bad.size} of "
+            f"{len(probs)} rows fail). If these are logits, name the array `logits`."
         )
-    with np.errstate(divide="ignore"):  # log 0 = -inf is meant: no mass stays no mass
-        return np.log(probs, dtype=np.float64).astype(np.promote_types(probs.dtype, np.float32))
+    with np.errstate(divide="ignore"):  # log 0 = -inf: no mass stays no mass
+        return np.asarray(np.log(probs, dtype=np.float64).astype(np.promote_types(probs.dtype, np.float32)))
 
 
-def _check_rows(array: np.ndarray, name: str, where: str) -> None:
+def _sums_to_one(rows: Array) -> Array:
+    return np.asarray(np.abs(rows.sum(axis=1, dtype=np.float64) - 1) <= SUM_TOLERANCE)
+
+
+def _check_rows(array: Array, name: str, where: str) -> None:
     if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "iuf":
-        raise InputError(
-            f"`{name}` of {where} must be numbers of shape (n, columns); came {array.dtype} {array.shape}."
-        )
+        raise InputError(f"`{name}` of {where} must be numbers of shape (n, columns); got {array.dtype} {array.shape}.")
     if is_float(array) and not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise InputError(f"`{name}` of {where} holds nan or infinite values (first in row {row}); remove those rows.")

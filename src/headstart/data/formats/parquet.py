@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from headstart.data.formats import Format, Unlabelled, data_format
+from headstart.data.formats import Format, data_format
 from headstart.data.formats.folder import list_folder
+from headstart.data.found import Found
 from headstart.data.pixels import SUFFIXES
 from headstart.data.reading import Reading
 from headstart.data.roles import ColumnKind, Table
 from headstart.data.splits import choose_split, role_of, role_of_word
-from headstart.data.tables import target_of_table, unlabelled_of_table
-from headstart.data.target import Target
+from headstart.data.tables import read_table
 from headstart.errors import TargetError, require
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @data_format
@@ -30,11 +32,8 @@ class Parquet(Format):
     def takes(self, spec: Any) -> bool:
         return isinstance(spec, Path) and spec.suffix.casefold() == ".parquet" and spec.is_file()
 
-    def open(self, spec: Path, reading: Reading) -> Target:
-        return target_of_table(parquet_table(spec), reading)
-
-    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
-        return unlabelled_of_table(parquet_table(spec), kind, reading)
+    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
+        return read_table(parquet_table(spec), reading, kind)
 
 
 @data_format
@@ -42,52 +41,44 @@ class Shards(Format):
     """A folder of Parquet files: train-00000-of-00002.parquet and so on."""
 
     name = "parquet-folder"
-    title = ""
     turn = 8  # it lists all files of a folder
 
     def takes(self, spec: Any) -> bool:
         if not isinstance(spec, Path) or not spec.is_dir():
             return False
-        listing = list_folder(spec)
-        return listing.holds({".parquet"}) and not listing.holds(SUFFIXES)
+        endings = {Path(parts[-1]).suffix.casefold() for parts in list_folder(spec).files}
+        return ".parquet" in endings and not endings & SUFFIXES
 
-    def open(self, spec: Path, reading: Reading) -> Target:
-        table, split, notes = _of_split(spec, reading.split)
-        target = target_of_table(table, reading if split is None else replace(reading, split=None))
-        return target if split is None else replace(target, split=split, notes=(*target.notes, *notes))
-
-    def unlabelled(self, spec: Path, kind: str, reading: Reading) -> Unlabelled:
-        table, split, notes = _of_split(spec, reading.split)
-        found = unlabelled_of_table(table, kind, reading if split is None else replace(reading, split=None))
-        return replace(found, notes=(*found.notes, *notes))
+    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
+        return read_table(_of_split(spec, reading.split), reading, kind)
 
 
-def _of_split(folder: Path, wanted: str | None) -> tuple[Table, str | None, tuple[str, ...]]:
-    """The table of one split, its name and notes; the name is None where the files are not splits."""
+def _of_split(folder: Path, wanted: str | None) -> Table:
+    """The table of one split, or of all files where they are not splits."""
     by_split: dict[str, list[Shard]] = {}
     for shard in _shards(folder):
         by_split.setdefault(shard.split, []).append(shard)
     tables = {name: parquet_table(folder, [shard.file for shard in shards]) for name, shards in by_split.items()}
     if list(tables) == [""]:
-        return tables[""], None, ()
+        return tables[""]
     sizes = {name: sum(_rows_in(shard.file) for shard in shards) for name, shards in by_split.items()}
     chosen, note = choose_split(sizes, wanted, str(folder))
     _refuse_several(folder, by_split[chosen])
-    return tables[chosen], chosen, (note,)
+    return replace(tables[chosen], split=chosen, notes=(note,))
 
 
 def parquet_table(path: Path, files: Sequence[Path] = ()) -> Table:
-    """A Parquet file, or several of one table, as a table whose columns are read when they are asked for."""
+    """A Parquet file, or several of one table; columns are read on demand."""
     pyarrow = require("pyarrow", f"reading {path}, a Parquet file,", "data")
     require("pyarrow.parquet", f"reading {path}, a Parquet file,", "data")
     try:
         schemas = [pyarrow.parquet.read_schema(file) for file in files or (path,)]
     except (pyarrow.ArrowException, OSError) as error:
         raise TargetError(
-            f"{path} is no readable Parquet file: {str(error).rstrip('.')}; fetch or write it again."
+            f"cannot read {path} as Parquet: {str(error).rstrip('.')}; fetch or write it again."
         ) from error
 
-    def read(column: str) -> Sequence[object] | np.ndarray:
+    def read(column: str) -> Sequence[object] | Array:
         parts = [pyarrow.parquet.read_table(file, columns=[column]).column(0) for file in files or (path,)]
         return arrow_values(pyarrow.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type))
 
@@ -99,7 +90,7 @@ def parquet_table(path: Path, files: Sequence[Path] = ()) -> Table:
 
 
 def arrow_kind(column: Any) -> ColumnKind:
-    """What a pyarrow type holds, in the words of `Table`."""
+    """What a pyarrow type holds."""
     from pyarrow import types
 
     column = column.value_type if types.is_dictionary(column) else column
@@ -114,15 +105,15 @@ def arrow_kind(column: Any) -> ColumnKind:
     return "list" if types.is_list(column) or types.is_large_list(column) else "other"
 
 
-def arrow_values(column: Any) -> Sequence[object] | np.ndarray:
+def arrow_values(column: Any) -> Sequence[object] | Array:
     """A pyarrow column as plain Python values, numbers as an array where none is missing."""
     kind = arrow_kind(column.type)
     if kind == "number" and column.null_count == 0:
-        return column.to_numpy()
-    return ArrowRows(column) if kind == "bytes" else column.to_pylist()
+        return np.asarray(column.to_numpy())
+    return ArrowRows(column) if kind == "bytes" else list(column.to_pylist())
 
 
-class ArrowRows(Sequence):
+class ArrowRows(Sequence[Any]):
     """A pyarrow column of encoded images, turned into Python bytes one row at a time."""
 
     def __init__(self, column: Any) -> None:
@@ -137,11 +128,11 @@ class ArrowRows(Sequence):
 
 @dataclass(frozen=True)
 class Shard:
-    """A file that is part of a split, "" where its name says of none."""
+    """A file of a split; "" where its path names none."""
 
     file: Path
     split: str
-    owner: str = ""  # what stands before the split in its path: a configuration of the data set
+    owner: str = ""  # the part of its path before the split: a configuration of the data set
     part: str = ""  # the rest
 
 
@@ -154,12 +145,12 @@ def _shards(folder: Path) -> list[Shard]:
 
 
 def _shard(file: Path, folder: Path, *, anywhere: bool) -> Shard:
-    """The split that a file's name begins with or a folder above is called; else, `anywhere`, that either speaks of."""
+    """The split that a file's name starts with, or a folder above it is called; `anywhere` looks inside names too."""
     *folders, name = file.relative_to(folder).with_suffix("").parts
     words = re.split(r"[-_.]", name)
-    spoken = [at for at, word in enumerate(words) if role_of_word(word)] if anywhere else []
-    if role_of_word(words[0]) or (len(spoken) == 1 and not any(map(role_of_word, folders))):
-        at = 0 if role_of_word(words[0]) else spoken[0]
+    named = [at for at, word in enumerate(words) if role_of_word(word)] if anywhere else []
+    if role_of_word(words[0]) or (len(named) == 1 and not any(map(role_of_word, folders))):
+        at = 0 if role_of_word(words[0]) else named[0]
         part = re.sub(r"-of-\d+$", "", "-".join(words[at:]))
         return Shard(file, words[at], _path(*folders, "-".join(words[:at])), part)
     for depth, above in enumerate(folders):
@@ -174,7 +165,7 @@ def _path(*names: str) -> str:
 
 
 def _refuse_several(folder: Path, shards: Sequence[Shard]) -> None:
-    """Files of one place in different folders are configurations of a data set, as in en/train-0 and de/train-0."""
+    """Refuse several configurations of a data set, as in en/train-0 and de/train-0."""
     owners: dict[str, set[str]] = {}
     for shard in shards:
         owners.setdefault(shard.part, set()).add(shard.owner)
@@ -189,11 +180,11 @@ def _refuse_several(folder: Path, shards: Sequence[Shard]) -> None:
 def _rows_in(file: Path) -> int:
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_metadata(file).num_rows
+    return int(pyarrow.parquet.read_metadata(file).num_rows)
 
 
 def _hugging_face_classes(metadata: Mapping[bytes, bytes] | None) -> dict[str, Sequence[str]]:
-    """Class names that the `datasets` library writes into the schema of its files."""
+    """Class names that the library `datasets` writes into the schema of its files."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
         return {name: feature["names"] for name, feature in features.items() if feature.get("_type") == "ClassLabel"}

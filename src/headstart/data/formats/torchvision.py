@@ -1,4 +1,4 @@
-"""torchvision's data sets by name. Nothing is downloaded unless the caller says so."""
+"""torchvision's data sets by name. Nothing is downloaded unless `download` is set."""
 
 import inspect
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from importlib import import_module
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from headstart.data.formats import Format, Unlabelled, check_kind, data_format
-from headstart.data.formats.memory import DatasetExamples, target_of_dataset
+from headstart.data.formats import Format, data_format
+from headstart.data.formats.memory import DatasetExamples, found_in_dataset
+from headstart.data.found import Found, row_ids
 from headstart.data.reading import Reading
 from headstart.data.splits import ROLES, refuse_split, role_of
-from headstart.data.target import Target
 from headstart.errors import NoSuchSplit, OfflineError, TargetError, did_you_mean, require
 
 
@@ -23,51 +23,48 @@ class Torchvision(Format):
     title = "torchvision/NAME"
     prefix = "torchvision/"
 
-    def open(self, spec: str, reading: Reading) -> Target:
+    def read(self, spec: str, reading: Reading, kind: str | None) -> Found:
         reading.refuse_columns(spec)
-        dataset, split, notes = self._made(spec, reading)
-        target = target_of_dataset(dataset, name=spec, task=reading.task, split=split)
-        return replace(target, notes=(*target.notes, *notes))
-
-    def unlabelled(self, spec: str, kind: str, reading: Reading) -> Unlabelled:
-        dataset, _, notes = self._made(spec, reading)
-        check_kind("image", kind, spec)
-        return Unlabelled(DatasetExamples(dataset), [str(row) for row in range(len(dataset))], notes)
-
-    def _made(self, spec: str, reading: Reading) -> tuple[Any, str | None, tuple[str, ...]]:
-        """torchvision's object, its split and a note on it."""
-        name = spec.removeprefix(self.prefix)
         for module in ("headstart.torchvision_ops", "torchvision"):  # the first lets the second work with a CPU torch
             require(module, spec, "image")
         datasets: Any = import_module("torchvision.datasets")
-        known = [known for known in datasets.__all__ if known[0].isupper()]
+        name, known = spec.removeprefix(self.prefix), [name for name in datasets.__all__ if name[0].isupper()]
         if name not in known:
             raise TargetError(f"torchvision has no data set `{name}`.{did_you_mean(name, known)}")
         factory = getattr(datasets, name)
         accepted = inspect.signature(factory).parameters
-        options, chosen = _split_option(factory, accepted, reading.split, spec)
+        options, split = _split_option(factory, accepted, reading.split, spec)
         if "download" in accepted or "kwargs" in accepted:
             options["download"] = reading.download
-        try:
-            dataset = factory(str(reading.root), **options)
-        except (RuntimeError, FileNotFoundError) as error:
-            if reading.download:
-                raise OfflineError(f"{spec} could not be downloaded: {error}. Check the network.") from error
+        dataset = _made(factory, options, spec, reading)
+        notes = () if split is None else (f"only the split `{split}` is used",)
+        if kind is not None:
+            return Found(spec, "image", DatasetExamples(dataset), row_ids(len(dataset)), spec, notes=notes)
+        found = found_in_dataset(dataset, name=spec, task=reading.task)
+        return replace(found, split=split, notes=(*found.notes, *notes))
+
+
+def _made(factory: Any, options: dict[str, Any], spec: str, reading: Reading) -> Any:
+    """torchvision's data set."""
+    try:
+        return factory(str(reading.root), **options)
+    except (RuntimeError, FileNotFoundError) as error:
+        if not reading.download:
             raise TargetError(
-                f"{spec} is not under {reading.root}; pass `root=` where it lies, or `download=True` to fetch it there "
-                f"({str(error).splitlines()[0].rstrip('.')})."
+                f"{spec} is not in the folder {reading.root}; pass the folder that holds it as `root`, or "
+                f"`download=True` to fetch it ({str(error).splitlines()[0].rstrip('.')})."
             ) from error
-        except OSError as error:
-            raise OfflineError(f"{spec} could not be downloaded: {error}. Check the network.") from error
-        except (ValueError, TypeError) as error:
-            raise TargetError(
-                f"{spec} cannot be opened by name: {str(error).rstrip('.')}. Build it in Python and pass the data set."
-            ) from error
-        return dataset, chosen, () if chosen is None else (f"only the split `{chosen}` is used",)
+        raise OfflineError(f"{spec} could not be downloaded: {error}. Check the network.") from error
+    except OSError as error:
+        raise OfflineError(f"{spec} could not be downloaded: {error}. Check the network.") from error
+    except (ValueError, TypeError) as error:
+        raise TargetError(
+            f"{spec} cannot be opened by name: {str(error).rstrip('.')}. Build it in Python and pass the data set."
+        ) from error
 
 
 def _split_option(factory: Any, accepted: Any, wanted: str | None, where: str) -> tuple[dict[str, Any], str | None]:
-    """The option that makes a torchvision data set one split, and that split's name."""
+    """The option that selects a split of a torchvision data set, and that split's name."""
     if "train" in accepted:
         chosen = _chosen(("train", "test"), wanted, where)
         return {"train": chosen == "train"}, chosen
@@ -79,7 +76,7 @@ def _split_option(factory: Any, accepted: Any, wanted: str | None, where: str) -
 
 
 def _splits_of(factory: Any, default: object) -> tuple[str, ...]:
-    """The splits that a torchvision data set accepts: in an empty folder it refuses the others with a ValueError."""
+    """The splits that a torchvision data set accepts: it refuses others with a ValueError, also in an empty folder."""
     found = []
     names = [name for names in ROLES.values() for name in names]
     with TemporaryDirectory(prefix="headstart-") as empty:
@@ -89,7 +86,7 @@ def _splits_of(factory: Any, default: object) -> tuple[str, ...]:
             except (ValueError, TypeError):
                 continue
             except (RuntimeError, OSError, ImportError):
-                pass  # accepted, but not there
+                pass  # accepted, but not in this folder
             found.append(name)
     return tuple(found)
 
@@ -101,6 +98,6 @@ def _chosen(splits: Sequence[str], wanted: str | None, where: str) -> str:
     role = role_of(wanted or "train")
     fitting = [name for name in splits if role and role_of(name) == role] or list(splits if wanted is None else ())
     if not fitting:
-        there = ", ".join(f"`{name}`" for name in splits)
-        raise NoSuchSplit(f"{where} has no split `{wanted}`; it has {there}.", splits)
+        names = ", ".join(f"`{name}`" for name in splits)
+        raise NoSuchSplit(f"{where} has no split `{wanted}`; it has {names}.", splits)
     return fitting[0]

@@ -70,7 +70,7 @@ class Picture(Medium):
             return ImageBytes(column, rows, table.folder), []
         if held != "text":
             return None
-        files = [str(column[row] or "").strip() for row in rows]
+        files = [_existing(table.folder, str(column[row] or "").strip()) for row in rows]
         return ImageFiles(tuple(table.folder / file if file else None for file in files)), files
 
     def kept_bytes(self, example: Any) -> int | None:
@@ -125,6 +125,12 @@ def _data_uri(image: Image.Image, form: str, **options: Any) -> str:
 
 def _are_image_files(paths: Sequence[Path]) -> bool:
     return all(path.suffix.casefold() in SUFFIXES for path in paths) and os.path.isfile(paths[0])
+
+
+def _existing(folder: Path, name: str) -> str:
+    """The name of a file, with slashes for a Windows path's backslashes where they lead to one."""
+    slashes = name.replace("\\", "/")
+    return slashes if slashes != name and (folder / slashes).is_file() else name
 
 
 def _holds_paths(table: "Table", name: str) -> bool:
