@@ -234,7 +234,7 @@ def test_out_of_memory_on_the_smallest_batch_is_an_error() -> None:
 def test_a_batch_of_one_with_batch_norm_keeps_its_statistics_and_says_so() -> None:
     net = network()
     fitted = fit(net, [BODY, HEAD], data(6), None, replace(SHORT, batch_size=1))
-    assert "batch norm kept the statistics" in fitted.notes[0]
+    assert "batch norm kept its pretrained statistics" in fitted.notes[0]
     assert torch.equal(net[1].running_mean, torch.zeros(6))
     assert not torch.equal(net[0].weight, network()[0].weight)
 
