@@ -61,6 +61,9 @@ def evaluate(
     Raises:
         InputError: A name is unknown, or the arrays do not fit one another.
 
+    The order of the examples does not change a value by more than 1e-6 on features of ordinary scale. Where single
+    features differ in size by more than about 1e8, rounding depends on the order of sums and may exceed that.
+
     Example:
         >>> probs = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.3, 0.7]])
         >>> scores, missing = evaluate(["nce", "logme"], labels=np.array([0, 0, 1, 1]), probs=probs)

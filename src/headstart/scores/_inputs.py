@@ -128,7 +128,7 @@ class Inputs:
 
     @cached_property
     def features(self) -> np.ndarray:
-        """(n, d) checked features in the dtype they came in."""
+        """(n, d) checked features in their own dtype."""
         return check_features(self._require("features"), self.n)
 
     @cached_property
@@ -180,7 +180,7 @@ class Inputs:
 
     @cached_property
     def logits(self) -> np.ndarray:
-        """(n, z) checked logits in the dtype they came in."""
+        """(n, z) checked logits in their own dtype."""
         return check_logits(self._require("logits"), self.n)
 
     def array(self, needs: str) -> np.ndarray:

@@ -185,7 +185,7 @@ def _normalise(logs, best, row, values, i):
 @compiled
 @no_type_check
 def _rows(x, guess, centres, factors, offsets, tests, posterior, values, chosen):
-    """One row of `posterior` for each row of x; components given up early keep the zero they came with.
+    """One row of `posterior` for each row of x; components given up early stay zero.
 
     `factors` are Cholesky's lower triangles with inverted diagonals (k, d, d), solved row by row.
     """

@@ -42,8 +42,8 @@ def pixel_rows(
         labels: Class of each pixel.
         channels: Where the axis of classes or features is.
         ignore: Label of pixels that do not count; None counts all.
-        per_image: At most so many pixels of each image, drawn from `seed`; None takes all. Neighbours say much the
-            same, so a few hundred per image usually do.
+        per_image: The most pixels kept per image, drawn at random; None keeps all. Neighbouring pixels are alike, so a
+            few hundred per image are usually enough.
         seed: For the draw.
 
     Returns:
@@ -93,7 +93,7 @@ def token_rows(
         outputs: One (tokens, k) array for each sentence, or an (n, tokens, k) array.
         labels: One (tokens,) array for each sentence; padding carries `ignore`.
         ignore: Label of tokens that do not count (padding, word pieces); None counts all.
-        per_sentence: At most so many tokens of each sentence, drawn from `seed`.
+        per_sentence: The most tokens kept per sentence, drawn at random; None keeps all.
         seed: For the draw.
 
     Returns:

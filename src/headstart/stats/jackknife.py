@@ -1,4 +1,4 @@
-"""The group jackknife: leave one of G groups of examples out at a time, and let the spread of the G values speak.
+"""The group jackknife: the spread of the values without each of G groups of examples gives the standard error.
 
 It needs the score's value without each group, which for scores that are sums over examples costs almost nothing. It
 holds where the ordinary bootstrap does not: a resample with duplicates adds a score's optimism a second time.

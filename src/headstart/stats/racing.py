@@ -99,7 +99,7 @@ def level_of_each(error: float, rounds: int, sources: int) -> float:
 def forecast(
     values: Float[np.ndarray, " s"], deleted: Float[np.ndarray, "s g"], *, seen: int, whole: int
 ) -> Float[np.ndarray, " s"]:
-    """Where each score is bound when all examples are in, from what leaving a group out costs it.
+    """Predict each score on all examples from what it loses when a group is left out.
 
     If a score falls short of its limit by c / n, the jackknife's estimate of bias, (G - 1) (mean of deleted - value),
     is -c / `seen`; at `whole` examples -c / `whole` of it is left.
@@ -125,7 +125,7 @@ def forecast(
 def compare(
     values: Float[np.ndarray, " s"], deleted: Float[np.ndarray, "s g"], *, seen: int, whole: int, error: float
 ) -> Standing:
-    """Who is surely below whom, after one round.
+    """Which sources are surely below another one, after one round.
 
     Args:
         values: One score per source on the same `seen` examples; higher is better.

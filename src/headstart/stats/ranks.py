@@ -34,7 +34,7 @@ class PairedRanks:
     low: Int[np.ndarray, " s"]  # simultaneous interval of the rank
     high: Int[np.ndarray, " s"]
     probability_best: Float[np.ndarray, " s"]  # sums to 1
-    tied: int  # so many of the first ranks cannot be told apart from the best
+    tied: int  # number of top ranks that cannot be told apart from the best
 
     @property
     def order(self) -> Int[np.ndarray, " s"]:

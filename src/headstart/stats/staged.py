@@ -37,9 +37,9 @@ def staged_ranks(
 
     Args:
         stages: The rounds in order; every source is a member of at least one.
-        rounds: How many were planned: each spends its part of the error, whether it came to it or not.
-        out: Sources known not to be the best, on other grounds: a race says so, with an error of its own. It alone then
-            decides who may have rank 1.
+        rounds: How many were planned: each has its share of the error, whether it was run or not.
+        out: Sources known not to be the best from a race, which has an error level of its own. Only these are then
+            excluded from rank 1.
         final: With `out`: the level at which the last stage, if it is the one planned to be last, says as well who is
             not the best.
         level: Probability with which all rank intervals hold at once.
@@ -75,7 +75,7 @@ def staged_ranks(
     if out is not None:
         behind_one = out | _beaten(stages[-1], count, final, seed)
         low = np.where(behind_one, np.maximum(low, 2), 1)
-        ahead = int(count - behind_one.sum())  # so many may be the best, and one of them alone is it
+        ahead = int(count - behind_one.sum())  # how many may be the best; if one, it is the best
         high = np.where(behind_one, high, ahead if ahead == 1 else np.maximum(high, ahead))
     low, high = np.minimum(low, rank), np.maximum(high, rank)
     behind = low[np.argsort(rank)] > 1
@@ -98,7 +98,7 @@ def _count(stages: Sequence[Stage]) -> int:
 
 
 def _claims(stage: Stage, level: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Who is clearly better than whom in one round, and each one's probability of being the best of them."""
+    """Which sources are clearly better than which in one round, and the probability of each being the best of them."""
     count = len(stage.members)
     if stage.deleted is None:
         return np.zeros((count, count), dtype=bool), np.full(count, 1 / count)

@@ -1,4 +1,4 @@
-"""Leave-one-out accuracy of the nearest neighbours: a plain baseline that few scores beat."""
+"""Leave-one-out accuracy of the nearest neighbours: a simple baseline that few scores beat."""
 
 from typing import Literal, no_type_check
 
@@ -28,7 +28,7 @@ def knn(
 ) -> float:
     """Leave-one-out accuracy of a vote among the k nearest other examples (higher is better).
 
-    Ties count as expected under fair lots: examples tied at the k-th distance share the remaining votes, classes tied
+    Ties are shared: examples tied at the k-th distance share the remaining votes, classes tied
     in votes share the hit. So neither the order of the samples nor the names of the classes matter, and duplicates are
     neighbours like any other.
 

@@ -13,7 +13,7 @@ def leep(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"], *, t
     """LEEP: label log-likelihood under a source head's classes (higher is better).
 
     Mean over samples i of log sum_z P(y_i given z) probs[i, z]; P(y given z) is counted on the same data, so the value
-    is optimistic: `leep_loo` takes that out.
+    is optimistic: `leep_loo` corrects that.
 
     Args:
         probs: Source-class probabilities; each row sums to 1.
@@ -116,7 +116,7 @@ SCORES.add(
         high=0.0,
         cost="O(n z)",
         citation=PAPER,
-        meaning="How well the source's own classes predict the target's, scored on the data that built the table.",
+        meaning="How well the source's own classes predict the target's, scored on the data that made the table.",
         invariances={"order", "names", "unused"},
         default=3,
         measure=_measure,

@@ -1,4 +1,4 @@
-"""LEEP-EM: the best head that LEEP's family holds, found by expectation maximisation with a proof of how near it is."""
+"""LEEP-EM: best head in LEEP's family by expectation maximisation, with a bound on its distance from the optimum."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ def leep_em(
     """LEEP-EM: label log-likelihood under the best head over the source's classes (higher is better).
 
     Maximises mean log sum_z C[y_i, z] p_i[z] over heads C whose columns are distributions. Plain LEEP is the first step
-    of expectation maximisation from the label frequencies; this takes all of them. Like LEEP it is scored on the data
-    that chose the head, only more so: with many source classes and few examples it says little.
+    of expectation maximisation from the label frequencies; this takes all of them. Like LEEP it is scored on the
+    data that chose the head, and is even more optimistic: with many source classes and few examples it means little.
 
     Args:
         probs: Source-class probabilities; each row sums to 1.
@@ -75,7 +75,7 @@ def fit_em(
         probs: Source-class probabilities; each row sums to 1.
         labels: Target classes; any integers or strings, gaps allowed.
         tolerance: Stop when the gap is at most this many nats.
-        sweeps: Give up after so many passes over the rows.
+        sweeps: The most passes over the rows.
 
     Raises:
         InputError: As `leep_em`.
@@ -165,7 +165,7 @@ SCORES.add(
         high=0.0,
         cost="O(n z) a sweep, tens to hundreds of sweeps",
         citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
-        meaning="The most any head over the source's own classes could say of this data; optimistic where z is large.",
+        meaning="The best any head over the source's own classes can do; optimistic for many classes.",
         invariances={"order", "names", "unused"},
         measure=_measure,
     )

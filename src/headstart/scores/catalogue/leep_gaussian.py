@@ -32,8 +32,8 @@ def leep_gaussian(
 
     With x_i[z] = log p_i[z], its mean over source classes and then over examples taken out, each target class y is a
     Gaussian around the mean m_y of its x, all with one variance 1 / a in every direction, so that P(y given x_i) is
-    proportional to P(y) exp(a (x_i . m_y - |m_y|^2 / 2)): each source class is an expert who raises or lowers every
-    target class by a factor, where LEEP mixes what its source classes say. The score is the mean over examples of
+    proportional to P(y) exp(a (x_i . m_y - |m_y|^2 / 2)): each source class raises or lowers every target class
+    by a factor, where LEEP averages over its source classes. The score is the mean over examples of
     log P(y_i given x_i), with m and P(y) from the other examples and the a at which it is largest.
 
     Neither a temperature nor a bias of the source's head changes it: a re-weighting of its classes, or a head sharper
@@ -42,7 +42,7 @@ def leep_gaussian(
     Args:
         probs: Source-class probabilities, each row summing to 1.
         labels: Target classes; any integers or strings, gaps allowed.
-        logits: `probs` holds logits instead, which keep what rounding takes from small probabilities.
+        logits: `probs` holds logits instead. They keep small probabilities that rounding would lose.
         prior: Count of the overall mean, zero, behind the mean of each target class.
 
     Returns:
@@ -232,7 +232,7 @@ SCORES.add(
         high=0.0,
         cost="O(n z C)",
         citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
-        meaning="Leave-one-out LEEP whose source classes are multiplied as experts are, blind to how sharp a head is.",
+        meaning="Leave-one-out LEEP that multiplies its source classes, unaffected by how sharp the head is.",
         invariances={"order", "names", "unused"},
         measure=_measure,
     )

@@ -1,4 +1,4 @@
-"""Leave-one-out LEEP: each example is scored by a table that was counted without it, in closed form."""
+"""Leave-one-out LEEP: each example is scored by a table counted without it, in closed form."""
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -18,7 +18,7 @@ from headstart.scores._head_counts import (
 from headstart.scores._inputs import Inputs
 from headstart.scores._table import SCORES, Measured, Score
 
-ALONE = "no interval: each example is alone in its class, so with it left out nothing is known of the class"
+ALONE = "no interval: each example is alone in its class, so without it the class is unknown"
 
 
 def leep_loo(
@@ -51,7 +51,7 @@ def leep_loo(
 
     Example:
         >>> probs = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-        >>> leep_loo(probs, np.array([0, 0, 1, 1]), prior=0.0)  # each example's twin predicts it
+        >>> leep_loo(probs, np.array([0, 0, 1, 1]), prior=0.0)  # each example is predicted by its twin
         0.0
         >>> round(leep_loo(probs, np.array([0, 0, 1, 1]), prior=1.0), 6)  # log((1 + 3/8) / (1 + 1))
         -0.374693

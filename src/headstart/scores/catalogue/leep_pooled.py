@@ -1,4 +1,4 @@
-"""Pooled LEEP: what the source's head and its features say of a left-out example's label, taken together."""
+"""Pooled LEEP: a left-out example's label as predicted by the source's head and features together."""
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -19,7 +19,7 @@ from headstart.scores.catalogue.leep_gaussian import (
 )
 from headstart.scores.catalogue.ridge_probe import at_one_penalty, errors_among, left_out, shared_left_out
 
-HEADLESS = "the source has no classifier: by its features alone"
+HEADLESS = "the source has no classifier: features only"
 
 
 def leep_pooled(
@@ -33,13 +33,13 @@ def leep_pooled(
     Two experts give the label of each example a probability without having seen it. One is `leep_gaussian`, by the
     source's log probabilities. The other is the ridge probe: its left-out predictions less the class frequencies, times
     the scale of largest likelihood, are the logarithms of factors on those frequencies. They are pooled as equals: the
-    root of the product of their probabilities, made to add up to one. With few examples the head, which has already
-    been trained, knows more; with many the features do.
+    root of the product of their probabilities, normalised to sum to one. With few examples the
+    head, which is already trained, predicts better; with many, the features do.
 
     Args:
         features: What goes into the source's head.
         labels: Target classes; any integers or strings, gaps allowed.
-        logits: Of the source's head; log probabilities will do. None: it has none, and the features speak alone.
+        logits: Of the source's head; log probabilities work too. None: features only.
 
     Returns:
         The score in nats, at most 0.

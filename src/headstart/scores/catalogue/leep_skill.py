@@ -1,4 +1,4 @@
-"""Skill: how much better a source predicts the labels than their frequencies do, with a test. It can say no."""
+"""Skill: how much better a source predicts the labels than their frequencies do, with a significance test."""
 
 from dataclasses import dataclass
 
@@ -21,15 +21,15 @@ class SkillTest:
 
     skill: float
     standard_error: float
-    p_value: float  # small: the source knows something of this target
+    p_value: float  # small: the source is informative for this target
     degrees_of_freedom: int
 
 
 def leep_skill(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"], *, prior: float = PRIOR) -> float:
     """Skill: leave-one-out LEEP minus the leave-one-out log-likelihood of the label frequencies (higher is better).
 
-    At or below 0 the source is no better than guessing by the frequencies; plain LEEP, never below -H(Y), cannot say
-    so.
+    At or below 0 the source is no better than guessing by the frequencies; plain LEEP, never below -H(Y), cannot
+    show that.
 
     Args:
         probs: Source-class probabilities; each row sums to 1.

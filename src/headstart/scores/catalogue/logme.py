@@ -74,7 +74,7 @@ class Evidence:
     top: float  # at least the largest eigenvalue of F F', zero only for features that are zero
 
     def on_grid(self, log_penalties: Float[np.ndarray, " g"]) -> Float[np.ndarray, "g t"]:
-        """Log evidence of all targets at each of the log penalties."""
+        """Log evidence of all targets at each log penalty."""
         penalties = np.exp(log_penalties)
         total = penalties[:, None] + self.squares  # (g, r)
         corner = 1 + self.n * (self.apart / penalties + (self.mean**2 / total).sum(axis=1))
@@ -98,7 +98,7 @@ def of_all(maker: ResidualMaker) -> Evidence:
     """The evidence of all examples."""
     parts = maker.parts
     lengths = (maker.targets**2).sum(axis=0)
-    # Rounding is no evidence of a perfect fit, unless the features can explain anything, which the evidence punishes.
+    # A residual at rounding level is not a perfect fit, unless the features span everything, which costs evidence.
     outside = np.zeros_like(lengths) if maker.complete else np.maximum(maker.outside_squares, NOISE * lengths)
     top = maker.n * float((parts.mean**2).sum()) + float(parts.squares.max(initial=0.0))
     inside, ones = maker.inside[:-1], maker.inside[-1]

@@ -1,12 +1,13 @@
-"""Negative conditional entropy of the target's labels given the source's hard predictions."""
+"""NCE and soft NCE: negative conditional entropy of the target's labels given the source's predictions."""
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from headstart.scores._checks import check_labels, check_probs
+from headstart.scores._head_counts import HeadCounts, read_probs
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 
 
 def nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) -> float:
@@ -79,5 +80,57 @@ SCORES.add(
         invariances={"order", "names", "unused"},
         default=4,
         measure=_measure,
+    )
+)
+
+
+def soft_nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) -> float:
+    """Minus H(Y given Z) under the joint of labels and source probabilities (higher is better).
+
+    OTCE without source data: OTCE couples target examples with labelled source examples by optimal transport, here
+    the source's own classifier couples them with source classes. Never above LEEP.
+
+    Args:
+        probs: Source-class probabilities; each row sums to 1.
+        labels: Target classes; integers or strings.
+
+    Returns:
+        The score in nats, from -H(Y) to 0.
+
+    Raises:
+        InputError: Shapes disagree, a row of `probs` is not a distribution, or fewer than two classes.
+
+    Example:
+        >>> soft_nce(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))  # = -log 2
+        -0.6931471805599453
+
+    Reference: Tan et al., CVPR 2021, eq. 5, the joint taken from the source's probabilities.
+    https://arxiv.org/abs/2103.13843
+    """
+    return _soft_nce(read_probs(probs, labels))
+
+
+def _soft_nce(head: HeadCounts) -> float:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(head.joint > 0, head.joint * np.log(head.joint / head.mass), 0.0)
+    return min(0.0, float(terms.sum() / head.joint.sum()))
+
+
+def _measure_soft(inputs: Inputs) -> Measured:
+    probs, labels = inputs.probs, inputs.labels
+    return leave_groups_out(inputs, _soft_nce(inputs.head), lambda kept: soft_nce(probs[kept], labels[kept]))
+
+
+SCORES.add(
+    Score(
+        title="soft NCE",
+        function=soft_nce,
+        needs="probs",
+        high=0.0,
+        cost="O(n z)",
+        citation="Tan et al., CVPR 2021, eq. 5, with the source's own probabilities. https://arxiv.org/abs/2103.13843",
+        meaning="How much a source class drawn from the source's probabilities tells about the target class.",
+        invariances={"order", "names", "unused"},
+        measure=_measure_soft,
     )
 )

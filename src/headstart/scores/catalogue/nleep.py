@@ -1,4 +1,4 @@
-"""N-LEEP: LEEP with a Gaussian mixture on the features in the place of the source's classifier."""
+"""N-LEEP: LEEP with a Gaussian mixture on the features instead of the source's classifier."""
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -74,7 +74,7 @@ def _check_count(components: int, n: int) -> int:
 
 def _fit(x: Float[np.ndarray, "n k"], components: int, seed: int) -> Mixture:
     x = x / np.sqrt((x**2).mean())
-    order = np.lexsort(x[:, :2].T[::-1])  # an order that does not depend on the one they came in
+    order = np.lexsort(x[:, :2].T[::-1])  # an order of their own
     with one_matrix_thread():  # many small products; the responsibilities have threads of their own
         fitted = fit_mixture(np.ascontiguousarray(x[order]), components, seed=seed, floor=FLOOR)
     posterior = np.empty_like(fitted.posterior)

@@ -1,4 +1,4 @@
-"""OTCE: how far the source's labelled examples are from the target's, and what their labels tell of each other."""
+"""OTCE: how far the source's labelled examples are from the target's, and how well their labels match."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -187,7 +187,7 @@ SCORES.add(
         needs="source",
         cost="O((m + n)^3)",
         citation="Tan, Li, Huang, CVPR 2021, eq. 3 to 7. https://arxiv.org/abs/2103.13843",
-        meaning="What the source's labels tell of the target's once optimal transport has matched their examples.",
+        meaning="How well the source's labels predict the target's after optimal transport has matched the examples.",
         invariances={"order", "names"},
     )
 )

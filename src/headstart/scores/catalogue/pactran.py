@@ -142,7 +142,7 @@ SCORES.add(
         cost="O(10 n z)",
         citation="Ding et al., ECCV 2022, section 3.3. https://arxiv.org/abs/2203.05126",
         meaning="Bound on the log-evidence, per example, that the labels come from the source's classes by some table: "
-        "LEEP with a price for the size of the table.",
+        "LEEP with a penalty for the size of the table.",
         invariances={"order", "names", "unused"},
     )
 )
