@@ -91,7 +91,7 @@ class Cnaps(nn.Module):
         self.register_buffer("spread", torch.ones(width))
 
     def train(self, mode: bool = True) -> "Cnaps":
-        """Nothing here behaves otherwise in training, and the source's statistics never move."""
+        """Stays in evaluation mode, so that the source's statistics never change."""
         return super().train(False)
 
     def adaptation(self) -> dict[str, Tensor]:
@@ -99,10 +99,10 @@ class Cnaps(nn.Module):
         return {name: value for name, value in self.state_dict().items() if not name.startswith("body.")}
 
     def take(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put back what `adaptation` gave.
+        """Load tensors that `adaptation` returned.
 
         Raises:
-            InputError: The tensors are those of other networks.
+            InputError: The tensors do not fit these networks.
         """
         own = self.adaptation()
         shapes = {name: value.shape for name, value in own.items()}
@@ -113,7 +113,7 @@ class Cnaps(nn.Module):
                 value.copy_(tensors[name])
 
     def standardise(self, images: Tensor) -> None:
-        """Take the centre and spread of the features from these images, through the source as it is."""
+        """Set the centre and spread of the features from these images, through the unadapted source."""
         with torch.no_grad():
             features = self.body(images)[0].float()
         self.center.copy_(features.mean(dim=0))
@@ -129,14 +129,14 @@ class Cnaps(nn.Module):
         return (features_with(self.body, film, images).float() - self.center) / self.spread
 
     def adapt_to(self, images: Tensor, labels: Tensor, classes: int) -> "Adapted":
-        """Adapt to a task whose examples fit into memory at once; gradients flow where they are wanted.
+        """Adapt to a task whose examples fit in memory at once, with gradients if they are enabled.
 
         Args:
             images: (n, 3, h, w), as the source prepares them.
             labels: (n,) 0..classes-1.
 
         Raises:
-            InputError: A class has no examples, or a label is none of the classes.
+            InputError: A class has no examples, or a label is out of range.
         """
         if set(labels.tolist()) != set(range(classes)):
             given = sorted(set(labels.tolist()))

@@ -41,7 +41,7 @@ EVERY = 100  # episodes between two messages
 
 
 def identity_of(source: Source, targets: Sequence[Target], settings: MetaTraining) -> str:
-    """Hex hash of all that decides what comes of a meta-training: source, data and settings."""
+    """Hex hash of everything that decides the result of a meta-training: source, data and settings."""
     about = [FORMAT, source.cache_key, [target_hash(target) for target in targets], asdict(settings)]
     return blake2b(json.dumps(about).encode(), digest_size=16).hexdigest()
 
@@ -66,7 +66,7 @@ def meta_train(
         settings: How long and on which tasks; None: the defaults.
         max_bad: The largest share of a data set's images that may be unreadable; they are left out.
         device: "auto", "cpu", "cuda" or "mps".
-        checkpoint: File that keeps the state; an unfinished training found there goes on to the same numbers.
+        checkpoint: File that keeps the state; an unfinished training found there resumes, with the same numbers.
         checkpoint_seconds: How often it is written.
         progress: None shows how far the training is, in a terminal or notebook only; True shows it everywhere, False
             nowhere. A function is called with each `headstart.runner.Event` instead.
@@ -104,7 +104,7 @@ def meta_train(
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
-        raise TrainingError("memory ran out on one task. Lower `shots`, `ways` or `queries`.") from error
+        raise TrainingError("out of memory on one task. Lower `shots`, `ways` or `queries`.") from error
     return training.learner
 
 
