@@ -6,10 +6,11 @@ import torch
 from tests.transfers.tiny import ON_IMAGES, ON_TEXTS, network, planned, source, text_source
 
 from headstart.errors import InputError
+from headstart.runner.progress import silent
 from headstart.sources.source import Source
 from headstart.train.batches import TensorBatches
 from headstart.train.groups import Group, has_batch_statistics
-from headstart.train.loop import fit
+from headstart.train.loop import _Loop, fit
 from headstart.train.objectives import Labels
 from headstart.train.training import Training
 from headstart.transfers import METHODS
@@ -118,10 +119,8 @@ def test_layer_decay_keeps_its_rates_under_every_schedule() -> None:
     """timm's own only marks the groups, and a torch scheduler then trains all of them at one rate."""
     model, groups = planned("layer-decay", IMAGE)
     data = TensorBatches(torch.randn(6, 3, 8, 8), np.arange(6) % 3)
-    from headstart.train.loop import _Loop
-
     loop = _Loop(model.network, groups, data, None, Training(epochs=1), "classification", torch.device("cpu"))
-    loop.objective, loop.streams = Labels("classification"), {}
+    loop.objective, loop.streams, loop.progress = Labels("classification"), {}, silent
     loop.run()
     assert len({group["peak"] for group in loop.optimizer.param_groups}) == 5
     assert len({round(group["lr"], 12) for group in loop.optimizer.param_groups}) == 5

@@ -101,7 +101,7 @@ class _Loop:
     checkpoint: Path | None = None
     identity: str = ""
     checkpoint_seconds: float = 60.0
-    progress: Progress = silent
+    progress: Progress
     objective: Objective
     streams: Mapping[str, Batches]
 
