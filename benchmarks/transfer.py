@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from headstart.train.batches import TensorBatches, epoch_order
 from headstart.train.groups import Group
-from headstart.train.head import fit_head, fit_heads
+from headstart.train.head import fit_head
 from headstart.train.head_sgd import fit_heads_sgd
 from headstart.train.loop import fit
 from headstart.train.training import Training
@@ -55,8 +55,8 @@ def heads(tasks: int) -> list[str]:
     lines = [f"Heads for {tasks} tasks of {N} examples x {D} features, {CLASSES} classes:", ""]
     lines += ["| way | wall s | processor s |", "|---|---|---|"]
     for name, work in (
-        ("to the optimum, penalty by leave-one-out", lambda: fit_heads(x, y, classes=CLASSES)),
-        ("to the optimum, penalty given", lambda: fit_heads(x, y, classes=CLASSES, penalty=1e-2)),
+        ("to the optimum, penalty by leave-one-out", lambda: [fit_head(*one, classes=CLASSES) for one in drawn]),
+        ("to the optimum, penalty given", lambda: [fit_head(*one, classes=CLASSES, penalty=1e-2) for one in drawn]),
         ("SGD of the LEEP paper, 100 epochs", lambda: fit_heads_sgd(x, y, classes=CLASSES)),
     ):
         wall, processor, _ = timed(work)

@@ -164,7 +164,7 @@ def _deleted(
     return _at_held_penalties(maker, members, value, best)
 
 
-def _by_sums(maker: ResidualMaker, members: list[Int[np.ndarray, " m"]]) -> Float[np.ndarray, " g"]:
+def _by_sums(maker: ResidualMaker, members: list[np.ndarray]) -> Float[np.ndarray, " g"]:
     parts, targets = maker.parts, maker.targets
     lengths, root = (targets**2).sum(axis=0), np.sqrt(parts.squares)
     mean = np.append(parts.mean_inside, np.sqrt(parts.mean_outside))  # one more direction for the rest of the mean
@@ -183,7 +183,7 @@ def _by_sums(maker: ResidualMaker, members: list[Int[np.ndarray, " m"]]) -> Floa
 
 
 def _at_held_penalties(
-    maker: ResidualMaker, members: list[Int[np.ndarray, " m"]], value: float, best: Float[np.ndarray, " t"]
+    maker: ResidualMaker, members: list[np.ndarray], value: float, best: Float[np.ndarray, " t"]
 ) -> Float[np.ndarray, " g"]:
     """Targets with nearly the same penalty share one, and what that costs on all examples is added again."""
     lengths = (maker.targets**2).sum(axis=0)
