@@ -230,7 +230,7 @@ def test_a_gain_in_r2_on_values_that_are_all_alike_is_said_to_mean_nothing(n: in
     ]
     (found,) = evaluate(runs)
     assert (found.transfer, found.scratch, found.gain, found.low) == (0, 0, 0, None)
-    assert any("R2 has no meaning" in note for note in found.notes)
+    assert any("R2 is undefined" in note for note in found.notes)
     assert not any("R2" in note for note in evaluate(runs, metric="mae")[0].notes)
 
 

@@ -111,7 +111,7 @@ def test_a_killed_build_goes_on_and_ends_with_the_same_numbers(built: Path, tmp_
 
 
 def test_a_folder_of_another_plan_is_refused_before_anything_is_read(built: Path) -> None:
-    with pytest.raises(InputError, match="`epochs` 1 there, 2 now"):
+    with pytest.raises(InputError, match="`epochs` is 1 there and 2 now"):
         build(built, plan=replace(PLAN, epochs=2))
     with pytest.raises(InputError, match=r"takes no data set `cats`; it takes sklearn/digits"):
         build(built, plan=PLAN, places={"cats": "x"})

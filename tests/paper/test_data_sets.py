@@ -56,7 +56,7 @@ def test_a_missing_set_names_what_brings_it(monkeypatch: pytest.MonkeyPatch, tmp
         TargetError, match=r"CIFAR-100 is not on this machine.*CIFAR100\('data', download=True\)"
     ) as told:
         open_data_set("cifar100", root=str(tmp_path))
-    assert f"is not under {tmp_path} (`--root DIR`)" in str(told.value)
+    assert f"is not in the folder {tmp_path} (`--root DIR`)" in str(told.value)
     assert "root=" not in str(told.value)  # a word of Python, of no use to a command line
     with pytest.raises(TargetError) as told:
         open_data_set("grocery-store")

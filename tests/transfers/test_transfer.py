@@ -262,7 +262,7 @@ def test_a_test_part_of_one_value_has_no_r2_and_says_so() -> None:
     run = transfer(data, source(), method="fine-tune", **SHORT)
     assert run.outcome.n_test == run.outcome.n_valid == 1
     assert run.outcome.metrics.keys() == {"mae"}
-    assert any("R2 has no meaning" in note for note in run.outcome.notes)
+    assert any("R2 is undefined" in note for note in run.outcome.notes)
     assert all(-1e3 < point.valid_quality <= 0 for point in run.outcome.curve)
 
 
@@ -536,7 +536,7 @@ def test_augmenting_texts_is_refused() -> None:
 
 def test_a_batch_of_one_with_batch_norm_says_so() -> None:
     run = transfer(target(8, 2), source(), method="fine-tune", epochs=1, batch_size=1, cache=False)
-    assert any("batch norm kept the statistics" in note for note in run.outcome.notes)
+    assert any("batch norm kept its pretrained statistics" in note for note in run.outcome.notes)
 
 
 @pytest.mark.parametrize("method", ["head", "fine-tune"])

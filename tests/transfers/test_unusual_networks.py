@@ -63,7 +63,7 @@ class Frozen(nn.Module):
 def test_a_body_without_gradients_has_a_head_trained_and_nothing_else(without: type) -> None:
     of = source(Frozen(without))
     assert transfer(target(), of, method="head", cache=False).outcome.metrics["accuracy"] > 0
-    with pytest.raises(ModelError, match=r"no layer of .* before its features trains.*Use `--method head`"):
+    with pytest.raises(ModelError, match=r"no layers to train below its features.*Use `--method head`"):
         transfer(target(), of, method="fine-tune", **TRAINED)
 
 

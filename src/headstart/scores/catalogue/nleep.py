@@ -58,8 +58,8 @@ def nleep(
         raise InputError(f"`energy` must lie between 0 and 1, a share of the variance; got {energy}.")
     if components_per_class < 1:
         raise InputError(f"`components_per_class` must be at least 1; got {components_per_class}.")
-    components = _check_count(len(checked.counts) * components_per_class, inputs.n)
-    mixture = _fit(principal_components(inputs.decomposition, energy), components, seed)
+    points = principal_components(inputs.decomposition, energy)
+    mixture = _fit(points, _check_count(len(checked.counts) * components_per_class, inputs.n), seed)
     return _leep(count_head(ProbRows(mixture.posterior), checked))
 
 
