@@ -37,9 +37,10 @@ def declare_missing_ops() -> torch.library.Library | None:
         or _compiled_part_loads(spec.submodule_search_locations[0])
     ):
         return None
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    # torch ships no types for its libraries of operators
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for op in ("nms", "qnms"):
-        library.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define(f"{op}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
     return library
 
 
