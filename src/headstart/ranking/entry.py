@@ -21,7 +21,7 @@ from headstart.ranking.build import build
 from headstart.ranking.inputs import Inputs, open_inputs
 from headstart.ranking.methods import All, Halving, Race, check_scores, method_of
 from headstart.ranking.order import AUTO, check_name, choose_scores, choose_sort
-from headstart.ranking.rounds import Rounds
+from headstart.ranking.rounds import Found, Rounds
 from headstart.records import Ranking, check_destination
 from headstart.runner import Progress, listener, on_workers
 from headstart.stats import jackknife_groups
@@ -67,10 +67,10 @@ def rank(
             (also allowed in `scores`) applies another rule: see "Auto" in benchmarks/RESULTS.md.
         limit: Use this many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
-        search: "all" scores every source on every example. "race" scores them on growing parts of the examples and
-            drops a source once it is surely below another: the best one is lost with probability at most 5 %, over all
-            rounds and comparisons. "halving" drops the worse half after each round, within a fifth of the forward
-            passes. `headstart.ranking.Race(...)` and `Halving(...)` set other values.
+        search: "all" scores every source on every example. "race" uses growing parts of the examples and drops a
+            source once it is surely below another: it loses the best one with probability at most 5 %. "halving" drops
+            the worse half after each round, within a fifth of the passes. `Race(...)` and `Halving(...)` of
+            `headstart.ranking` set other values.
         time_budget: Stop after this time (90 seconds, "60s", "5m", "1h") with the best answer so far. Every search then
             uses growing parts of the examples; sources that were not reached are listed.
         device: "auto", "cpu", "cuda" or "mps".
@@ -83,15 +83,13 @@ def rank(
         out: Write the records into this folder.
         report: Write a self-contained HTML page to this path.
         reading: How the target is read: columns, split, task and so on, as one `headstart.Reading`.
-        progress: None shows progress in a terminal or notebook only; True shows it everywhere, False nowhere. A
-            function is called with each `headstart.runner.Event` instead.
+        progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
         command: What to record as the command; this call if None.
         options: The fields of `reading` as keywords: `text_column`, `image_column`, `label_column`, `split`, `task`,
             `root`, `download` and `max_bad`.
 
     Returns:
-        The ranking. A source that fails is listed in its `failures`; if all fail, there are no rows and nothing is
-        written.
+        The ranking. Sources that fail are its `failures`; if all fail, there are no rows and nothing is written.
 
     Raises:
         InputError: An option, the target or a score's name cannot be used.
@@ -109,9 +107,7 @@ def rank(
     how = reading_of(reading, options, rank)
     deadline = Deadline.after(seconds_of(time_budget))
     method = method_of(search, timed=deadline.seconds is not None)
-    names = _names(scores)
-    for name in (*(names or ()), *((sort,) if sort else ())):
-        check_name(name)
+    names = _names(scores, sort)
     sort = sort or (AUTO if AUTO in (names or ()) else None)
     _check_numbers(limit=limit, batch_size=batch_size, seed=seed, workers=workers)
     for path, folder in ((out, True), (report, False)):
@@ -119,17 +115,10 @@ def rank(
     inputs = open_inputs(target, how, most=limit, seed=seed)
     shown = choose_scores(names, sort, inputs.target.task)
     check_scores(method, shown, None if sort == AUTO else sort)
-    course = Course(
-        target=inputs.target,
-        groups=jackknife_groups(len(inputs.target.labels), seed=seed),
-        scores=shown,
-        seed=seed,
-        device=device if inputs.extractions else _device(device),
-        batch_size=batch_size,
-        cache=None if inputs.extractions else folder_of(cache),
-        max_bad=how.max_bad,
-        trust_pickle=trust_pickle,
-    )
+    place = None if inputs.extractions else folder_of(cache)
+    where = device if inputs.extractions else _device(device)
+    groups = jackknife_groups(len(inputs.target.labels), seed=seed)
+    course = Course(inputs.target, groups, shown, seed, where, batch_size, place, how.max_bad, trust_pickle)
     again = deadline.seconds is not None or not isinstance(method, All)
     entrants = _entrants(inputs, models, again=again)
     each = len(inputs.target) / len(inputs.target.classes) if inputs.target.classes else None
@@ -139,37 +128,49 @@ def rank(
         target_hash(inputs.target)  # now each worker receives the digests instead of computing them
     with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
         found = Rounds(entrants, method, kept, choose, tell, deadline, on).search()
-    skipped = {name: why for one in found.measurements for name, why in one.extraction.skipped.items()}
     call: dict[str, object] = {"models": models, "scores": names, "sort": sort, "limit": limit, "seed": seed}
     call |= {"search": None if search == "all" else search, "time_budget": deadline.seconds, **how.given()}
-    ranking = build(
-        summarize(inputs.target, skipped),
+    ranking = _ranking(course, found, command or _describe_call(target, call))
+    _write(ranking, out, report)
+    return ranking
+
+
+def _ranking(course: Course, found: Found, command: str) -> Ranking:
+    """What the search found, in order, with how to repeat it."""
+    target = course.target
+    skipped = {name: why for one in found.measurements for name, why in one.extraction.skipped.items()}
+    return build(
+        summarize(target, skipped),
         found.measurements,
         found.failures,
-        scores=shown,
+        scores=course.scores,
         sort=found.sort,
-        seed=seed,
+        seed=course.seed,
         provenance=provenance(
-            inputs.target,
-            command=command or _describe_call(target, call),
-            seed=seed,
+            target,
+            command=command,
+            seed=course.seed,
             source_hashes={one.source: one.extraction.fingerprint for one in found.measurements},
             device=course.device,
         ),
         search=found.search,
         staged=found.staged,
     )
-    _write(ranking, out, report)
-    return ranking
 
 
-def _names(scores: str | Sequence[str] | None) -> list[str] | None:
-    if scores is None:
-        return None
-    parts = scores.split(",") if isinstance(scores, str) else list(scores) if isinstance(scores, Iterable) else [scores]
-    if not all(isinstance(part, str) for part in parts):
-        raise InputError(f"`scores` must be names of scores; got {scores!r}.")
-    return [part.strip() for part in parts if part.strip()]
+def _names(scores: str | Sequence[str] | None, sort: str | None) -> list[str] | None:
+    """The scores asked for. A wrong name, also of `sort`, is refused before any work."""
+    names = None
+    if scores is not None:
+        parts = (
+            scores.split(",") if isinstance(scores, str) else [*scores] if isinstance(scores, Iterable) else [scores]
+        )
+        if not all(isinstance(part, str) for part in parts):
+            raise InputError(f"`scores` must be names of scores; got {scores!r}.")
+        names = [part.strip() for part in parts if part.strip()]
+    for name in (*(names or ()), *((sort,) if sort else ())):
+        check_name(name)
+    return names
 
 
 def _check_numbers(**given: int | None) -> None:
