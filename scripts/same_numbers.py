@@ -76,9 +76,13 @@ def of_transfer(place: Path, target: Path, model: str, method: str) -> Iterator[
 
 
 def of_benchmark(place: Path) -> Iterator[tuple[str, float]]:
-    for line, text in enumerate(headstart(place, "benchmark", "--scores", "leep,nce,logme,knn").splitlines()):
-        for position, number in enumerate(re.findall(r"(?<![\w.])-?\d+\.\d+", text)):
-            yield f"benchmark line {line} number {position}", float(number)
+    outcome = ""
+    for line in headstart(place, "benchmark", "--scores", "leep,nce,logme,knn").splitlines():
+        if line.startswith("Outcome: "):
+            outcome = line.split()[1]
+        numbers = re.findall(r"(?<![\w.])-?\d+\.\d+", line)
+        row = line.split("  ")[0]
+        yield from ((f"benchmark {outcome} {row} {at}", float(number)) for at, number in enumerate(numbers))
 
 
 def of_reproduction(place: Path) -> Iterator[tuple[str, float]]:
