@@ -4,7 +4,7 @@ A module goes down to a few numbers, through a nonlinearity and up again, added 
 https://arxiv.org/abs/1902.00751). In a transformer layer there are two, as in the paper: on what attention and the
 feed-forward part give, before each is added to the stream. Other networks, which the paper does not treat, have one
 after each block, over its channels; so have the convolutional blocks of a mixed network. The way up starts at zero,
-so the network starts as it came.
+so the network starts unchanged.
 """
 
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ WIDTH = 16
 
 
 class Frame(nn.Module):
-    """x + a border of `width` pixels; zero at first, so the network starts as it came."""
+    """x + a border of `width` pixels; zero at first, so the network starts unchanged."""
 
     mask: Tensor
 
@@ -63,7 +63,7 @@ class VisualPrompt(Tuning):
         """Put the frame in.
 
         Raises:
-            InputError: The source takes no images, or the frame would cover them.
+            InputError: The source does not read images, or the frame would cover them.
         """
         probe = network.probe
         if not isinstance(probe, Tensor) or probe.ndim != 4:
