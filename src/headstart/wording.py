@@ -195,3 +195,14 @@ def shortened_inside(name: str, most: int) -> str:
         return name
     tail = most * 2 // 5
     return f"{name[: most - tail - 1]}…{name[-tail:]}"
+
+
+def one_line(text: str, longest: int = 400) -> str:
+    """Text without line breaks, cut to `longest` characters.
+
+    Example:
+        >>> one_line("sizes differ:\\n  3 and 4"), len(one_line("x" * 1000))
+        ('sizes differ: 3 and 4', 400)
+    """
+    text = " ".join(text.split())
+    return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -1,7 +1,6 @@
 """One source, from loading to its scores; a failure becomes a reason, and the search continues."""
 
 import gc
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,20 +11,17 @@ import numpy as np
 
 from headstart.data.target import Target
 from headstart.errors import CacheError, HeadstartError, TargetError
-from headstart.ranking.budget import OutOfTime
 from headstart.ranking.inputs import rows_of
 from headstart.ranking.measure import Measurement, measure
 from headstart.records import Extraction, Failure
-from headstart.runner.progress import Event, Progress
+from headstart.runner.progress import Progress
+from headstart.wording import one_line
 
 if TYPE_CHECKING:
     from headstart.sources import Candidate, Source
 
-logger = logging.getLogger(__name__)
-
 LARGE = 10_000_000  # parameters of a module worth collecting at once
 SHELF = 250_000_000  # parameters that may stay loaded from one round to the next, about 1 GB
-LONGEST = 400  # characters of a reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +88,22 @@ def _run(candidate: "Candidate", course: Course, rows: np.ndarray, tell: Progres
     Raises:
         TargetError: Too many examples are unreadable, which would fail every source.
         CacheError: The cached rows cannot be used.
-        OutOfTime: `tell` raised it in the middle of the source; rows made so far are in the cache.
+        Stopped: `tell` raised it in the middle of the source; rows made so far are in the cache.
     """
     try:
-        return _scored(_extraction(candidate, course, tell), course)
+        from headstart.extract.several import attempt  # imports torch, which ranking arrays does not need
+
+        extraction = attempt(
+            course.target,
+            candidate,
+            cache=course.cache,
+            device=course.device,
+            batch_size=course.batch_size,
+            max_bad=course.max_bad,
+            trust_pickle=course.trust_pickle,
+            progress=tell,
+        )
+        return _scored(extraction, course)
     except (TargetError, CacheError):
         raise
     except HeadstartError as error:
@@ -103,47 +111,6 @@ def _run(candidate: "Candidate", course: Course, rows: np.ndarray, tell: Progres
     finally:
         if (candidate.card.parameters or LARGE) >= LARGE:
             gc.collect()  # modules hold cycles, and two large models may not fit in memory together
-
-
-def _extraction(candidate: "Candidate", course: Course, tell: Progress) -> Extraction:
-    """The one place where errors of foreign code become ours.
-
-    Models and their libraries raise classes that derive from nothing narrower than Exception (safetensors, pickle, zlib
-    and httpx do). KeyboardInterrupt is not one of them.
-    """
-    from headstart.extract import extract  # imports torch, which ranking arrays does not need
-    from headstart.sources.recall import load_or_recall
-
-    tell(Event(candidate.name, 0, len(course.target)))
-    try:
-        return extract(
-            course.target,
-            load_or_recall(candidate, course.trust_pickle, course.cache),
-            cache=course.cache,
-            device=course.device,
-            batch_size=course.batch_size,
-            max_bad=course.max_bad,
-            progress=tell,
-        )
-    except (HeadstartError, OutOfTime):
-        raise
-    except MemoryError as error:
-        raise HeadstartError("it ran out of memory") from error
-    except Exception as error:
-        logger.debug("%s failed", candidate.name, exc_info=True)
-        text = str(error)
-        raise HeadstartError(f"{type(error).__name__}: {text}" if text else type(error).__name__) from error
-
-
-def one_line(text: str) -> str:
-    """Text without line breaks, cut to `LONGEST` characters.
-
-    Example:
-        >>> one_line("sizes differ:\\n  3 and 4"), len(one_line("x" * 1000))
-        ('sizes differ: 3 and 4', 400)
-    """
-    text = " ".join(text.split())
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
 
 
 def _scored(extraction: Extraction, course: Course) -> Measurement:

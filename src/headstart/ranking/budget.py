@@ -15,10 +15,6 @@ CAUTION = 0.9  # share of the time left that is planned for, because rounds ofte
 WORTH = 1.25  # growth below which another round tells too little
 
 
-class OutOfTime(Exception):  # noqa: N818  (not an error: the search returns what it has)
-    """The time is up in the middle of a source."""
-
-
 @dataclass(frozen=True)
 class Deadline:
     """The end of a time budget; infinitely far without one."""

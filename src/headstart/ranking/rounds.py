@@ -9,18 +9,18 @@ import numpy as np
 from headstart.data.order import order_of
 from headstart.errors import WorkerError
 from headstart.ranking import methods
-from headstart.ranking.attempt import Course, Entrant, one_line
-from headstart.ranking.budget import Deadline, OutOfTime, Pace, affordable
+from headstart.ranking.attempt import Course, Entrant
+from headstart.ranking.budget import Deadline, Pace, affordable
 from headstart.ranking.measure import Measurement
 from headstart.ranking.methods import All, Drop, Halving, Race, Round
 from headstart.ranking.uncertainty import Staged
 from headstart.records import Ending, Extraction, Failure, Search
 from headstart.records import Round as RoundRecord
 from headstart.runner import Event, Executor, Inline, Progress, Result, map
-from headstart.runner.progress import silent
+from headstart.runner.progress import Stopped, silent
 from headstart.scores import Evaluation
 from headstart.stats import jackknife_groups
-from headstart.wording import duration, plural
+from headstart.wording import duration, one_line, plural
 
 MODELS = "models"  # the counter of a round
 
@@ -239,14 +239,14 @@ def _measured(course: Course, rows: np.ndarray, deadline: Deadline, tell: Progre
         tell(event)
         seen = max(seen, event.done)
         if event.done < event.total and deadline.passed:
-            raise OutOfTime
+            raise Stopped
 
     started = deadline.spent
     result: Measurement | Failure | None = None
     try:
         if not deadline.passed:
             result = entrant.measure(course, rows, heard)
-    except OutOfTime:
+    except Stopped:
         pass
     return _Attempt(result, seen, deadline.spent - started)
 

@@ -26,6 +26,10 @@ class Event:
     message: str = ""  # a line worth keeping in a log; most events have none
 
 
+class Stopped(Exception):  # noqa: N818  (not an error: the call keeps what it has)
+    """Raised by a progress function to end the call that reports to it."""
+
+
 Progress = Callable[[Event], None]
 """Called with each event, from the thread of the long call; an exception that it raises ends that call."""
 

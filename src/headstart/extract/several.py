@@ -1,0 +1,109 @@
+"""Several sources over one target: a source that fails becomes a reason, and the others go on."""
+
+import gc
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from headstart.data.target import Target
+from headstart.errors import CacheError, HeadstartError, TargetError
+from headstart.extract.extract import extract
+from headstart.records import Extraction, Failure
+from headstart.runner.progress import Event, Progress, Stopped, silent
+from headstart.sources.candidate import Candidate
+from headstart.sources.recall import load_or_recall
+from headstart.wording import one_line
+
+logger = logging.getLogger(__name__)
+
+
+def extract_each(
+    target: Target,
+    candidates: Sequence[Candidate],
+    *,
+    cache: Path | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    max_bad: float = 0.01,
+    trust_pickle: bool = False,
+    progress: Progress = silent,
+) -> tuple[list[Extraction], list[Failure]]:
+    """One forward pass of each source; a source that fails is listed with the reason.
+
+    Args:
+        target: The data; pass `target.held()`, so that each example is hashed and decoded once for all sources.
+        candidates: The models, as `headstart.sources.candidates` finds them.
+        cache: Folder of cached rows; None keeps none.
+        device: "auto", "cpu", "cuda" or "mps".
+        batch_size: Examples per forward pass; as many as fit in memory if None.
+        max_bad: Share of the examples that may be unreadable.
+        trust_pickle: Load checkpoints that can run code.
+        progress: Called with each event; "models" counts the sources.
+
+    Returns:
+        The extractions, in the order of the candidates, and the failures.
+
+    Raises:
+        TargetError: Too many examples are unreadable, which would fail every source.
+        CacheError: The cached rows of a source contradict each other.
+    """
+    found: list[Extraction] = []
+    failures: list[Failure] = []
+    for place, candidate in enumerate(candidates):
+        progress(Event("models", place, len(candidates)))
+        try:
+            found.append(
+                attempt(
+                    target,
+                    candidate,
+                    cache=cache,
+                    device=device,
+                    batch_size=batch_size,
+                    max_bad=max_bad,
+                    trust_pickle=trust_pickle,
+                    progress=progress,
+                )
+            )
+        except (TargetError, CacheError):
+            raise
+        except HeadstartError as error:
+            failures.append(Failure(candidate.name, one_line(str(error))))
+        gc.collect()  # modules hold cycles, and two large models may not fit in memory together
+    progress(Event("models", len(candidates), len(candidates)))
+    return found, failures
+
+
+def attempt(
+    target: Target,
+    candidate: Candidate,
+    *,
+    cache: Path | None,
+    device: str,
+    batch_size: int | None,
+    max_bad: float,
+    trust_pickle: bool,
+    progress: Progress,
+) -> Extraction:
+    """One source's forward pass; any error of foreign code becomes one of ours.
+
+    Models and their libraries raise classes that derive from nothing narrower than Exception (safetensors, pickle, zlib
+    and httpx do). KeyboardInterrupt is not one of them.
+
+    Raises:
+        HeadstartError: The source cannot be loaded or run; the text says why.
+        Stopped: `progress` raised it; rows made so far are in the cache.
+    """
+    progress(Event(candidate.name, 0, len(target)))
+    try:
+        source = load_or_recall(candidate, trust_pickle, cache)
+        return extract(
+            target, source, cache=cache, device=device, batch_size=batch_size, max_bad=max_bad, progress=progress
+        )
+    except (HeadstartError, Stopped):
+        raise
+    except MemoryError as error:
+        raise HeadstartError("it ran out of memory") from error
+    except Exception as error:
+        logger.debug("%s failed", candidate.name, exc_info=True)
+        text = str(error)
+        raise HeadstartError(f"{type(error).__name__}: {text}" if text else type(error).__name__) from error
