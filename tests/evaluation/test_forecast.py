@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from headstart.errors import InputError
-from headstart.evaluation.forecast import _interval, forecast, levels, weighted_kendall
+from headstart.evaluation.forecast import Correlation, forecast, weighted_kendall
 
 
 def world(targets: int = 30, sources: int = 8, noise: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
@@ -86,40 +86,29 @@ def test_ties_are_broken_at_random_whatever_the_order_of_the_sources() -> None:
             assert hit.value == pytest.approx(np.mean([0.9 in outcomes[first[:k]] for first in firsts]))
 
 
-def test_the_interval_covers_the_truth_over_fresh_targets() -> None:
-    """The regret's, because it is quick; its mean over many targets stands for the truth."""
+@pytest.mark.parametrize("targets", [6, 10, 20])
+def test_the_interval_of_a_correlation_covers_the_truth_over_fresh_targets(targets: int) -> None:
+    """The mean over many targets stands for the truth."""
     rng = np.random.default_rng(2)
 
-    def regrets(targets: int) -> np.ndarray:
-        outcomes = rng.normal(size=(targets, 5))
-        chosen = (outcomes + rng.normal(size=outcomes.shape)).argmax(axis=1)
-        return outcomes.max(axis=1) - outcomes[np.arange(targets), chosen]
+    def kendall(count: int) -> Correlation:
+        outcomes = rng.normal(size=(count, 6))
+        return forecast(outcomes + rng.normal(size=outcomes.shape), outcomes, top=()).correlations[2]
 
-    truth, covered = regrets(50_000).mean(), 0
-    draws = rng.integers(0, 40, (500, 40))
-    for _ in range(200):
-        found = _interval("regret", regrets(40), draws, 0.95)
-        covered += found.low <= truth <= found.high
-    assert covered >= 176
+    truth = kendall(5_000).value
+    found = [kendall(targets) for _ in range(200)]
+    assert 182 <= sum(one.low <= truth <= one.high for one in found) <= 199
+
+
+def test_few_targets_have_a_mean_without_an_interval() -> None:
+    for targets, has_interval in ((5, False), (6, True)):
+        found = forecast(*world(targets)).correlations[2]
+        assert (found.value is not None, found.low is not None) == (True, has_interval)
 
 
 def test_a_score_that_does_not_vary_has_no_correlation() -> None:
     found = forecast(np.ones((1, 4)), np.arange(4.0)[None])
     assert [c.value for c in found.correlations] == [None] * 4
-
-
-def test_one_target_has_no_interval() -> None:
-    found = forecast(np.arange(4.0), np.arange(4.0))
-    assert [(c.value, c.low) for c in found.correlations] == [(pytest.approx(1.0), None)] * 4
-
-
-def test_levels_by_hand() -> None:
-    scores = np.array([0.0, 0.1, 0.5, 0.9, 1.0])
-    outcomes = np.array([1.0, 2.0, 5.0, 7.0, 9.0])
-    found = levels(scores, outcomes)
-    assert [level.count for level in found] == [2, 0, 1, 0, 2]
-    assert [level.mean for level in found] == [1.5, None, 5.0, None, 8.0]
-    assert found[0].error == pytest.approx(stats.sem([1.0, 2.0]))
 
 
 def test_bad_input_is_an_error() -> None:

@@ -9,7 +9,6 @@ from scipy import stats
 from tests.paper.conftest import cells, notes
 
 from headstart.errors import InputError
-from headstart.evaluation import levels
 from headstart.records import as_markdown
 from headstart_paper import paper
 from headstart_paper.drawings import Cloud
@@ -241,11 +240,14 @@ def test_a_figure_never_pools_rows_of_two_files(tmp_path: Path) -> None:
     ]
 
 
-def test_levels_are_those_of_the_evaluation_room_and_shared_by_the_methods_of_a_panel() -> None:
+def test_levels_are_equal_bins_of_the_score_and_shared_by_the_methods_of_a_panel() -> None:
     rng = np.random.default_rng(3)
     one, two = Cloud("head", rng.normal(size=50), rng.normal(size=50)), Cloud("tuned", np.array([9.0]), np.array([1.0]))
-    alone = levels(one.scores, one.outcomes)
-    assert bins_of([one]) == [[(level.mean, level.error, level.count) for level in alone]]
+    places = np.clip(((one.scores - one.scores.min()) / np.ptp(one.scores) * 5).astype(int), 0, 4)
+    inside = [one.outcomes[places == place] for place in range(5)]
+    assert [count for _, _, count in bins_of([one])[0]] == [len(each) for each in inside]
+    assert [mean for mean, _, _ in bins_of([one])[0]] == pytest.approx([each.mean() for each in inside])
+    assert bins_of([one])[0][2][1] == pytest.approx(stats.sem(inside[2]))
     assert [count for _, _, count in bins_of([one, two])[1]] == [0, 0, 0, 0, 1]
     assert bins_of([one, two])[0][4][2] == 0
 

@@ -2,6 +2,7 @@
 """Charts: what is drawn stands where the numbers say."""
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -67,20 +68,21 @@ def test_the_heat_map_puts_source_classes_on_the_diagonal(ranking):
         classes=("a", "b"),
     )
     only = replace(ranking, rows=(replace(ranking.rows[0], head=view),))
-    (drawn,) = head_views(only).maps
-    assert [strip.name for strip in drawn.strips] == ["means a", "means a a little", "blurred", "means b"]
-    assert [cell.level for cell in drawn.strips[0].cells] == [9, 1]
-    assert [cell.text for cell in drawn.strips[0].cells] == [".90", ".10"]
-    assert [cell.at for cell in drawn.strips[0].cells] == [0.0, 50.0]
-    assert drawn.strips[0].label == "a 90 %, b 10 %"
-    assert drawn.strips[2].weight == "40 %"
+    (drawn,), _ = head_views(only)
+    names, strips, mass = drawn.table.columns
+    assert names.cells == ("means a", "means a a little", "blurred", "means b")
+    assert re.findall(r'class="h(\d+)" x="([\d.]+)%"', strips.html[0]) == [("9", "0.00"), ("1", "50.00")]
+    assert re.findall(r">([.\d]+)</text>", strips.html[0]) == [".90", ".10"]
+    assert "<title>a 90 %, b 10 %</title>" in strips.html[0]
+    assert mass.cells[2] == "40 %"
     assert drawn.covered == "100 %"
 
 
 def test_cells_too_faint_to_see_are_left_out_and_certain_ones_say_one(ranking):
     view = HeadView(("x",), (1.0,), ((0.999,), (0.001,)), ("a", "b"))
-    (drawn,) = head_views(replace(ranking, rows=(replace(ranking.rows[0], head=view),))).maps
-    assert [(cell.level, cell.text) for cell in drawn.strips[0].cells] == [(10, "1")]
+    (drawn,), _ = head_views(replace(ranking, rows=(replace(ranking.rows[0], head=view),)))
+    assert re.findall(r'class="([ht]\d+)"', drawn.table.columns[1].html[0]) == ["h10", "t10"]
+    assert ">1</text>" in drawn.table.columns[1].html[0]
 
 
 def test_of_very_many_target_classes_those_with_most_mass_are_drawn(ranking):
@@ -88,18 +90,19 @@ def test_of_very_many_target_classes_those_with_most_mass_are_drawn(ranking):
     column = tuple((2.0 if c >= 20 else 1.0,) for c in range(count))
     total = sum(value for (value,) in column)
     view = HeadView(("x",), (1.0,), tuple((v / total,) for (v,) in column), tuple(f"c{c}" for c in range(count)))
-    (drawn,) = head_views(replace(ranking, rows=(replace(ranking.rows[0], head=view),))).maps
-    assert [heading.name for heading in drawn.headings] == [f"c{c}" for c in range(20, count)]
-    assert drawn.hidden_columns == 20
+    (drawn,), _ = head_views(replace(ranking, rows=(replace(ranking.rows[0], head=view),)))
+    named = re.findall(r'title="(\w+)"', drawn.table.columns[1].head)
+    assert named == [f"c{c}" for c in range(20, count)]
+    assert drawn.note == "20 target classes with less mass not drawn."
 
 
 def test_a_page_draws_only_so_much_and_always_those_of_the_best_source(ranking):
-    everything = head_views(ranking)
-    assert len(everything.maps) == 7
-    assert everything.left_out == ()
-    tight = head_views(ranking, room=everything.maps[0].size)
-    assert [one.source for one in tight.maps] == [ranking.rows[0].source]
-    assert tight.left_out == tuple(row.source for row in ranking.rows[1:7])
+    maps, left_out = head_views(ranking)
+    assert len(maps) == 7
+    assert left_out == []
+    tight, left_out = head_views(ranking, room=maps[0].size)
+    assert [one.source for one in tight] == [ranking.rows[0].source]
+    assert left_out == [row.source for row in ranking.rows[1:7]]
 
 
 def test_every_score_has_a_panel_that_says_what_it_reads(ranking):

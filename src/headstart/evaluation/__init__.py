@@ -3,7 +3,7 @@
 from headstart.evaluation.bounds import bounds
 from headstart.evaluation.compare import evaluate
 from headstart.evaluation.convergence import convergence
-from headstart.evaluation.forecast import Correlation, Forecast, Level, forecast, levels, regret, weighted_kendall
+from headstart.evaluation.forecast import Correlation, Forecast, forecast, regret, weighted_kendall
 from headstart.evaluation.gain import Gain, gain
 from headstart.evaluation.metrics import metrics
 from headstart.evaluation.verdict import judge
@@ -13,7 +13,6 @@ __all__ = [
     "Correlation",
     "Forecast",
     "Gain",
-    "Level",
     "accuracy",
     "bounds",
     "convergence",
@@ -21,7 +20,6 @@ __all__ = [
     "forecast",
     "gain",
     "judge",
-    "levels",
     "macro_f1",
     "metrics",
     "regret",

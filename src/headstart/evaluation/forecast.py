@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Literal
 
 import numpy as np
@@ -12,11 +11,12 @@ from headstart.errors import InputError
 from headstart.scores import weighted_taus
 
 Weights = Literal["outcome", "score", "both"]
+FEWEST = 6  # targets: statistics of fewer are too skewed for a t interval
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """A statistic with the interval that resampling the targets gives (None with a single target)."""
+    """The mean of a statistic over targets, with a t interval; None with fewer than `FEWEST` targets."""
 
     name: str
     value: float | None  # None: undefined, because a column does not vary
@@ -35,17 +35,6 @@ class Forecast:
     hits: dict[int, Correlation]  # k -> how often a best source is among the first k by score, ties broken at random
 
 
-@dataclass(frozen=True)
-class Level:
-    """One of the equal bins of the score's range (Nguyen et al. 2020, Figure 2)."""
-
-    low: float
-    high: float
-    count: int
-    mean: float | None  # of the outcomes; None: the bin is empty
-    error: float | None  # standard error of that mean; None with fewer than two outcomes
-
-
 def forecast(
     scores: np.ndarray,
     outcomes: np.ndarray,
@@ -53,8 +42,6 @@ def forecast(
     weights: Weights = "both",
     top: Sequence[int] = (1, 3),
     level: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
 ) -> Forecast:
     """Compare scores with outcomes, target by target, and average over the targets.
 
@@ -67,8 +54,7 @@ def forecast(
         weights: Whose ranks weigh the weighted Kendall: those of the "outcome", of the "score", or "both" for the mean
             of the two (scipy's default). The literature uses all three under one name.
         top: For which k to report hits among the first k sources.
-        level: Coverage of the intervals, which come from resampling the targets.
-        resamples: How many times the targets are resampled.
+        level: Coverage of the intervals of the means over the targets; fewer than six targets have none.
 
     Raises:
         InputError: Shapes differ, there are fewer than two sources, numbers are not finite, or an option is out of
@@ -81,12 +67,12 @@ def forecast(
     """
     scores, outcomes = np.atleast_2d(np.asarray(scores, float)), np.atleast_2d(np.asarray(outcomes, float))
     _check(scores, outcomes)
-    check_draws(level, resamples, seed)
-    draws = np.random.default_rng(seed).integers(0, len(scores), (resamples, len(scores)))
+    if not 0 < level < 1:
+        raise InputError(f"`level` must lie between 0 and 1; got {level}.")
 
     def over_targets(name: str, function: Callable[[np.ndarray, np.ndarray], float]) -> Correlation:
         values = np.array([function(x, y) for x, y in zip(scores, outcomes, strict=True)])
-        return _interval(name, values, draws, level)
+        return _interval(name, values, level)
 
     named: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
         "Pearson": lambda x, y: float(stats.pearsonr(x, y).statistic),
@@ -126,40 +112,6 @@ def weighted_kendall(score: np.ndarray, outcome: np.ndarray, weights: Weights = 
     return weighted_taus(score, outcome)["truth" if weights == "outcome" else weights]
 
 
-def levels(scores: np.ndarray, outcomes: np.ndarray, count: int = 5) -> tuple[Level, ...]:
-    """Transferability levels: the score's range in `count` equal bins, with the mean outcome in each.
-
-    Args:
-        scores: (n,) over any mixture of targets and sources.
-        outcomes: (n,).
-
-    Example:
-        >>> [level.mean for level in levels(np.array([0.0, 1.0, 2.0]), np.array([0.1, 0.2, 0.3]), 2)]
-        [0.1, 0.25]
-    """
-    scores, outcomes = np.ravel(np.asarray(scores, float)), np.ravel(np.asarray(outcomes, float))
-    if scores.shape != outcomes.shape or scores.size == 0 or not np.isfinite([scores, outcomes]).all():
-        raise InputError("`scores` and `outcomes` must be finite and of one length, with at least one entry.")
-    edges = np.linspace(scores.min(), scores.max(), count + 1)
-    place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, count - 1)
-    found = []
-    for i in range(count):
-        inside = outcomes[place == i]
-        error = float(inside.std(ddof=1) / np.sqrt(inside.size)) if inside.size > 1 else None
-        mean = float(inside.mean()) if inside.size else None
-        found.append(Level(float(edges[i]), float(edges[i + 1]), int(inside.size), mean, error))
-    return tuple(found)
-
-
-def check_draws(level: float, resamples: int, seed: int) -> None:
-    """Raises InputError if an option of the resampling is out of range."""
-    if not 0 < level < 1:
-        raise InputError(f"`level` must lie between 0 and 1; got {level}.")
-    for name, value, low in (("resamples", resamples, 1), ("seed", seed, 0)):
-        if not isinstance(value, Integral) or value < low:
-            raise InputError(f"`{name}` must be a whole number of at least {low}; got {value}.")
-
-
 def _check(scores: np.ndarray, outcomes: np.ndarray) -> None:
     if scores.shape != outcomes.shape or scores.ndim != 2 or scores.shape[1] < 2:
         raise InputError(
@@ -187,15 +139,13 @@ def _hit(score: np.ndarray, outcome: np.ndarray, k: int) -> float:
     return float(1 - stats.hypergeom.pmf(0, tied, int((best & (score == last)).sum()), places))
 
 
-def _interval(name: str, values: np.ndarray, draws: np.ndarray, level: float) -> Correlation:
-    """Mean over the targets where the value is defined, and the bootstrap interval of that mean."""
-    if np.isnan(values).all():
+def _interval(name: str, values: np.ndarray, level: float) -> Correlation:
+    """Mean over the targets where the value is defined, and its t interval."""
+    known = values[~np.isnan(values)]
+    if known.size == 0:
         return Correlation(name, None, None, None)
-    value = float(np.nanmean(values))
-    if np.count_nonzero(~np.isnan(values)) < 2:
+    value = float(known.mean())
+    if known.size < FEWEST:
         return Correlation(name, value, None, None)
-    drawn = values[draws]
-    known = ~np.isnan(drawn)
-    means = np.where(known, drawn, 0).sum(axis=1)[known.any(axis=1)] / known.sum(axis=1)[known.any(axis=1)]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Correlation(name, value, float(low), float(high))
+    reach = float(stats.t.ppf((1 + level) / 2, known.size - 1) * known.std(ddof=1) / np.sqrt(known.size))
+    return Correlation(name, value, value - reach, value + reach)

@@ -1,6 +1,6 @@
 """The ranking's table on a page and in a notebook: every source on one common axis, with its facts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -40,44 +40,32 @@ def ranking_table(ranking: "Ranking", title: str = "", grid: str = "grid-ranking
     marks = [mark(row, ranking.sort, axis, places) for row in rows]
     first, early = leaders(ranking), left_early(ranking)
     plots = [_plot(row, placed, ranking.sort, grid) for row, placed in zip(rows, marks, strict=True)]
-    columns = [
-        Column("#", tuple(DASH if row.rank is None else str(row.rank) for row in rows), css="place"),
-        _column("source", rows, lambda row: _source(row, early.get(row.source)), css="source", right=False),
-        Column("", ("",) * len(rows), False, tuple(plots), axis_svg(axis, grid, title or ranking.sort, 4), "plot-cell"),
-        Column(
-            "value",
-            tuple(placed.text for placed in marks),
-            html=tuple(map(_value, marks)),
-            head="value<br><small>95 % interval</small>",
-            css="number value",
-        ),
-        _column("rank, 95 %", rows, _ranks, head="rank<br><small>95 %</small>", css="number rank"),
-        _column("P(best)", rows, _probability, head="probability<br><small>of being best</small>"),
-        _column("parameters", rows, lambda row: typeset(magnitude(row.card.parameters))),
-        _column("forward pass", rows, _forward, head="forward<br><small>pass</small>", css="number time"),
-        _column(
-            f"{noun}s/s",
-            rows,
-            lambda row: typeset(rate(row.examples_per_second)),
-            head=f"{noun}s<br><small>per second</small>",
-            css="number rate",
-        ),
-    ]
+    place = [DASH if row.rank is None else str(row.rank) for row in rows]
+    source = [_source(row, early.get(row.source)) for row in rows]
+    speeds = [typeset(rate(row.examples_per_second)) for row in rows]
+    sizes = [typeset(magnitude(row.card.parameters)) for row in rows]
+    columns = (
+        _column("#", place, css="place"),
+        _column("source", source, css="source", right=False),
+        _column("", plots, axis_svg(axis, grid, title or ranking.sort, 4), "plot-cell", right=False),
+        _column("value", map(_value, marks), _two("value", "95 % interval"), "number value"),
+        _column("rank, 95 %", map(_ranks, rows), _two("rank", "95 %"), "number rank"),
+        _column("P(best)", map(_probability, rows), _two("probability", "of being best")),
+        _column("parameters", sizes),
+        _column("forward pass", map(_forward, rows), _two("forward", "pass"), "number time"),
+        _column(f"{noun}s/s", speeds, _two(f"{noun}s", "per second"), "number rate"),
+    )
     tones: tuple[Tone, ...] = tuple("good" if row.source in first else "plain" for row in rows)
-    return Table(tuple(columns), tones)
+    return Table(columns, tones)
 
 
-def _column(
-    title: str,
-    rows: "Sequence[RankedSource]",
-    cell: "Callable[[RankedSource], str]",
-    *,
-    head: str = "",
-    css: str = "number",
-    right: bool = True,
-) -> Column:
+def _column(title: str, cells: Iterable[str], head: str = "", css: str = "number", *, right: bool = True) -> Column:
     """A column whose cells are HTML already."""
-    return Column(title, ("",) * len(rows), right, tuple(map(cell, rows)), head, css)
+    return Column(title, (), right, tuple(cells), head, css)
+
+
+def _two(head: str, below: str) -> str:
+    return f"{head}<br><small>{below}</small>"
 
 
 def _source(row: "RankedSource", early: str | None) -> str:

@@ -97,7 +97,13 @@ class Table:
     @property
     def height(self) -> int:
         """How many rows there are below the titles."""
-        return len(self.columns[0].cells)
+        return len(self.columns[0].cells or self.columns[0].html)
+
+    def rows(self, first: int, last: int | None) -> "Table":
+        """The rows from `first` up to `last`, which is left out."""
+        part = slice(first, last)
+        columns = (replace(one, cells=one.cells[part], html=one.html[part]) for one in self.columns)
+        return replace(self, columns=tuple(columns), tones=self.tones[part])
 
     def parts(self, width: int) -> list["Table"]:
         """The table cut into tables of at most `width` characters; each begins with the leading columns.

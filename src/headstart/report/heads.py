@@ -1,9 +1,11 @@
 """What LEEP sees: for each source class, which of the target's classes it stands for."""
 
 from dataclasses import dataclass
+from html import escape
 
-from headstart.records import HeadView, RankedSource, Ranking
-from headstart.wording import isolated, percentage, shortened
+from headstart.records import HeadView, RankedSource, Ranking, Table
+from headstart.records.table import Column
+from headstart.wording import isolated, percentage, plural, shortened
 
 MOST_ROWS = 40  # source classes drawn per source, the most used ones
 MOST_COLUMNS = 48  # target classes drawn; beyond that the cells are too narrow to see
@@ -15,85 +17,53 @@ ROOM_FOR_NUMBERS = 14  # target classes beside which the values still fit into t
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One visible P(target class given source class)."""
-
-    at: float  # left edge, percent of the width
-    middle: float
-    level: int  # 1 (faint) to LEVELS (certain)
-    text: str  # "" where a number would be too small to matter
-
-
-@dataclass(frozen=True)
-class Strip:
-    """One source class."""
-
-    name: str
-    weight: str
-    cells: tuple[Cell, ...]
-    label: str  # the same in words
-
-
-@dataclass(frozen=True)
-class Heading:
-    """One target class over the strips."""
-
-    short: str
-    name: str
-
-
-@dataclass(frozen=True)
 class HeatMap:
-    """One source's head over the target's classes."""
+    """One source's head over the target's classes: a row per source class, a column of shades per target class."""
 
     source: str
-    headings: tuple[Heading, ...]
-    strips: tuple[Strip, ...]
-    cell_width: float  # percent
+    table: Table
     covered: str  # share of the target's probability mass that the drawn source classes hold
-    hidden_columns: int  # target classes not drawn
-
-    @property
-    def size(self) -> int:
-        """Cells drawn; a strip with its names weighs as much as four of them on the page."""
-        return sum(4 + len(strip.cells) for strip in self.strips)
+    note: str  # about target classes that are not drawn
+    size: int  # cells drawn; a row with its names weighs as much as four of them on the page
 
 
-@dataclass(frozen=True)
-class Heads:
-    """The heat maps of a page, best source first, and the sources that found no room."""
-
-    maps: tuple[HeatMap, ...]
-    left_out: tuple[str, ...]
-
-
-def head_views(ranking: Ranking, room: int = MOST_DRAWN) -> Heads:
-    """Heat maps in the order of the ranking; where they no longer fit, the sources are only named."""
+def head_views(ranking: Ranking, room: int = MOST_DRAWN) -> tuple[list[HeatMap], list[str]]:
+    """Heat maps in the order of the ranking, and the sources for which the page has no room."""
     maps: list[HeatMap] = []
     left_out: list[str] = []
     for row in ranking.rows:
-        drawn = _heat_map(row, row.head) if row.head and row.head.classes and row.head.source_classes else None
-        if drawn is None:
+        if not (row.head and row.head.classes and row.head.source_classes):
             continue
+        drawn = _heat_map(row, row.head)
         if room < drawn.size and maps:
             left_out.append(row.source)
             continue
         room -= drawn.size
         maps.append(drawn)
-    return Heads(tuple(maps), tuple(left_out))
+    return maps, left_out
 
 
 def _heat_map(row: RankedSource, head: HeadView) -> HeatMap:
     rows = range(min(len(head.source_classes), MOST_ROWS))
     columns = _columns(head, rows)
-    width = 100 / len(columns)
+    order = _diagonal(head, rows, columns)
+    strips = [_strip(head, z, columns) for z in order]
+    names = [(head.classes[c], shortened(head.classes[c], LONGEST_HEADING)) for c in columns]
+    headings = "".join(f'<span title="{escape(name)}"><bdi>{escape(short)}</bdi></span>' for name, short in names)
+    hidden = len(head.classes) - len(columns)
+    table = Table(
+        (
+            Column("source class", tuple(head.source_classes[z] for z in order), right=False),
+            Column("", ("",) * len(order), False, tuple(strips), f'<div class="headings">{headings}</div>'),
+            Column("mass", tuple(percentage(head.weights[z]) for z in order)),
+        )
+    )
     return HeatMap(
         source=row.source,
-        headings=tuple(Heading(shortened(head.classes[c], LONGEST_HEADING), head.classes[c]) for c in columns),
-        strips=tuple(_strip(head, z, columns, width) for z in _diagonal(head, rows, columns)),
-        cell_width=round(width, 3),
+        table=table,
         covered=percentage(sum(head.weights[z] for z in rows)),
-        hidden_columns=len(head.classes) - len(columns),
+        note=f"{plural(hidden, 'target class', 'target classes')} with less mass not drawn." if hidden else "",
+        size=4 * len(order) + sum(head.conditional[c][z] >= FAINTEST for c in columns for z in order),
     )
 
 
@@ -116,24 +86,25 @@ def _diagonal(head: HeadView, rows: range, columns: list[int]) -> list[int]:
     return sorted(rows, key=strongest)
 
 
-def _strip(head: HeadView, z: int, columns: list[int], width: float) -> Strip:
-    values = [head.conditional[c][z] for c in columns]
-    return Strip(
-        name=head.source_classes[z],
-        weight=percentage(head.weights[z]),
-        cells=tuple(_cell(k, value, width, len(columns)) for k, value in enumerate(values) if value >= FAINTEST),
-        label=_label(head, z),
+def _strip(head: HeadView, z: int, columns: list[int]) -> str:
+    """One source class as a row of shaded cells; the title says the same in words."""
+    width, cells = 100 / len(columns), ""
+    for k, c in enumerate(columns):
+        value = head.conditional[c][z]
+        if value < FAINTEST:
+            continue
+        level = min(max(round(value * LEVELS), 1), LEVELS)
+        cells += f'<rect class="h{level}" x="{width * k:.2f}%" width="{width:.3f}%" height="100%"/>'
+        if value >= 0.095 and len(columns) <= ROOM_FOR_NUMBERS:
+            text = f"{value:.2f}".lstrip("0") if value < 0.995 else "1"
+            cells += f'<text class="t{level}" x="{width * (k + 0.5):.2f}%" y="15">{text}</text>'
+    return (
+        f'<svg class="strip" role="img" width="100%" height="22"><title>{escape(_label(head, z))}</title>'
+        f'<rect class="track" width="100%" height="100%"/>{cells}</svg>'
     )
 
 
-def _cell(k: int, value: float, width: float, columns: int) -> Cell:
-    level = min(max(round(value * LEVELS), 1), LEVELS)
-    text = f"{value:.2f}".lstrip("0") if value >= 0.095 and columns <= ROOM_FOR_NUMBERS else ""
-    return Cell(round(width * k, 2), round(width * (k + 0.5), 2), level, text if value < 0.995 else text and "1")
-
-
 def _label(head: HeadView, z: int) -> str:
-    """The strongest target classes of one source class in words, for a reader who cannot see the strip."""
     values = [row[z] for row in head.conditional]
     strongest = sorted(range(len(values)), key=lambda c: -values[c])[:3]
     return ", ".join(f"{isolated(head.classes[c])} {percentage(values[c])}" for c in strongest if values[c] >= FAINTEST)

@@ -7,18 +7,21 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from headstart.records import Ranking, text, write_atomically
+from headstart.records import Ranking, TargetSummary, text, write_atomically
 from headstart.records.axis import axis_svg, bar_svg, interval_svg
 from headstart.records.ranking_page import ranking_table
 from headstart.records.search import unreached
 from headstart.records.table import breakable
 from headstart.records.text import description
 from headstart.report.answer import headline, support
-from headstart.report.classes import class_list
 from headstart.report.heads import LEVELS, head_views
 from headstart.report.panels import score_panels, score_title
-from headstart.wording import NOUNS, percentage, plural
+from headstart.wording import NOUNS, percentage, plural, shortened
 
+IN_VIEW = 24  # classes; more are folded away
+# Only these are embedded: an SVG may carry a script, and any other address would reach for the network.
+THUMBNAIL = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
+LONGEST_TEXT = 280
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # no HTML page may hold them
 
 
@@ -40,6 +43,8 @@ def write_report(ranking: Ranking, path: str | os.PathLike[str]) -> Path:
 
 def render(ranking: Ranking) -> str:
     """The report of a ranking as HTML text. Every text of the record is escaped."""
+    heads, not_drawn = head_views(ranking)
+    classes = list(zip(ranking.target.classes, ranking.target.counts, strict=True))
     page = (
         _environment()
         .get_template("page.html.jinja")
@@ -55,13 +60,27 @@ def render(ranking: Ranking) -> str:
             panels=score_panels(ranking),
             course=[*text.course(ranking), *(unreached(ranking.search) if ranking.search else ())],
             spent=percentage(ranking.search.share if ranking.search else None),
-            classes=class_list(ranking.target),
-            heads=head_views(ranking),
+            classes=classes,
+            in_view=len(classes) if len(classes) <= IN_VIEW + 6 else IN_VIEW,  # folding a handful away saves nothing
+            samples=_samples(ranking.target),
+            heads=heads,
+            not_drawn=not_drawn,
             levels=LEVELS,
             noun=NOUNS[ranking.target.kind],
         )
     )
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", page)
+
+
+def _samples(target: TargetSummary) -> dict[str, list[str]]:
+    """What a page may show of each class: thumbnails, or the beginnings of texts."""
+    kept = {
+        name: [value for value in values if THUMBNAIL.fullmatch(value)]
+        if target.pictures
+        else [shortened(value, LONGEST_TEXT) for value in values]
+        for name, values in target.samples.items()
+    }
+    return {name: values for name, values in kept.items() if values}
 
 
 def _environment() -> Environment:

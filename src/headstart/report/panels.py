@@ -1,12 +1,13 @@
 """Every score as one small plot, the sources in the same order in all of them."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 
-from headstart.records import RankedSource, Ranking
-from headstart.records.axis import Axis, Mark
+from headstart.records import Ranking, Table
+from headstart.records.axis import axis_svg, interval_svg
 from headstart.records.ranking_page import leaders, mark, places_for, score_axis
+from headstart.records.table import Column, Tone, breakable
 from headstart.scores import SCORES, Score
 from headstart.wording import MINUS, bounds, shortened_inside
 
@@ -24,26 +25,6 @@ ADDRESS = re.compile(r"https?://\S+")
 
 
 @dataclass(frozen=True)
-class Dot:
-    """One source in one panel."""
-
-    source: str
-    short: str
-    mark: Mark
-    leads: bool
-    sign: str  # refers to a remark below the panel, e.g. "a"
-
-
-@dataclass(frozen=True)
-class Remark:
-    """A note on some sources in a panel: why a value is missing, or what to keep in mind about it."""
-
-    sign: str
-    text: str
-    sources: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class Panel:
     """One score over all sources."""
 
@@ -53,16 +34,14 @@ class Panel:
     reads: str  # what it is computed from, and its bounds
     citation: str
     paper: str | None  # its web address
-    sorts: bool  # this score orders the ranking
-    axis: Axis
-    shown: tuple[Dot, ...]
-    folded: tuple[Dot, ...]
-    remarks: tuple[Remark, ...]
+    shown: Table
+    folded: Table | None
+    remarks: dict[str, str]  # sign -> why a value is missing, or what to keep in mind about it
 
 
-def score_panels(ranking: Ranking) -> tuple[Panel, ...]:
+def score_panels(ranking: Ranking) -> list[Panel]:
     """One panel per score of the record, in its order."""
-    return tuple(_panel(ranking, name) for name in ranking.scores)
+    return [_panel(ranking, name, f"grid-{place}") for place, name in enumerate(ranking.scores)]
 
 
 def score_title(name: str) -> str:
@@ -70,34 +49,45 @@ def score_title(name: str) -> str:
     return SCORES[name].title if name in SCORES else name
 
 
-def _panel(ranking: Ranking, name: str) -> Panel:
-    axis, places = score_axis(ranking.rows, name), places_for(ranking.rows, name)
-    remarks = _remarks(ranking.rows, name)
-    first = leaders(ranking)
-    dots = tuple(
-        Dot(
-            source=row.source,
-            short=shortened_inside(row.source, LONGEST_NAME),
-            mark=mark(row, name, axis, places),
-            leads=row.source in first,
-            sign=_signs(row.source, remarks),
-        )
-        for row in ranking.rows
-    )
-    known = SCORES.get(name)
+def _panel(ranking: Ranking, name: str, grid: str) -> Panel:
+    remarks = _remarks(ranking, name)
+    signs = {text: _sign(place) for place, text in enumerate(remarks)}
+    of_source = [" ".join(signs[text] for text in signs if row.source in remarks[text]) for row in ranking.rows]
+    dots = _dots(ranking, name, grid, of_source)
+    many = dots.height > SHOWN + 6  # folding a handful away hides more than it saves
+    known: Score | None = SCORES.get(name)
+    address = ADDRESS.search(known.citation) if known else None
     return Panel(
         name=name,
         title=score_title(name),
         meaning=known.meaning if known else "",
         reads=_reads(known) if known else "",
         citation=ADDRESS.sub("", known.citation).rstrip(" ,;.") if known else "",
-        paper=address[0] if known and (address := ADDRESS.search(known.citation)) else None,
-        sorts=name == ranking.sort,
-        axis=axis,
-        shown=dots if len(dots) <= SHOWN + 6 else dots[:SHOWN],
-        folded=() if len(dots) <= SHOWN + 6 else dots[SHOWN:],
-        remarks=remarks,
+        paper=address[0] if address else None,
+        shown=dots.rows(0, SHOWN) if many else dots,
+        folded=_dots(ranking, name, f"{grid}-more", of_source).rows(SHOWN, None) if many else None,
+        remarks={signs[text]: text for text in signs},
     )
+
+
+def _dots(ranking: Ranking, name: str, grid: str, signs: list[str]) -> Table:
+    """Source, dot with interval, and value; signs refer to the remarks below."""
+    rows, first = ranking.rows, leaders(ranking)
+    axis, places = score_axis(rows, name), places_for(rows, name)
+    marks = [mark(row, name, axis, places) for row in rows]
+    short = [breakable(shortened_inside(row.source, LONGEST_NAME)) for row in rows]
+    names = [
+        f'<bdi class="name" title="{escape(row.source)}">{text}</bdi>' for row, text in zip(rows, short, strict=True)
+    ]
+    plots = ["" if placed.at is None else interval_svg(placed, grid, 18, 3.2) for placed in marks]
+    values = [placed.text + f"<sup>{sign}</sup>" * bool(sign) for placed, sign in zip(marks, signs, strict=True)]
+    tones: tuple[Tone, ...] = tuple("good" if row.source in first else "plain" for row in rows)
+    columns = (
+        Column("source", (), False, tuple(names), '<span class="unseen">source</span>'),
+        Column("", (), False, tuple(plots), axis_svg(axis, grid, score_title(name), 2)),
+        Column("value", (), True, tuple(values), '<span class="unseen">value</span>'),
+    )
+    return Table(columns, tones)
 
 
 def _reads(score: Score) -> str:
@@ -105,18 +95,14 @@ def _reads(score: Score) -> str:
     return f"Higher is better. Values: {values}. Reads {COSTS[score.needs]}."
 
 
-def _remarks(rows: Iterable[RankedSource], name: str) -> tuple[Remark, ...]:
+def _remarks(ranking: Ranking, name: str) -> dict[str, list[str]]:
     """Notes and reasons, each once with the sources it applies to."""
     said: dict[str, list[str]] = {}
-    for row in rows:
+    for row in ranking.rows:
         found = row.scores.get(name)
         for text in found.notes if found else (f"no value: {row.unavailable.get(name, 'not computed')}",):
             said.setdefault(text, []).append(row.source)
-    return tuple(Remark(_sign(i), text, tuple(sources)) for i, (text, sources) in enumerate(said.items()))
-
-
-def _signs(source: str, remarks: Iterable[Remark]) -> str:
-    return " ".join(remark.sign for remark in remarks if source in remark.sources)
+    return said
 
 
 def _sign(i: int) -> str:

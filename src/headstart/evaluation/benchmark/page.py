@@ -19,7 +19,7 @@ def standing_tables(standings: Standings, *, whole: bool = False) -> list[Table 
         f"weighted tau: hyperbolic weights by the ranks of {WHOSE[standings.weights]}",
         "regret: points of accuracy lost by taking a score's first choice, drawn where it ties sources",
         "top-1: share of targets whose best source a score puts first",
-        f"in brackets: {standings.level:.0%} intervals from resampling the targets",
+        f"in brackets: {standings.level:.0%} intervals of the means over targets, from six targets up",
         *(f"{name} left out: {why}" for name, why in standings.left_out.items()),
     )
     outcomes = dict.fromkeys(row.outcome for row in standings.rows)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from headstart.errors import InputError, did_you_mean
 from headstart.evaluation.benchmark.stored import Pair, Stored, read_pairs, read_stored
-from headstart.evaluation.forecast import Correlation, Forecast, Weights, check_draws, forecast
+from headstart.evaluation.forecast import Correlation, Forecast, Weights, forecast
 from headstart.records import finite_or_none
 from headstart.records.files import JsonRecord
 from headstart.scores import SCORES, NotApplicableError, evaluate
@@ -64,7 +65,6 @@ def benchmark(
     results: str | Path | None = None,
     weights: Weights = "both",
     level: float = 0.95,
-    resamples: int = 1000,
     seed: int = 0,
 ) -> Standings:
     """Compare scores with outcomes of real transfers, target by target, and with baselines that a score should beat.
@@ -77,9 +77,8 @@ def benchmark(
             arrays `features`, `logits`, `probs` and `labels` of one source and target.
         results: Folder that `headstart reproduce benchmark` wrote; the results shipped with headstart by default.
         weights: Whose ranks weigh the weighted tau; see `headstart.evaluation.forecast`.
-        level: Coverage of the intervals, which come from resampling the targets.
-        resamples: How many times the targets are resampled.
-        seed: For the resampling and the random order.
+        level: Coverage of the intervals of the means over the targets; fewer than six targets have none.
+        seed: For the random order.
 
     Raises:
         InputError: A score is unknown, a function returns something other than a finite number, `results` has no
@@ -90,12 +89,13 @@ def benchmark(
         >>> [row.kind for row in found.of("head") if row.score == "mean sharpness"]
         ['score']
     """
-    check_draws(level, resamples, seed)
+    if not isinstance(seed, Integral) or seed < 0:
+        raise InputError(f"`seed` must be a whole number of at least 0; got {seed}.")
     stored = read_stored(results)
     values, left_out = _scored(scores, stored, results)
     kinds: dict[str, Kind] = dict.fromkeys(values, "score")
     rows: list[Standing] = []
-    judge = partial(forecast, weights=weights, top=(1,), level=level, resamples=resamples, seed=seed)
+    judge = partial(forecast, weights=weights, top=(1,), level=level)
     for outcome in stored.outcomes:
         seeds = np.array(stored.outcomes[outcome])
         mean = seeds.mean(axis=0)
@@ -118,7 +118,7 @@ def static_tau(outcomes: np.ndarray) -> float:
         >>> static_tau(np.array([[0.1, 0.2, 0.3], [0.2, 0.4, 0.6], [0.7, 0.8, 0.9]]))
         1.0
     """
-    found = forecast(static_list(outcomes), outcomes, resamples=1)
+    found = forecast(static_list(outcomes), outcomes)
     value = {c.name: c.value for c in found.correlations}["Kendall"]
     assert value is not None, "outcomes differ between the sources"
     return value
