@@ -10,8 +10,8 @@ from PIL import Image
 
 from headstart.data import Reading, open_target, open_unlabelled
 from headstart.data.formats import FORMATS, Format, data_format
-from headstart.data.found import Found, row_ids
 from headstart.data.stored import Texts
+from headstart.data.target import Found, row_ids
 from headstart.errors import InputError, TargetError
 
 

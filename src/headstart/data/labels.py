@@ -8,31 +8,21 @@ import numpy as np
 
 from headstart.errors import TargetError
 from headstart.tasks import TASKS, Labels, RawLabels
-from headstart.tasks.arrays import is_float, is_number, is_text
+from headstart.tasks.values import is_float, is_number, is_text
 
 Array = np.ndarray[Any, np.dtype[Any]]
 LONGEST = 1000  # characters of a label; anything longer is a text
 
 
 def is_missing(value: object) -> bool:
-    """Whether it is None or what pandas writes for a missing value: nan, NA or NaT.
-
-    Example:
-        >>> is_missing(float("nan")), is_missing(None), is_missing("nan"), is_missing("")
-        (True, True, False, False)
-    """
-    return (
-        value is None
-        or (isinstance(value, float | np.floating) and value != value)
-        or type(value).__name__ in ("NAType", "NaTType")  # checked by name, so that pandas need not be loaded
-    )
+    """Whether it is None or what pandas writes for a missing value: nan, NA or NaT."""
+    if isinstance(value, float | np.floating):
+        return bool(value != value)
+    return value is None or type(value).__name__ in ("NAType", "NaTType")  # by name: pandas need not be loaded
 
 
 def decoded(value: object, where: str) -> object:
     """Bytes decoded as UTF-8, text in the composed Unicode form (NFC), anything else as it is.
-
-    Raises:
-        TargetError: The bytes are not UTF-8.
 
     Example:
         >>> decoded("käse".encode(), "`labels`"), decoded("ka\u0308se", "`labels`"), decoded(3, "`labels`")
@@ -74,9 +64,6 @@ def read_labels(
         ids: Names of the examples, for messages.
         task: A name in `TASKS`; None recognises the task by the labels.
         classes: Class names that whole-number labels index.
-
-    Raises:
-        TargetError: The task is unknown, a label is missing or does not fit it, or all labels are equal.
     """
     values = _as_array(raw, where)
     asked = None if task is None else TASKS.find(task, TargetError)

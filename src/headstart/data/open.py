@@ -8,11 +8,10 @@ from typing import Any, Unpack
 import numpy as np
 
 from headstart.data.formats import FORMATS, supported
-from headstart.data.found import Found
 from headstart.data.media import MEDIA
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.data.skips import readable
-from headstart.data.target import Examples, Target
+from headstart.data.target import Examples, Found, Target
 from headstart.errors import InputError, TargetError, did_you_mean
 
 
@@ -69,8 +68,7 @@ def open_unlabelled(
         spec: As for `open_target`; also a folder or zip of images in any folders, one image, a text file with one text
             per line, and a list of images or texts.
         kind: What the model reads: "image" or "text".
-        reading: Columns, split and so on as one object.
-        options: The same as keywords; see `Reading`.
+        reading: Columns, split and so on as one object; `options` are the same as keywords.
 
     Raises:
         InputError: The data hold nothing that the model reads, or none of it is readable.

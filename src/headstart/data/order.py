@@ -81,13 +81,8 @@ def _chairmen(sizes: Array, rng: np.random.Generator) -> Array:
     jobs = np.lexsort((stratum, opens))
     waiting: list[tuple[float, int, int]] = []
     seats = np.empty(total, dtype=np.int64)
-    coming = zip(
-        opens[jobs].tolist(),
-        ((turn + 1 - slack) * gap)[jobs].tolist(),
-        tie[stratum[jobs]].tolist(),
-        stratum[jobs].tolist(),
-        strict=True,
-    )
+    deadline = (turn + 1 - slack) * gap
+    coming = zip(*(each[jobs].tolist() for each in (opens, deadline, tie[stratum], stratum)), strict=True)
     job = next(coming, None)
     for place in range(1, total + 1):
         while job is not None and job[0] <= place:

@@ -25,30 +25,15 @@ FORMATS = (
 PEEK = 100  # cells looked at to guess what a column holds
 
 UNREADABLE = (
-    OSError,  # unknown format, truncated file
-    SyntaxError,  # broken PNG chunks
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Warning,  # where the caller turns warnings into errors
-)  # everything Pillow's decoders were seen to raise on damaged files
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, MemoryError, struct.error,
+    zlib.error, Image.DecompressionBombError, Warning,
+)  # what Pillow's decoders raise on damaged files; warnings where they are made errors  # fmt: skip
 
 WHITE = (255, 255, 255, 255)
 
 
 def decode(content: bytes) -> Image.Image:
-    """An encoded image as upright RGB of 8 bits; of several frames the first.
-
-    Raises:
-        ExampleError: It is empty, not an image, damaged, or has more than `PIL.Image.MAX_IMAGE_PIXELS` pixels.
-    """
+    """An encoded image as upright RGB of 8 bits; of several frames the first."""
     if not content:
         raise ExampleError("the file is empty.")
     try:
@@ -69,9 +54,6 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     Sixteen bits are scaled by 255/65535, never clipped; floats are read as 0 to 1; transparent parts are laid over
     white; the EXIF orientation is applied.
 
-    Raises:
-        ExampleError: The values do not fit the range of the mode.
-
     Example:
         >>> upright_rgb(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0))  # transparent: white shows through
         (255, 255, 255)
@@ -88,12 +70,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 
 
 def names_an_image(value: str) -> bool:
-    """Whether a name ends as image files do.
-
-    Example:
-        >>> names_an_image("cat/1.JPG"), names_an_image("notes.txt")
-        (True, False)
-    """
+    """Whether a name ends as image files do."""
     return PurePosixPath(value.strip()).suffix.casefold() in SUFFIXES
 
 
@@ -104,12 +81,7 @@ def holds_image_paths(column: Sequence[object] | np.ndarray) -> bool:
 
 
 def pixel_digest(image: Image.Image) -> bytes:
-    """16 bytes for the size and pixels of an RGB image.
-
-    Example:
-        >>> pixel_digest(Image.new("RGB", (1, 2))) == pixel_digest(Image.new("RGB", (2, 1)))
-        False
-    """
+    """16 bytes for the size and pixels of an RGB image."""
     return blake2b(b"%d %d " % image.size + image.tobytes(), digest_size=16).digest()
 
 

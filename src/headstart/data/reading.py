@@ -73,11 +73,7 @@ class Reading:
         return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != each.default}
 
     def refuse_columns(self, what: str) -> None:
-        """Refuse columns that are named where there is no table.
-
-        Raises:
-            TargetError: A column is named.
-        """
+        """Refuse columns that are named where there is no table."""
         for name in ("text_column", "image_column", "label_column"):
             if getattr(self, name) is not None:
                 raise TargetError(f"`{name}` is for tables, and {what} is not a table; leave it out.")
@@ -99,10 +95,7 @@ class ReadingOptions(TypedDict, total=False):
 def reading_of(reading: Reading | None, options: Mapping[str, Any], function: Callable[..., object]) -> Reading:
     """The reading that a caller describes by an object, by keywords, or both; a keyword wins over the object.
 
-    Args:
-        reading: The object; None starts from the defaults.
-        options: Keywords, as in `ReadingOptions`.
-        function: The function that was called, whose own keywords are suggested too.
+    The keywords of `function`, which was called, are suggested too where one is unknown.
 
     Raises:
         InputError: A keyword is unknown, or `reading` is not a `Reading`.
@@ -117,11 +110,9 @@ def reading_of(reading: Reading | None, options: Mapping[str, Any], function: Ca
     known = [each.name for each in fields(Reading)]
     for name in options:
         if name not in known:
-            own = (
-                [] if function is None else [key for key in inspect.signature(function).parameters if key != "options"]
-            )
-            caller = "" if function is None else f"`{function.__name__}` has "
+            own = [key for key in inspect.signature(function).parameters if key != "options"]
             raise InputError(
-                f"{caller}no option `{name}`.{did_you_mean(name, [*own, *known])} Data are read by: {', '.join(known)}."
+                f"`{function.__name__}` has no option `{name}`.{did_you_mean(name, [*own, *known])} Data are read by: "
+                f"{', '.join(known)}."
             )
     return replace(reading or Reading(), **options)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
@@ -76,12 +77,9 @@ class Remembered:
 
 def available_memory() -> int:
     """Bytes that a new object may take without swapping; 1 GiB where the system does not say."""
-    try:
+    with suppress(OSError, StopIteration, ValueError, IndexError):  # not Linux
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError, IndexError):
-        pass  # not Linux
-    try:
+    with suppress(AttributeError, ValueError, OSError):
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, ValueError, OSError):
-        return UNKNOWN
+    return UNKNOWN

@@ -50,11 +50,7 @@ class Chosen:
 
 
 def choose_columns(table: Table, reading: Reading) -> Chosen:
-    """The columns that the user names, and guesses of the others with a note.
-
-    Raises:
-        TargetError: A named column does not exist, or a guess is unclear.
-    """
+    """The columns that the user names, and guesses of the others with a note."""
     if reading.text_column is not None and reading.image_column is not None:
         raise TargetError("pass either `text_column` or `image_column`, not both: a model reads one kind of data.")
     named = [name for name in (reading.text_column, reading.image_column) if name is not None]
@@ -66,32 +62,27 @@ def choose_columns(table: Table, reading: Reading) -> Chosen:
     if not labels:
         labels = _labels_by_name(free)
         free = [name for name in free if name not in labels]
-    kind, example = (
-        ("text", reading.text_column) if reading.text_column is not None else ("image", reading.image_column)
-    )
+    kind, example = "text" if reading.text_column is not None else "image", next(iter(named), None)
     if example is None:
         kind, example = _guess_example(table, free)
         guesses.append(f"`{example}` is the {kind}")
         free.remove(example)
-    if not labels:
-        labels = _labels_by_elimination(table, free)
+    if not labels and len(free) != 1:
+        raise TargetError(
+            f"{table.where}: which column is the label? It has {listed(table.kinds)}; name one with `label_column`."
+        )
+    labels = labels or (free[0],)
     if reading.label_column is None:
         guesses.append(f"`{labels[0]}` is the label")
     notes = [f"columns guessed: {', '.join(guesses)} (of {listed(table.kinds)})"] if guesses else []
     folds = [name for name in free if name.casefold() in ("fold", "folds", "kfold")]
     if split is None and folds:
-        notes.append(
-            f"column `{folds[0]}` is not used: all folds are read together; pass a table of the folds you want"
-        )
+        notes.append(f"column `{folds[0]}` is not used: all folds are read together; pass a table of those you want")
     return Chosen(kind, example, labels, split, tuple(notes))
 
 
 def choose_example(table: Table, reading: Reading, kind: str) -> Chosen:
-    """The column of examples of one kind, named or guessed as in `choose_columns`; labels are not looked for.
-
-    Raises:
-        TargetError: The named column does not exist, or the guess is unclear.
-    """
+    """The column of examples of one kind, named or guessed as in `choose_columns`; labels are not looked for."""
     name = getattr(reading, f"{kind}_column", None)
     split = split_column(table, {name})
     if name is not None or len(table.kinds) == 1:
@@ -153,14 +144,6 @@ def _cells(table: Table, column: str) -> Iterator[str]:
 def _labels_by_name(free: Sequence[str]) -> tuple[str, ...]:
     folded = {name.casefold(): name for name in reversed(free)}
     return next(((folded[known],) for known in LABEL_NAMES if known in folded), ())
-
-
-def _labels_by_elimination(table: Table, free: Sequence[str]) -> tuple[str, ...]:
-    if len(free) == 1:
-        return (free[0],)
-    raise TargetError(
-        f"{table.where}: which column is the label? It has {listed(table.kinds)}; name one with `label_column`."
-    )
 
 
 def _guess_example(table: Table, free: Sequence[str]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from headstart.data.stored import ImageArray
 from headstart.errors import TargetError
-from headstart.tasks.arrays import is_float
+from headstart.tasks.values import is_float
 
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 
@@ -19,17 +19,8 @@ def image_array(
     uint8 stays as it is, uint16 is scaled by 255/65535, other whole numbers must lie in 0..255, booleans are black and
     white, and floats must lie in 0..1 or in 0..255.
 
-    Args:
-        pixels: The images.
-        where: What they are called in errors.
-        channels_first: Prefer (n, channels, h, w) where a shape is ambiguous.
-        unit: Floats must lie in 0..1, because `pixels` is one image of many and cannot show the range of all.
-
-    Returns:
-        The examples, and notes on how they were read.
-
-    Raises:
-        TargetError: The shape is not that of images, or the range of the values is ambiguous.
+    `channels_first` prefers (n, channels, h, w) where a shape is ambiguous. With `unit` floats must lie in 0..1,
+    because `pixels` is one image of many and cannot show the range of all.
 
     Example:
         >>> images, notes = image_array(np.ones((2, 4, 4)), "`x`")

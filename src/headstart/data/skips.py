@@ -14,25 +14,17 @@ class Skips:
 
     `max_bad` is a share of all examples. A single one is allowed however few examples there are, because one broken
     file out of 50 says nothing of a rate; only `max_bad=0` allows none.
-
-    Raises:
-        InputError: `max_bad` is not a share in [0, 1].
     """
 
     def __init__(self, target: Target, max_bad: float) -> None:
         if not 0 <= max_bad <= 1:
             raise InputError(f"`max_bad` must be a share between 0 and 1, got {max_bad}.")
-        self.target = target
+        self.target, self.max_bad = target, max_bad
         self.allowed = allowed(len(target), max_bad)
-        self.max_bad = max_bad
         self.reasons: dict[int, str] = {}
 
     def add(self, index: int, error: Exception) -> None:
-        """Note that one example is skipped.
-
-        Raises:
-            TargetError: With it they are too many.
-        """
+        """Note that one example is skipped."""
         self.reasons[index] = str(error)
         if len(self.reasons) > self.allowed:
             first = list(self.reasons.items())[:NAMED]
@@ -59,11 +51,7 @@ def allowed(examples: int, max_bad: float) -> int:
 
 
 def readable(target: Target, *, max_bad: float = 0.01) -> tuple[Target, dict[str, str]]:
-    """The target without the examples that cannot be read, and why each of those cannot.
-
-    Raises:
-        TargetError: More are unreadable than `max_bad` allows.
-    """
+    """The target without the examples that cannot be read, and why each of those cannot."""
 
     def fault(index: int) -> ExampleError | None:
         try:

@@ -36,11 +36,7 @@ def role_of_word(word: str) -> str | None:
 
 
 def refuse_split(wanted: str | None, where: str) -> None:
-    """Refuse a split of data that have none.
-
-    Raises:
-        NoSuchSplit: One is wanted.
-    """
+    """Refuse a split of data that have none."""
     if wanted is not None:
         raise NoSuchSplit(f"{where} has no splits, so `split={wanted!r}` has no effect; leave it out.")
 
@@ -52,9 +48,6 @@ def choose_split(sizes: Mapping[str, int], wanted: str | None, where: str) -> tu
         sizes: Examples in each split.
         wanted: The user's choice, by name ("validation") or by role ("val"); None takes the training split.
         where: What the splits belong to, for the texts.
-
-    Raises:
-        TargetError: There is no such split, or which one is meant is not clear.
 
     Example:
         >>> choose_split({"train": 80, "test": 20}, None, "photos/")

@@ -21,12 +21,7 @@ NO_IMAGE = "there is no image in this row."
 
 
 def content_digest(content: bytes) -> bytes:
-    """16 bytes that stand for `content` (BLAKE2b).
-
-    Example:
-        >>> len(content_digest(b"abc")), content_digest(b"abc") == content_digest(b"abd")
-        (16, False)
-    """
+    """16 bytes that stand for `content` (BLAKE2b)."""
     return blake2b(content, digest_size=16).digest()
 
 
@@ -90,11 +85,8 @@ class ZipImages(EncodedImages):
     def __len__(self) -> int:
         return len(self.members)
 
-    def __getstate__(self) -> dict[str, object]:
-        return {"path": self.path, "members": self.members, "_handle": []}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
+    def __reduce__(self) -> tuple[object, ...]:
+        return ZipImages, (self.path, self.members)
 
     def read(self, index: int) -> bytes:
         member = self.members[index]

@@ -1,6 +1,7 @@
 """What a reader must know of a target without having it: counts, a few samples, what was guessed or set aside."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import numpy as np
 
@@ -16,18 +17,16 @@ TRIES = 10  # examples of a class that may be unreadable before it goes without 
 
 
 def summarize(target: Target, skipped: Mapping[str, str] | None = None) -> TargetSummary:
-    """Counts per class and up to three samples of each of the first thirty classes.
+    """Counts per class and up to three samples of each of the first thirty classes; `skipped` examples do not count.
 
-    Args:
-        target: The labelled data.
-        skipped: Id of each example that could not be read, and why: these are not counted and not shown.
-
-    Returns:
-        The record; thumbnails are data URIs of at most 64 pixels, texts their first 120 characters. A regression
-        target has no classes: its samples are named by their value.
+    Thumbnails are data URIs of at most 64 pixels, texts their first 120 characters. Samples of a regression are named
+    by their value.
     """
     skipped = dict(skipped or {})
     kept = np.array([name not in skipped for name in target.ids], dtype=bool)
+    rows = np.flatnonzero(kept)
+    groups = task_of(target.task).showcase(target.labels[rows], target.classes[:CLASSES])
+    shown = {caption: samples for caption, members in groups if (samples := _first_readable(target, rows[members]))}
     return TargetSummary(
         name=target.name,
         kind=target.kind,
@@ -36,29 +35,18 @@ def summarize(target: Target, skipped: Mapping[str, str] | None = None) -> Targe
         split=target.split,
         classes=target.classes,
         counts=task_of(target.task).counts(target.labels[kept], target.classes),
-        samples=_samples(target, kept),
+        samples=shown,
         notes=target.notes,
         skipped=skipped,
         pictures=MEDIA[target.kind].pictures,
     )
 
 
-def _samples(target: Target, kept: np.ndarray) -> dict[str, tuple[str, ...]]:
-    rows = np.flatnonzero(kept)
-    groups = task_of(target.task).showcase(target.labels[rows], target.classes[:CLASSES])
-    return {caption: samples for caption, members in groups if (samples := _first_readable(target, rows[members]))}
-
-
 def _first_readable(target: Target, members: np.ndarray) -> tuple[str, ...]:
     shown: list[str] = []
     for index in members[:TRIES]:
-        try:
-            example = target.examples.load(int(index))
-        except ExampleError:
-            continue  # listed in `skipped` by whoever went through all examples
-        if (sample := MEDIA[target.kind].sample(example)) is None:
-            break
-        shown.append(sample)
-        if len(shown) == SAMPLES:
-            break
+        if len(shown) < SAMPLES:
+            with suppress(ExampleError):  # listed in `skipped` by whoever went through all examples
+                sample = MEDIA[target.kind].sample(target.examples.load(int(index)))
+                shown += [] if sample is None else [sample]
     return tuple(shown)

@@ -7,23 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from headstart.data.found import Found
 from headstart.data.media import MEDIA
 from headstart.data.pixels import names_an_image
 from headstart.data.reading import Reading
 from headstart.data.roles import Chosen, Table, choose_columns, choose_example, listed, splits_of
 from headstart.data.splits import choose_split, refuse_split
+from headstart.data.target import Found
 from headstart.errors import TargetError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def read_table(table: Table, reading: Reading, kind: str | None) -> Found:
-    """The rows of one split of a table, as `Format.read` returns them.
-
-    Raises:
-        TargetError: It has no column of examples or of labels, or which one is meant is unclear.
-    """
+    """The rows of one split of a table, as `Format.read` returns them."""
     chosen = choose_columns(table, reading) if kind is None else choose_example(table, reading, kind)
     rows, split, split_notes = _rows(table, chosen, reading, every=kind is not None and reading.split is None)
     held = MEDIA[chosen.kind].column(table, chosen.example, rows)

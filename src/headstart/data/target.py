@@ -1,12 +1,14 @@
-"""A target: the labelled data set a source is judged on."""
+"""A target, the labelled data set a source is judged on, and what a format finds before labels are read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from headstart.data.labels import read_labels
 from headstart.data.remembered import Remembered
+from headstart.errors import TargetError
 from headstart.records import Kind
 
 
@@ -16,19 +18,11 @@ class Examples(Protocol):
     def __len__(self) -> int: ...
 
     def load(self, index: int) -> object:
-        """Decode one example: an RGB `PIL.Image.Image` (upright, 8 bit) or a `str`.
-
-        Raises:
-            ExampleError: It cannot be read; the text says why.
-        """
+        """One example decoded: an upright 8-bit RGB image or a `str`; ExampleError says why it cannot be."""
         ...
 
     def digest(self, index: int) -> bytes:
-        """16 bytes that stand for the example's CONTENT (never its name): equal content, equal digest.
-
-        Raises:
-            ExampleError: It cannot be read at all.
-        """
+        """16 bytes that stand for the example's content, not its name; ExampleError if it cannot be read at all."""
         ...
 
 
@@ -87,3 +81,44 @@ class _Subset:
 
     def digest(self, index: int) -> bytes:
         return self.whole.digest(int(self.indices[index]))
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """The examples of one split."""
+
+    name: str
+    kind: str  # a name in `MEDIA`
+    examples: Examples
+    ids: Sequence[str]
+    where: str  # what the data are called in errors
+    labels: Sequence[object] | np.ndarray[Any, np.dtype[Any]] = ()  # one per example, as found
+    label_where: str = ""  # what the labels are called in errors, where that differs
+    task: str | None = None  # None recognises it by the labels
+    classes: Sequence[str] | None = None  # names that whole-number labels index
+    split: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def target(self) -> Target:
+        """The labelled data set."""
+        count, labelled = len(self.examples), len(self.labels)
+        if count != labelled:
+            raise TargetError(f"{self.where}: {count} examples but {labelled} labels; give one label per example.")
+        where = self.label_where or self.where
+        task, labels = read_labels(self.labels, where=where, ids=self.ids, task=self.task, classes=self.classes)
+        return Target(
+            name=self.name,
+            kind=self.kind,
+            task=task,
+            examples=Remembered(self.examples, self.kind),
+            labels=labels.values,
+            classes=labels.classes,
+            ids=tuple(self.ids),
+            split=self.split,
+            notes=(*self.notes, *labels.notes),
+        )
+
+
+def row_ids(count: int) -> list[str]:
+    """Names of examples that have none: their numbers, from 0."""
+    return [str(row) for row in range(count)]

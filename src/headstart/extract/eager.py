@@ -52,19 +52,11 @@ class Eager:
         self.rows = self._limit() if self.measured else 1
 
     def batch(self, items: list[Any]) -> Any:
-        """Prepared examples as the network takes them.
-
-        Raises:
-            ModelError: They cannot be joined.
-        """
+        """Prepared examples as the network takes them."""
         return guarded(lambda: self.source.collate(items), self.source, "joining examples to a batch")
 
     def run(self, batch: Any, count: int) -> Outputs:
-        """Features (b, d) and logits (b, z) of a batch of `count`; in smaller slices where memory runs out.
-
-        Raises:
-            ModelError: The network fails, or one example needs more memory than there is.
-        """
+        """Features (b, d) and logits (b, z) of a batch of `count`; in smaller slices where memory runs out."""
         network = self._networks.get()
         try:
             return self._forward(network, batch, count)

@@ -47,22 +47,10 @@ def running(source: Source, device: torch.device, batch_size: int | None, engine
 
 
 class Runner:
-    """Runs batches, each with the fastest engine known so far.
-
-    Args:
-        batch_size: Upper limit of the rows in one forward pass; None chooses it.
-        engine: "auto" follows the rule above; otherwise one engine for the whole pass.
-        lanes: How many forward passes run at once, in the threads of `pool`.
-    """
+    """Runs batches with the fastest engine known so far, `lanes` of them at once in the threads of `pool`."""
 
     def __init__(
-        self,
-        source: Source,
-        device: torch.device,
-        batch_size: int | None,
-        engine: Engine,
-        lanes: int,
-        pool: Executor,
+        self, source: Source, device: torch.device, batch_size: int | None, engine: Engine, lanes: int, pool: Executor
     ) -> None:
         self.source, self.device, self.batch_size, self.choice = source, device, batch_size, engine
         self.lanes, self._pool = lanes, pool
@@ -88,11 +76,7 @@ class Runner:
         return ", then ".join(self._used)
 
     def submit(self, items: list[Any], remaining: int) -> "Future[Outputs]":
-        """Start on prepared examples; `remaining` more will follow.
-
-        Raises:
-            ModelError: They cannot be joined to a batch. The future raises it if the network fails.
-        """
+        """Start on prepared examples; `remaining` more will follow."""
         batch = self._eager.batch(items)
         if not self._eager.measured:
             self._used[Eager.name] = None
@@ -155,12 +139,7 @@ class Runner:
 
 
 def check_engine(engine: str) -> None:
-    """Refuse an unknown engine, or one that is not installed.
-
-    Raises:
-        InputError: No engine has that name.
-        MissingExtra: onnxruntime is asked for and not installed.
-    """
+    """Refuse an unknown engine, or one that is not installed."""
     if engine not in get_args(Engine):
         raise InputError(f"`engine` must be one of {', '.join(get_args(Engine))}; got {engine!r}.")
     if engine == "onnxruntime":
@@ -168,11 +147,7 @@ def check_engine(engine: str) -> None:
 
 
 def export_pays(remaining_seconds: float, modules: int) -> bool:
-    """Whether the rest of a pass is long enough to try an export.
-
-    Args:
-        remaining_seconds: What torch still needs, at the pace measured so far.
-        modules: Number of modules in the network, from which the time of the export is predicted.
+    """Whether what torch still needs is long enough to try an export, whose time follows from the number of modules.
 
     Example:
         >>> export_pays(300.0, modules=230), export_pays(60.0, modules=230)
@@ -185,23 +160,17 @@ def export_pays(remaining_seconds: float, modules: int) -> bool:
 def torch_threads(count: int) -> Iterator[None]:
     """Let torch use `count` threads inside each operation, in every thread started in the block."""
     before = torch.get_num_threads()
-    if count == before:  # setting it anyway would throw away what torch has prepared
-        yield
-        return
-    torch.set_num_threads(count)
     try:
+        if count != before:  # setting it anyway would throw away what torch has prepared
+            torch.set_num_threads(count)
         yield
     finally:
-        torch.set_num_threads(before)
+        if count != before:
+            torch.set_num_threads(before)
 
 
 def describe(error: BaseException) -> str:
-    """The type of an error and the first line of its text.
-
-    Example:
-        >>> describe(ValueError("no kernel for Foo\\nat node 3"))
-        'ValueError: no kernel for Foo'
-    """
+    """The type of an error and the first line of its text."""
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
     return f"{type(error).__name__}: {line[:200]}"
 

@@ -6,7 +6,6 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from headstart.data.media import MEDIA
 from headstart.data.skips import Skips
@@ -14,7 +13,7 @@ from headstart.data.target import Target
 from headstart.errors import ExampleError, InputError, ModelError, TargetError
 from headstart.extract.device import pick_device
 from headstart.extract.engine import Engine, Runner, check_engine, running
-from headstart.extract.feed import Feed, decoding
+from headstart.extract.feed import Feed, workers
 from headstart.extract.outputs import Outputs
 from headstart.extract.sinks import Array, CacheSink, Fields, MemorySink
 from headstart.records import Extraction
@@ -60,11 +59,11 @@ def extract(
     check_engine(engine)
     place = pick_device(device)
     skips = Skips(target, max_bad)
-    with decoding() as pool:
-        sink = _sink(target, source, cache, pool, skips)
+    with workers() as pool:
+        sink = CacheSink(target, Path(cache), source.cache_key, pool, skips.add) if cache else MemorySink(len(target))
         todo = _in_good_order(target, sink.missing(), pool)
     started = time.perf_counter()
-    with running(source, place, batch_size, engine) as runner, sink.writing, decoding() as pool:
+    with running(source, place, batch_size, engine) as runner, sink.writing, workers() as pool:
         computed = _compute(target, source, todo, runner, sink, skips, pool, progress or silent)
     seconds = time.perf_counter() - started if computed else 0.0
     kept = np.array([index for index in range(len(target)) if index not in skips.reasons], dtype=np.int64)
@@ -87,12 +86,6 @@ def extract(
         engine=runner.engine,
         notes=(*(source.notes if cache is not None else ()), *runner.notes, *sink.notes),
     )
-
-
-def _sink(target: Target, source: Source, cache: Path | None, pool: Executor, skips: Skips) -> MemorySink | CacheSink:
-    if cache is None:
-        return MemorySink(len(target))
-    return CacheSink(target, Path(cache), source.cache_key, pool, skips.add)
 
 
 def _compute(
@@ -132,19 +125,17 @@ def _compute(
 
 def _fields(outputs: Outputs, source: Source, target: Target, indices: list[int]) -> Fields:
     named = {"features": outputs[0], "logits": outputs[1]}
-    return {name: _finite(rows, name, source, target, indices) for name, rows in named.items() if rows is not None}
-
-
-def _finite(rows: Tensor, name: str, source: Source, target: Target, indices: list[int]) -> Array:
-    array: Array = rows.numpy()
-    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
-    if bad.size:
-        where = f" ({source.layer})" if name == "features" and source.layer else ""
-        raise ModelError(
-            f"{source.name} gives NaN or infinity in its {name}{where} for {bad.size} of {len(array)} examples, first "
-            f"for {target.ids[indices[bad[0]]]}. Its weights or its preprocessing are broken; leave this source out."
-        )
-    return array
+    fields = {name: rows.numpy() for name, rows in named.items() if rows is not None}
+    for name, array in fields.items():
+        bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+        if bad.size:
+            where = f" ({source.layer})" if name == "features" and source.layer else ""
+            raise ModelError(
+                f"{source.name} gives NaN or infinity in its {name}{where} for {bad.size} of {len(array)} examples, "
+                f"first for {target.ids[indices[bad[0]]]}. Its weights or its preprocessing are broken; leave this "
+                "source out."
+            )
+    return fields
 
 
 def _in_good_order(target: Target, todo: Array, pool: Executor) -> Array:

@@ -4,7 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from headstart.data.target import Target
@@ -20,15 +20,10 @@ def decoders() -> int:
     return min(8, cores)
 
 
-def decoding() -> AbstractContextManager[ThreadPoolExecutor]:
-    """A pool of threads that decode."""
-    return workers(decoders(), "headstart-decode")
-
-
 @contextmanager
-def workers(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
-    """A pool of threads that drops queued calls when the block is left."""
-    pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+def workers(threads: int | None = None, name: str = "headstart-decode") -> Iterator[ThreadPoolExecutor]:
+    """A pool of threads, as a rule those that decode, that drops queued calls when the block is left."""
+    pool = ThreadPoolExecutor(threads or decoders(), thread_name_prefix=name)
     try:
         yield pool
     finally:
@@ -36,15 +31,7 @@ def workers(threads: int, name: str) -> Iterator[ThreadPoolExecutor]:
 
 
 class Feed:
-    """Prepared examples in a given order, decoded ahead of their use.
-
-    Args:
-        pool: Where examples are decoded and prepared.
-        target: Where the examples come from.
-        indices: Which examples, in which order.
-        prepare: The source's preprocessing of one example.
-        skip: Called with the index and the error of each example that cannot be read.
-    """
+    """Prepared examples in the order of `indices`, decoded ahead of their use; `skip` hears of unreadable ones."""
 
     def __init__(
         self,
@@ -65,11 +52,7 @@ class Feed:
         return len(self._todo) + len(self._waiting)
 
     def take(self, count: int) -> list[Prepared]:
-        """The next `count` readable examples; fewer at the end.
-
-        Raises:
-            ModelError: The source's preprocessing failed on an example that could be read.
-        """
+        """The next `count` readable examples; fewer at the end."""
         batch: list[Prepared] = []
         while len(batch) < count:
             self._fill(count)

@@ -39,9 +39,6 @@ class Onnx:
         source: An image source; it is exported from a copy.
         batch: A few images (b, c, h, w) to trace with.
         batch_size: Upper limit of the rows in one run.
-
-    Raises:
-        Exception: Anything that the exporter or onnxruntime raises.
     """
 
     name = "onnxruntime"

@@ -49,14 +49,9 @@ class MemorySink:
 
 
 class CacheSink:
-    """Rows in a `RowStore`, where equal examples share one. Add rows inside `with sink.writing`.
+    """Rows in a `RowStore`, where equal examples share one; add them inside `with sink.writing`.
 
-    Args:
-        target: The examples, which are hashed here.
-        root: The cache folder.
-        key: `Source.cache_key`.
-        pool: Threads that read and hash.
-        skip: Called with the index and the error of each example that cannot be read.
+    `key` is `Source.cache_key`; the threads of `pool` hash the examples, and `skip` hears of those that cannot be read.
     """
 
     def __init__(

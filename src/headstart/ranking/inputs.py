@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.data import limit, open_target
-from headstart.data.formats.npz import Arrays, extraction_of, read_npz, target_of
+from headstart.data.formats.npz import Arrays, extraction_of, found_of, read_npz
 from headstart.data.media import MEDIA
 from headstart.data.order import order_of
 from headstart.data.reading import Reading
@@ -76,7 +76,7 @@ def _read(path: Path, reading: Reading) -> tuple[Arrays, Target]:
         open_target(path, reading=reading)  # raises an error that says what is wrong
     reading.refuse_columns(str(path))
     arrays = read_npz(path, reading.split)
-    return arrays, target_of(arrays, name=path.stem, task=reading.task)
+    return arrays, found_of(arrays, name=path.stem, task=reading.task).target()
 
 
 def _as_features(target: Target) -> Extraction:
@@ -143,7 +143,7 @@ def _check_same_labels(first: Target, other: Target, first_path: Path, other_pat
 def _from_memory(spec: Mapping[object, object], reading: Reading) -> Inputs:
     found = {str(name): np.asarray(as_numpy(array)) for name, array in spec.items()}
     arrays = Arrays(found, "the arrays given", reading.split)
-    target = target_of(arrays, name="arrays", task=reading.task)
+    target = found_of(arrays, name="arrays", task=reading.task).target()
     return Inputs(target, (extraction_of(arrays, target),))
 
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from headstart.errors import InputError
 from headstart.tasks import task_of
-from headstart.tasks.arrays import is_float, is_number
+from headstart.tasks.values import is_float, is_number
 
 BLOCK_BYTES = 8 << 20  # arrays are walked in blocks of this size, so that a memory map is never held whole
 LARGEST = 1e100  # squares and sums of squares of features below this stay finite in float64

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.errors import TargetError
-from headstart.tasks.amounts import natural_key
-from headstart.tasks.arrays import is_binary, is_number, is_real, span
 from headstart.tasks.classification import TINY, binned_gap, column_names, mean_f1
 from headstart.tasks.task import TASKS, Array, Labels, Metric, RawLabels, Task, register
+from headstart.tasks.values import is_binary, is_number, is_real, natural_key, span
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.errors import TargetError
-from headstart.tasks.amounts import is_amount_elsewhere, number_of
-from headstart.tasks.arrays import is_number, is_real
 from headstart.tasks.task import Array, Labels, Metric, RawLabels, Task, register
+from headstart.tasks.values import is_amount_elsewhere, is_number, is_real, number_of
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -42,9 +42,8 @@ class Labels:
 class Metric:
     """A measure of predictions.
 
-    Intervals of a gain come from leaving test examples out, which shows no uncertainty where two runs agree on every
-    example. A `share` of examples then still has a bound from their number, and a mean over classes from the numbers in
-    each class (`by_class`). Any other metric has no interval in that case.
+    Where two runs agree on every example, a `share` of examples still bounds their difference by the number of them,
+    and `by_class` by the numbers in each class; any other metric has no interval then.
     """
 
     name: str  # "balanced_accuracy", as in records and options
@@ -95,12 +94,9 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, outputs: "Tensor", labels: "Tensor", *, smoothing: float = 0.0) -> "Tensor":
-        """Mean loss of a batch.
+        """Mean loss of a batch: `outputs` (b, width) before the link, `labels` as in `Labels.values`.
 
-        Args:
-            outputs: (b, width), before the link.
-            labels: (b,) or (b, t), as in `Labels.values`.
-            smoothing: Label smoothing in [0, 1); used by tasks with a single class per example.
+        Label `smoothing` in [0, 1) is used by tasks with a single class per example.
         """
 
     @abstractmethod
@@ -108,14 +104,8 @@ class Task(ABC):
         """The number by which epochs are compared, higher is better."""
 
     def answers(self, outputs: Array) -> Array:
-        """Outputs (n, width) of a network as float64 probabilities, or as values where the link is the identity.
-
-        Example:
-            >>> task_of("classification").answers(np.array([[0.0, 0.0]])).tolist()
-            [[0.5, 0.5]]
-        """
-        outputs = np.asarray(outputs, dtype=np.float64)
-        return LINKS[self.link](outputs)
+        """Outputs (n, width) of a network as float64 probabilities, or as values where the link is the identity."""
+        return LINKS[self.link](np.asarray(outputs, dtype=np.float64))
 
     @abstractmethod
     def strata(self, labels: Array) -> Array:
@@ -163,15 +153,11 @@ def softmax(outputs: Array) -> Array:
     return np.asarray(np.exp(outputs - np.logaddexp.reduce(outputs, axis=1, keepdims=True)))
 
 
-def _sigmoid(outputs: Array) -> Array:
-    return np.asarray(np.exp(-np.logaddexp(0, -outputs)))
-
-
-def _same(outputs: Array) -> Array:
-    return outputs
-
-
-LINKS: dict[Link, Callable[[Array], Array]] = {"softmax": softmax, "sigmoid": _sigmoid, "identity": _same}
+LINKS: dict[Link, Callable[[Array], Array]] = {
+    "softmax": softmax,
+    "sigmoid": lambda outputs: np.asarray(np.exp(-np.logaddexp(0, -outputs))),
+    "identity": lambda outputs: outputs,
+}
 TASKS: Registry[Task] = Registry("headstart.tasks", "task")
 Kind = TypeVar("Kind", bound=type[Task])
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from headstart.data.found import Found
 from headstart.data.reading import Reading
+from headstart.data.target import Found
 from headstart.errors import TargetError
 from headstart.registry import Registry
 
@@ -25,16 +25,10 @@ class Format:
         return self.prefix is not None and isinstance(spec, str) and spec.startswith(self.prefix)
 
     def read(self, spec: Any, reading: Reading, kind: str | None) -> Found:
-        """The examples of one split.
+        """The examples of one split; TargetError if the data cannot be read.
 
-        Args:
-            spec: A specification that this format takes.
-            reading: Columns, split and so on.
-            kind: None reads labelled data. Otherwise the kind of data that a model predicts on: labels are not needed,
-                and all examples are read unless `reading` names a split.
-
-        Raises:
-            TargetError: The data cannot be read.
+        `kind` None reads labelled data. Otherwise it is the kind of data that a model predicts on: labels are not
+        needed, and all examples are read unless `reading` names a split.
         """
         raise NotImplementedError
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from headstart.data.formats import Format, data_format, unsupported
-from headstart.data.found import Found
 from headstart.data.pixels import names_an_image
 from headstart.data.reading import Reading
 from headstart.data.roles import Table
 from headstart.data.stored import Texts
 from headstart.data.tables import read_table
+from headstart.data.target import Found
 from headstart.errors import TargetError
-from headstart.tasks.amounts import number_of
+from headstart.tasks.values import number_of
 
 BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -54,11 +54,7 @@ class Lines(Format):
 
 
 def delimited_table(path: Path) -> Table:
-    """A CSV or TSV file as a table.
-
-    Raises:
-        TargetError: It is not UTF-8, has no rows, a row does not fit the header, or its quotes do not pair.
-    """
+    """A CSV or TSV file as a table."""
     columns, notes = read_delimited(path)
     return Table(path.stem, str(path), path.parent, dict.fromkeys(columns, "text"), columns.__getitem__, notes=notes)
 
@@ -91,11 +87,7 @@ def read_delimited(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
 
 
 def decode(path: Path) -> str:
-    """The text of a file in UTF-8, or in UTF-16 with a byte order mark.
-
-    Raises:
-        TargetError: It has another encoding.
-    """
+    """The text of a file in UTF-8, or in UTF-16 with a byte order mark."""
     content = path.read_bytes()
     encoding = BYTE_ORDER_MARKS.get(content[:2], "utf-8-sig")
     try:

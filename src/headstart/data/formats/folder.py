@@ -13,17 +13,16 @@ from typing import Any
 from headstart.data.formats import Format, data_format
 from headstart.data.formats.delimited import SUFFIXES as TABLES
 from headstart.data.formats.delimited import delimited_table
-from headstart.data.found import Found
 from headstart.data.media import MEDIA
-from headstart.data.pixels import SUFFIXES, holds_image_paths
+from headstart.data.pixels import SUFFIXES, holds_image_paths, names_an_image
 from headstart.data.reading import Reading
 from headstart.data.roles import Table
 from headstart.data.splits import choose_split, refuse_split, role_of, role_of_word
 from headstart.data.stored import ImageFiles, ZipImages
 from headstart.data.tables import read_table
-from headstart.data.target import Examples
+from headstart.data.target import Found
 from headstart.errors import TargetError
-from headstart.tasks.amounts import natural_key
+from headstart.tasks.values import natural_key
 from headstart.wording import plural
 
 JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}  # left by operating systems
@@ -56,35 +55,23 @@ class Listing:
 
 @data_format
 class Folder(Format):
-    """A folder of class folders; images in deeper folders belong to the class folder above them."""
+    """A folder or zip of class folders; images in deeper folders belong to the class folder above them."""
 
     name = "folder"
-    title = "a folder of class folders"
+    title = "a folder or .zip of class folders"
     turn = 9  # after the formats that keep several files in a folder
 
     def takes(self, spec: Any) -> bool:
-        return isinstance(spec, Path) and spec.is_dir()
+        return isinstance(spec, Path) and (spec.is_dir() or spec.suffix.casefold() == ".zip")
 
     def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
+        if not spec.is_dir():
+            return _read(spec, spec.stem, str(spec), _list_zip(spec), reading, kind)
         listing = list_folder(spec)
-        table = _list_of_images(spec, listing) if kind is None else None
+        table = _list_of_images(listing) if kind is None else None
         if table is not None:
             return read_table(table, reading, kind)
         return _read(spec, spec.resolve().name, f"{spec}{os.sep}", listing, reading, kind)
-
-
-@data_format
-class Zip(Format):
-    """A zip of class folders, read in place."""
-
-    name = "zip"
-    title = ".zip of class folders"
-
-    def takes(self, spec: Any) -> bool:
-        return isinstance(spec, Path) and spec.suffix.casefold() == ".zip"
-
-    def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
-        return _read(spec, spec.stem, str(spec), _list_zip(spec), reading, kind)
 
 
 @data_format
@@ -106,15 +93,17 @@ def _read(spec: Path, name: str, where: str, listing: Listing, reading: Reading,
     """Class folders; to predict, the images in all folders unless a split is named."""
     reading.refuse_columns(str(spec))
     if kind is not None and reading.split is None:
-        images = sorted(parts for parts in listing.files if _is_image(parts))
+        images = sorted(parts for parts in listing.files if names_an_image(parts[-1]))
         if not images and MEDIA[kind].pictures:
             raise TargetError(f"{where} holds no images, which are files ending in {', '.join(sorted(SUFFIXES))}.")
-        return Found(name, "image", _examples(spec, listing, images), ["/".join(parts) for parts in images], where)
-    arranged = arrange(tuple(listing.files), listing.folders, split=reading.split, where=where)
+        arranged = Arranged(tuple(images), (), None, ())
+    else:
+        arranged = arrange(tuple(listing.files), listing.folders, split=reading.split, where=where)
+    places = tuple(listing.files[parts] for parts in arranged.examples)
     return Found(
         name=name,
         kind="image",
-        examples=_examples(spec, listing, arranged.examples),
+        examples=ImageFiles(places) if spec.is_dir() else ZipImages(spec, places),
         ids=["/".join(parts) for parts in arranged.examples],
         where=where,
         labels=arranged.labels,
@@ -124,17 +113,8 @@ def _read(spec: Path, name: str, where: str, listing: Listing, reading: Reading,
     )
 
 
-def _examples(spec: Path, listing: Listing, chosen: Sequence[Parts]) -> Examples:
-    places = tuple(listing.files[parts] for parts in chosen)
-    return ImageFiles(places) if spec.is_dir() else ZipImages(spec, places)
-
-
-def _list_of_images(folder: Path, listing: Listing) -> Table | None:
-    """A table such as metadata.csv that names the images of the folder: it holds the labels, the folders do not.
-
-    Raises:
-        TargetError: There is one, but not in the folder itself.
-    """
+def _list_of_images(listing: Listing) -> Table | None:
+    """A table such as metadata.csv that names the images of the folder: it holds the labels, the folders do not."""
     for parts, path in sorted(listing.files.items()):
         stem, ending = os.path.splitext(parts[-1].casefold())
         if stem not in LISTS or ending not in TABLES:
@@ -198,16 +178,7 @@ def list_folder(folder: Path) -> Listing:
 
 
 def arrange(files: Sequence[Parts], folders: Collection[Parts], *, split: str | None, where: str) -> Arranged:
-    """Decide by names alone which files are examples, and of which class.
-
-    Args:
-        files: Every file, as the parts of its path.
-        folders: Every folder, empty ones too.
-        split: The user's choice of split.
-        where: What the folder is called in errors.
-
-    Raises:
-        TargetError: There are no class folders with images, or which split is meant is unclear.
+    """Decide by names alone which files are examples, and of which class; `folders` are all, empty ones too.
 
     Example:
         >>> files = [("train", "cat", "1.jpg"), ("train", "dog", "1.jpg"), ("test", "cat", "2.jpg"), ("readme.txt",)]
@@ -215,7 +186,7 @@ def arrange(files: Sequence[Parts], folders: Collection[Parts], *, split: str | 
         >>> arranged.labels, arranged.split
         (('cat', 'dog'), 'train')
     """
-    images = [parts for parts in files if _is_image(parts)]
+    images = [parts for parts in files if names_an_image(parts[-1])]
     others = sorted("/".join(parts) for parts in set(files) - set(images))
     if not images:
         raise TargetError(_no_images(where, others))
@@ -230,7 +201,10 @@ def arrange(files: Sequence[Parts], folders: Collection[Parts], *, split: str | 
     inside = _under(images, root)
     examples = [parts for parts in inside if len(parts) > len(root) + 1]
     if not examples:
-        raise TargetError(_no_class_folders(where, len(inside), others))
+        table = _table_among(others, " ({} may be one)")
+        raise TargetError(
+            f"the {plural(len(inside), 'image')} in {where} are not in class folders; {_USE_FOLDERS}{table}."
+        )
     if chosen is None:
         chosen, examples, split_notes = _choose_below_classes(examples, len(root), split, where, split_notes)
     if chosen is None:
@@ -263,7 +237,8 @@ def _choose_split(images: Sequence[Parts], root: Parts, wanted: str | None, wher
     """The folder of the split to read, None where the folders are classes, and notes on what is set aside."""
     below = [parts[len(root) :] for parts in images]
     sizes = Counter(parts[0] for parts in below if len(parts) > 1)
-    splits = {name: sizes[name] for name in sorted(sizes) if _looks_like_split(name, below, wanted)}
+    deep = {parts[0] for parts in below if len(parts) > 2}
+    splits = {name: sizes[name] for name in sorted(deep) if role_of(name) is not None or name == wanted}
     strangers = sorted(set(sizes) - set(splits))
     bare = [name for name in strangers if role_of(name)]
     if not splits:
@@ -318,11 +293,6 @@ def _same_below_classes(examples: Sequence[Parts], depth: int, where: str) -> li
     return [f"{both}; if those are the classes, pass one of the outer folders"]
 
 
-def _looks_like_split(name: str, below: Sequence[Parts], wanted: str | None) -> bool:
-    """Whether a folder is named like a split, or named by the user, and holds folders of images."""
-    return (role_of(name) is not None or name == wanted) and any(len(parts) > 2 for parts in below if parts[0] == name)
-
-
 def _are_splits(below: Sequence[Parts], splits: Collection[str], strangers: Collection[str]) -> bool:
     """Whether folders named like splits are splits although `strangers` are beside them.
 
@@ -341,8 +311,7 @@ def _set_aside(
     images: Sequence[Parts], examples: Sequence[Parts], folders: Collection[Parts], root: Parts
 ) -> list[str]:
     notes = []
-    stray = sorted("/".join(parts) for parts in images if parts[:-1] == root[: len(parts) - 1])
-    if stray:
+    if stray := sorted("/".join(parts) for parts in images if parts[:-1] == root[: len(parts) - 1]):
         notes.append(f"{plural(len(stray), 'image')} outside the class folders, set aside: {_some(stray)}")
     classes = {parts[len(root)] for parts in examples}
     level = {parts[len(root)] for parts in folders if parts[: len(root)] == root and len(parts) > len(root)}
@@ -356,21 +325,15 @@ def _no_images(where: str, others: Sequence[str]) -> str:
     expected = "expected one folder of images per class, as in cat/1.jpg and dog/2.jpg"
     if not others:
         return f"{where} is empty: {expected}."
-    tables = _tables(others)
-    step = f"; to read a table, pass it itself, for example {tables[0]}" if tables else ""
     kinds = Counter(PurePosixPath(name).suffix or "without suffix" for name in others)
     found = ", ".join(f"{count} {suffix}" for suffix, count in kinds.most_common(4))
+    step = _table_among(others, "; to read a table, pass it itself, for example {}")
     return f"{where} holds {plural(len(others), 'file')} but no image ({found}): {expected}{step}."
 
 
-def _no_class_folders(where: str, images: int, others: Sequence[str]) -> str:
-    tables = _tables(others)
-    table = f" ({tables[0]} may be one)" if tables else ""
-    return f"the {plural(images, 'image')} in {where} are not in class folders; {_USE_FOLDERS}{table}."
-
-
-def _tables(names: Sequence[str]) -> list[str]:
-    return [name for name in names if PurePosixPath(name).suffix.casefold() in (*TABLES, ".parquet")]
+def _table_among(names: Sequence[str], text: str) -> str:
+    tables = [name for name in names if PurePosixPath(name).suffix.casefold() in (*TABLES, ".parquet")]
+    return text.format(tables[0]) if tables else ""
 
 
 def _parts(info: zipfile.ZipInfo) -> Parts:
@@ -382,15 +345,10 @@ def _parts(info: zipfile.ZipInfo) -> Parts:
     return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
 
 
-def _is_image(parts: Parts) -> bool:
-    return PurePosixPath(parts[-1]).suffix.casefold() in SUFFIXES
-
-
 def _is_junk(part: str) -> bool:
     return part.startswith(".") or part.casefold() in JUNK
 
 
 def _some(names: Sequence[str], show: int = 5) -> str:
-    return ", ".join(f"`{name}`" for name in names[:show]) + (
-        f" and {len(names) - show} more" if len(names) > show else ""
-    )
+    more = f" and {len(names) - show} more" if len(names) > show else ""
+    return ", ".join(f"`{name}`" for name in names[:show]) + more

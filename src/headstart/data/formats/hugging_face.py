@@ -1,19 +1,18 @@
 """Hugging Face data sets: by name, saved to a folder, or in Python. Nothing is downloaded unless `download` is set."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from headstart.data.formats import Format, data_format
 from headstart.data.formats.parquet import arrow_kind
-from headstart.data.found import Found
 from headstart.data.reading import Reading
 from headstart.data.roles import ColumnKind, Table
 from headstart.data.splits import choose_split, refuse_split
 from headstart.data.tables import read_table
+from headstart.data.target import Found
 from headstart.errors import OfflineError, TargetError, require
 
 
@@ -29,7 +28,7 @@ class HuggingFace(Format):
         datasets = require("datasets", spec, "data")
         repository, _, configuration = spec.removeprefix(self.prefix).partition(":")
         splits = (_fetch if reading.download else _from_cache)(datasets, repository, configuration or None)
-        return read_table(_of_split(splits, reading.split, spec, spec), reading, kind)
+        return _read(splits, spec, reading, kind, spec)
 
 
 @data_format
@@ -46,10 +45,7 @@ class Saved(Format):
 
     def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
         datasets = require("datasets", str(spec), "data")
-        saved = datasets.load_from_disk(str(spec))
-        if isinstance(saved, datasets.DatasetDict):
-            return read_table(_of_split(saved, reading.split, spec.name, str(spec)), reading, kind)
-        return _whole(saved, spec.name, reading, kind, str(spec))
+        return _read(datasets.load_from_disk(str(spec)), spec.name, reading, kind, str(spec))
 
 
 @data_format
@@ -63,19 +59,16 @@ class Dataset(Format):
         return hasattr(spec, "cast_column")  # both have it, and neither library must be loaded
 
     def read(self, spec: Any, reading: Reading, kind: str | None) -> Found:
-        if hasattr(spec, "keys"):
-            return read_table(_of_split(spec, reading.split, "dataset", "the data set"), reading, kind)
-        return _whole(spec, "dataset", reading, kind, "the data set")
+        return _read(spec, "dataset", reading, kind, "the data set")
 
 
-def _whole(dataset: Any, name: str, reading: Reading, kind: str | None, where: str) -> Found:
-    refuse_split(reading.split, where)
-    return read_table(table_of(dataset, name), reading, kind)
-
-
-def _of_split(splits: Any, wanted: str | None, name: str, where: str) -> Table:
-    chosen, note = choose_split({key: len(part) for key, part in splits.items()}, wanted, where)
-    return replace(table_of(splits[chosen], name), split=chosen, notes=(note,))
+def _read(found: Any, name: str, reading: Reading, kind: str | None, where: str) -> Found:
+    """A `Dataset`, or one split of a `DatasetDict`."""
+    if not hasattr(found, "keys"):
+        refuse_split(reading.split, where)
+        return read_table(table_of(found, name), reading, kind)
+    chosen, note = choose_split({key: len(part) for key, part in found.items()}, reading.split, where)
+    return read_table(replace(table_of(found[chosen], name), split=chosen, notes=(note,)), reading, kind)
 
 
 def table_of(dataset: Any, name: str) -> Table:
@@ -90,22 +83,9 @@ def table_of(dataset: Any, name: str) -> Table:
 
     def read(column: str) -> Sequence[object]:
         alone = dataset.select_columns([column]).with_format(None)
-        return _EncodedColumn(alone, column) if kinds[column] == "bytes" else list(alone[:][column])
+        return alone[column] if kinds[column] == "bytes" else list(alone[:][column])  # a `Column` reads row by row
 
     return Table(name, name, Path(), kinds, read, {key: value for key, value in names.items() if value})
-
-
-class _EncodedColumn(Sequence[Any]):
-    """One column of a `datasets.Dataset`, read row by row."""
-
-    def __init__(self, dataset: Any, column: str) -> None:
-        self._dataset, self._column = dataset, column
-
-    def __len__(self) -> int:
-        return len(self._dataset)
-
-    def __getitem__(self, row: Any) -> Any:
-        return self._dataset[int(row)][self._column]
 
 
 def _kind(feature: Any) -> ColumnKind:
@@ -122,21 +102,30 @@ def _from_cache(datasets: Any, repository: str, configuration: str | None) -> An
     """All splits from the local cache, without network access."""
     from datasets.packaged_modules.cache.cache import Cache
 
+    logger = logging.getLogger("datasets.packaged_modules.cache.cache")
+    logger.addFilter(_unless_warning)  # it warns that it uses the cache, as intended
+    owned = repository if "/" in repository else None
     try:
-        with _quiet("datasets.packaged_modules.cache.cache"):  # it warns that it uses the cache, as intended
-            builder = Cache(
-                dataset_name=repository.split("/")[-1],
-                repo_id=repository if "/" in repository else None,
-                config_name=configuration,
-                version="auto",
-                hash="auto",
-            )
-        return builder.as_dataset()
+        name = repository.split("/")[-1]
+        named = {
+            "dataset_name": name,
+            "repo_id": owned,
+            "config_name": configuration,
+            "version": "auto",
+            "hash": "auto",
+        }
+        return Cache(**named).as_dataset()
     except (ValueError, FileNotFoundError, NotImplementedError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise TargetError(
             f"hf/{repository} is not in the local cache ({reason}); pass `download=True` to download it."
         ) from error
+    finally:
+        logger.removeFilter(_unless_warning)
+
+
+def _unless_warning(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.WARNING
 
 
 def _fetch(datasets: Any, repository: str, configuration: str | None) -> Any:
@@ -149,14 +138,3 @@ def _fetch(datasets: Any, repository: str, configuration: str | None) -> Any:
         ) from error
     except ValueError as error:  # several configurations
         raise TargetError(f"hf/{repository}: {str(error).splitlines()[0]} Name one as hf/{repository}:NAME.") from error
-
-
-@contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

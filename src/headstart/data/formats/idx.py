@@ -10,25 +10,15 @@ from typing import Any
 import numpy as np
 
 from headstart.data.formats import Format, data_format
-from headstart.data.found import Found, row_ids
 from headstart.data.reading import Reading
 from headstart.data.scaling import image_array
 from headstart.data.splits import choose_split, role_of
+from headstart.data.target import Found, row_ids
 from headstart.errors import TargetError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 IMAGES = re.compile(r"(?:(?P<prefix>.+)[-_.])?images[-_.]idx3-ubyte(?:\.gz)?", re.IGNORECASE)
 GZIP = b"\x1f\x8b"
-
-
-def is_idx_images(name: str) -> bool:
-    """Whether a file is named as IDX images are.
-
-    Example:
-        >>> is_idx_images("train-images-idx3-ubyte.gz"), is_idx_images("train-labels-idx1-ubyte")
-        (True, False)
-    """
-    return IMAGES.fullmatch(name) is not None
 
 
 @data_format
@@ -41,29 +31,25 @@ class Idx(Format):
     def takes(self, spec: Any) -> bool:
         if not isinstance(spec, Path):
             return False
-        return any(is_idx_images(path.name) for path in (spec.iterdir() if spec.is_dir() else [spec]))
+        return any(IMAGES.fullmatch(path.name) for path in (spec.iterdir() if spec.is_dir() else [spec]))
 
     def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
         reading.refuse_columns(str(spec))
         path, split, notes = _chosen(spec, reading.split)
         pixels, scale_notes = image_array(read_idx(path), str(path))
+        labels = read_idx(_labels_beside(path)) if kind is None else ()
         return Found(
-            name=path.resolve().parent.name,
-            kind="image",
-            examples=pixels,
-            ids=row_ids(len(pixels)),
-            where=str(path),
-            labels=read_idx(_labels_beside(path)) if kind is None else (),
-            task=reading.task,
-            split=split or None,
-            notes=(*notes, *scale_notes),
-        )
+            path.resolve().parent.name, "image", pixels, row_ids(len(pixels)), str(path), labels,
+            task=reading.task, split=split or None, notes=(*notes, *scale_notes),
+        )  # fmt: skip
 
 
 def _chosen(path: Path, split: str | None) -> tuple[Path, str, tuple[str, ...]]:
     """The file of images, its split ("" if its name has none) and notes."""
     if path.is_dir():
-        by_split = _by_split(path)
+        by_split: dict[str, list[Path]] = {}
+        for file in sorted(inner for inner in path.iterdir() if IMAGES.fullmatch(inner.name)):
+            by_split.setdefault(_split_name(file), []).append(file)
         sizes = {name: _header(files[-1])[1][0] for name, files in by_split.items()}
         chosen, note = choose_split(sizes, split, str(path))
         return _only(path, chosen, by_split[chosen]), chosen, (note,)
@@ -71,13 +57,6 @@ def _chosen(path: Path, split: str | None) -> tuple[Path, str, tuple[str, ...]]:
     if split is not None and role_of(split) != role_of(found):
         raise TargetError(f"{path} is the split `{found}`, not `{split}`; pass its folder to choose.")
     return path, found, ()
-
-
-def _by_split(folder: Path) -> dict[str, list[Path]]:
-    found: dict[str, list[Path]] = {}
-    for file in sorted(path for path in folder.iterdir() if is_idx_images(path.name)):
-        found.setdefault(_split_name(file), []).append(file)
-    return found
 
 
 def _only(folder: Path, split: str, files: list[Path]) -> Path:
@@ -91,11 +70,7 @@ def _only(folder: Path, split: str, files: list[Path]) -> Path:
 
 
 def read_idx(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
-    """The array of an IDX file.
-
-    Raises:
-        TargetError: It is not an IDX file, or it is truncated.
-    """
+    """The array of an IDX file."""
     dtype, shape, offset = _header(path)
     content = _content(path)
     expected = offset + int(np.prod(shape)) * dtype.itemsize
@@ -128,8 +103,7 @@ def _content(path: Path, size: int = -1) -> bytes:
 
 def _split_name(path: Path) -> str:
     match = IMAGES.fullmatch(path.name)
-    prefix = (match["prefix"] or "") if match else ""
-    return re.split(r"[-_.]", prefix)[-1]
+    return re.split(r"[-_.]", (match["prefix"] or "") if match else "")[-1]
 
 
 def _labels_beside(images: Path) -> Path:

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ import numpy as np
 from PIL import Image
 
 from headstart.data.formats import Format, data_format
-from headstart.data.found import Found, row_ids
 from headstart.data.labels import is_missing
 from headstart.data.media import MEDIA
 from headstart.data.pixels import pixel_digest, upright_rgb
@@ -20,7 +20,7 @@ from headstart.data.scaling import as_numpy, image_array
 from headstart.data.splits import refuse_split
 from headstart.data.stored import ImageArray, content_digest
 from headstart.data.tables import read_table
-from headstart.data.target import Examples
+from headstart.data.target import Examples, Found, row_ids
 from headstart.errors import ExampleError, TargetError
 from headstart.tasks import task_of
 
@@ -60,17 +60,8 @@ class Pair(Format):
         if not isinstance(labels, np.ndarray | Sequence) or isinstance(labels, str):
             raise TargetError(f"`labels` must be a sequence or an array, one per example; got {type(labels).__name__}.")
         held, examples, notes = hold(as_numpy(spec[0]), channels_first=hasattr(spec[0], "detach"))
-        return Found(
-            name=MEDIA[held].plural,
-            kind=held,
-            examples=examples,
-            ids=row_ids(len(examples)),
-            where="the data given",
-            labels=labels,
-            label_where="`labels`",
-            task=reading.task,
-            notes=notes,
-        )
+        ids, name = row_ids(len(examples)), MEDIA[held].plural
+        return Found(name, held, examples, ids, "the data given", labels, "`labels`", reading.task, notes=notes)
 
 
 @data_format
@@ -117,11 +108,7 @@ def hold(examples: object, *, channels_first: bool = False) -> tuple[str, Exampl
 
 
 def found_in_dataset(dataset: Any, *, name: str, task: str | None) -> Found:
-    """The examples and labels of a map-style data set that yields (example, label).
-
-    Raises:
-        TargetError: It yields something else, or a different example each time.
-    """
+    """The examples and labels of a map-style data set that yields (example, label)."""
     if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
         raise TargetError(
             "the data set has no length or cannot be indexed; pass a map-style one, or a list of its items."
@@ -160,11 +147,8 @@ class DatasetExamples:
         self._dataset = dataset
         self._one_at_a_time = threading.Lock()
 
-    def __getstate__(self) -> dict[str, object]:
-        return {"_dataset": self._dataset}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state, _one_at_a_time=threading.Lock())
+    def __reduce__(self) -> tuple[object, ...]:
+        return DatasetExamples, (self._dataset,)
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -217,14 +201,9 @@ def _first_pair(dataset: Any) -> tuple[object, object]:
 
 
 def _all_labels(dataset: Any, first: object) -> tuple[Sequence[object] | Array, tuple[str, ...]]:
-    kept = _kept_labels(dataset)
-    if (
-        kept is not None
-        and not _transforms_labels(dataset)
-        and len(kept) == len(dataset)
-        and _same(kept[0], first)
-        and all(_yields(dataset, row, kept[row]) for row in _telling_rows(kept))
-    ):
+    kept: Any = () if _transforms_labels(dataset) else _kept_labels(dataset)
+    fits = bool(len(kept)) and len(kept) == len(dataset) and _same(kept[0], first)
+    if fits and all(_yields(dataset, row, kept[row]) for row in _telling_rows(kept)):
         return kept, ()
     labels = [_label_of(dataset, row) for row in range(len(dataset))]
     return labels, ("all examples of the data set were loaded once to read their labels",)
@@ -245,7 +224,7 @@ def _class_names(dataset: Any, labels: Sequence[object] | Array) -> tuple[list[s
     names, kept = getattr(dataset, "classes", None), _kept_labels(dataset)
     if names is None:
         return None, ()
-    if _transforms_labels(dataset) and kept is not None and not _same(kept, labels):
+    if _transforms_labels(dataset) and len(kept) and not _same(kept, labels):
         return None, ("`target_transform` changes the labels, so the data set's names of classes are left out",)
     return [str(name) for name in names], ()
 
@@ -257,15 +236,15 @@ def _transforms_labels(dataset: Any) -> bool:
 
 
 def _kept_labels(dataset: Any) -> Any:
-    """All labels that a data set keeps, read without loading its examples; None if it keeps none."""
+    """All labels that a data set keeps, read without loading its examples; () if it keeps none."""
     if hasattr(dataset, "dataset") and hasattr(dataset, "indices"):  # torch.utils.data.Subset
         whole = _kept_labels(dataset.dataset)
-        return None if whole is None else [whole[index] for index in dataset.indices]
+        return [whole[index] for index in dataset.indices] if len(whole) else ()
     for name in LABEL_ATTRIBUTES:
         labels = as_numpy(getattr(dataset, name, None))
         if isinstance(labels, np.ndarray | list | tuple):
             return labels
-    return None
+    return ()
 
 
 def _telling_rows(labels: Sequence[object] | Array) -> set[int]:
@@ -279,10 +258,9 @@ def _telling_rows(labels: Sequence[object] | Array) -> set[int]:
 
 
 def _yields(dataset: Any, row: int, label: object) -> bool:
-    try:
+    with suppress(OSError):  # a damaged file says nothing about its label
         return _same(dataset[row][1], label)
-    except OSError:  # a damaged file says nothing about its label
-        return True
+    return True
 
 
 def _same(one: object, other: object) -> bool:

@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 
 from headstart.data.formats import Format, data_format
-from headstart.data.found import Found, row_ids
 from headstart.data.labels import text_array
 from headstart.data.reading import Reading
 from headstart.data.scaling import image_array
 from headstart.data.splits import choose_split, refuse_split, role_of
 from headstart.data.stored import ArrayRows, Texts, array_digest
-from headstart.data.target import Examples, Target
+from headstart.data.target import Examples, Found, Target, row_ids
 from headstart.errors import InputError, TargetError, did_you_mean
 from headstart.records import Extraction
-from headstart.tasks.arrays import is_float
+from headstart.tasks.values import is_float
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MEANINGS = {
@@ -82,34 +81,32 @@ def read_arrays(path: str | Path, *, split: str | None = None, task: str | None 
     """
     path = Path(path)
     arrays = read_npz(path, split)
-    return extraction_of(arrays, target_of(arrays, name=path.stem, task=task))
+    return extraction_of(arrays, found_of(arrays, name=path.stem, task=task).target())
 
 
 def extraction_of(arrays: Arrays, target: Target) -> Extraction:
     """The record of `arrays`, with the labels, ids and class codes of `target`."""
+    where = arrays.where
     features, logits = arrays.found.get("features"), _logits(arrays)
     if features is None and logits is None:
         raise InputError(
-            f"{arrays.where} holds no `features`, `logits` or `probs`; it holds {', '.join(sorted(arrays.found))}. "
+            f"{where} holds no `features`, `logits` or `probs`; it holds {', '.join(sorted(arrays.found))}. "
             "Read images and texts with `open_target`."
         )
     if features is not None:
-        _check_rows(features, "features", arrays.where)
+        _check_rows(features, "features", where)
     for name, array in (("features", features), ("logits", logits)):
         if array is not None and len(array) != len(target):
             raise InputError(
-                f"`{name}` of {arrays.where} has {len(array)} rows for {len(target)} labels; give one row per label."
+                f"`{name}` of {where} has {len(array)} rows for {len(target)} labels; give one row per label."
             )
-    names = arrays.found.get("source_classes")
+    given, names = arrays.found.get("logits"), arrays.found.get("source_classes")
     if names is not None and logits is not None and len(names) != logits.shape[1]:
-        raise InputError(
-            f"{arrays.where}: {len(names)} `source_classes` for {logits.shape[1]} columns; name each column."
-        )
-    given = arrays.found.get("logits")
+        raise InputError(f"{where}: {len(names)} `source_classes` for {logits.shape[1]} columns; name each column.")
     if given is not None and given.shape[1] > 1 and given.min(initial=0) >= 0 and _sums_to_one(given).all():
         raise InputError(
-            f"`logits` of {arrays.where} are probabilities: no value is negative and each row sums to 1. Name the "
-            "array `probs`."
+            f"`logits` of {where} are probabilities: no value is negative and each row sums to 1. Name the array "
+            "`probs`."
         )
     return Extraction(
         source=target.name,
@@ -123,11 +120,6 @@ def extraction_of(arrays: Arrays, target: Target) -> Extraction:
     )
 
 
-def target_of(arrays: Arrays, *, name: str, task: str | None) -> Target:
-    """The target in `arrays`: images, texts, or rows of numbers, with labels."""
-    return found_of(arrays, name=name, task=task).target()
-
-
 def found_of(arrays: Arrays, *, name: str, task: str | None, labelled: bool = True) -> Found:
     """Images, texts, or rows of numbers in `arrays`, which must hold labels if `labelled`."""
     found = arrays.found
@@ -137,19 +129,11 @@ def found_of(arrays: Arrays, *, name: str, task: str | None, labelled: bool = Tr
             "Name the array of labels `labels`."
         )
     kind, examples, notes = _examples_of(arrays)
+    classes = [str(name) for name in found["classes"]] if "classes" in found else None
     return Found(
-        name=name,
-        kind=kind,
-        examples=examples,
-        ids=_ids_of(arrays, len(examples)),
-        where=arrays.where,
-        labels=found.get("labels", ()),
-        label_where=f"`labels` of {arrays.where}",
-        task=task,
-        classes=[str(name) for name in found["classes"]] if "classes" in found else None,
-        split=arrays.split,
-        notes=(*arrays.notes, *notes),
-    )
+        name, kind, examples, _ids_of(arrays, len(examples)), arrays.where, found.get("labels", ()),
+        f"`labels` of {arrays.where}", task, classes, arrays.split, (*arrays.notes, *notes),
+    )  # fmt: skip
 
 
 def read_npz(path: Path, split: str | None) -> Arrays:
@@ -217,12 +201,11 @@ def _meaning(key: str) -> tuple[str | None, str | None]:
 def _examples_of(arrays: Arrays) -> tuple[str, Examples, tuple[str, ...]]:
     """The kind of data in `arrays`, the examples, and notes on how they were read."""
     found, where = arrays.found, arrays.where
+    if "data" in found and found["data"].ndim == 2:
+        found.setdefault("features", found.pop("data"))
     for name in ("features", "logits", "probs"):
         if name in found:
             return "arrays", ArrayRows(found[name]), ()
-    if "data" in found and found["data"].ndim == 2:
-        found["features"] = found.pop("data")
-        return "arrays", ArrayRows(found["features"]), ()
     for name in ("images", "data"):
         if name in found:
             examples, notes = image_array(found[name], f"`{name}` of {where}")

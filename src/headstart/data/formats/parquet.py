@@ -11,12 +11,12 @@ import numpy as np
 
 from headstart.data.formats import Format, data_format
 from headstart.data.formats.folder import list_folder
-from headstart.data.found import Found
 from headstart.data.pixels import SUFFIXES
 from headstart.data.reading import Reading
 from headstart.data.roles import ColumnKind, Table
 from headstart.data.splits import choose_split, role_of, role_of_word
 from headstart.data.tables import read_table
+from headstart.data.target import Found
 from headstart.errors import TargetError, require
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -61,7 +61,10 @@ def _of_split(folder: Path, wanted: str | None) -> Table:
     tables = {name: parquet_table(folder, [shard.file for shard in shards]) for name, shards in by_split.items()}
     if list(tables) == [""]:
         return tables[""]
-    sizes = {name: sum(_rows_in(shard.file) for shard in shards) for name, shards in by_split.items()}
+    from pyarrow.parquet import read_metadata
+
+    rows = {shard.file: int(read_metadata(shard.file).num_rows) for shards in by_split.values() for shard in shards}
+    sizes = {name: sum(rows[shard.file] for shard in shards) for name, shards in by_split.items()}
     chosen, note = choose_split(sizes, wanted, str(folder))
     _refuse_several(folder, by_split[chosen])
     return replace(tables[chosen], split=chosen, notes=(note,))
@@ -113,17 +116,17 @@ def arrow_values(column: Any) -> Sequence[object] | Array:
     return ArrowRows(column) if kind == "bytes" else list(column.to_pylist())
 
 
+@dataclass(frozen=True, eq=False)
 class ArrowRows(Sequence[Any]):
     """A pyarrow column of encoded images, turned into Python bytes one row at a time."""
 
-    def __init__(self, column: Any) -> None:
-        self._column = column
+    column: Any
 
     def __len__(self) -> int:
-        return len(self._column)
+        return len(self.column)
 
     def __getitem__(self, row: Any) -> Any:
-        return self._column[row].as_py()
+        return self.column[row].as_py()
 
 
 @dataclass(frozen=True)
@@ -175,12 +178,6 @@ def _refuse_several(folder: Path, shards: Sequence[Shard]) -> None:
             f"{folder} holds the split `{shards[0].split}` of {len(several)} data sets: "
             f"{', '.join(f'`{name or folder.name}`' for name in several)}; pass the folder or file of one of them."
         )
-
-
-def _rows_in(file: Path) -> int:
-    import pyarrow.parquet
-
-    return int(pyarrow.parquet.read_metadata(file).num_rows)
 
 
 def _hugging_face_classes(metadata: Mapping[bytes, bytes] | None) -> dict[str, Sequence[str]]:

@@ -4,10 +4,10 @@ import numpy as np
 
 from headstart.data.formats import Format, data_format
 from headstart.data.formats.npz import Arrays, found_of
-from headstart.data.found import Found, row_ids
 from headstart.data.reading import Reading
 from headstart.data.splits import refuse_split
 from headstart.data.stored import ImageArray
+from headstart.data.target import Found, row_ids
 from headstart.errors import TargetError, did_you_mean
 
 NAMES = ("breast_cancer", "diabetes", "digits", "iris", "linnerud", "wine")

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
 from tempfile import TemporaryDirectory
@@ -9,9 +10,9 @@ from typing import Any
 
 from headstart.data.formats import Format, data_format
 from headstart.data.formats.memory import DatasetExamples, found_in_dataset
-from headstart.data.found import Found, row_ids
 from headstart.data.reading import Reading
-from headstart.data.splits import ROLES, refuse_split, role_of
+from headstart.data.splits import ROLE_OF, refuse_split, role_of
+from headstart.data.target import Found, row_ids
 from headstart.errors import NoSuchSplit, OfflineError, TargetError, did_you_mean, require
 
 
@@ -48,14 +49,12 @@ def _made(factory: Any, options: dict[str, Any], spec: str, reading: Reading) ->
     """torchvision's data set."""
     try:
         return factory(str(reading.root), **options)
-    except (RuntimeError, FileNotFoundError) as error:
-        if not reading.download:
+    except (RuntimeError, OSError) as error:
+        if not reading.download and isinstance(error, RuntimeError | FileNotFoundError):
             raise TargetError(
                 f"{spec} is not in the folder {reading.root}; pass the folder that holds it as `root`, or "
                 f"`download=True` to fetch it ({str(error).splitlines()[0].rstrip('.')})."
             ) from error
-        raise OfflineError(f"{spec} could not be downloaded: {error}. Check the network.") from error
-    except OSError as error:
         raise OfflineError(f"{spec} could not be downloaded: {error}. Check the network.") from error
     except (ValueError, TypeError) as error:
         raise TargetError(
@@ -78,16 +77,12 @@ def _split_option(factory: Any, accepted: Any, wanted: str | None, where: str) -
 def _splits_of(factory: Any, default: object) -> tuple[str, ...]:
     """The splits that a torchvision data set accepts: it refuses others with a ValueError, also in an empty folder."""
     found = []
-    names = [name for names in ROLES.values() for name in names]
     with TemporaryDirectory(prefix="headstart-") as empty:
-        for name in dict.fromkeys([*([default] if isinstance(default, str) else []), *names]):
-            try:
-                factory(empty, split=name)
-            except (ValueError, TypeError):
-                continue
-            except (RuntimeError, OSError, ImportError):
-                pass  # accepted, but not in this folder
-            found.append(name)
+        for name in dict.fromkeys([*([default] if isinstance(default, str) else []), *ROLE_OF]):
+            with suppress(ValueError, TypeError):
+                with suppress(RuntimeError, OSError, ImportError):  # accepted, but not in this folder
+                    factory(empty, split=name)
+                found.append(name)
     return tuple(found)
 
 

@@ -36,11 +36,7 @@ class Medium:
         return f"{self.name.removesuffix('s')}s"
 
     def hold(self, examples: Any, *, channels_first: bool) -> Held | None:
-        """Examples that lie in memory, or None if they are of another kind.
-
-        Raises:
-            TargetError: They are of this kind and cannot be used.
-        """
+        """Examples that lie in memory, or None if they are of another kind; TargetError if they cannot be used."""
         return None
 
     def guess_column(self, table: "Table", free: Sequence[str]) -> str | None:
@@ -68,11 +64,7 @@ class Medium:
         return None
 
     def augment(self, strength: str) -> Augment | None:
-        """A function that changes an example at random before training; None for "none".
-
-        Raises:
-            InputError: `strength` is unknown, or examples of this kind cannot be changed.
-        """
+        """A function that changes an example at random before training, None for "none"; InputError if unknown."""
         if strength not in self.augmentations:
             raise InputError(
                 f"`augment` must be one of {', '.join(self.augmentations)} for {self.name} data; got {strength!r}."
@@ -92,11 +84,7 @@ MEDIA: Registry[Medium] = Registry("headstart.data.media", "kind of data")
 
 
 def check_augment(strength: str) -> None:
-    """Refuse a word that is no augmentation of any kind of data.
-
-    Raises:
-        InputError: `strength` is unknown.
-    """
+    """Refuse a word that is no augmentation of any kind of data."""
     known = list(dict.fromkeys(name for each in MEDIA.values() for name in each.augmentations))
     if strength not in known:
         raise InputError(

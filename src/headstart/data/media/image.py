@@ -3,7 +3,7 @@
 import base64
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
@@ -85,9 +85,8 @@ class Picture(Medium):
     def augment(self, strength: str) -> Augment | None:
         """ "light" crops to at least 70 % of the area and mirrors; "strong" crops to a third and changes colours."""
         super().augment(strength)
-        return (
-            None if strength == "none" else partial(_changed, least=LEAST_AREA[strength], strong=strength == "strong")
-        )
+        least = LEAST_AREA.get(strength)
+        return None if least is None else partial(_changed, least=least, strong=strength == "strong")
 
     @cache  # noqa: B019  # one object for the whole process
     def probes(self) -> tuple[Any, ...]:
@@ -106,12 +105,7 @@ class Picture(Medium):
 
 
 def thumbnail(image: Image.Image) -> str:
-    """An RGB image as a small data URI: PNG or JPEG, whichever is shorter.
-
-    Example:
-        >>> thumbnail(Image.new("RGB", (200, 100)))[:22]
-        'data:image/png;base64,'
-    """
+    """An RGB image as a small data URI: PNG or JPEG, whichever is shorter."""
     small = image.copy()
     small.thumbnail((SIDE, SIDE))
     return min((_data_uri(small, "PNG", optimize=True), _data_uri(small, "JPEG", quality=85)), key=len)
@@ -155,14 +149,8 @@ def _changed(image: Image.Image, rng: np.random.Generator, *, least: float, stro
     image = _crop(image, rng, least)
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    if strong:
-        enhancers: tuple[Callable[[Image.Image], Any], ...] = (
-            ImageEnhance.Brightness,
-            ImageEnhance.Contrast,
-            ImageEnhance.Color,
-        )
-        for enhancer in enhancers:
-            image = enhancer(image).enhance(rng.uniform(0.6, 1.4))
+    for enhancer in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color) if strong else ():
+        image = enhancer(image).enhance(rng.uniform(0.6, 1.4))
     return image
 
 
