@@ -14,7 +14,7 @@ from headstart.records import ModelCard
 from headstart.sources.fingerprint import Snapshot, digest_of, fingerprint, outputs_hash, probe_examples
 from headstart.sources.head import HeadFound, find_heads, heads_named
 from headstart.sources.network import TappedNetwork, channels_last, placed, share_weights
-from headstart.sources.own_code import OwnCode
+from headstart.sources.own_code import own_code
 from headstart.sources.source import Source
 
 UNSHARED = "part of its code has no source text, so its cached rows are used by this process only"
@@ -125,8 +125,8 @@ def finish(
     snapshot = Snapshot.of(module)
     before_sigmoid = width is not None and getattr(network, "results", None) is not None
     rows = f"{layer}, logits before the sigmoid" if before_sigmoid else layer
-    own, around = OwnCode.of(module), OwnCode.of(preparation.prepare, preparation.collate)
-    code = digest_of(*own.texts, *around.texts, *((outputs_hash(network, batch),) if own else ()))
+    (own, known), (around, known_too) = own_code(module), own_code(preparation.prepare, preparation.collate)
+    code = digest_of(*own, *around, *((outputs_hash(network, batch),) if own else ()))
     parameters = sum(p.numel() for p in module.parameters())
     return Source(
         card=replace(card, parameters=parameters, num_classes=width, input_size=size),
@@ -140,7 +140,7 @@ def finish(
         code=code if own or around else "",
         classes=tuple(classes) if classes is not None and width is not None else None,
         snapshot=snapshot,
-        notes=() if own.complete and around.complete else (f"{card.name}: {UNSHARED}",),
+        notes=() if known and known_too else (f"{card.name}: {UNSHARED}",),
     )
 
 

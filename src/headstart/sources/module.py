@@ -10,7 +10,7 @@ from headstart.errors import InputError, did_you_mean
 from headstart.records import Kind, ModelCard
 from headstart.sources.build import Head, Preparation, build_source, stack
 from headstart.sources.fingerprint import behaviour
-from headstart.sources.own_code import OwnCode
+from headstart.sources.own_code import own_code
 from headstart.sources.preparation import module_preparation
 from headstart.sources.source import Source
 
@@ -78,7 +78,7 @@ def from_module(
 
 
 def _described(prepare: Callable[[object], object], collate: Callable[[list[Any]], object] | None, kind: Kind) -> str:
-    own = bool(OwnCode.of(prepare, collate))
+    own = bool(own_code(prepare, collate)[0])
     does = "does " + behaviour(prepare, kind, own=own)
     if collate is not None:
         does += f" joined {behaviour(lambda example: collate([prepare(example)]), kind, own=own)}"
