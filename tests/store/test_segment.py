@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def parts(*slices: slice) -> list[dict[str, np.ndarray]]:
 
 def written(folder: Path) -> Path:
     """Three rows in two parts, then two more."""
-    with SegmentWriter(folder, layout_of(FIELDS)) as segment:
+    with closing(SegmentWriter(folder, layout_of(FIELDS))) as segment:
         segment.append(KEYS[:3], parts(slice(0, 1), slice(1, 3)))
         segment.append(KEYS[3:], parts(slice(3, 5)))
     (path,) = folder.glob("*.rows")
@@ -53,7 +54,7 @@ def test_rows_are_read_as_they_were_written_and_cannot_be_changed(tmp_path: Path
 
 def test_keys_that_end_in_zeros_are_kept_apart(tmp_path: Path) -> None:
     keys = as_keys([b"a" + bytes(15), b"a\0b" + bytes(13), bytes(16)])
-    with SegmentWriter(tmp_path, {"x": (np.dtype("f4"), 1)}) as writer:
+    with closing(SegmentWriter(tmp_path, {"x": (np.dtype("f4"), 1)})) as writer:
         writer.append(keys, [{"x": np.zeros((3, 1), np.float32)}])
     segment = read_segment(next(tmp_path.glob("*.rows")))
     assert segment is not None
@@ -107,7 +108,7 @@ def no_room() -> Iterator[None]:
 def test_a_write_that_finds_no_room_says_so_and_adds_no_row(tmp_path: Path) -> None:
     layout = {"x": (np.dtype("f4"), 4)}
     with (
-        SegmentWriter(tmp_path, layout) as segment,
+        closing(SegmentWriter(tmp_path, layout)) as segment,
         pytest.raises(CacheError, match=r"no room left for the cache at .*256 bytes .*`--cache FOLDER`"),
     ):
         segment.append(np.repeat(KEYS[:1], 8), [{"x": np.ones((8, 4), np.float32)}])

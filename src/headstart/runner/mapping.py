@@ -71,10 +71,9 @@ def map(
 ) -> Iterator[Result[Item, Value]]:
     """Call `job` on every item and yield results as they finish, in any order.
 
-    An exception in a job, or the death of a worker process, becomes the `error` of that item's result and does not end
-    the other items. Values already in the `store` are yielded first and not computed again, and each new value is
-    stored before it is yielded, so the same call resumes after a kill. Leaving the loop early, or Ctrl-C, stops the
-    workers. The numbers do not depend on the executor, given equal thread counts.
+    An exception in a job, or the death of a worker process, becomes the `error` of that item's result. Stored values
+    are not computed again, and each new one is stored before it is yielded, so the same call resumes after a kill. The
+    numbers do not depend on the executor, given equal thread counts.
 
     Args:
         job: A pure function of its item. Worker processes need one that can be pickled: a function of a module, or a

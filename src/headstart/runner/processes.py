@@ -1,10 +1,8 @@
-"""Worker processes that lose one item, never the run, when one of them dies.
+"""Worker processes that lose one item, never the run, when one of them dies (`concurrent.futures` loses all).
 
-`concurrent.futures.ProcessPoolExecutor` gives up on every item when one worker dies. Here each worker has its own pipe,
-so the driver knows which item a dead worker held, reports that one as failed, and starts another worker.
-
-Workers are spawned. A forked copy of a process in which torch or BLAS have started threads may hang, and a fork server
-would keep the environment, hence the thread counts, of its first use.
+Each worker has its own pipe, so the driver knows which item a dead worker held. Workers are spawned: a forked copy of a
+process in which torch or BLAS have started threads may hang, and a fork server would keep the thread counts of its
+first use.
 """
 
 import multiprocessing
@@ -38,18 +36,11 @@ class _Worker:
 
 @dataclass
 class Processes:
-    """Runs jobs in worker processes.
-
-    As a context manager it keeps its workers from one `map` to the next; otherwise they end with each `map`. They also
-    end with this process, however it ends.
+    """Runs jobs in worker processes, which end with each `map`, or with the block if this is a context manager.
 
     Args:
         workers: How many processes; at most one per item is started.
-        threads: Threads of numerical libraries in each. None means `OMP_NUM_THREADS` if that is set; otherwise the
-            workers share the processors.
-
-    Raises:
-        InputError: `workers` or `threads` is below 1.
+        threads: Threads of numerical libraries in each: `OMP_NUM_THREADS` or a share of the processors by default.
     """
 
     workers: int
@@ -73,11 +64,7 @@ class Processes:
         self._end(self._all)
 
     def run(self, job: Callable[[Item], Value], tasks: Iterable[tuple[int, Item]]) -> Iterator[Answer]:
-        """Answers as they finish.
-
-        Raises:
-            InputError: The job cannot be pickled, this is a worker itself, or workers cannot start.
-        """
+        """Answers as they finish."""
         if NAMED in os.environ:
             raise InputError(
                 "a worker process cannot start workers of its own. Use `workers=1` inside a job; in a script, put the "
@@ -182,11 +169,7 @@ class Processes:
 
 
 def on_workers(count: int) -> AbstractContextManager[Executor]:
-    """This process for one worker, else that many worker processes, which are kept until the block ends.
-
-    Raises:
-        InputError: `count` is below 1.
-    """
+    """This process for one worker, else that many worker processes, which are kept until the block ends."""
     return nullcontext(Inline()) if count == 1 else Processes(count)
 
 

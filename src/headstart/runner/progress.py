@@ -14,13 +14,9 @@ SECONDS = 0.1  # between two redraws
 
 @dataclass(frozen=True)
 class Event:
-    """A counter has moved.
+    """A counter of a long call has moved; it is finished when `done` reaches `total`, and may start again."""
 
-    A long call keeps several counters, distinguished by `what`: "models", the name of the current model, "training". A
-    counter is finished when `done` reaches `total`, and may start again.
-    """
-
-    what: str
+    what: str  # the counter: "models", "training", the name of a model
     done: int
     total: int
     message: str = ""  # a line worth keeping in a log; most events have none

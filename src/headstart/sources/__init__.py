@@ -6,8 +6,7 @@ Names are loaded when they are first used: models are found and listed without t
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from headstart.sources.adapters import ADAPTERS, Adapter, adapter
-from headstart.sources.candidate import Candidate
+from headstart.sources.adapters import ADAPTERS, Adapter, Candidate, adapter
 from headstart.sources.lookup import candidates, list_models
 
 if TYPE_CHECKING:

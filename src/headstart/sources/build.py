@@ -44,10 +44,10 @@ def build_source(
     classes: Sequence[str] | None = None,
     classifies: bool = True,
 ) -> Source:
-    """Make a source from a module: tap it at its head, check it on two examples and hash what decides its numbers.
+    """A source from a module: tapped at its head, checked on two examples, hashed.
 
     Args:
-        module: Not changed: it keeps its mode, hooks and weights.
+        module: It is not changed.
         card: What is known; parameters, classes and input size are filled in from the module.
         preparation: The model's own preprocessing.
         head: Dotted name of the classifier (several if the model averages them), None without one, "auto" to find it.
@@ -60,15 +60,7 @@ def build_source(
     clone = on_cpu(share_weights(module)).eval()
     batch = probe_batch(preparation, card)
     found = _heads(clone, batch, head, card.name)
-    heads = found.heads
-    tapped = TappedNetwork(
-        clone,
-        heads,
-        probabilities=found.probabilities,
-        classifies=classifies,
-        token=found.token,
-        sigmoid=found.sigmoid,
-    )
+    tapped = TappedNetwork(clone, **vars(found), classifies=classifies)
     turned, (features, logits) = _first_pass(tapped, batch)
     if features.ndim != 2 or (logits is not None and logits.ndim != 2):
         shapes = [tuple(x.shape) for x in (features, logits) if x is not None]
@@ -76,7 +68,7 @@ def build_source(
     width = None if logits is None else logits.shape[1]
     if width == 1:  # one output is a regression, or a yes/no without a second class: no distribution over classes
         tapped.classifies, width = False, None
-    source = finish(module, card, preparation, tapped, heads, width, classes, batch)
+    source = finish(module, card, preparation, tapped, found.heads, width, classes, batch)
     return replace(source, channels_last=turned)
 
 
@@ -94,11 +86,7 @@ def _first_pass(
 
 
 def on_cpu(clone: nn.Module) -> nn.Module:
-    """The clone itself if its weights are on the CPU, else a copy there: the caller's weights stay where they are.
-
-    Raises:
-        ModelError: The module is on the meta device and has no weights.
-    """
+    """The clone itself if its weights are on the CPU, else a copy there; ModelError on the meta device."""
     devices = {tensor.device.type for tensor in (*clone.parameters(), *clone.buffers())}
     if "meta" in devices:
         raise ModelError(f"{type(clone).__name__} is on the meta device: it has no weights. Load them first.")
@@ -115,7 +103,7 @@ def finish(
     classes: Sequence[str] | None,
     batch: object,
 ) -> Source:
-    """Put the record together: fill the card from the module and hash what decides the numbers."""
+    """The source: the card filled in from the module, and a hash of what decides the numbers."""
     if classes is not None and width is not None and len(classes) != width:
         raise InputError(f"`classes` names {len(classes)} classes, but {card.name} has {width} outputs.")
     layer = f"input of {' and '.join(heads)}" if heads else "output"
@@ -145,11 +133,7 @@ def finish(
 
 
 def probe_batch(preparation: Preparation, card: ModelCard) -> Tensor | Mapping[str, Tensor]:
-    """Two fixed examples through the preprocessing.
-
-    Raises:
-        ModelError: The preprocessing fails or returns something that is not a batch.
-    """
+    """Two fixed examples through the preprocessing; ModelError if that fails or gives no batch."""
     try:
         batch = preparation.collate([preparation.prepare(example) for example in probe_examples(card.kind)[:2]])
     except Exception as error:  # the caller's own code may raise anything
@@ -163,15 +147,12 @@ def probe_batch(preparation: Preparation, card: ModelCard) -> Tensor | Mapping[s
 
 
 def _heads(clone: nn.Module, batch: Tensor | Mapping[str, Tensor], head: Head, name: str) -> HeadFound:
-    """The heads' names and what the model does with their results."""
+    heads = () if head is None else (head,) if isinstance(head, str) else tuple(head)
     try:
         if head == "auto":
             return find_heads(clone, batch)
-        heads = () if head is None else (head,) if isinstance(head, str) else tuple(head)
         _check_names(clone, heads)
         return heads_named(clone, batch, heads)
-    except ModelError:
-        raise
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
         shapes = tuple(batch.shape) if isinstance(batch, Tensor) else list(batch)
         raise ModelError(

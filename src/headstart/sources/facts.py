@@ -5,26 +5,10 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-DATA_SETS = {
-    "in1k": "ImageNet-1k",
-    "in12k": "ImageNet-12k",
-    "in21k": "ImageNet-21k",
-    "in22k": "ImageNet-22k",
-    "laion2b": "LAION-2B",
-    "laion400m": "LAION-400M",
-    "yfcc100m": "YFCC-100M",
-    "datacompxl": "DataComp-XL",
-    "lvd142m": "LVD-142M",
-    "lvd1689m": "LVD-1689M",
-    "webli": "WebLI",
-    "ig1b": "Instagram-1B",
-    "openai": "OpenAI's image-text pairs",
-}
-
 
 @cache
 def table() -> dict[str, Any]:
-    """The whole table: `zoo` (cards), `imagenet_top1` (accuracies by model) and `sources` (where both come from)."""
+    """The table: `zoo` (cards), `imagenet_top1` by model, `sources` (where both come from), `data_sets` by tag."""
     found: dict[str, Any] = json.loads(
         resources.files("headstart.sources").joinpath("facts.json").read_text(encoding="utf-8")
     )
@@ -51,6 +35,6 @@ def trained_on(tag: str | None) -> str | None:
         >>> trained_on("untold") is None
         True
     """
-    words = (tag or "").lower().split("_")
-    found = [DATA_SETS[word] for word in words if word in DATA_SETS]
+    data_sets: dict[str, str] = table()["data_sets"]
+    found = [data_sets[word] for word in (tag or "").lower().split("_") if word in data_sets]
     return ", then ".join(dict.fromkeys(found)) or None

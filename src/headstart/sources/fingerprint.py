@@ -19,14 +19,7 @@ EXTRACTION_VERSION = 1  # raised when our own forward pass changes what it retur
 
 
 def fingerprint(module: nn.Module, weights: str, preprocessing: str, layer: str) -> str:
-    """Hex blake2b (128 bit) of weights, architecture, preprocessing and layer.
-
-    Args:
-        module: The model; its structure counts, the names it goes by do not.
-        weights: The module's `weights_hash`.
-        preprocessing: A canonical description, or a hash of what it does (`behaviour`).
-        layer: What the features are.
-    """
+    """Hex blake2b (128 bit) of the module's `weights_hash` and structure, its preprocessing and what features are."""
     return digest_of(weights, architecture(module), preprocessing, layer, str(EXTRACTION_VERSION))
 
 
@@ -59,7 +52,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, module: nn.Module) -> "Snapshot":
-        """The weights now."""
+        """The weights as they are now."""
         return cls(weights_hash(module), _marks(module))
 
     def holds_for(self, module: nn.Module) -> bool:
@@ -96,11 +89,12 @@ def architecture(module: nn.Module) -> str:
     """The module's structure as text: classes, their options, and the plain settings that `repr` does not show."""
     lines = [repr(module)]
     for name, part in module.named_modules():
-        kind = f"{type(part).__module__}.{type(part).__qualname__}"
-        settings = {key: value for key, value in sorted(vars(part).items()) if _is_setting(key, value)}
-        lines.append(f"{name}: {kind} {settings!r}")
-        functions = {key: value for key, value in sorted(vars(part).items()) if _is_function(key, value)}
-        lines += [f"{name}.{key}: {value.__module__ or ''}.{value.__qualname__}" for key, value in functions.items()]
+        public = [item for item in sorted(vars(part).items()) if not item[0].startswith("_") and item[0] not in NAMES]
+        settings = {key: value for key, value in public if _is_setting(value)}
+        lines.append(f"{name}: {type(part).__module__}.{type(part).__qualname__} {settings!r}")
+        for key, value in public:
+            if isinstance(value, FunctionType | BuiltinFunctionType):
+                lines.append(f"{name}.{key}: {value.__module__ or ''}.{value.__qualname__}")
     return "\n".join(lines)
 
 
@@ -112,13 +106,7 @@ def raw(tensor: torch.Tensor) -> bytes | memoryview:
     return flat.view(torch.uint8).numpy().data if flat.numel() else b""
 
 
-def _is_function(key: str, value: object) -> bool:
-    return not key.startswith("_") and isinstance(value, FunctionType | BuiltinFunctionType)
-
-
-def _is_setting(key: str, value: object) -> bool:
-    if key.startswith("_") or key in NAMES:
-        return False
+def _is_setting(value: object) -> bool:
     values = value if isinstance(value, tuple | list) else (value,)
     return all(item is None or isinstance(item, bool | int | float | str) for item in values)
 
@@ -129,12 +117,7 @@ def canonical(description: object) -> str:
 
 
 def behaviour(prepare: Callable[[object], object], kind: Kind, *, own: bool = False) -> str:
-    """A hash of what a preprocessing does to fixed examples, whatever closures and lambdas it is made of.
-
-    Args:
-        prepare: Maps one example to what is hashed.
-        kind: Kind of the examples.
-        own: Whether it runs the user's own code, which is then also tried on unusual examples.
+    """A hash of what a preprocessing does to fixed examples, and to unusual ones if it runs the user's `own` code.
 
     Raises:
         InputError: Two runs on the same example differ, so the preprocessing is random.
@@ -153,7 +136,10 @@ def behaviour(prepare: Callable[[object], object], kind: Kind, *, own: bool = Fa
             )
         digest.update(first)
     for example in MEDIA[kind].odd_probes(own=own):
-        digest.update(_of_an_odd_one(prepare, example))
+        try:
+            digest.update(_bytes(prepare(example)))
+        except Exception as error:  # a preprocessing may refuse an example as unusual as this
+            digest.update(type(error).__name__.encode())
     return digest.hexdigest()
 
 
@@ -168,14 +154,6 @@ def outputs_hash(network: nn.Module, batch: object) -> str:
         torch.set_num_threads(threads)
 
 
-def _of_an_odd_one(prepare: Callable[[object], object], example: object) -> bytes:
-    """The result, or the name of the error: a preprocessing may refuse an example as unusual as this."""
-    try:
-        return _bytes(prepare(example))
-    except Exception as error:  # the caller's own code may raise anything
-        return type(error).__name__.encode()
-
-
 def probe_examples(kind: Kind) -> tuple[object, ...]:
     """Fixed ordinary examples of a kind of data."""
     return MEDIA[kind].probes()
@@ -185,7 +163,7 @@ def _bytes(value: object) -> bytes:
     if isinstance(value, torch.Tensor):
         return f"{tuple(value.shape)} {value.dtype}".encode() + bytes(raw(value))
     if isinstance(value, np.ndarray):
-        return f"{value.shape} {value.dtype}".encode() + np.ascontiguousarray(value).tobytes()
+        return f"{value.shape} {value.dtype}".encode() + value.tobytes()
     if isinstance(value, Mapping):  # a tokenizer's answer is no dict
         return b"".join(_bytes(part) for key in sorted(value) for part in (key, value[key]))
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):

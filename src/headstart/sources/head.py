@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.errors import ModelError
-from headstart.sources.network import TOKENS, Results, Token, answering, call, of_tokens
+from headstart.sources.network import TOKENS, Recorder, Token, answering, call, of_tokens
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class HeadFound:
 
 
 def find_heads(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> HeadFound:
-    """The layers that produce the model's output; `model` must be in eval mode, and hooks are set on it for a while.
+    """The layers that produce the output of `model`, which must be in eval mode.
 
-    Candidates are the linear layers and convolutions that ran once and have as many outputs as the model. The head
-    is the one whose result IS the output (pooled over space, of one token, or through a softmax), or all of them if
-    the output is their mean. Only one candidate left is taken too if it orders the classes of every example as the
-    output does (a norm follows it), or each class of the output follows from that class alone (a prior, a scale).
+    Candidates are linear layers and convolutions that ran once and have as many outputs as the model. The head is the
+    one whose result is the output (pooled, of one token, or through a softmax or sigmoid), or all of them if the output
+    is their mean. A single candidate is also taken if it orders the classes as the output does (a norm follows it), or
+    each class of the output depends on that class alone (a prior or a scale follows).
 
     Raises:
-        ModelError: No layer, or more than one, could be it; the text lists them.
+        ModelError: No layer, or more than one, could be the head; the text lists them.
     """
     layers = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
     output, results = _watch(model, batch, layers)
@@ -70,7 +70,7 @@ def _watch(
     model: nn.Module, batch: Tensor | Mapping[str, Tensor], layers: Sequence[str]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The model's output, and what those of the layers that ran once returned."""
-    watches = {name: Results() for name in layers}
+    watches = {name: Recorder() for name in layers}
     handles = [model.get_submodule(name).register_forward_hook(watch) for name, watch in watches.items()]
     try:
         with torch.inference_mode():
@@ -133,12 +133,8 @@ def _token(result: Tensor, output: Tensor, probabilities: bool) -> Token:
 
 def _not_found(model: nn.Module, classes: int, candidates: list[str], ran: list[str]) -> str:
     names = ", ".join(f"`{name}`" for name in candidates)
-    if len(candidates) == 1:
-        what = f"only {names} has {classes} outputs, and the model's output does not follow from it class by class"
-    elif candidates:
-        what = (
-            f"{len(candidates)} layers have {classes} outputs and none of them alone gives the model's output: {names}"
-        )
+    if candidates:
+        what = f"none of the layers with {classes} outputs alone gives the model's output: {names}"
     else:
         names = ", ".join(f"`{name}`" for name in ran[-5:]) or "none"
         what = f"no linear layer or convolution has the model's {classes} outputs; the last ones that ran: {names}"

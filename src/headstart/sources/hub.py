@@ -1,7 +1,7 @@
 """Files of a model hub: from the local cache, else over the network.
 
-Cached files are used without a request. Before a download one short request checks that the hub can be reached, so that
-a machine without a network gets an error at once instead of minutes of retries.
+Before a download one short request checks that the hub can be reached, so that a machine without a network gets an
+error at once instead of minutes of retries.
 """
 
 import os
@@ -72,41 +72,25 @@ def hub_file(repo: str, names: Sequence[str], *, model: str) -> Path:
     raise ModelError(f"{model}: the repository {repo} has no file {' or '.join(names)}.")
 
 
-def require_network(model: str) -> None:
-    """Return at once if the hub can be reached.
-
-    Raises:
-        OfflineError: It cannot, or HF_HUB_OFFLINE forbids it; raised within a few seconds.
-    """
-    if hub_is_switched_off():
+def require_network(model: str, url: str = "") -> None:
+    """Raise OfflineError if the hub cannot be reached or HF_HUB_OFFLINE (at import of its library, or now) is set."""
+    if constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise OfflineError(
             f"{model} is not on this machine, and HF_HUB_OFFLINE forbids fetching it. "
             "Unset HF_HUB_OFFLINE, or name a model that is local (`headstart models` lists them)."
         )
-    _reach(constants.ENDPOINT, model)
-
-
-def hub_is_switched_off() -> bool:
-    """HF_HUB_OFFLINE as it was when the hub's library was imported, or as it is now."""
-    return bool(constants.HF_HUB_OFFLINE) or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+    _reach(url or constants.ENDPOINT, model)
 
 
 def url_is_cached(url: str) -> bool:
-    """Is the file of a plain download in torch's own cache?"""
+    """Whether torch's own cache holds the file of a plain download."""
     return (Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]).is_file()
 
 
 def require_url(url: str, model: str) -> None:
-    """Return if the file is in torch's cache or its server can be reached; torch itself waits without a limit.
-
-    Raises:
-        OfflineError: Neither holds.
-    """
-    if url_is_cached(url):
-        return
-    if hub_is_switched_off():
-        require_network(model)
-    _reach(url, model)
+    """The same for a plain download that is not in torch's cache yet; torch itself waits without a limit."""
+    if not url_is_cached(url):
+        require_network(model, url)
 
 
 def _reach(url: str, model: str) -> None:

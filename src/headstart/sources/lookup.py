@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from headstart.errors import InputError, MissingExtra, ModelError, ModelNameError, did_you_mean
 from headstart.records import Kind, ModelCard
-from headstart.sources.adapters import ADAPTERS, Adapter, is_glob, matching
-from headstart.sources.candidate import Candidate
+from headstart.sources.adapters import ADAPTERS, Adapter, Candidate, is_glob, matching
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,10 +21,9 @@ def candidates(models: "Model | Sequence[Model]", *, kind: Kind | None = None) -
     """The candidates that `models` names, in order, each once.
 
     Args:
-        models: Names (`zoo`, `timm/NAME`, `local-dir:PATH`, ...; `headstart models` lists the kinds of names), globs
-            of them where the names are known, modules, sources made by `from_module`, or candidates.
-        kind: What the target holds. `zoo` and globs then give only models that read it; a model that was named
-            outright and reads something else fails on loading, with that reason.
+        models: Names (`headstart models` lists their kinds), globs, modules, sources or candidates.
+        kind: What the target holds. `zoo` and globs give only models that read it; another model that was named
+            fails on loading, with the reason.
 
     Raises:
         ModelNameError: A name does not exist; the text suggests the nearest.
@@ -45,7 +43,7 @@ def candidates(models: "Model | Sequence[Model]", *, kind: Kind | None = None) -
                 found.setdefault(candidate.name, candidate)
             else:
                 name = _free_name(candidate.name, found)
-                found[name] = _renamed(candidate, name)
+                found[name] = candidate if name == candidate.name else _renamed(candidate, name)
     return list(found.values())
 
 
@@ -139,8 +137,6 @@ def _free_name(name: str, taken: dict[str, Candidate]) -> str:
 
 
 def _renamed(candidate: Candidate, name: str) -> Candidate:
-    if candidate.name == name:
-        return candidate
     return Candidate(replace(candidate.card, name=name), partial(_load_renamed, candidate, name))
 
 

@@ -25,15 +25,15 @@ def from_module(
     classes: Sequence[str] | None = None,
     kind: Kind = "image",
 ) -> Source:
-    """Make a source of a module; the module itself is not edited, its mode and its hooks stay as they are.
+    """Make a source of a module, which is not edited.
 
     Args:
         module: Maps a batch to logits (b, z), or to an embedding (b, d) where `head` is None.
         head: Dotted name of the classifier, whose input is the features; several names if the model averages them;
-            None where the module has none; "auto" to find it from one forward pass.
+            None if there is no classifier; "auto" to find it from one forward pass.
         prepare: The model's own preprocessing of one example: an RGB PIL image to a float tensor (c, h, w), or a text
-            to what `collate` takes. Without it the module must carry its own, as timm's and sentence-transformers' do.
-        collate: Joins prepared examples to a batch; stacking tensors if not given.
+            to what `collate` takes. Not needed for modules of timm and sentence-transformers, which carry theirs.
+        collate: Joins prepared examples to a batch; stacks tensors by default.
         name: What the ranking calls it.
         classes: Names of the source's classes, in the order of its outputs.
         kind: "image" or "text".
@@ -62,14 +62,13 @@ def from_module(
     card = ModelCard(name=name, kind=kind)
     if prepare is not None:
         preparation = Preparation(prepare, collate or stack, _described(prepare, collate, kind))
-    else:
-        carried = module_preparation(module)
-        if carried is None:
-            raise InputError(
-                f"`prepare` is needed: {name} does not say how its inputs are made, and a wrong size or scale changes "
-                "rankings in silence. Pass `headstart.from_module(module, prepare=...)`."
-            )
+    elif (carried := module_preparation(module)) is not None:
         preparation = carried
+    else:
+        raise InputError(
+            f"`prepare` is needed: {name} does not say how its inputs are made, and a wrong size or scale changes "
+            "rankings in silence. Pass `headstart.from_module(module, prepare=...)`."
+        )
     if head == "auto" and hasattr(module, "get_classifier") and getattr(module, "pretrained_cfg", None):
         from headstart.sources.timm_modules import class_names, head_names
 

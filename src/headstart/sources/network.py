@@ -1,10 +1,8 @@
-"""One forward pass, two results: features and logits, tapped without editing the caller's module.
+"""One forward pass that returns features and logits, without editing the caller's module.
 
-How features are tapped: the module's structure is cloned while its parameters and buffers are shared, so hooks and
-eval mode live on the clone only. A forward pre-hook on the classifier of the clone appends the classifier's input to a
-list that the same forward pass empties again. No state outlives a forward pass, which is why `torch.jit.trace`,
-`torch.export`, `torch.onnx.export` and `torch.compile(fullgraph=True)` all accept the network. Two forward passes of
-ONE network must not overlap in time (copy it for that; copies share nothing but weights).
+The module's structure is cloned and its weights are shared, so hooks and eval mode live on the clone only. A forward
+pre-hook on the clone's classifier keeps its input until the same pass has read it, so the network can be traced,
+exported and compiled. Two passes of ONE network must not overlap in time; copies share nothing but weights.
 """
 
 import copy
@@ -22,13 +20,7 @@ TOKENS: tuple[Token, ...] = get_args(Token)
 
 
 def share_weights(module: nn.Module) -> nn.Module:
-    """A clone of the module's structure that uses the very same parameters and buffers.
-
-    Changing the clone's hooks, submodules or mode leaves the original alone, and no weight is copied.
-
-    Raises:
-        ModelError: The module holds something that Python cannot copy.
-    """
+    """A clone of the module's structure with the very same weights; ModelError if Python cannot copy it."""
     shared: dict[int, object] = {}
     for part in module.modules():
         # tensors kept as plain attributes (old-style weight norm) cannot be deep-copied, so they are shared as well
@@ -50,10 +42,9 @@ def channels_last(tensor: Tensor) -> Tensor:
 
 
 def placed(network: nn.Module, device: torch.device | str, *, turn: bool) -> nn.Module:
-    """A copy of the network on `device`, in evaluation mode, that shares every tensor that may stay as it is.
+    """A copy of the network on `device`, in eval mode, that shares every tensor that may stay as it is.
 
-    Args:
-        turn: Give tensors of four axes (weights of convolutions) their channels last in memory.
+    `turn` gives tensors of four axes (weights of convolutions) channels-last memory order.
     """
     copied = share_weights(network).eval()
     moved: dict[int, tuple[Tensor, Tensor]] = {}  # tied weights stay tied; the old tensor is kept, or its id goes round
@@ -74,38 +65,30 @@ def _placed(tensor: Tensor, device: torch.device | str, turn: bool) -> Tensor:
 
 
 class Recorder:
-    """A forward pre-hook that notes what went into a module, before a layer of it writes over its own input."""
+    """A hook that keeps what went into a module (as a forward pre-hook), or what it returned (as a forward hook)."""
 
     def __init__(self) -> None:
         self.seen: list[Tensor] = []
 
-    def __call__(self, module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        overwrites = any(getattr(part, "inplace", False) for part in module.modules())
-        self.seen.append(inputs[0].clone() if overwrites else inputs[0])
-
-
-class Results:
-    """A forward hook that notes what a module returned."""
-
-    def __init__(self) -> None:
-        self.seen: list[Tensor] = []
-
-    def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        self.seen.append(output)
+    def __call__(self, module: nn.Module, inputs: tuple[Any, ...], *output: Tensor) -> None:
+        if output:
+            self.seen.append(output[0])
+        else:  # a layer of the module may write over its own input
+            overwrites = any(getattr(part, "inplace", False) for part in module.modules())
+            self.seen.append(inputs[0].clone() if overwrites else inputs[0])
 
 
 class TappedNetwork(nn.Module):
     """batch -> (features, logits): features are the input of `heads`, logits the output of the whole model.
 
     Args:
-        model: The model (a clone made by `share_weights`), in eval mode.
-        heads: Dotted names of the classifier, or of several whose outputs the model averages (distilled vision
-            transformers); features of several are laid side by side. Empty: the model has no classifier, its
-            output is the features and there are no logits.
-        probabilities: The model ends in a softmax; its logarithm is returned, so that softmax(logits) is its output.
+        model: A clone made by `share_weights`.
+        heads: Names of the classifier, or of several whose outputs the model averages (their features are
+            concatenated). Empty: the output is the features, and there are no logits.
+        probabilities: The model ends in a softmax; its logarithm is returned.
         classifies: False for a regression head: features only.
-        token: Of heads that read every token (b, t, d): which one the model goes by.
-        sigmoid: The model ends in a sigmoid of the head's result, which is returned as the logits.
+        token: Which token the model classifies, for heads that read every token (b, t, d).
+        sigmoid: The model ends in a sigmoid; the head's result is returned as the logits.
     """
 
     def __init__(
@@ -127,7 +110,7 @@ class TappedNetwork(nn.Module):
         self.recorders = [Recorder() for _ in heads]
         for name, recorder in zip(heads, self.recorders, strict=True):
             model.get_submodule(name).register_forward_pre_hook(recorder)
-        self.results = Results() if sigmoid else None
+        self.results = Recorder() if sigmoid else None
         if self.results is not None:
             model.get_submodule(heads[0]).register_forward_hook(self.results)
         self.eval()
@@ -179,20 +162,12 @@ def run(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> Any:
 
 
 def call(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> Tensor:
-    """The model's output as one tensor; `logits` where it returns a record of several.
-
-    Raises:
-        ModelError: The output is neither a tensor nor a record with `logits`.
-    """
+    """`run`, then `one_tensor`."""
     return one_tensor(run(model, batch), model)
 
 
 def one_tensor(output: Any, model: nn.Module) -> Tensor:
-    """A model's output if it is a tensor; its `logits` if it is a record of several.
-
-    Raises:
-        ModelError: It is neither.
-    """
+    """A model's output if it is a tensor; its `logits` if it is a record of several; else ModelError."""
     if isinstance(output, Tensor):
         return output
     logits = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)

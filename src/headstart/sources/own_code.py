@@ -13,7 +13,7 @@ from types import CodeType, FunctionType, MethodType
 
 import torch
 
-HELD = list | tuple | dict | set | frozenset | MethodType  # have no `__dict__`, and may hold code
+HELD = (list, tuple, dict, set, frozenset, MethodType)  # have no `__dict__`, and may hold code
 _STANDARD_LIBRARY = Path(os.__file__).parent
 
 
@@ -38,18 +38,16 @@ class _Search(pickle.Pickler):
     def __init__(self) -> None:
         super().__init__(io.BytesIO())
         self.own: dict[object, None] = {}  # functions and classes that no library brought
+        self.met: set[object] = set()
         self.waiting: list[object] = []
 
     def through(self, things: object) -> bool:
         """False if something could not be searched."""
-        complete, seen = True, set()
+        complete = True
         self.waiting = [things]
         while self.waiting:
             value = self.waiting.pop()
             if isinstance(value, FunctionType):
-                if value in seen:
-                    continue
-                seen.add(value)
                 value = list(inspect.getclosurevars(value).nonlocals.values())
             try:
                 self.dump(value)
@@ -58,9 +56,11 @@ class _Search(pickle.Pickler):
         return complete
 
     def persistent_id(self, value: object) -> str | None:
-        if isinstance(value, FunctionType):
-            self.waiting.append(value)
         if isinstance(value, FunctionType | type):
+            if value in self.met:
+                return "code"
+            self.met.add(value)
+            self.waiting += [] if isinstance(value, type) else [value]
             for one in value.__mro__ if isinstance(value, type) else (value,):
                 if not is_of_a_library(one.__module__ or ""):
                     self.own[one] = None

@@ -1,7 +1,6 @@
-"""What a loaded source turned out to be, kept beside its cached rows: with all rows cached, no network is loaded.
+"""What is known of a source, kept beside its cached rows: with all rows cached, no network is loaded.
 
-It is found again by the content of the model's files, the versions of the libraries that build it, and headstart's own
-files. Whatever is in doubt is loaded.
+The key is the content of the model's files, the versions of the libraries that build it, and headstart's own files.
 """
 
 import os
@@ -18,7 +17,7 @@ import msgspec
 
 from headstart.errors import ModelError
 from headstart.records import ModelCard
-from headstart.sources.candidate import Candidate
+from headstart.sources.adapters import Candidate
 from headstart.sources.source import Source
 
 FOLDER = "sources"  # in the cache
@@ -46,11 +45,7 @@ class Recalled(Source):
 
     @cached_property
     def loaded(self) -> Source:
-        """The source itself.
-
-        Raises:
-            ModelError: It is not what was kept about it, so its rows must not be mixed with those in the cache.
-        """
+        """The source itself; ModelError if it has changed, so that its rows are not mixed with those in the cache."""
         source: Source = vars(self)["candidate"].load(vars(self)["trust_pickle"])
         if source.cache_key != self.fingerprint:
             raise ModelError(f"{self.name} has changed since its rows were cached. Run again with `--no-cache`.")
@@ -71,11 +66,7 @@ for _name in ("module", "network", "prepare", "collate", "head", "channels_last"
 
 
 def load_or_recall(candidate: Candidate, trust_pickle: bool, cache: Path | None) -> Source:
-    """The candidate's source; one that `cache` knows is not loaded before its network is needed.
-
-    Raises:
-        ModelError: It cannot be loaded.
-    """
+    """The candidate's source; one that `cache` knows is not loaded before its network is needed."""
     place = None if cache is None else _place(candidate, trust_pickle, cache)
     if place is None:
         return candidate.load(trust_pickle)

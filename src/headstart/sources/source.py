@@ -17,9 +17,9 @@ from headstart.sources.network import channels_last
 class Source:
     """A loaded pretrained model. `network` maps one batch to (features, logits) in one pass.
 
-    `network` is in eval mode on the CPU and wraps `module` without copying or editing it; `logits` is None where the
-    model has no classifier. `prepare` is the model's own preprocessing of ONE example (an RGB PIL image or a str);
-    `collate` joins prepared examples to a batch: a float tensor (b, c, h, w) for images, a dict of tensors for text.
+    `network` is in eval mode on the CPU and shares the weights of `module`. `prepare` is the model's own preprocessing
+    of one example (an RGB PIL image or a str); `collate` joins prepared examples to a batch: a float tensor
+    (b, c, h, w) for images, a dict of tensors for texts.
     """
 
     card: ModelCard
@@ -47,10 +47,7 @@ class Source:
         return f"{self.fingerprint}-{self.code}" if self.code else self.fingerprint
 
     def check_unchanged(self) -> None:
-        """Raise ModelError if the module's weights have changed since this source was made from it.
-
-        The fingerprint belongs to the weights as they were.
-        """
+        """Raise ModelError if the module's weights have changed since this source, and its fingerprint, were made."""
         if self.snapshot is not None and not self.snapshot.holds_for(self.module):
             raise ModelError(
                 f"the weights of {self.name} have changed since the source was made, so its cached rows no longer "

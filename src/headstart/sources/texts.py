@@ -34,16 +34,7 @@ def from_sentence_transformer(module: nn.Module, card: ModelCard) -> Source:
 
 
 def check_tokenizer(tokenizer: Any, embeddings: int, model: str) -> None:
-    """Refuse a tokenizer without words, or with tokens that the model has no embedding for.
-
-    Args:
-        tokenizer: Of transformers.
-        embeddings: Rows of the model's embedding table.
-        model: What the error calls the model.
-
-    Raises:
-        ModelError: One of both.
-    """
+    """Raise ModelError for a tokenizer without words, or with more tokens than the model has `embeddings` for."""
     vocabulary = tokenizer.get_vocab()
     if set(vocabulary) <= set(tokenizer.all_special_tokens):
         raise ModelError(
@@ -58,11 +49,7 @@ def check_tokenizer(tokenizer: Any, embeddings: int, model: str) -> None:
 
 
 def check_padding(source: Source) -> None:
-    """Compare the features of a short text alone with those of the same text padded beside a longer one.
-
-    Raises:
-        ModelError: They differ: the results would depend on the batch size.
-    """
+    """Raise ModelError if the features of a text change when it is padded beside a longer one."""
     alone = source.forward(source.join([source.prepare(SHORT)]))[0][0]
     padded = source.forward(source.join([source.prepare(text) for text in (SHORT, LONG)]))[0][0]
     off = float((alone - padded).abs().max() / alone.abs().max().clamp_min(torch.finfo(alone.dtype).tiny))

@@ -28,11 +28,7 @@ def default_folder() -> Path:
 
 
 def folder_of(cache: object) -> Path | None:
-    """The folder for an option `cache`: the default one for True, none for False or None, or the path itself.
-
-    Raises:
-        InputError: `cache` is something else.
-    """
+    """The folder for an option `cache`: the default one for True, none for False or None, or the path itself."""
     if cache is None or cache is False:
         return None
     if cache is True:
@@ -77,27 +73,12 @@ def disk_errors(folder: Path, needed: int) -> Iterator[None]:
         ) from error
 
 
-def readable_bytes(count: float) -> str:
-    """A number of bytes for people.
-
-    Example:
-        >>> readable_bytes(3_500_000)
-        '3.5 MB'
-    """
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} bytes" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
 def _lacking(folder: Path, needed: int) -> str:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     if hasattr(os, "statvfs") and (disk := os.statvfs(folder)).f_files and not disk.f_favail:
         return "the disk has no free inodes, so it cannot hold another file"
-    free = shutil.disk_usage(folder).free
-    return f"{readable_bytes(needed)} are needed and {readable_bytes(free)} are free"
+    return f"{needed:,} bytes are needed and {shutil.disk_usage(folder).free:,} bytes are free"
 
 
 def _size(path: Path) -> int:

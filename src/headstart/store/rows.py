@@ -1,8 +1,6 @@
-"""Rows addressed by content: the outputs of one source for each example, kept on disk.
+"""Rows on disk, addressed by source fingerprint and example digest: another order or a renamed file finds them too.
 
-Each source fingerprint has a folder, which holds the segments (`segment.py`) that runs have written. A row is found by
-the digest of its example, so a larger subset, another order or a renamed file finds the same rows. Two processes that
-work on the same rows compute them twice at worst.
+Two processes that work on the same rows compute them twice at worst.
 """
 
 import os
@@ -30,9 +28,6 @@ class RowStore:
         root: The cache folder; made when the first row is written.
         fingerprint: Hash of everything that changes the rows: weights, preprocessing and layer, never a name.
 
-    Raises:
-        InputError: `fingerprint` cannot name a folder.
-
     `notes` lists what was set aside because it was damaged, and what could not be written.
     """
 
@@ -49,11 +44,7 @@ class RowStore:
         return _locate(self.segments(), as_keys(digests))[0] >= 0
 
     def read(self, digests: Iterable[bytes]) -> dict[str, np.ndarray]:
-        """The rows in the order of `digests`: one read-only matrix per field, memory-mapped if they are contiguous.
-
-        Raises:
-            CacheError: A row is missing (ask `has` first).
-        """
+        """The rows in the order of `digests`: a read-only matrix per field. A row that is missing is a CacheError."""
         keys = as_keys(digests)
         segments = self.segments()
         if len(keys) == 0:
@@ -82,11 +73,7 @@ class RowStore:
         self.notes += [note] if note not in self.notes else []
 
     def segments(self) -> list[Segment]:
-        """All undamaged segments, the longest first. Damaged ones are set aside with a note.
-
-        Raises:
-            CacheError: Segments of one fingerprint differ in shape.
-        """
+        """All undamaged segments, the longest first. Damaged ones are set aside with a note."""
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             with suppress(FileNotFoundError):  # another process cleared it, or set it aside
                 size = path.stat().st_size
@@ -118,11 +105,7 @@ class RowStore:
 
 
 def as_keys(digests: Iterable[bytes]) -> np.ndarray:
-    """Digests of 16 bytes as one array (n,) that sorts and compares fast.
-
-    Raises:
-        InputError: A digest is not 16 bytes long.
-    """
+    """Digests of 16 bytes as one array (n,) that sorts and compares fast."""
     digests = list(digests)
     if bad := next((digest for digest in digests if len(digest) != KEY.itemsize), None):
         raise InputError(f"a digest must be {KEY.itemsize} bytes, got {len(bad)}.")
@@ -147,11 +130,7 @@ def _locate(segments: Sequence[Segment], keys: np.ndarray) -> tuple[np.ndarray, 
 def _gather(
     segments: Sequence[Segment], segment_of: np.ndarray, rows: np.ndarray, folder: Path | None
 ) -> dict[str, np.ndarray]:
-    """Scattered rows, copied to memory, or to unnamed files in `folder` that disappear with the arrays.
-
-    Raises:
-        CacheError: The disk is full or the folder cannot be written.
-    """
+    """Scattered rows, copied to memory, or to unnamed files in `folder` that disappear with the arrays."""
     found = {}
     for name, (dtype, width) in segments[0].layout.items():
         matrix = _empty(len(rows), dtype, width, folder)

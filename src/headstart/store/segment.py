@@ -3,12 +3,7 @@
 `NAME.FIELD` holds the rows of a field as plain numbers. `NAME.rows` is the index: a line of JSON with the type and
 width of each field, then for every batch its number of rows, a checksum and the digests. Rows are on disk before their
 batch enters the index, so a kill leaves at most rows that nothing points to. There are no locks, which network disks
-lack.
-
-Measured side by side, these files write 4.6 to 7.3 times and read 1.9 to 3.1 times as fast as the shards they replaced.
-SQLite with rows as blobs was slower than these files. SQLite as the index alone was not slower in a prototype; a plain
-file was chosen because it is simpler on network and read-only disks, where SQLite's WAL needs shared memory, locks and
-a writable folder.
+lack: SQLite's WAL would need them, and with rows as blobs it was slower than these files.
 """
 
 import json
@@ -21,8 +16,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -75,10 +68,9 @@ class Segment:
 
 
 class SegmentWriter:
-    """Appends batches to a new segment; a context manager that closes its files.
+    """Appends batches to a new segment.
 
-    Raises:
-        CacheError: The disk is full or the folder cannot be written. The segment then ends with the previous batch.
+    After a CacheError (a full or read-only disk) the segment ends with the previous batch.
     """
 
     def __init__(self, folder: Path, layout: Layout) -> None:
@@ -93,20 +85,14 @@ class SegmentWriter:
             for field in layout:
                 self._files[field] = FileIO(folder / f"{name}.{field}", "xb")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Close the files."""
         for file in (*self._files.values(), self._index):
             with disk_errors(self.folder, 0):
                 file.close()
 
     def append(self, keys: np.ndarray, parts: Sequence[Fields]) -> None:
-        """Add a batch, whole or not at all; its rows may be in several parts.
-
-        Raises:
-            CacheError: The disk is full. Nothing may be appended after that.
-        """
+        """Add a batch, whole or not at all; its rows may be in several parts. Nothing may follow a CacheError."""
         checksum = zlib.crc32(keys.tobytes(), zlib.crc32(self._header))
         with disk_errors(self.folder, keys.nbytes + sum(array.nbytes for part in parts for array in part.values())):
             for field, file in self._files.items():
@@ -120,12 +106,7 @@ class SegmentWriter:
 
 
 def read_segment(path: Path) -> Segment | None:
-    """The rows of an index, memory-mapped once their checksums match; None if it has no rows yet.
-
-    Raises:
-        DamagedSegmentError: The files are not what was written.
-        OSError: The files cannot be read.
-    """
+    """The rows of an index, memory-mapped once their checksums match; None if it has no rows yet."""
     header, _, content = path.read_bytes().partition(b"\n")
     batches = _batches(content)
     if not batches:

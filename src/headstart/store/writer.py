@@ -13,10 +13,9 @@ FLUSH_SECONDS = 1.0
 
 
 class RowWriter:
-    """Collects rows and writes them about once a second; a context manager that writes the rest at the end.
+    """Writes rows about once a second and when the block ends, also by an error or Ctrl-C.
 
-    Rows added before an error or Ctrl-C are kept. If the disk is full or read-only, rows stay in memory for this run
-    and the store notes it.
+    If the disk is full or read-only, rows stay in memory for this run and the store notes it.
 
     Example:
         >>> import tempfile, pathlib
@@ -72,4 +71,4 @@ class RowWriter:
     def _close(self) -> None:
         if self._segment is not None:
             segment, self._segment = self._segment, None
-            segment.__exit__(None, None, None)
+            segment.close()

@@ -1,11 +1,9 @@
-"""Adapters: ways to name a pretrained model. Each is one file here, and nothing else lists it.
-
-Importing an adapter imports no library of models, so that the models can be listed without torch.
-"""
+"""Adapters: ways to name a pretrained model, one file each. Importing them imports no torch."""
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -14,10 +12,27 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from headstart.errors import ModelNameError, did_you_mean, require
 from headstart.records import Kind, ModelCard
 from headstart.registry import Registry
-from headstart.sources.candidate import Candidate
 
 if TYPE_CHECKING:
     from headstart.sources.source import Source
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that can be loaded.
+
+    `load(trust_pickle)` reads the weights. It raises ModelError where that fails, OfflineError where a network is
+    missing, and refuses a checkpoint that runs code on loading unless `trust_pickle` is true. A candidate can be
+    sent to a worker process if its model can be pickled.
+    """
+
+    card: ModelCard
+    load: "Callable[[bool], Source]"
+    files: Callable[[], tuple[Path, ...]] | None = None  # what decides its numbers, all of it; None: not known
+
+    @property
+    def name(self) -> str:
+        return self.card.name
 
 
 class Adapter(ABC):
@@ -69,11 +84,7 @@ class Adapter(ABC):
 
     @abstractmethod
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
-        """Load the model of that card.
-
-        Args:
-            card: As `card` made it.
-            trust_pickle: Whether a checkpoint may run code.
+        """Load the model of a card that `card` made; `trust_pickle` lets its checkpoint run code.
 
         Raises:
             ModelError: The model does not exist or cannot be loaded.
@@ -95,9 +106,7 @@ class Adapter(ABC):
     def find(self, model: Any, kind: Kind | None) -> list[Candidate]:
         """The candidates for a name, a glob, or an object that this adapter `serves`.
 
-        Args:
-            model: What the user gave.
-            kind: What the target holds, if that is known.
+        `kind` is what the target holds, if that is known.
 
         Raises:
             ModelNameError: There is no such model; the text suggests the nearest.

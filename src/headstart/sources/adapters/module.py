@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.errors import InputError
 from headstart.records import Kind, ModelCard
-from headstart.sources.adapters import Adapter, adapter
-from headstart.sources.candidate import Candidate
+from headstart.sources.adapters import Adapter, Candidate, adapter
 
 if TYPE_CHECKING:
     from headstart.sources.source import Source

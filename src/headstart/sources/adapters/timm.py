@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Any
 from headstart.errors import ModelError, ModelNameError, did_you_mean
 from headstart.records import Kind, ModelCard
 from headstart.sources import facts
-from headstart.sources.adapters import Adapter, adapter, is_glob, matching
-from headstart.sources.candidate import Candidate
+from headstart.sources.adapters import Adapter, Candidate, adapter, is_glob, matching
 
 if TYPE_CHECKING:
     from headstart.sources.source import Source
-
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 
 
 @adapter
@@ -117,7 +114,7 @@ def _near(name: str, known: Sequence[str]) -> str:
 
 
 def _files(config: Any) -> tuple[str, ...]:
-    return (config.hf_hub_filename,) if config.hf_hub_filename else WEIGHTS
+    return (config.hf_hub_filename,) if config.hf_hub_filename else ("model.safetensors", "pytorch_model.bin")
 
 
 def _cached(config: Any) -> Path | bool | None:

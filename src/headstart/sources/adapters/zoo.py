@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.errors import MissingExtra, ModelError
 from headstart.records import Kind, ModelCard
 from headstart.sources import facts
-from headstart.sources.adapters import Adapter, adapter, files_in, is_glob
-from headstart.sources.candidate import Candidate
+from headstart.sources.adapters import Adapter, Candidate, adapter, files_in, is_glob
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
