@@ -8,7 +8,7 @@ from headstart.extract.several import extract_each
 from headstart.runner import Event
 from headstart.runner.progress import Stopped
 from headstart.sources import Source
-from headstart.sources.candidate import Candidate
+from headstart.sources.adapters import Candidate
 
 
 def candidate(one: Source) -> Candidate:

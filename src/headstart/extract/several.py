@@ -10,7 +10,7 @@ from headstart.errors import CacheError, HeadstartError, TargetError
 from headstart.extract.extract import extract
 from headstart.records import Extraction, Failure
 from headstart.runner.progress import Event, Progress, Stopped, silent
-from headstart.sources.candidate import Candidate
+from headstart.sources.adapters import Candidate
 from headstart.sources.recall import load_or_recall
 from headstart.wording import one_line
 
