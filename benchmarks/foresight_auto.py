@@ -8,8 +8,9 @@ from foresight_cases import Case, kendall, mean_interval, regimes, regret, weigh
 from foresight_measure import GAUSSIAN, POOLED
 from foresight_report import FEWEST, OUTCOMES, group_of
 
-from headstart.ranking.order import FEW, auto_sort
+from headstart.ranking.order import AUTO, choose_sort
 
+FEW = 10  # examples a class, below which a regime counts as one of few
 SINGLES = (
     "leep",
     "leep_loo",
@@ -25,7 +26,7 @@ SINGLES = (
     "source_accuracy",
     "random",
 )
-CHOICES = ("leep", "leep_calibrated", GAUSSIAN, "knn", "ridge_probe", "logme", "regularized_h_score", "nleep")
+CHOICES = ("leep", "leep_calibrated", GAUSSIAN, POOLED, "knn", "ridge_probe", "logme", "regularized_h_score", "nleep")
 RULE, FITTED, SPLIT = "auto (the rule)", "one score, chosen on the others", "one score a regime, chosen on the others"
 Rule = Callable[[Case], str]
 MEASURES = {"Kendall": kendall, "weighted tau": weighted, "regret": regret}
@@ -72,9 +73,7 @@ def _each(case: Case) -> float:
 def _by_rule(case: Case) -> tuple[str, str]:
     """The score that the rule takes, and why."""
     names = [name for name in CHOICES if name in case.scores]
-    taken = auto_sort(names, [names] * len(case.sources), _each(case))
-    assert taken is not None, "every source has features"
-    return taken
+    return choose_sort(names, [names] * len(case.sources), AUTO, asked=True)
 
 
 def _table(regime: str, outcome: str, members: Sequence[Case], everything: Sequence[Case]) -> list[str]:

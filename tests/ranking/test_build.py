@@ -165,3 +165,26 @@ def test_speed_is_examples_over_seconds_and_unknown_from_the_cache() -> None:
 
 def test_labels_of_every_source_are_the_targets() -> None:
     np.testing.assert_array_equal(extraction("a", noise=1).labels, labels_of())
+
+
+def test_a_source_whose_classes_say_nothing_is_not_advised_against_where_its_features_do() -> None:
+    blind = extraction("blind", noise=0.3, classifier=False)
+    rng = np.random.default_rng(0)
+    mute = replace(blind, source="mute", logits=rng.standard_normal((len(blind.labels), 4)))
+    lost = replace(mute, source="lost", features=rng.standard_normal((len(blind.labels), 5)))
+    rows = {row.source: row for row in _ranking(mute, lost).rows}
+    assert rows["mute"].verdict == "better than guessing by its features, though not by its own classes"
+    assert not rows["mute"].advised_against
+    assert rows["lost"].advised_against
+
+
+def test_the_headline_says_where_another_score_puts_another_source_first() -> None:
+    blind = extraction("headless", noise=0.3)
+    rng = np.random.default_rng(0)
+    mute = replace(blind, source="mute", logits=rng.standard_normal((len(blind.labels), 4)))
+    ranking = _ranking(extraction("headed", noise=1.5), mute, sort="knn")
+    assert ranking.best == "mute"
+    assert "The scores disagree: " in ranking.sureness
+    assert "leep put headed first" in ranking.sureness
+    alone = _ranking(extraction("clear", noise=0.1), extraction("dim", noise=3.0))
+    assert "disagree" not in alone.sureness

@@ -3,10 +3,9 @@
 import pytest
 
 from headstart.errors import InputError
-from headstart.ranking.order import AUTO, PREFERENCE, auto_scores, auto_sort, check_name, choose_scores, choose_sort
+from headstart.ranking.order import AUTO, PREFERENCE, auto_scores, check_name, choose_scores, choose_sort
 from headstart.scores import SCORES
 
-BOTH = {"logme", "leep_gaussian", "ridge_probe"}
 DEFAULTS = [score.name for score in SCORES.values() if score.default]
 
 
@@ -43,17 +42,17 @@ def test_the_choice_of_the_user_wins() -> None:
     assert choose_sort(["leep", "nce"], [{"leep"}, {"leep"}], "nce", asked=True) == ("nce", "you chose it")
 
 
-def test_with_classifiers_everywhere_calibrated_leep_orders_the_rows() -> None:
+def test_with_features_everywhere_pooled_leep_orders_the_rows() -> None:
     score, reason = choose_sort(DEFAULTS, [set(DEFAULTS)] * 2, None, asked=False)
-    assert score == "leep_calibrated"
-    assert reason.startswith("every source has a classifier")
+    assert score == "leep_pooled"
+    assert reason.startswith("every source has features")
 
 
-def test_one_source_without_a_classifier_moves_the_order_to_features() -> None:
-    featureless = {name for name in DEFAULTS if SCORES[name].needs == "features"}
-    score, reason = choose_sort(DEFAULTS, [set(DEFAULTS), featureless], None, asked=False)
-    assert score == "knn"
-    assert "not every source has a classifier" in reason
+def test_one_source_without_features_moves_the_order_to_the_classes() -> None:
+    headed = {name for name in DEFAULTS if SCORES[name].needs == "probs"}
+    score, reason = choose_sort(DEFAULTS, [set(DEFAULTS), headed], None, asked=False)
+    assert score == "leep_gaussian"
+    assert "not every source has features" in reason
 
 
 def test_of_the_scores_asked_for_the_first_that_all_have_orders_the_rows() -> None:
@@ -63,9 +62,9 @@ def test_of_the_scores_asked_for_the_first_that_all_have_orders_the_rows() -> No
 
 
 def test_the_order_in_which_scores_are_named_decides() -> None:
-    both = [{"leep", "leep_calibrated"}]
-    assert choose_sort(["leep", "leep_calibrated"], both, None, asked=True)[0] == "leep"
-    assert choose_sort(["leep", "leep_calibrated"], both, None, asked=False)[0] == "leep_calibrated"
+    both = [{"leep", "leep_gaussian"}]
+    assert choose_sort(["leep", "leep_gaussian"], both, None, asked=True)[0] == "leep"
+    assert choose_sort(["leep", "leep_gaussian"], both, None, asked=False)[0] == "leep_gaussian"
 
 
 def test_facts_that_never_look_at_the_target_come_last() -> None:
@@ -87,29 +86,13 @@ def test_the_rule_has_a_score_for_every_task(task: str) -> None:
     assert all(task in SCORES[name].tasks for name in names)
 
 
-def test_with_features_everywhere_the_evidence_orders_the_rows_and_says_why() -> None:
-    name, reason = auto_sort(["leep", "leep_gaussian", "logme"], [BOTH, BOTH | {"leep"}]) or ("", "")
-    assert name == "logme"
-    assert reason.startswith("every source has features")
+def test_auto_is_the_default_order_whatever_other_scores_are_asked_for() -> None:
+    names = ["leep", *auto_scores("classification")]
+    assert choose_sort(names, [set(names)] * 2, AUTO, asked=True)[0] == "leep_pooled"
+    assert choose_sort(names, [set(names)] * 2, None, asked=True)[0] == "leep"
 
 
-@pytest.mark.parametrize(("each", "expected"), [(None, "logme"), (10, "logme"), (9.9, "ridge_probe")])
-def test_with_few_examples_a_class_the_probe_orders_the_rows(each: float | None, expected: str) -> None:
-    assert choose_sort(auto_scores("classification"), [BOTH] * 2, AUTO, asked=False, each=each)[0] == expected
-
-
-def test_a_source_of_probabilities_alone_moves_the_order_to_classifiers() -> None:
-    name, reason = auto_sort(["logme", "leep_gaussian"], [BOTH, {"leep_gaussian"}]) or ("", "")
-    assert name == "leep_gaussian"
-    assert "not every source has features" in reason
-
-
-def test_a_score_that_was_not_computed_is_not_chosen() -> None:
-    assert auto_sort(["leep_gaussian"], [BOTH])[0] == "leep_gaussian"  # type: ignore[index]
-    assert auto_sort(["leep"], [BOTH]) is None
-
-
-def test_where_no_score_of_the_rule_serves_all_the_usual_rule_goes_on() -> None:
+def test_where_no_score_of_the_rule_serves_all_the_one_that_most_sources_have_decides() -> None:
     available = [{"logme"}, {"logme"}, {"leep_gaussian"}]
     assert choose_sort(["logme", "leep_gaussian"], available, AUTO, asked=False)[0] == "logme"
 

@@ -24,7 +24,7 @@ def test_the_source_that_sees_the_colour_is_best() -> None:
     ranking = hs.rank(pixels(), [dazzled(), clear()], cache=False)
     assert [row.source for row in ranking.rows] == ["clear", "dazzled"]
     assert ranking.best == "clear"
-    assert ranking.sort == "leep_calibrated"
+    assert ranking.sort == "leep_pooled"
     first = ranking.rows[0]
     assert first.computed == 60
     assert first.forward_seconds > 0
@@ -325,7 +325,7 @@ def test_options_that_do_not_fit_are_refused(options: dict, error: type[Exceptio
 def test_a_source_without_classifier_is_ranked_by_features() -> None:
     headless = hs.from_module(Eye().body, head=None, prepare=lambda image: to_tensor(image).mean((1, 2)), name="bare")
     ranking = hs.rank(pixels(), [headless, clear()], cache=False)
-    assert ranking.sort == "knn"
+    assert ranking.sort == "leep_pooled"
     bare = next(row for row in ranking.rows if row.source == "bare")
     assert "classifier" in bare.unavailable["leep"]
 

@@ -17,8 +17,10 @@ def test_a_tie_names_the_leaders_and_says_that_they_cannot_be_told_apart(ranking
     leaders = "zoo/efficientnet_lite2, zoo/efficientnet_lite1 and zoo/efficientnet_lite0"
     assert headline(ranking) == f"{leaders} share the lead on fashion_mnist_1000."
     assert support(ranking, "calibrated LEEP") == (
-        "The first three cannot be told apart on 998 images. By calibrated LEEP, zoo/efficientnet_lite2 reaches −0.562 "
-        "(95 % interval −0.598 to −0.526); it is the best of seven with probability 0.64. "
+        "The first three cannot be told apart on 998 images. "
+        "The scores disagree: leep puts zoo/efficientnet_lite0 first. "
+        "By calibrated LEEP, zoo/efficientnet_lite2 reaches −0.562 (95 % interval −0.598 to −0.526); "
+        "it is the best of seven with probability 0.64. "
         "It is better than guessing the class frequencies."
     )
 

@@ -155,9 +155,9 @@ def test_a_score_that_cannot_be_had_says_why(row):
     assert reasons.get(row.name, "a reason") != ""
 
 
-def test_the_scores_of_a_plain_ranking_begin_with_calibrated_leep():
+def test_the_scores_of_a_plain_ranking_begin_with_pooled_leep():
     assert [row.name for row in ROWS if row.default] == [
-        "leep_calibrated", "leep_loo", "leep", "nce", "regularized_h_score", "logme", "knn",
+        "leep_pooled", "leep_gaussian", "leep_calibrated", "leep", "nce", "regularized_h_score", "logme", "knn",
     ]  # fmt: skip
 
 

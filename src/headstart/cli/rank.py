@@ -68,7 +68,8 @@ def rank(
         named(
             metavar="NAME",
             panel=WHAT,
-            help="The score that orders the rows; auto: chosen by what the models can give.",
+            help="The score that orders the rows; by default (auto) leep_pooled, or leep_gaussian where a model has no "
+            "features.",
             autocompletion=complete_scores,
         ),
     ] = None,

@@ -74,7 +74,7 @@ def build(
 def _row(
     measurement: Measurement, scores: Sequence[str], ranks: PairedRanks | None = None, place: int = 0
 ) -> RankedSource:
-    words, against = verdict(measurement.evaluations.get(SKILL))
+    words, against = verdict(measurement.evaluations.get(SKILL), measurement.gains)
     found, run = measurement.evaluations, measurement.extraction
     return RankedSource(
         source=run.source,

@@ -63,8 +63,9 @@ def rank(
             a folder of them, or a mapping of arrays) are ranked as they are, without models.
         models: Names (`zoo`, `timm/resnet*`, `local-dir:PATH`, ...), modules or sources.
         scores: Names of scores, as a list or one text with commas; the default ones if None.
-        sort: The score that orders the rows. If None, a rule chooses, and the ranking says which score and why. "auto"
-            (also allowed in `scores`) applies another rule: see "Auto" in benchmarks/RESULTS.md.
+        sort: The score that orders the rows. If None, `leep_pooled` where every source has features, otherwise
+            `leep_gaussian`, or the first of `scores` that every source has. "auto" is the default order with `scores`
+            too.
         limit: Use this many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
         search: "all" scores every source on every example. "race" uses growing parts of the examples and drops a
@@ -121,8 +122,7 @@ def rank(
     course = Course(inputs.target, groups, shown, seed, where, batch_size, place, how.max_bad, trust_pickle)
     again = deadline.seconds is not None or not isinstance(method, All)
     entrants = _entrants(inputs, models, again=again)
-    each = len(inputs.target) / len(inputs.target.classes) if inputs.target.classes else None
-    choose = partial(choose_sort, shown, sort=sort, asked=names is not None, each=each)
+    choose = partial(choose_sort, shown, sort=sort, asked=names is not None)
     tell = listener(False if inputs.extractions else progress)  # arrays are ranked too fast to follow
     if workers > 1:
         target_hash(inputs.target)  # now each worker receives the digests instead of computing them

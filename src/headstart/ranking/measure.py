@@ -8,8 +8,9 @@ import scipy
 from jaxtyping import Float, Int
 from scipy.special import softmax
 
+from headstart.errors import InputError
 from headstart.records import Extraction, HeadView
-from headstart.scores import Evaluation, evaluate
+from headstart.scores import Evaluation, Inputs, evaluate_on, left_out_gains
 from headstart.tasks import task_of
 
 SKILL = "leep_skill"  # the score behind the verdict
@@ -24,6 +25,7 @@ class Measurement:
     evaluations: Mapping[str, Evaluation]  # with `leep_skill`, for the verdict, whether it was requested or not
     unavailable: Mapping[str, str]  # score -> why this source has none
     head: HeadView | None = None
+    gains: np.ndarray | None = None  # (n,) what the features add to each left-out label's log-likelihood
 
     @property
     def source(self) -> str:
@@ -54,9 +56,8 @@ def measure(
         InputError: The arrays do not fit one another, or hold numbers that are not finite.
     """
     wanted = [*scores, *([SKILL] if SKILL not in scores and extraction.logits is not None else [])]
-    evaluations, unavailable = evaluate(
-        wanted,
-        labels=extraction.labels,
+    inputs = Inputs(
+        extraction.labels,
         groups=groups,
         logits=extraction.logits,
         features=extraction.features,
@@ -64,11 +65,21 @@ def measure(
         task=task,
         seed=seed,
     )
-    head = None
-    if extraction.logits is not None and task_of(task).single_class:
+    evaluations, unavailable = evaluate_on(wanted, inputs)
+    head, single = None, task_of(task).single_class
+    if extraction.logits is not None and single:
         head = head_view(extraction.logits, extraction.labels, classes, extraction.source_classes)
+    gains = _gains(inputs) if extraction.features is not None and single else None
     missing = {name: why for name, why in unavailable.items() if name in scores}
-    return Measurement(replace(extraction, features=None, logits=None), evaluations, missing, head)
+    return Measurement(replace(extraction, features=None, logits=None), evaluations, missing, head, gains)
+
+
+def _gains(inputs: Inputs) -> np.ndarray | None:
+    """What the features say of left-out labels; None where the probe cannot be fitted, as the scores then report."""
+    try:
+        return left_out_gains(inputs)
+    except (InputError, np.linalg.LinAlgError, ArithmeticError):
+        return None
 
 
 def head_view(

@@ -180,7 +180,7 @@ def check_scores(method: All | Race | Halving, scores: Sequence[str], sort: str 
         return
     raise InputError(
         f"`search` {method.name} needs a score that is measured on examples; {', '.join(deciding)} "
-        f"{'is' if len(deciding) == 1 else 'are'} not. Sort by another one, such as leep_calibrated, or leave `search` "
+        f"{'is' if len(deciding) == 1 else 'are'} not. Sort by another one, such as leep_pooled, or leave `search` "
         "out."
     )
 

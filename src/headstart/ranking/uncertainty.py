@@ -34,30 +34,51 @@ def estimate(evaluation: Evaluation, level: float = 0.95) -> Estimate | None:
     return None if evaluation.deleted is None else jackknife(evaluation.value, evaluation.deleted, level)
 
 
-def verdict(evaluation: Evaluation | None, level: float = 0.95) -> tuple[str | None, bool]:
-    """What `leep_skill` says in words, and whether to advise against the source.
+def verdict(
+    evaluation: Evaluation | None, gains: np.ndarray | None = None, level: float = 0.95
+) -> tuple[str | None, bool]:
+    """What a source's own classes and its features say of the labels, in words, and whether to advise against it.
 
-    A source is advised against unless its skill is above zero by a one-sided t test at 1 - `level`.
+    A source is advised against if neither its head (`leep_skill`) nor a linear probe on its features is shown to be
+    better than guessing, each by a one-sided t test at 1 - `level`.
+
+    Args:
+        evaluation: Of `leep_skill`; None without a classifier.
+        gains: (n,) log-likelihood of each left-out label by the probe, minus that of a guess; None without features.
 
     Returns:
-        (None, False) where there is no skill score or no interval for it.
+        (None, False) where nothing can be said.
 
     Example:
         >>> verdict(Evaluation(-0.01, np.array([-0.02, 0.0, -0.01]), 0.0))
         ('no better than guessing the class frequencies (skill -0.010, 95 % interval -0.060 to 0.040)', True)
+        >>> verdict(Evaluation(-0.01, np.array([-0.02, 0.0, -0.01]), 0.0), np.array([0.4, 0.5, 0.3]))
+        ('better than guessing by its features, though not by its own classes', False)
     """
     skill = None if evaluation is None else estimate(evaluation, level)
-    if skill is None:
-        return None, False
-    threshold = float(special.stdtrit(skill.degrees, level)) * skill.standard_error
-    if skill.value > threshold:
+    by_head = None if skill is None else _above_zero(skill.value, skill.standard_error, skill.degrees, level)
+    by_features = None
+    if gains is not None and len(gains) > 1:
+        error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
+        by_features = _above_zero(float(gains.mean()), error, len(gains) - 1, level)
+    if by_head or (by_features and by_head is None):
         return "better than guessing the class frequencies", False
+    if by_features:
+        return "better than guessing by its features, though not by its own classes", False
+    if skill is None:
+        return (None if by_features is None else "not shown to be better than guessing the class frequencies"), (
+            by_features is False
+        )
     claim = "no better" if skill.value <= 0 else "not shown to be better"
     return (
         f"{claim} than guessing the class frequencies "
         f"(skill {skill.value:.3f}, {level * 100:.0f} % interval {skill.low:.3f} to {skill.high:.3f})",
         True,
     )
+
+
+def _above_zero(value: float, error: float, degrees: float, level: float) -> bool:
+    return value > float(special.stdtrit(degrees, level)) * error
 
 
 def ranks_of(

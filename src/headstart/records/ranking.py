@@ -96,7 +96,7 @@ class Ranking(JsonRecord, Shown):
     @property
     def sureness(self) -> str:
         """How sure the answer is, in a sentence or two; "" where there is nothing to compare."""
-        return text.ties(self) or ""
+        return " ".join(filter(None, (text.ties(self), text.dissent(self))))
 
     @property
     def best(self) -> str:

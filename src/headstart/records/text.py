@@ -126,6 +126,21 @@ def ties(ranking: "Ranking") -> str | None:
     return f"{sentence} {listing(also)} may also be the best." if also else sentence
 
 
+def dissent(ranking: "Ranking") -> str:
+    """Which other sources the scores beside the sorting one put first, in a sentence; "" where they agree."""
+    rows = [row for row in ranking.rows if row.rank is not None and row.examples == ranking.rows[0].examples]
+    others: dict[str, list[str]] = {}
+    for score in ranking.scores:
+        values = {row.source: row.scores[score].value for row in rows if score in row.scores}
+        measured = any(row.scores[score].standard_error is not None for row in rows if score in row.scores)
+        if measured and len(values) == len(rows) > 1 and values[rows[0].source] < max(values.values()):
+            others.setdefault(max(values, key=values.__getitem__), []).append(score)
+    parts = [
+        f"{listing(scores)} {'puts' if len(scores) == 1 else 'put'} {source} first" for source, scores in others.items()
+    ]
+    return f"The scores disagree: {'; '.join(parts)}." if parts else ""
+
+
 def verdicts(ranking: "Ranking") -> list[str]:
     """One sentence for each source that a score advises against."""
     return [f"{row.source}: {row.verdict}." for row in ranking.rows if row.advised_against and row.verdict]
@@ -241,7 +256,7 @@ def remarks(ranking: "Ranking") -> list[Prose]:
     """The sentences below the table; empty groups are left out."""
     search = ranking.search
     groups: list[tuple[Tone, list[str]]] = [
-        ("title", [ties(ranking) or ""] if ranking.rows else ["No model could be ranked."]),
+        ("title", [ties(ranking) or "", dissent(ranking)] if ranking.rows else ["No model could be ranked."]),
         ("warning", [*(unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
         ("quiet", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
         ("quiet", [*course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),

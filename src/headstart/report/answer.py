@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from headstart.records import RankedSource, Ranking
 from headstart.records.ranking_page import interval, places_for, ranked
-from headstart.records.text import ties
+from headstart.records.text import dissent, ties
 from headstart.wording import isolated, listing, number, probability, spelled, typeset
 
 
@@ -35,7 +35,7 @@ def support(ranking: Ranking, title: str) -> str:
     rows = ranked(ranking)
     if not rows:
         return f"No source has a value of {title}, which orders this ranking; the reasons are given below."
-    sentences = [ties(ranking), _lead(rows, ranking.sort, title), _verdict(rows[0])]
+    sentences = [ties(ranking), dissent(ranking), _lead(rows, ranking.sort, title), _verdict(rows[0])]
     return " ".join(sentence for sentence in sentences if sentence)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from headstart.scores._checks import NotApplicableError
-from headstart.scores._evaluate import Evaluation, evaluate
+from headstart.scores._evaluate import Evaluation, evaluate, evaluate_on
 from headstart.scores._inputs import Inputs
 from headstart.scores._table import SCORES, Invariance, Measured, Needs, Score
 from headstart.scores.audit import Claim, Finding, audit, weighted_taus
@@ -19,6 +19,7 @@ from headstart.scores.catalogue.ncti import NCTIParts, ncti_among, ncti_parts
 from headstart.scores.catalogue.otce import OTCEParts, fit_otce, otce_parts
 from headstart.scores.dense import DenseRows, pixel_rows, token_rows
 from headstart.scores.ensemble import e_leep, ms_leep
+from headstart.scores.left_out import left_out_answers, left_out_gains
 
 if TYPE_CHECKING:
     from headstart.scores.predictor import ExpectedEmpiricalPredictor
@@ -45,9 +46,12 @@ __all__ = [
     "e_leep",
     "etran_among",
     "evaluate",
+    "evaluate_on",
     "fit_em",
     "fit_otce",
     "fit_temperature",
+    "left_out_answers",
+    "left_out_gains",
     "ms_leep",
     "ncti_among",
     "ncti_parts",

@@ -72,10 +72,16 @@ def evaluate(
         >>> missing
         {'logme': 'the source gave no features'}
     """
-    rows = [SCORES.find(name) for name in names]
     inputs = Inputs(
         labels, groups=groups, probs=probs, logits=logits, features=features, card=card, task=task, seed=seed
     )
+    return evaluate_on(names, inputs)
+
+
+def evaluate_on(names: Sequence[str], inputs: Inputs) -> tuple[dict[str, Evaluation], dict[str, str]]:
+    """`evaluate` on inputs that stay open, so that what the scores computed serves the caller too."""
+    rows = [SCORES.find(name) for name in names]
+    features = inputs.given("features")
     done: dict[str, Evaluation] = {}
     reasons: dict[str, str] = {}
     for row in rows:

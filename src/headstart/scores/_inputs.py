@@ -88,6 +88,7 @@ class Inputs:
         order = _own_order(features, self.n) if beside <= 4 * SMALL else None
         if order is not None and not _all_fit(self.labels, task, probs, logits, features):
             order = None  # errors name the caller's rows
+        self.order = order  # the caller's row behind each row here; None: the same
         if order is not None:
             self.labels = self.labels[order]
             groups, probs, logits, features = (
@@ -101,6 +102,14 @@ class Inputs:
         self.seed = seed
         self._shared: dict[str, Any] = {}
         self._given: Mapping[str, np.ndarray | None] = {"probs": probs, "logits": logits, "features": features}
+
+    def given(self, name: str) -> np.ndarray | None:
+        """An array as it was given, unchecked."""
+        return self._given[name]
+
+    def in_callers_order(self, values: np.ndarray) -> np.ndarray:
+        """Rows of a result in the order of the caller's rows."""
+        return values if self.order is None else values[np.argsort(self.order)]
 
     def missing(self, needs: str) -> str | None:
         """Why a score that needs `needs` cannot be had here, or None where it can."""

@@ -179,7 +179,7 @@ SCORES.add(
         citation="Ibrahim, Ponomareva, Mazumder, ECML 2022, eq. 5, https://arxiv.org/abs/2110.06893",
         meaning="How much of the features' spread lies between the classes, noise in many dimensions discounted.",
         invariances={"order", "names", "scale", "shift", "rotation"},
-        default=5,
+        default=6,
         measure=_measure_regularized,
     )
 )

@@ -175,7 +175,7 @@ SCORES.add(
         citation="Cover and Hart, IEEE Trans. Inf. Theory 1967, https://doi.org/10.1109/TIT.1967.1053964",
         meaning="How often an example's nearest neighbours among the features carry its label.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
-        default=7,
+        default=8,
         measure=_measure,
     )
 )

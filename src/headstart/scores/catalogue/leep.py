@@ -118,7 +118,7 @@ SCORES.add(
         citation=PAPER,
         meaning="How well the source's own classes predict the target's, scored on the data that made the table.",
         invariances={"order", "names", "unused"},
-        default=3,
+        default=4,
         measure=_measure,
     )
 )

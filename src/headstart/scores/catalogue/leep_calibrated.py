@@ -127,7 +127,7 @@ SCORES.add(
         citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="Leave-one-out LEEP that does not penalise a source for being over- or underconfident.",
         invariances={"order", "names", "unused"},
-        default=1,
+        default=3,
         measure=_measure,
     )
 )

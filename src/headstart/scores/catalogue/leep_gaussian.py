@@ -234,6 +234,7 @@ SCORES.add(
         citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="Leave-one-out LEEP that multiplies its source classes, unaffected by how sharp the head is.",
         invariances={"order", "names", "unused"},
+        default=2,
         measure=_measure,
     )
 )

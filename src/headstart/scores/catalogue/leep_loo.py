@@ -120,7 +120,6 @@ SCORES.add(
         citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="LEEP without its optimism: each example is judged by a table counted on the others.",
         invariances={"order", "names", "unused"},
-        default=2,
         measure=_measure,
     )
 )

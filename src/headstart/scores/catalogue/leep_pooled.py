@@ -61,7 +61,7 @@ def leep_pooled(
     checked = check_labels(labels)
     n = len(checked.codes)
     maker = ResidualMaker(decompose(check_features(features, n)), check_targets(labels, "classification"))
-    probe = _probe_log_probs(maker.targets, left_out(maker)[0], checked)
+    probe = probe_log_probs(maker.targets, left_out(maker)[0], checked)
     if logits is None:
         return mean_of_own(probe, checked.codes)
     head = gaussian_log_probs(ProbRows(check_logits(logits, n), logits=True), checked)
@@ -72,7 +72,7 @@ def _pooled(one: Float[np.ndarray, "n c"], other: Float[np.ndarray, "n c"]) -> F
     return np.asarray(log_softmax((one + other) / 2, axis=1))
 
 
-def _probe_log_probs(
+def probe_log_probs(
     targets: Float[np.ndarray, "n c"], errors: Float[np.ndarray, "n c"], labels: Labels
 ) -> Float[np.ndarray, "n c"]:
     """Log probability of every class from the left-out errors of a linear probe on the indicators of the classes."""
@@ -83,7 +83,7 @@ def _measure(inputs: Inputs) -> Measured:
     headless = inputs.missing("probs") is not None
     maker, labels = residual_maker(inputs), inputs.classes
     errors, penalty = shared_left_out(inputs)
-    log_probs = _probe_log_probs(maker.targets, errors, labels)
+    log_probs = probe_log_probs(maker.targets, errors, labels)
     value = mean_of_own(log_probs if headless else _pooled(shared_log_probs(inputs), log_probs), labels.codes)
     notes = (HEADLESS,) if headless else ()
     if inputs.groups is None:
@@ -93,7 +93,7 @@ def _measure(inputs: Inputs) -> Measured:
     def again(kept: Int[np.ndarray, " k"]) -> float:
         others = check_labels(inputs.labels[kept])
         there = np.isin(labels.classes, others.classes)
-        probe = _probe_log_probs(maker.targets[kept][:, there], errors_of(kept)[:, there], others)
+        probe = probe_log_probs(maker.targets[kept][:, there], errors_of(kept)[:, there], others)
         if headless:
             return mean_of_own(probe, others.codes)
         return mean_of_own(_pooled(gaussian_log_probs(inputs.logits_rows.only(kept), others), probe), others.codes)
@@ -111,6 +111,7 @@ SCORES.add(
         citation="headstart; pooling: Genest and Zidek, Statistical Science 1986, https://doi.org/10.1214/ss/1177013825",
         meaning="Log-likelihood of left-out labels by the source's head and a linear probe on its features together.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
+        default=1,
         measure=_measure,
     )
 )

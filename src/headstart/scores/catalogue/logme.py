@@ -233,7 +233,7 @@ SCORES.add(
         citation="You et al., ICML 2021, section 4, https://arxiv.org/abs/2102.11005",
         meaning="How probable the labels are under a linear model on the features that does not overfit.",
         invariances={"order", "names", "unused", "scale", "rotation"},
-        default=6,
+        default=7,
         measure=_measure,
     )
 )

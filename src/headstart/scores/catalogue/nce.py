@@ -78,7 +78,7 @@ SCORES.add(
         citation="Tran, Nguyen, Hassner, ICCV 2019, eq. 4, https://arxiv.org/abs/1908.08142",
         meaning="How well the source's single best guess tells the target's classes apart.",
         invariances={"order", "names", "unused"},
-        default=4,
+        default=5,
         measure=_measure,
     )
 )
