@@ -39,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs")
     words = ("transfer", data, "--model", MODEL, "--method", "head,lora", "--scratch", "--epochs", 1, "--no-cache")
-    done = call(*words, "--out", out, "--json", out / "all.json")
+    done = call(*words, "--seeds", 1, "--out", out, "--json", out / "all.json")
     assert done.exit_code == 0, done.output
     shown = (
         "head",

@@ -22,8 +22,8 @@ def outcome() -> Outcome:
 
 
 def comparison() -> Comparison:
-    (transfer,), (scratch,) = draw(np.random.default_rng(0), 60, 1, 0.2)
-    return evaluate([run("head", 0, transfer), run("scratch", 0, scratch)])[0]
+    arms = zip(("head", "scratch"), draw(np.random.default_rng(0), 60, 2, 0.2), strict=True)
+    return evaluate([run(method, seed, answers) for method, arm in arms for seed, answers in enumerate(arm)])[0]
 
 
 @pytest.mark.parametrize("record", [many(), many().rows[0], many().target, outcome(), comparison()])

@@ -54,12 +54,19 @@ def test_methods_and_seeds_are_carried_out_and_compared(tmp_path: Path) -> None:
     assert load(tmp_path / "lora-seed1", source=source()).outcome == done.runs[4].outcome
 
 
+def test_training_from_scratch_too_takes_the_three_seeds_of_a_verdict() -> None:
+    done = campaign(target(), source(), ["head"], scratch=True, epochs=1, cache=False)
+    assert [run.outcome.seed for run in done.runs] == [0, 0, 1, 1, 2, 2]
+    assert done.comparisons[0].low is not None
+    assert len(campaign(target(), source(), ["head"], cache=False).runs) == 1
+
+
 def test_worker_processes_give_the_numbers_of_one_process(tmp_path: Path) -> None:
     events: list[Event] = []
     model = source()
     with threadpool_limits(1):
-        inline = campaign(target(), model, ["head"], scratch=True, **SHORT)
-        spread = campaign(target(), model, ["head"], scratch=True, workers=2, progress=events.append, **SHORT)
+        inline = campaign(target(), model, ["head"], scratch=True, seeds=1, **SHORT)
+        spread = campaign(target(), model, ["head"], scratch=True, seeds=1, workers=2, progress=events.append, **SHORT)
     assert not spread.failures
     assert spread.folders == ()
     for one, other in zip(inline.runs, spread.runs, strict=True):
@@ -100,14 +107,14 @@ def test_plans_of_several_methods_open_the_data_once(tmp_path: Path, monkeypatch
 
 
 def test_a_method_that_is_named_and_chosen_too_is_compared_as_both() -> None:
-    done = campaign(target(), source(), ["auto", "head"], scratch=True, epochs=1, cache=False)
+    done = campaign(target(), source(), ["auto", "head"], scratch=True, seeds=1, epochs=1, cache=False)
     assert [run.outcome.method for run in done.runs] == ["head", "head", "scratch"]
     assert [(c.method, c.seeds) for c in done.comparisons] == [("head", (0,)), ("head", (0,))]
 
 
 def test_scratch_is_not_pulled_to_its_random_start() -> None:
     kept = {"momentum": 0.5, "optimizer": "sgd", "keep_statistics": True, **SHORT}
-    done = campaign(target(), source(), ["fine-tune", "gradual"], scratch=True, l2_sp=0.5, warmup=0.2, **kept)
+    done = campaign(target(), source(), ["fine-tune", "gradual"], scratch=True, seeds=1, l2_sp=0.5, warmup=0.2, **kept)
     assert [(run.outcome.options["l2_sp"], run.outcome.options["warmup"]) for run in done.runs] == [
         (0.5, 0.2),
         (0.5, 0.1),  # its schedule has a rise of its own

@@ -38,7 +38,7 @@ ADAPT = "How to adapt"
 EPILOG = (
     "Examples:\n\n"
     "headstart transfer photos/ --model zoo/efficientnet_lite0 --method gradual --epochs 20 --out runs/gradual\n\n"
-    "headstart transfer photos/ --model best --from run/ --method head,fine-tune --scratch --seeds 3\n\n"
+    "headstart transfer photos/ --model best --from run/ --method head,fine-tune --scratch\n\n"
     "headstart transfer photos/ --model zoo/efficientnet_lite0 --method lora --dry-run"
 )
 
@@ -65,7 +65,10 @@ def transfer(
         ),
     ] = "auto",
     scratch: Annotated[bool, named("--scratch", help="Train from scratch too, and compare.", panel=ADAPT)] = False,
-    seeds: Annotated[int, named(min=1, metavar="N", help="Repeat with N seeds.", panel=ADAPT)] = 1,
+    seeds: Annotated[
+        int | None,
+        named(min=1, metavar="N", help="Repeat with N seeds; by default 3 with --scratch, else 1.", panel=ADAPT),
+    ] = None,
     seed: Annotated[int, named(min=0, metavar="N", help="The first seed.", panel=ADAPT)] = 0,
     via: Annotated[str | None, named(metavar="DATA", help="Adapt to these labelled data first.", panel=ADAPT)] = None,
     via_method: Annotated[

@@ -6,9 +6,8 @@ from typing import Any, Protocol
 
 from headstart.errors import InputError
 from headstart.evaluation.convergence import convergence
-from headstart.evaluation.gain import gain
+from headstart.evaluation.gain import gain, judge
 from headstart.evaluation.stored import read_runs
-from headstart.evaluation.verdict import judge
 from headstart.records import Comparison, Convergence, Evaluation, Outcome, Predictions
 from headstart.tasks import task_of
 from headstart.wording import listing
@@ -143,12 +142,11 @@ def _compare(
         raise InputError("a run has no test part, so there is nothing to compare. Give test data, or more examples.")
     metric = metric or first.metric
     found = gain([a for a, _ in tested], [b for _, b in tested], metric=metric, task=first.task, level=level)
-    verdict, advice = judge(found.value, found.low, found.high, margin=margin)
+    verdict, advice = judge(found, margin=margin)
     notes = []
     if pairs[0][1].outcome.network != first.network:
         notes.append(f"compared with another network: the runs train {baseline} from scratch, and not {first.source}")
     notes += task_of(first.task).caveats(metric, tested[0][0].labels)
-    notes += ["one seed: repeat with `--seeds 3` to see how much of the gain is chance"] if len(pairs) == 1 else []
     notes += _left_out([seed for seed in runs if seed not in scratch[baseline]])
     speed: Convergence | None = None
     try:

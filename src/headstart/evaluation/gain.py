@@ -1,4 +1,4 @@
-"""Gain: what a transfer reached minus what training the same network from scratch reached, with an interval."""
+"""Gain: what a transfer reached minus what training from scratch reached, with an interval and a verdict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ import numpy as np
 from scipy import special
 
 from headstart.errors import InputError
-from headstart.records import Predictions
-from headstart.stats import jackknife, jackknife_groups
+from headstart.records import Predictions, Verdict
+from headstart.stats import jackknife_groups, pseudo_values
 from headstart.tasks import ByClass, task_of
 
 ROUNDING = 1e-12  # differences of metrics that are apart by less are equal
@@ -21,9 +21,10 @@ class Gain:
     transfer: float
     scratch: float
     value: float
-    low: float | None  # None: too few test examples for an interval, or none that tells the runs apart
+    low: float | None  # None: one seed, too few test examples, or none that tells the runs apart
     high: float | None
     level: float
+    seeds: int
 
 
 def gain(
@@ -34,13 +35,12 @@ def gain(
     task: str = "classification",
     level: float = 0.95,
 ) -> Gain:
-    """Compare runs pair by pair; the two runs of a pair have the same seed, and all have the same test examples.
+    """Compare the transfers of several seeds with as many trainings from scratch, all on the same test examples.
 
-    The interval combines two sources of chance: the test examples (a jackknife over 20 groups of them, with the
-    differences averaged over the seeds) and the seeds (the spread of the pairs' differences, unknown for a single
-    pair). The first includes some of the second, so the interval is slightly wide.
+    The interval covers the gain over fresh seeds and fresh test examples. One seed has none: how far seeds differ is
+    then unknown. At least four test examples are needed.
 
-    If no test example distinguishes the runs, the jackknife sees no chance, although the next example may differ. For a
+    If no test example distinguishes the runs, the data show no chance, although the next example may differ. For a
     metric that is a share (`Metric.share`) the interval then extends to the share of differing examples that n examples
     without one still allow, 1 - (1 - level) ** (1 / n): about 3 / n at 95 % ("rule of three"). In a mean over classes
     (`Metric.by_class`) an example of a small class weighs more, so there this is done class by class (`possible_mean`).
@@ -48,49 +48,104 @@ def gain(
 
     Args:
         transfer: One run per seed.
-        scratch: The runs with the same seeds, in the same order.
+        scratch: As many runs.
         metric: The name of one of the task's metrics.
         level: Coverage of the interval.
 
     Raises:
-        InputError: There is no pair, the test examples differ, or the task has no such metric.
+        InputError: There is no run, the test examples differ, or the task has no such metric.
     """
     _check(transfer, scratch)
-    measure = task_of(task).metric(metric)
-    labels = transfer[0].labels
-    pairs = list(zip(transfer, scratch, strict=True))
+    measure, labels = task_of(task).metric(metric), transfer[0].labels
+    reached = [[measure(labels, run.outputs) for run in runs] for runs in (transfer, scratch)]
+    arms = float(np.mean(reached[0])), float(np.mean(reached[1]))
+    value = measure.sign * (arms[0] - arms[1])
+    if len(transfer) < 2 or len(labels) < 4:
+        return Gain(*arms, value, None, None, level, len(transfer))
+    groups = jackknife_groups(len(labels), seed=0)
+    kept = [groups != g for g in range(groups.max() + 1)]
+    without = [[[measure(labels[k], run.outputs[k]) for k in kept] for run in runs] for runs in (transfer, scratch)]
+    parts = np.array([pseudo_values(np.array(one), np.array(out)) for one, out in zip(reached, without, strict=True)])
+    reach = _reach(np.array(reached), parts, level)
+    extra = 0.0
+    silent = bool(np.ptp(parts[0].mean(axis=0) - parts[1].mean(axis=0)) < ROUNDING * len(labels))
+    if measure.by_class is not None:
+        sizes, alike = _classes(measure.by_class, labels, list(zip(transfer, scratch, strict=True)))
+        extra = possible_mean(sizes, alike | silent, level)
+    if silent:
+        if not measure.share:
+            return Gain(*arms, value, None, None, level, len(transfer))
+        extra = max(extra, 1 - (1 - level) ** (1 / len(labels)))
+    reach = float(np.hypot(reach, extra))
+    return Gain(*arms, value, value - reach, value + reach, level, len(transfer))
 
-    def differences(kept: np.ndarray) -> np.ndarray:
-        both = [(measure(labels[kept], a.outputs[kept]), measure(labels[kept], b.outputs[kept])) for a, b in pairs]
-        return np.array([measure.sign * (one - other) for one, other in both])
 
-    everything = np.arange(len(labels))
-    by_seed = differences(everything)
-    value = float(by_seed.mean())
-    of_test: float | None = None
-    if len(labels) >= 4:
-        groups = jackknife_groups(len(labels), seed=0)
-        deleted = np.array([differences(everything[groups != g]).mean() for g in range(groups.max() + 1)])
-        of_test = jackknife(value, deleted, level).high - value
-        silent = bool(np.ptp(deleted) < ROUNDING)
-        if measure.by_class is not None:
-            sizes, alike = _classes(measure.by_class, labels, pairs)
-            of_test = float(np.hypot(of_test, possible_mean(sizes, alike | silent, level)))
-        if silent:
-            of_test = max(of_test, 1 - (1 - level) ** (1 / len(labels))) if measure.share else None
-    of_seeds = 0.0
-    if len(pairs) > 1:
-        error = by_seed.std(ddof=1) / np.sqrt(len(pairs))
-        of_seeds = float(special.stdtrit(len(pairs) - 1, (1 + level) / 2)) * error
-    reach = None if of_test is None else float(np.hypot(of_test, of_seeds))
-    return Gain(
-        float(np.mean([measure(labels, run.outputs) for run in transfer])),
-        float(np.mean([measure(labels, run.outputs) for run in scratch])),
-        value,
-        None if reach is None else value - reach,
-        None if reach is None else value + reach,
-        level,
+def judge(found: Gain, *, margin: float = 0.01) -> tuple[Verdict, str]:
+    """Whether a transfer helped, and a plain sentence on what to do.
+
+    "neutral": the whole interval lies within `margin` of no difference. "positive" and "negative": it lies wholly on
+    one side of 0. Otherwise, and without an interval, "inconclusive".
+
+    Args:
+        margin: The smallest difference that matters, in the unit of the metric.
+
+    Example:
+        >>> def verdict(value, low, high):
+        ...     return judge(Gain(0.5 + value, 0.5, value, low, high, 0.95, seeds=3))[0]
+        >>> verdict(0.1, 0.02, 0.18), verdict(-0.1, -0.2, -0.02), verdict(0.0, -0.004, 0.005)
+        ('positive', 'negative', 'neutral')
+    """
+    value, low, high = found.value, found.low, found.high
+    if low is None or high is None:
+        if found.seeds < 2:
+            return "inconclusive", (
+                "One seed shows a difference and proves nothing: another seed may turn it around. Repeat both with "
+                "`--seeds 3`."
+            )
+        return "inconclusive", "There are too few test examples for an interval: collect more, or use cross-validation."
+    if -margin <= low and high <= margin:
+        return "neutral", (
+            "The transfer is no better than training from scratch: use the cheaper of the two, or a source closer to "
+            "the target (`headstart rank`)."
+        )
+    if low > 0:
+        return "positive", "The transfer helps; keep it."
+    if high < 0:
+        return "negative", (
+            "Negative transfer: the source hurts. Try a source closer to the target (`headstart rank`), earlier layers "
+            "(`--method head --layer`), a smaller rate, or train from scratch."
+        )
+    lean = "No gain shows" if abs(value) <= ROUNDING else f"The gain leans {'up' if value > 0 else 'down'}"
+    return "inconclusive", f"{lean}, but the interval includes 0: add seeds (`--seeds`) or test examples."
+
+
+def _reach(reached: np.ndarray, parts: np.ndarray, level: float) -> float:
+    """Half of the interval: seeds and test examples are crossed random effects, the arms have independent seeds.
+
+    The variance between seeds, and that between groups of test examples, both hold the chance of single answers
+    (seed x example); it is subtracted once. The degrees of freedom of the sum are Satterthwaite's.
+
+    Args:
+        reached: (2, S) the metric of each arm and seed.
+        parts: (2, S, G) what each group of test examples contributes to it.
+    """
+    _, seeds, groups = parts.shape
+    by_arm = reached.var(axis=1, ddof=1)
+    free = (seeds - 1) * max(int((by_arm > ROUNDING).sum()), 1)  # a solved head does not vary: it adds nothing known
+    of_seeds = by_arm.sum() / seeds
+    of_test = (parts[0] - parts[1]).mean(axis=0).var(ddof=1) / groups
+    rest = (
+        parts
+        - parts.mean(axis=1, keepdims=True)
+        - parts.mean(axis=2, keepdims=True)
+        + parts.mean(axis=(1, 2), keepdims=True)
     )
+    of_both = (rest**2).sum() / ((seeds - 1) * (groups - 1)) / (seeds * groups)
+    variance = max(of_seeds + of_test - of_both, of_seeds, of_test)
+    if variance == 0:
+        return 0.0
+    spread = of_seeds**2 / free + of_test**2 / (groups - 1) + of_both**2 / (free * (groups - 1))
+    return float(special.stdtrit(variance**2 / spread, (1 + level) / 2) * np.sqrt(variance))
 
 
 def possible_mean(sizes: np.ndarray, silent: np.ndarray, level: float) -> float:

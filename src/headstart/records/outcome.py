@@ -132,7 +132,7 @@ class Convergence:
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Shown):
-    """What a method gained over training the same network from scratch, paired by seed and test example."""
+    """What a method gained over training the same network from scratch, on the same test examples."""
 
     method: str
     source: str
@@ -140,7 +140,7 @@ class Comparison(Shown):
     transfer: float  # mean over the seeds
     scratch: float
     gain: float
-    low: float | None  # interval at `level`
+    low: float | None  # interval at `level`; None: no verdict, the advice says why
     high: float | None
     level: float
     seeds: tuple[int, ...]

@@ -60,10 +60,10 @@ def gains(comparison: "Comparison") -> list[Table | Prose]:
 
 def in_words(comparison: "Comparison") -> str:
     """A comparison in one or two sentences."""
-    text = (
-        f"{comparison.method}: {comparison.verdict}. {comparison.metric.replace('_', ' ')} "
-        f"{comparison.transfer:.3f}, from scratch {comparison.scratch:.3f}; gain {comparison.gain:+.3f}"
-    )
+    verdict = comparison.verdict if comparison.low is not None else "no verdict"
+    metric = comparison.metric.replace("_", " ")
+    text = f"{comparison.method}: {verdict}. {metric} {comparison.transfer:.3f}, from scratch {comparison.scratch:.3f}"
+    text += f"; gain {comparison.gain:+.3f}"
     if comparison.low is not None:
         text += f", {comparison.level:.0%} interval {comparison.low:+.3f} to {comparison.high:+.3f}"
     text += f", {plural(len(comparison.seeds), 'seed')}."

@@ -23,6 +23,8 @@ from headstart.transfers.saved import load
 from headstart.transfers.setting import all_options, check_via, effective, given, refuse_without_effect
 from headstart.transfers.single import Preview, preview, transfer
 
+FOR_A_VERDICT = 3  # seeds
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Campaign(Shown):
@@ -49,7 +51,7 @@ def campaign(
     model: Model,
     methods: Sequence[str | Method],
     *,
-    seeds: int = 1,
+    seeds: int | None = None,
     seed: int = 0,
     scratch: bool = False,
     workers: int = 1,
@@ -66,7 +68,8 @@ def campaign(
         target: As in `transfer`.
         model: As in `transfer`.
         methods: Names of methods, methods with their options, or "auto".
-        seeds: Number of seeds, counted up from `seed`. The parts of the target are the same for all of them.
+        seeds: Number of seeds, counted up from `seed`; by default 3 with training from scratch, since a verdict needs
+            several, and else 1. The parts of the target are the same for all of them.
         scratch: Train from scratch too, once per seed, and compare.
         workers: Processes that run side by side. The numbers are the same to the last digit if each has as many threads
             as one process would have (`OMP_NUM_THREADS`). A model given as a module must be picklable.
@@ -80,6 +83,8 @@ def campaign(
             the first run or where all runs fail.
     """
     found = _methods(methods, scratch, arguments)
+    if seeds is None:
+        seeds = FOR_A_VERDICT if "scratch" in found and len(found) > 1 else 1
     if seeds < 1:
         raise InputError(f"`seeds` must be at least 1; got {seeds}.")
     tell = listener(progress)
