@@ -6,9 +6,11 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from tests.reference import on_features as reference
 from tests.scores.worlds import features_and_labels
 
-from headstart.scores import evaluate, h_score, regularized_h_score
-from headstart.scores._decomposition import decompose
-from headstart.scores.catalogue.h_score import shrinkage_penalty
+from headstart.scores import Inputs, evaluate, h_score, regularized_h_score
+from headstart.scores import _sums as sums_file
+from headstart.scores._residual_maker import residual_maker
+from headstart.scores._sums import whole_and_groups
+from headstart.scores.catalogue.h_score import _by_residuals, _by_sums, _penalty_of_gram, _penalty_of_sums
 
 SHAPES = [(60, 8), (30, 50), (30, 29), (31, 30), (30, 30)]
 
@@ -24,10 +26,12 @@ def test_against_the_definition(n, d):
 
 @pytest.mark.parametrize(("n", "d"), SHAPES)
 def test_shrinkage_is_that_of_scikit_learn(n, d):
-    features, _ = features_and_labels(n, d)
+    features, labels = features_and_labels(n, d)
     amount = ledoit_wolf_shrinkage(features)
     expected = amount / (1 - amount) * n * features.var(axis=0).sum() / d
-    assert shrinkage_penalty(decompose(features)) == pytest.approx(expected, rel=1e-10)
+    assert _penalty_of_gram(features @ features.T, d) == pytest.approx(expected, rel=1e-10)
+    _, whole, _ = whole_and_groups(Inputs(labels, features=features))
+    assert _penalty_of_sums(whole) == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.mark.parametrize(("n", "d", "classes"), [(60, 8, 3), (60, 1, 5), (40, 200, 10), (200, 64, 47)])
@@ -76,7 +80,7 @@ def test_no_shrinkage_of_a_singular_matrix():
 @pytest.mark.parametrize("score", ["h_score", "regularized_h_score"])
 @pytest.mark.parametrize(("n", "d", "count"), [(60, 8, 5), (60, 8, 20), (300, 40, 4), (31, 50, 5)])
 def test_left_out_groups_equal_plain_deletion(score, n, d, count):
-    """Groups of more examples than dimensions are subtracted from sums, smaller ones taken out by blocks."""
+    """From sums where examples outnumber features, else by blocks of the residual maker."""
     features, labels = features_and_labels(n, d)
     labels[:3], groups = 7, np.arange(n) * count // n  # the first group holds all of one class
     features[:, 1] = 5.0
@@ -97,3 +101,24 @@ def test_one_feature_is_not_shrunk_whatever_the_rounding(scale):
         assert evaluate(["regularized_h_score"], labels=labels, features=features)[0][
             "regularized_h_score"
         ].value == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.7, 300.0])
+def test_sums_over_examples_give_what_blocks_of_the_residual_maker_give(penalty):
+    features, labels = features_and_labels(90, 12)
+    inputs = Inputs(labels, features=features.astype(np.float32), groups=np.arange(90) // 15)
+    _, whole, own = whole_and_groups(inputs)
+    for group in range(6):
+        rows = np.flatnonzero(inputs.groups == group)
+        expected = _by_residuals(residual_maker(inputs), penalty, rows)
+        assert _by_sums(whole - own(group), penalty) == pytest.approx(expected, rel=1e-10)
+
+
+def test_sums_that_do_not_fit_in_memory_are_computed_again(monkeypatch):
+    features, labels = features_and_labels(90, 12)
+    groups = np.arange(90) // 15
+    held, _ = evaluate(["regularized_h_score", "logme"], labels=labels, groups=groups, features=features)
+    monkeypatch.setattr(sums_file, "HELD_BYTES", 0)
+    again, _ = evaluate(["regularized_h_score", "logme"], labels=labels, groups=groups, features=features)
+    for name in held:
+        assert again[name].deleted == pytest.approx(held[name].deleted, rel=1e-12)

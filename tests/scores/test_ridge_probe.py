@@ -5,10 +5,11 @@ import pytest
 from tests.reference import on_features as reference
 from tests.scores.worlds import features_and_labels
 
-from headstart.scores import evaluate, ridge_probe
+from headstart.scores import Inputs, evaluate, ridge_probe
 from headstart.scores._decomposition import decompose
 from headstart.scores._residual_maker import ResidualMaker
-from headstart.scores.catalogue.ridge_probe import GRID, errors_among, left_out
+from headstart.scores.catalogue import ridge_probe as ridge_probe_file
+from headstart.scores.catalogue.ridge_probe import GRID, left_out
 
 
 @pytest.mark.parametrize(("n", "d"), [(60, 8), (30, 50), (30, 29)])
@@ -34,22 +35,26 @@ def test_the_penalty_has_the_least_left_out_error():
 
 
 @pytest.mark.parametrize("count", [3, 5, 20])
-def test_a_group_left_out_equals_refitting_without_it(count):
-    """By sums over the others where groups hold more examples than there are dimensions, else by blocks."""
-    features, labels = features_and_labels(40, 6)
-    groups, targets = np.arange(40) % count, np.eye(3)[labels]
-    maker = ResidualMaker(decompose(features), targets)
-    _, penalty = left_out(maker)
+@pytest.mark.parametrize(("n", "d"), [(40, 6), (40, 60), (40, 39)])
+def test_a_group_left_out_equals_refitting_without_it(n, d, count, monkeypatch):
+    """From sums where examples outnumber features, else by blocks of the residual maker."""
+    features, labels = features_and_labels(n, d)
+    groups, targets = np.arange(n) % count, np.eye(3)[labels]
+    _, penalty = left_out(ResidualMaker(decompose(features), targets))
     done, _ = evaluate(["ridge_probe"], labels=labels, groups=groups, features=features)
-    for g in range(count):
-        kept = groups != g
-        predictions = reference.ridge_loo_predictions(features[kept], targets[kept], penalty)
-        assert done["ridge_probe"].deleted[g] == pytest.approx(np.mean(predictions.argmax(axis=1) == labels[kept]))
-        errors = errors_among(maker, penalty, groups)(np.flatnonzero(kept))
-        assert errors == pytest.approx(targets[kept] - predictions, abs=1e-9)
-        mean_alone = errors_among(maker, np.inf, groups)(np.flatnonzero(kept))
-        others = (kept.sum() * targets[kept].mean(axis=0) - targets[kept]) / (kept.sum() - 1)
-        assert mean_alone == pytest.approx(targets[kept] - others, abs=1e-12)
+    inputs = Inputs(labels, features=features, groups=groups)
+    for at, chosen in (("penalty", penalty), ("mean alone", np.inf)):
+        monkeypatch.setattr(ridge_probe_file, "shared_left_out", lambda inputs, chosen=chosen: (None, chosen))
+        for g in range(count):
+            errors, kept = ridge_probe_file._errors_without(inputs, g), inputs.kept(g)
+            own = inputs.targets[kept]
+            predictions = reference.ridge_loo_predictions(inputs.features[kept], own, penalty)
+            if at == "mean alone":
+                predictions = (len(kept) * own.mean(axis=0) - own) / (len(kept) - 1)
+            else:
+                right = np.mean(predictions.argmax(axis=1) == inputs.labels[kept])
+                assert done["ridge_probe"].deleted[g] == pytest.approx(right)
+            assert errors == pytest.approx(own - predictions, abs=1e-9)
 
 
 def test_regression_is_judged_by_r_squared():

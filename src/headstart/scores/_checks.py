@@ -38,11 +38,7 @@ def block_rows(array: np.ndarray, itemsize: int = 8) -> int:
 
 
 def check_labels(labels: ArrayLike, n: int | None = None) -> Labels:
-    """Class labels of any integers or strings, gaps allowed.
-
-    Raises:
-        InputError: Not (n,), a label is missing, numbers that are not whole, or fewer than two classes.
-    """
+    """Class labels of any integers or strings, gaps allowed."""
     array = np.asarray(labels)
     if array.ndim != 1:
         raise InputError(f"`labels` must have shape (n,), one class per example; got {array.shape}.")
@@ -68,11 +64,7 @@ def check_labels(labels: ArrayLike, n: int | None = None) -> Labels:
 
 
 def check_targets(labels: ArrayLike, task: str, n: int | None = None) -> np.ndarray:
-    """Labels of any task as float64 columns (n, t): one-hot classes, regression targets or 0/1 indicators.
-
-    Raises:
-        InputError: The labels do not fit the task.
-    """
+    """Labels of any task as float64 columns (n, t): one-hot classes, regression targets or 0/1 indicators."""
     kind = task_of(task)
     if kind.single_class:
         checked = check_labels(labels, n)
@@ -100,11 +92,7 @@ def check_targets(labels: ArrayLike, task: str, n: int | None = None) -> np.ndar
 
 
 def check_features(features: ArrayLike, n: int | None = None) -> np.ndarray:
-    """A finite (n, d) array of real numbers; floats of at most 64 bits keep their dtype and are not copied.
-
-    Raises:
-        InputError: Not two-dimensional, not numbers, empty, of another length than the labels, or not finite.
-    """
+    """A finite (n, d) array of real numbers; floats of at most 64 bits keep their dtype and are not copied."""
     array = _check_matrix("features", features, n)
     step = block_rows(array)
     for start in range(0, len(array), step):
@@ -121,12 +109,7 @@ def check_features(features: ArrayLike, n: int | None = None) -> np.ndarray:
 
 
 def check_logits(logits: ArrayLike, n: int | None = None) -> np.ndarray:
-    """A finite (n, z) array of logits; the same checks as for features, and that they are no probabilities.
-
-    Raises:
-        InputError: Not two-dimensional, not numbers, empty, of another length than the labels, not finite, or every
-            row is a distribution.
-    """
+    """A finite (n, z) array of logits; the same checks as for features, and that they are no probabilities."""
     array = _check_matrix("logits", logits, n)
     step = block_rows(array)
     distributions, soft = array.shape[1] > 1, False
@@ -151,12 +134,7 @@ def check_logits(logits: ArrayLike, n: int | None = None) -> np.ndarray:
 
 
 def check_probs(probs: ArrayLike, n: int | None = None) -> np.ndarray:
-    """A (n, z) array whose rows are distributions; floats of at most 64 bits keep their dtype and are not copied.
-
-    Raises:
-        InputError: Not a (n, z) array of real numbers, or a row has a negative or non-finite entry or does not sum to
-            one within the rounding of its dtype.
-    """
+    """A (n, z) array whose rows are distributions; floats of at most 64 bits keep their dtype and are not copied."""
     array = _check_matrix("probs", probs, n)
     tolerance, step = _tolerance(array), block_rows(array)
     for start in range(0, len(array), step):
@@ -185,11 +163,7 @@ def _tolerance(array: np.ndarray) -> float:
 
 
 def check_groups(groups: ArrayLike, n: int) -> np.ndarray:
-    """Group of each example as codes 0..G-1, G at least 2.
-
-    Raises:
-        InputError: Not (n,), or only one group.
-    """
+    """Group of each example as codes 0..G-1, G at least 2."""
     array = np.asarray(groups)
     if array.shape != (n,):
         raise InputError(f"`groups` must have shape ({n},), one group per example; got {array.shape}.")

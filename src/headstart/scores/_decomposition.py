@@ -45,27 +45,30 @@ def decompose(features: np.ndarray) -> Decomposition:
     mean = features.mean(axis=0, dtype=np.float64)
     if n <= d:
         centred = features - mean  # (n, d) float64, no larger than the Gram matrix of the other case
-        squares, left = _largest_first(centred @ centred.T, n, d)
+        squares, left = largest_first(centred @ centred.T, n, d)
         inside = left.T @ (centred @ mean) / np.sqrt(squares)
     else:
-        squares, right = _largest_first(scatter(features, mean), n, d)
+        squares, right = largest_first(scatter(features, mean), n, d)
         left = np.empty((n, len(squares)))
         step = block_rows(features)
         for start in range(0, n, step):
             np.matmul(features[start : start + step] - mean, right / np.sqrt(squares), out=left[start : start + step])
         inside = right.T @ mean
+    return Decomposition(left, squares, mean, inside, rest_of_mean(mean, inside))
+
+
+def rest_of_mean(mean: Float[np.ndarray, " d"], inside: Float[np.ndarray, " r"]) -> float:
+    """Squared length of the part of a mean that has no coordinates `inside`; rounding counts as zero."""
     length = float(mean @ mean)
-    outside = length - float(inside @ inside)
-    if len(squares) == d or outside < 1e-14 * length:  # nothing but rounding
-        outside = 0.0
-    return Decomposition(left, squares, mean, inside, outside)
+    rest = length - float(inside @ inside)
+    return 0.0 if len(inside) == len(mean) or rest < 1e-14 * length else rest
 
 
 def _rounding(largest: float, n: int, d: int) -> float:
     return max(n, d) * float(np.finfo(np.float64).eps) * max(largest, 0.0)
 
 
-def _largest_first(gram: np.ndarray, n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
+def largest_first(gram: np.ndarray, n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
     squares, vectors = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
     kept = squares > _rounding(float(squares[-1]), n, d)
     return squares[kept][::-1], np.ascontiguousarray(vectors[:, kept][:, ::-1])

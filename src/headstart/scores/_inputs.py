@@ -99,6 +99,7 @@ class Inputs:
         self.group_count = 0 if self.groups is None else int(self.groups.max()) + 1
         self.card = card
         self.task = task_of(task).scored_as  # the built-in kind whose checks and values apply
+        self.single_class = task_of(self.task).single_class
         self.seed = seed
         self._shared: dict[str, Any] = {}
         self._given: Mapping[str, np.ndarray | None] = {"probs": probs, "logits": logits, "features": features}
@@ -214,6 +215,11 @@ class Inputs:
             return np.arange(self.n), ()
         rows = np.sort(np.random.default_rng([self.seed, self.n]).choice(self.n, most, replace=False))
         return rows, (f"{score} uses {most:,} of the {self.n:,} examples, drawn at random: its time grows with n^2",)
+
+    @cached_property
+    def largest_group(self) -> int:
+        """Examples in the largest group; 0 without groups."""
+        return 0 if self.groups is None else int(np.bincount(self.groups).max())
 
     def kept(self, group: int) -> np.ndarray:
         """Rows that are not in `group`."""

@@ -48,17 +48,6 @@ class ResidualMaker:
         """Squared length of each target's part that no direction of the features reaches."""
         return np.asarray((self.outside**2).sum(axis=0))
 
-    def has_small(self, groups: Int[np.ndarray, " n"]) -> bool:
-        """Whether every group holds fewer examples than the features have directions, so that blocks are cheaper."""
-        return int(np.bincount(groups).max()) <= len(self.parts.squares)
-
-    def sums_without(self, rows: Int[np.ndarray, " m"]) -> tuple[Float[np.ndarray, "r r"], Float[np.ndarray, "r t"]]:
-        """Sums over the examples outside `rows`: of left' left and of left' targets, `left` being the directions."""
-        own = self.parts.left[rows]
-        gram = -(own.T @ own)
-        gram.flat[:: len(gram) + 1] += 1.0
-        return gram, self.inside[:-1] - own.T @ self.targets[rows]
-
     def centred(self, penalty: float) -> Spectrum:
         """Ridge with a free intercept; penalty 0 is least squares, infinity the mean alone.
 
@@ -111,6 +100,8 @@ class ResidualMaker:
         self, spectrum: Spectrum, rows: Int[np.ndarray, " m"], outside: Float[np.ndarray, "m m"]
     ) -> tuple[Float[np.ndarray, " t"], float]:
         """diag(Y' A Y) and log det A^-1 of the other examples when `rows` are left out of everything."""
+        if not len(rows):
+            return self.squares(spectrum), spectrum.log_determinant
         block = self.block(spectrum, rows, outside)
         own, residuals = self.targets[rows], self.residuals(spectrum, rows)
         through = block @ own

@@ -55,14 +55,19 @@ class Score:
     title: str  # "leave-one-out LEEP"
     needs: Needs
     cost: str  # "O(n z)"
-    citation: str  # paper, year, equation, URL
     meaning: str  # one sentence a newcomer can use
     invariances: Set[Invariance]
     tasks: frozenset[str] = CLASSIFICATION
     low: float = -np.inf  # smallest possible value
     high: float = np.inf  # largest possible value
+    citation: str = ""  # paper, equation and address; by default what the docstring gives after "Reference:"
     default: int = 0  # place among the scores shown when the user names none; 0: not shown
     measure: Callable[[Inputs], Measured] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.citation:
+            reference = (self.function.__doc__ or "").rpartition("Reference:")[2]
+            object.__setattr__(self, "citation", " ".join(reference.split()))
 
     @property
     def name(self) -> str:
@@ -94,3 +99,12 @@ def leave_groups_out(
         reason = str(error).removesuffix(".")  # a note is put into a sentence
         return Measured(value, None, (*notes, f"no interval: with a group left out, {reason}"))
     return Measured(value, deleted, notes)
+
+
+def means_without(each: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """The mean of a value per example over the examples outside each group, (G,).
+
+    For the log-likelihood of a model fitted by maximising it, holding the fit is right to first order.
+    """
+    sums, counts = np.bincount(groups, weights=each), np.bincount(groups)
+    return np.asarray((each.sum() - sums) / (len(each) - counts))

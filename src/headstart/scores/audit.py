@@ -17,6 +17,7 @@ from headstart.scores._table import SCORES
 Statistic = Literal["pearson", "spearman", "kendall", "weighted_tau"]
 Kind = Literal["range", "missing", "copy", "claim", "which_tau", "units"]
 
+_Facts = Mapping[str, np.ndarray | None]  # what is known of the target, in each row
 _ORDER: tuple[Kind, ...] = ("missing", "range", "claim", "copy", "units", "which_tau")
 _LEEPS = ("leep", "nce", "soft_nce", "nleep")  # all lie between -H(Y) and 0
 _EMPTY = ("", "None", "<NA>")  # text of a missing value, the last is pandas'
@@ -69,9 +70,8 @@ def audit(
     """Check a table of scores, one row per source (or per task), against what the scores can be.
 
     Args:
-        table: Columns by name; a pandas DataFrame will do. Columns named like a score (case, spaces and hyphens do not
-            count: "H-score", "N-LEEP") are held to its range; others are only compared. Text is read as numbers, None
-            and empty text as missing values; a column of other text, such as the names of the sources, is passed over.
+        table: Columns by name, as in a dict or a pandas DataFrame. Columns named like a score ("H-score", "N-LEEP") are
+            held to its range; others are only compared. Columns of text that is not numbers are skipped.
         outcomes: Columns that hold results of training, such as accuracies; they are not scores.
         claims: Published correlations to recompute from the columns.
         classes: Number of target classes, one for all rows or one for each: bounds H-score by C - 1, GBC by -C (C - 1),
@@ -84,16 +84,10 @@ def audit(
     Returns:
         What was found, most serious first; an empty list when nothing was.
 
-    Raises:
-        InputError: Columns of different lengths or with more than one value a row, a score or a named column with text
-            that is no number, a name that is not a column, or an option that no table can have.
-
     Example:
         >>> found = audit({"H-score": [12.0, 46.5]}, classes=47)
         >>> print(found[0])
         `H-score`, row 1: 46.5 is above 46, the most an H-score can be with 47 classes. (1 of 2 values.)
-
-    See also: the bounds are derived in the docstrings of the scores.
     """
     for name, direction in (directions or {}).items():
         if direction not in ("higher", "lower"):
@@ -102,7 +96,8 @@ def audit(
         table, [*outcomes, *(directions or {}), *(c.score for c in claims), *(c.outcome for c in claims)]
     )
     count = len(next(iter(columns.values()))) if columns else 0
-    facts = _Facts(*(_per_row(name, value, count) for name, value in _named(classes, features, entropy)))
+    given = {"classes": classes, "features": features, "entropy": entropy}
+    facts = {name: _per_row(name, value, count) for name, value in given.items()}
     turned = {name: -column if (directions or {}).get(name) == "lower" else column for name, column in columns.items()}
     found: list[Finding] = []
     for name, column in turned.items():
@@ -139,17 +134,6 @@ def weighted_taus(score: ArrayLike, outcome: ArrayLike) -> dict[str, float]:
     by_score = float(scipy.stats.weightedtau(a, b, rank=None).statistic)
     by_truth = float(scipy.stats.weightedtau(b, a, rank=None).statistic)
     return {"truth": by_truth, "score": by_score, "both": (by_truth + by_score) / 2}
-
-
-@dataclass(frozen=True)
-class _Facts:
-    classes: np.ndarray | None
-    features: np.ndarray | None
-    entropy: np.ndarray | None
-
-
-def _named(classes: Any, features: Any, entropy: Any) -> list[tuple[str, Any]]:
-    return [("classes", classes), ("features", features), ("entropy", entropy)]
 
 
 def _columns(table: Table, wanted: Sequence[str]) -> dict[str, np.ndarray]:
@@ -234,15 +218,8 @@ def _missing(name: str, column: np.ndarray) -> list[Finding]:
     rows = np.flatnonzero(~np.isfinite(column))
     if not rows.size:
         return []
-    return [
-        Finding(
-            "missing",
-            (name,),
-            tuple(rows.tolist()),
-            f"`{name}`, row {rows[0]}: {column[rows[0]]} is not a score; a failed computation was kept as a value. "
-            f"({rows.size} of {len(column)} values.)",
-        )
-    ]
+    text = f"`{name}`, row {rows[0]}: {column[rows[0]]} is not a score; a failed computation was kept as a value. "
+    return [Finding("missing", (name,), tuple(rows.tolist()), f"{text}({rows.size} of {len(column)} values.)")]
 
 
 def _units(name: str, column: np.ndarray) -> list[Finding]:
@@ -254,14 +231,8 @@ def _units(name: str, column: np.ndarray) -> list[Finding]:
     if few.sum() > max(1, len(finite) // 4):  # a column of small numbers of another kind, not two units
         return []
     rows = np.flatnonzero(np.isin(column, finite[few]))
-    return [
-        Finding(
-            "units",
-            (name,),
-            tuple(rows.tolist()),
-            f"`{name}` mixes units: row {rows[0]} ({column[rows[0]]:g}) looks like {what}, most others do not.",
-        )
-    ]
+    text = f"`{name}` mixes units: row {rows[0]} ({column[rows[0]]:g}) looks like {what}, most others do not."
+    return [Finding("units", (name,), tuple(rows.tolist()), text)]
 
 
 def _bounds(score: str, facts: _Facts, count: int) -> list[tuple[Literal["low", "high"], np.ndarray, str]]:
@@ -272,7 +243,7 @@ def _bounds(score: str, facts: _Facts, count: int) -> list[tuple[Literal["low", 
         found.append(("low", np.full(count, row.low), f"the least a {row.title} can be"))
     if math.isfinite(row.high):
         found.append(("high", np.full(count, row.high), f"the most a {row.title} can be"))
-    classes, entropy = facts.classes, facts.entropy
+    classes, features, entropy = facts["classes"], facts["features"], facts["entropy"]
     if score in _LEEPS and entropy is not None:
         found.append(("low", -entropy, "minus the entropy of the labels, which a source blind to its input attains"))
     elif score in _LEEPS and classes is not None:
@@ -282,10 +253,8 @@ def _bounds(score: str, facts: _Facts, count: int) -> list[tuple[Literal["low", 
     if score in ("h_score", "regularized_h_score"):
         if classes is not None:
             found.append(("high", classes - 1, f"the most an {row.title} can be with {_range(classes)} classes"))
-        if facts.features is not None:
-            found.append(
-                ("high", facts.features, f"the most an {row.title} can be with {_range(facts.features)} features")
-            )
+        if features is not None:
+            found.append(("high", features, f"the most an {row.title} can be with {_range(features)} features"))
     return found
 
 
@@ -305,16 +274,10 @@ def _out_of_range(name: str, column: np.ndarray, facts: _Facts) -> list[Finding]
             bad = column < limit - slack if side == "low" else column > limit + slack
         rows = np.flatnonzero(bad & np.isfinite(column))
         if rows.size:
-            first = rows[0]
-            found.append(
-                Finding(
-                    "range",
-                    (name,),
-                    tuple(rows.tolist()),
-                    f"`{name}`, row {first}: {column[first]:g} is {'below' if side == 'low' else 'above'} "
-                    f"{limit[first]:g}, {words}. ({rows.size} of {len(column)} values.){_advice(score, side, column)}",
-                )
-            )
+            first, where = rows[0], "below" if side == "low" else "above"
+            text = f"`{name}`, row {first}: {column[first]:g} is {where} {limit[first]:g}, {words}. "
+            text += f"({rows.size} of {len(column)} values.){_advice(score, side, column)}"
+            found.append(Finding("range", (name,), tuple(rows.tolist()), text))
     return found
 
 
@@ -374,15 +337,17 @@ def _check_claim(claim: Claim, score: np.ndarray, outcome: np.ndarray) -> list[F
 
 
 def _which_tau(claim: Claim, taus: Mapping[str, float], half: float) -> list[Finding]:
+    columns = (claim.score, claim.outcome)
     fits = [name for name, value in taus.items() if abs(value - claim.value) <= half]
     named = ", ".join(f"{value:.{claim.decimals}f} ({_WEIGHTS[name]})" for name, value in taus.items())
-    start = f"`{claim.score}` against `{claim.outcome}`: weighted tau is "
+    start, published = (
+        f"`{claim.score}` against `{claim.outcome}`: weighted tau is ",
+        f"{claim.value:.{claim.decimals}f}",
+    )
     if not fits:
-        text = f"{start}{named}; published is {claim.value:.{claim.decimals}f}, which is none of the three."
-        return [Finding("claim", (claim.score, claim.outcome), (), text)]
+        return [Finding("claim", columns, (), f"{start}{named}; published is {published}, which is none of the three.")]
     if len(fits) == len(taus):
-        text = f"{start}{claim.value:.{claim.decimals}f} under all three weightings to {claim.decimals} digits."
+        text = f"{start}{published} under all three weightings to {claim.decimals} digits."
     else:
-        which = " or ".join(_WEIGHTS[name] for name in fits)
-        text = f"{start}{named}; published {claim.value:.{claim.decimals}f} takes {which}."
-    return [Finding("which_tau", (claim.score, claim.outcome), (), text)]
+        text = f"{start}{named}; published {published} takes {' or '.join(_WEIGHTS[name] for name in fits)}."
+    return [Finding("which_tau", columns, (), text)]

@@ -39,18 +39,9 @@ def pixel_rows(
     Args:
         outputs: (n, k, h, w), or (n, h, w, k) with channels "last": probabilities, logits or features of each pixel.
             Bring labels to the resolution of the outputs first (nearest neighbour), not the other way round.
-        labels: Class of each pixel.
-        channels: Where the axis of classes or features is.
         ignore: Label of pixels that do not count; None counts all.
         per_image: The most pixels kept per image, drawn at random; None keeps all. Neighbouring pixels are alike, so a
             few hundred per image are usually enough.
-        seed: For the draw.
-
-    Returns:
-        Rows, labels and groups; images in order, pixels of an image by row and column.
-
-    Raises:
-        InputError: Shapes disagree, or no pixel counts.
 
     Example:
         >>> probs = np.full((2, 3, 1, 2), 1 / 3)
@@ -94,13 +85,6 @@ def token_rows(
         labels: One (tokens,) array for each sentence; padding carries `ignore`.
         ignore: Label of tokens that do not count (padding, word pieces); None counts all.
         per_sentence: The most tokens kept per sentence, drawn at random; None keeps all.
-        seed: For the draw.
-
-    Returns:
-        Rows, labels and groups, in the order given.
-
-    Raises:
-        InputError: Shapes disagree, or no token counts.
 
     Example:
         >>> dense = token_rows([np.ones((2, 3)), np.ones((1, 3))], [np.array([4, -100]), np.array([5])])

@@ -14,13 +14,9 @@ def ms_leep(all_probs: Sequence[Float[np.ndarray, "n _"]], labels: Shaped[np.nda
 
     Args:
         all_probs: One (n, z_k) array of source-class probabilities for each member; z_k may differ.
-        labels: Target classes; integers or strings.
 
     Returns:
         The score in nats, from -H(Y) to 0. (Summed over the members instead, it ranks ensembles of one size alike.)
-
-    Raises:
-        InputError: No members, or the arrays do not fit.
 
     Example:
         >>> sure, blind = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0], [1.0]])
@@ -39,13 +35,9 @@ def e_leep(all_probs: Sequence[Float[np.ndarray, "n _"]], labels: Shaped[np.ndar
 
     Args:
         all_probs: One (n, z_k) array of source-class probabilities for each member; z_k may differ.
-        labels: Target classes; integers or strings.
 
     Returns:
         The score in nats, from -H(Y) to 0.
-
-    Raises:
-        InputError: No members, or the arrays do not fit.
 
     Example:
         >>> sure, blind = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0], [1.0]])

@@ -31,9 +31,7 @@ def jackknife_groups(n: int, count: int = 20, *, seed: int) -> Int[np.ndarray, "
     groups with equal shares of each class would hide it (95 % intervals then covered 63 % in a simulated world).
 
     Args:
-        n: How many examples.
         count: How many groups, at least 2; with fewer examples, one group for each.
-        seed: The same seed gives the same groups.
 
     Returns:
         The group 0..G-1 of every example.

@@ -1,19 +1,12 @@
-"""Racing: which sources can be dropped after some of the examples, without losing the best.
+"""Racing: which sources can be dropped after some of the examples without losing the best.
 
-Sources are scored on growing, nested, stratified prefixes of the examples, all on the same ones. After each round every
-pair of sources is compared by a paired group-jackknife t interval, and a source is dropped when it is surely below some
-other one.
+All sources are scored on the same growing prefixes of the examples. After each round every pair is compared by a paired
+group-jackknife t interval, and a source that is surely below another one is dropped. The best of S sources is lost only
+if, in one of R rounds, one of the S - 1 others is wrongly found surely better; each such comparison has error `error` /
+(R (S - 1)), so the best is lost with probability at most `error`, whenever one stops (union bound).
 
-What is spent: let w be the source that is truly best. It is lost only if, in one of R planned rounds, one of the S - 1
-others is wrongly found surely better. Each of those R (S - 1) comparisons has its one-sided t interval at error
-`error` / (R (S - 1)), so by the union bound w is lost with probability at most `error`. That holds whatever the order
-in which sources leave, whoever leads when, and whenever somebody stops looking (any-time valid): the bound counts every
-comparison that could be made, made or not. Two approximations remain: the G group contributions are taken as normal, as
-everywhere in `headstart.stats`, and the score on all examples as lying between the score now and its forecast.
-
-Scores grow with the number of examples, each at its own pace: a classifier of 1,000 classes needs more of them than one
-of 10, so the order on few examples is not the order on many. `forecast` says where a score is bound; a source is only
-dropped when it is surely below another both now and in the forecast.
+Scores grow with the number of examples, each at its own pace, so a source must be surely below another both now and in
+the `forecast` of the score on all examples.
 """
 
 import math
@@ -62,8 +55,6 @@ def halving_plan(sources: int, whole: int, share: float, *, least: int = 1) -> t
     round's part evenly over its sources, the better half of those before (rounded up).
 
     Args:
-        sources: How many start.
-        whole: Examples there are.
         share: Of the passes that all sources on all examples would take.
         least: The first prefix is no shorter than this, even where the budget is then exceeded.
 
@@ -105,10 +96,7 @@ def forecast(
     is -c / `seen`; at `whole` examples -c / `whole` of it is left.
 
     Args:
-        values: Each source's score on `seen` examples.
         deleted: The same without each of G groups.
-        seen: Examples they were computed on.
-        whole: Examples there are.
 
     Example:
         >>> n, g = 100, 20  # a score of exactly 3 - 5 / n
@@ -130,15 +118,10 @@ def compare(
     Args:
         values: One score per source on the same `seen` examples; higher is better.
         deleted: The same without each group of examples, the same groups for every source.
-        seen: Examples they were computed on.
-        whole: Examples there are.
         error: Of each single comparison, one-sided; see `level_of_each`.
 
     Returns:
         The standing. The source with the highest value is never below another.
-
-    Raises:
-        InputError: Shapes disagree, or `error` is not between 0 and 1/2.
 
     Example:
         >>> noise = 0.01 * np.random.default_rng(0).standard_normal((3, 20))

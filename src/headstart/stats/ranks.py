@@ -58,9 +58,6 @@ def paired_ranks(
         level: Probability with which all rank intervals hold at once.
         seed: For the sign flips and the draws; the same seed gives the same answer.
 
-    Raises:
-        InputError: Shapes disagree, a number is not finite, or there is no source or fewer than two groups.
-
     Example:
         >>> rng = np.random.default_rng(0)
         >>> noise = 0.1 * rng.standard_normal((3, 20))  # deleted values of three sources; the first two are close

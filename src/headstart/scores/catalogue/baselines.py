@@ -13,19 +13,11 @@ from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
 def random(source: str = "", labels: object = None, *, seed: int = 0) -> float:
     """A number drawn from the source's name and the seed, and from nothing else.
 
-    Args:
-        source: Name of the source, so that several sources get an order.
-        labels: Not read; here so that it is called like every other score.
-        seed: Draws another order.
-
-    Returns:
-        A number from 0 to 1.
-
     Example:
-        >>> random("timm/resnet18") == random("timm/resnet18")
+        >>> random("timm/resnet18") == random("timm/resnet18") != random("timm/resnet18", seed=1)
         True
-        >>> random("timm/resnet18") == random("timm/resnet18", seed=1)
-        False
+
+    Reference: headstart
     """
     return float(np.random.default_rng([seed, zlib.crc32(source.encode())]).random())
 
@@ -43,7 +35,6 @@ SCORES.add(
         low=0.0,
         high=1.0,
         cost="none",
-        citation="headstart",
         meaning="Chance: a score that does not beat this over several targets is not useful.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure_random,
@@ -54,19 +45,17 @@ SCORES.add(
 def source_accuracy(card: ModelCard, labels: object = None) -> float:
     """Published ImageNet top-1 accuracy of the source (higher is better).
 
-    Args:
-        card: Static facts about the source.
-        labels: Not read; here so that it is called like every other score.
-
     Returns:
         A share from 0 to 1.
 
     Raises:
-        InputError: None is known for this source.
+        NotApplicableError: None is known for this source.
 
     Example:
         >>> source_accuracy(ModelCard("timm/resnet18", "image", imagenet_top1=0.7))
         0.7
+
+    Reference: Kornblith, Shlens, Le, CVPR 2019. https://arxiv.org/abs/1805.08974
     """
     if card.imagenet_top1 is None:
         raise NotApplicableError(f"no ImageNet accuracy is known for {card.name}")
@@ -87,7 +76,6 @@ SCORES.add(
         low=0.0,
         high=1.0,
         cost="none",
-        citation="Kornblith, Shlens, Le, CVPR 2019, https://arxiv.org/abs/1805.08974",
         meaning="How good the source is at its own task; it ignores yours, and is still hard to beat.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure_accuracy,

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from headstart.scores._checks import NotApplicableError, check_features, check_labels
-from headstart.scores._class_sums import class_sums
+from headstart.scores._sums import class_sums
 from headstart.scores._table import SCORES, Score
 
 
@@ -16,13 +16,9 @@ def class_separation(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarr
 
     Args:
         features: One row per example; a row of zeros has no direction and is refused.
-        labels: Target classes; integers or strings.
 
     Returns:
         The score in [0, 1]; 1 when every class is a single direction, 0 when directions say nothing of the class.
-
-    Raises:
-        InputError: The arrays do not fit, or a row is zero.
 
     Example:
         >>> class_separation(np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]]), np.array([0, 0, 1]))
@@ -56,15 +52,8 @@ def nearest_mean(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, 
     (m / (m - 1)) squared, m the size of the class. Equal distances share the point; the only example of a class has no
     mean to go to and scores 0.
 
-    Args:
-        features: One row per example.
-        labels: Target classes; integers or strings.
-
     Returns:
         A share in [0, 1].
-
-    Raises:
-        InputError: The arrays do not fit.
 
     Example:
         >>> nearest_mean(np.array([[0.0], [1.0], [9.0], [8.0]]), np.array([0, 0, 1, 1]))
@@ -99,7 +88,6 @@ SCORES.add(
         low=0.0,
         high=1.0,
         cost="O(n d)",
-        citation="Kornblith et al., NeurIPS 2021, eq. 11. https://arxiv.org/abs/2010.16402",
         meaning="How tightly each class points in a direction of its own. High separation on the source's own classes "
         "is known to go with worse transfer; on the target's it is a plain separability score.",
         invariances={"order", "names", "unused", "scale", "rotation"},
@@ -113,7 +101,6 @@ SCORES.add(
         low=0.0,
         high=1.0,
         cost="O(n d C)",
-        citation="Renggli et al., CVPR 2022. https://arxiv.org/abs/2010.06402",
         meaning="Accuracy of the simplest classifier, which sends each example to the nearest class mean.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
     )

@@ -7,9 +7,9 @@ from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
 from headstart.scores._checks import NotApplicableError
-from headstart.scores._class_sums import class_sums, in_class_order
 from headstart.scores._decomposition import principal_components
 from headstart.scores._inputs import Inputs
+from headstart.scores._sums import class_sums, in_class_order
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 
 Covariance = Literal["spherical", "diagonal", "full"]
@@ -32,8 +32,6 @@ def gbc(
     D = (m_i - m_j)' S^-1 (m_i - m_j) / 8 + log(det S / sqrt(det S_i det S_j)) / 2 and S = (S_i + S_j) / 2.
 
     Args:
-        features: One row per example.
-        labels: Target classes; integers or strings.
         covariance: "spherical" (one variance per class, as in the authors' experiments), "diagonal" or "full".
         dims: Principal components kept first (64 in the authors' experiments); None takes the features as they are,
             constant ones dropped.
@@ -43,9 +41,6 @@ def gbc(
 
     Returns:
         The score in [-C (C - 1), 0]; 0 when no two classes overlap.
-
-    Raises:
-        InputError: The arrays do not fit, an option is out of range, or no feature varies.
 
     Example:
         Two classes with one mean and one variance overlap wholly:
@@ -166,7 +161,6 @@ SCORES.add(
         needs="features",
         high=0.0,
         cost="O(n d^2 + C^2 dims)",
-        citation="Pandy et al., CVPR 2022, eq. 3 to 5. https://arxiv.org/abs/2111.12780",
         meaning="Minus the overlap of the classes, each taken for a Gaussian cloud of features; 0 is no overlap.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure,

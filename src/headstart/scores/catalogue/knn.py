@@ -33,16 +33,11 @@ def knn(
     neighbours like any other.
 
     Args:
-        features: What goes into the source's head.
-        labels: Target classes; any integers or strings, gaps allowed.
         k: Number of neighbours, below n.
         metric: Straight distance, or the angle seen from zero.
 
     Returns:
         The score, from 0 to 1.
-
-    Raises:
-        InputError: Shapes disagree, `features` is not finite, fewer than two classes, or `k` does not fit.
 
     Example:
         >>> knn(np.array([[0.0], [0.1], [5.0], [5.1]]), np.array([0, 0, 1, 1]), k=1)
@@ -151,8 +146,7 @@ def _hit(near, distances, radius, own, codes, groups, skipped, k, votes):
 
 
 def _measure(inputs: Inputs) -> Measured:
-    largest = 0 if inputs.groups is None else int(np.bincount(inputs.groups).max())
-    if inputs.n - largest <= NEIGHBOURS:
+    if inputs.n - inputs.largest_group <= NEIGHBOURS:
         raise NotApplicableError(f"{inputs.n} examples are too few for {NEIGHBOURS} neighbours and an interval")
     rows, notes = inputs.sample(MOST, "knn")
     groups = None if inputs.groups is None else inputs.groups[rows]
@@ -172,7 +166,6 @@ SCORES.add(
         low=0.0,
         high=1.0,
         cost="O(n^2 d), in a ranking for at most 20,000 examples",
-        citation="Cover and Hart, IEEE Trans. Inf. Theory 1967, https://doi.org/10.1109/TIT.1967.1053964",
         meaning="How often an example's nearest neighbours among the features carry its label.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         default=8,

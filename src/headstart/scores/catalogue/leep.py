@@ -16,15 +16,10 @@ def leep(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"], *, t
     is optimistic: `leep_loo` corrects that.
 
     Args:
-        probs: Source-class probabilities; each row sums to 1.
-        labels: Target classes; any integers or strings, gaps allowed.
         temperature: The log probabilities are divided by it first; 0 keeps the largest only, which makes it NCE.
 
     Returns:
         The score in nats, from -H(Y), minus the entropy of the labels, to 0.
-
-    Raises:
-        InputError: Shapes disagree, a row of `probs` is not a distribution, or fewer than two classes.
 
     Example:
         >>> leep(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))  # = -log 2
@@ -41,15 +36,8 @@ def leep_normalized(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, 
     (LEEP + H(Y)) / H(Y). LEEP is never below -H(Y), where the source is blind to its input, so this compares across
     targets with different numbers of classes.
 
-    Args:
-        probs: Source-class probabilities; each row sums to 1.
-        labels: Target classes; any integers or strings, gaps allowed.
-
     Returns:
         The score, from 0 to 1.
-
-    Raises:
-        InputError: Shapes disagree, a row of `probs` is not a distribution, or fewer than two classes.
 
     Example:
         >>> leep_normalized(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1]))  # the labels follow from the source
@@ -106,8 +94,6 @@ def _optimism(head: HeadCounts) -> tuple[str, ...]:
     return (f"optimistic: {head.rows.z} source classes are counted on {head.rows.n} examples; see leep_loo",)
 
 
-PAPER = "Nguyen, Hassner, Seeger, Archambeau, ICML 2020, eq. 2, https://arxiv.org/abs/2002.12462"
-
 SCORES.add(
     Score(
         title="LEEP",
@@ -115,7 +101,6 @@ SCORES.add(
         needs="probs",
         high=0.0,
         cost="O(n z)",
-        citation=PAPER,
         meaning="How well the source's own classes predict the target's, scored on the data that made the table.",
         invariances={"order", "names", "unused"},
         default=4,
@@ -130,7 +115,6 @@ SCORES.add(
         low=0.0,
         high=1.0,
         cost="O(n z)",
-        citation=PAPER,
         meaning="LEEP as the share of the labels' entropy it explains, which compares across numbers of classes.",
         invariances={"order", "names", "unused"},
         measure=_measure_normalized,

@@ -41,15 +41,10 @@ def leep_calibrated(
 
     Args:
         probs: Source-class probabilities, each row summing to 1; taken as logits log p.
-        labels: Target classes; any integers or strings, gaps allowed.
         logits: `probs` holds logits instead. They keep small probabilities that rounding would lose.
-        prior: Prior count behind each source class.
         groups: Leave out the example's whole group instead of the example.
     Returns:
         The score in nats, at most 0.
-
-    Raises:
-        InputError: Shapes disagree, a row of `probs` is not a distribution, or fewer than two classes.
 
     Example:
         >>> flat = np.array([[0.6, 0.4], [0.6, 0.4], [0.4, 0.6], [0.4, 0.6]])
@@ -124,7 +119,6 @@ SCORES.add(
         needs="probs",
         high=0.0,
         cost="O(20 n z)",
-        citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="Leave-one-out LEEP that does not penalise a source for being over- or underconfident.",
         invariances={"order", "names", "unused"},
         default=3,

@@ -8,10 +8,10 @@ from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
 from headstart.scores import _kernels
-from headstart.scores._checks import Labels, NotApplicableError
-from headstart.scores._head_counts import HeadCounts, conditional, count_head, read_probs
+from headstart.scores._checks import NotApplicableError
+from headstart.scores._head_counts import HeadCounts, conditional, likelihoods, read_probs
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score, means_without
 from headstart.scores._threads import over_shares, thread_count
 
 TOLERANCE = 1e-4  # nats: far below any sampling error
@@ -39,16 +39,10 @@ def leep_em(
     data that chose the head, and is even more optimistic: with many source classes and few examples it means little.
 
     Args:
-        probs: Source-class probabilities; each row sums to 1.
-        labels: Target classes; any integers or strings, gaps allowed.
         tolerance: The value is within this many nats of the optimum.
 
     Returns:
         The score in nats, from LEEP to 0.
-
-    Raises:
-        InputError: Shapes disagree, a row of `probs` is not a distribution, fewer than two classes, or the tolerance is
-            not reached.
 
     Example:
         >>> round(leep_em(np.array([[0.9, 0.1], [0.1, 0.9]]), np.array([0, 1])), 2)  # log 0.9
@@ -72,13 +66,7 @@ def fit_em(
     sum over z of max_y G[y, z], minus 1.
 
     Args:
-        probs: Source-class probabilities; each row sums to 1.
-        labels: Target classes; any integers or strings, gaps allowed.
         tolerance: Stop when the gap is at most this many nats.
-        sweeps: The most passes over the rows.
-
-    Raises:
-        InputError: As `leep_em`.
 
     Example:
         >>> fit = fit_em(np.array([[0.9, 0.1], [0.1, 0.9]]), np.array([0, 1]))
@@ -138,23 +126,12 @@ def _step(table: Float[np.ndarray, "c z"], gradient: Float[np.ndarray, "c z"], s
 
 
 def _measure(inputs: Inputs) -> Measured:
-    head = inputs.head
-    fit = _fit(head, conditional(head.joint, head.mass), TOLERANCE, SWEEPS)
+    fit = _fit(inputs.head, inputs.table, TOLERANCE, SWEEPS)
     notes = (f"within {fit.gap:.2g} nats of the optimum",)
     if inputs.groups is None:
         return Measured(fit.value, None, notes)
-    deleted = np.empty(inputs.group_count)
-    for group in range(inputs.group_count):
-        kept = inputs.kept(group)
-        rows = inputs.rows.only(kept)
-        present, codes = np.unique(inputs.classes.codes[kept], return_inverse=True)
-        labels = Labels(codes, inputs.classes.classes[present], np.bincount(codes))
-        part = count_head(rows, labels)
-        plain = conditional(part.joint, part.mass)
-        found = conditional(fit.head[present], fit.head[present].sum(axis=0))
-        near = 0.99 * found + 0.01 * plain  # no entry stuck at 0
-        deleted[group] = _fit(part, near, TOLERANCE, SWEEPS).value
-    return Measured(fit.value, deleted, notes)
+    deleted = means_without(np.log(likelihoods(inputs.head, fit.head)), inputs.groups)
+    return Measured(fit.value, deleted, (*notes, "approximate interval: the head stays the one of all examples"))
 
 
 SCORES.add(
@@ -164,7 +141,6 @@ SCORES.add(
         needs="probs",
         high=0.0,
         cost="O(n z) a sweep, tens to hundreds of sweeps",
-        citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="The best any head over the source's own classes can do; optimistic for many classes.",
         invariances={"order", "names", "unused"},
         measure=_measure,

@@ -9,10 +9,10 @@ from scipy.special import log_softmax
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_labels, check_logits, check_probs
-from headstart.scores._class_sums import class_sums
 from headstart.scores._head_counts import PRIOR, prior_without
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
+from headstart.scores._sums import class_sums
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores.catalogue.leep_loo import check_prior
 
@@ -40,16 +40,11 @@ def leep_gaussian(
     throughout, gives the same score. It is never below guessing by class frequencies, which is a = 0.
 
     Args:
-        probs: Source-class probabilities, each row summing to 1.
-        labels: Target classes; any integers or strings, gaps allowed.
         logits: `probs` holds logits instead. They keep small probabilities that rounding would lose.
         prior: Count of the overall mean, zero, behind the mean of each target class.
 
     Returns:
         The score in nats, at most 0.
-
-    Raises:
-        InputError: Shapes disagree, a row of `probs` is not a distribution, or fewer than two classes.
 
     Example:
         >>> blind = np.array([[0.6, 0.4]] * 4)
@@ -231,7 +226,6 @@ SCORES.add(
         needs="probs",
         high=0.0,
         cost="O(n z C)",
-        citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="Leave-one-out LEEP that multiplies its source classes, unaffected by how sharp the head is.",
         invariances={"order", "names", "unused"},
         default=2,

@@ -36,18 +36,12 @@ def leep_loo(
     example added to each class. Unlike plain LEEP it may fall below -H(Y): then the source is worse than no source.
 
     Args:
-        probs: Source-class probabilities; each row sums to 1.
-        labels: Target classes; any integers or strings, gaps allowed.
         prior: float count a behind each source class; 0 trusts the counts alone.
         groups: Leave out the example's whole group instead (the image of a pixel, the sentence of a token, a fold).
         temperature: The log probabilities are divided by it first; 0 keeps the largest only.
 
     Returns:
         The score in nats, at most 0.
-
-    Raises:
-        InputError: Shapes disagree, a row of `probs` is not a distribution, fewer than two classes, or `prior` is 0 and
-            an example's class is not seen without it.
 
     Example:
         >>> probs = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
@@ -66,11 +60,7 @@ def leep_loo(
 
 
 def check_prior(prior: float) -> None:
-    """A prior count is a finite number from 0 up.
-
-    Raises:
-        InputError: It is not.
-    """
+    """A prior count is a finite number from 0 up."""
     if not 0 <= prior < np.inf:
         raise InputError(f"`prior` must be a finite count, 0 or more; got {prior}.")
 
@@ -117,7 +107,6 @@ SCORES.add(
         needs="probs",
         high=0.0,
         cost="O(n z)",
-        citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="LEEP without its optimism: each example is judged by a table counted on the others.",
         invariances={"order", "names", "unused"},
         measure=_measure,

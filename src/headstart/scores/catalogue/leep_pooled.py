@@ -1,5 +1,7 @@
 """Pooled LEEP: a left-out example's label as predicted by the source's head and features together."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 from scipy.special import log_softmax
@@ -8,8 +10,8 @@ from headstart.scores._checks import Labels, check_features, check_labels, check
 from headstart.scores._decomposition import decompose
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._residual_maker import ResidualMaker, residual_maker
-from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
+from headstart.scores._residual_maker import ResidualMaker
+from headstart.scores._table import SCORES, Measured, Score
 from headstart.scores.catalogue.leep_gaussian import (
     at_best_scale,
     frequencies_without_own,
@@ -17,7 +19,7 @@ from headstart.scores.catalogue.leep_gaussian import (
     mean_of_own,
     shared_log_probs,
 )
-from headstart.scores.catalogue.ridge_probe import at_one_penalty, errors_among, left_out, shared_left_out
+from headstart.scores.catalogue.ridge_probe import left_out, shared_left_out, without_groups
 
 HEADLESS = "the source has no classifier: features only"
 
@@ -37,15 +39,10 @@ def leep_pooled(
     head, which is already trained, predicts better; with many, the features do.
 
     Args:
-        features: What goes into the source's head.
-        labels: Target classes; any integers or strings, gaps allowed.
         logits: Of the source's head; log probabilities work too. None: features only.
 
     Returns:
         The score in nats, at most 0.
-
-    Raises:
-        InputError: Shapes disagree, a value is not finite, or fewer than two classes.
 
     Example:
         >>> features = np.array([[0.0], [0.5], [1.0], [1.5], [3.0], [2.5], [4.0], [5.0], [4.5], [6.0]])
@@ -81,24 +78,20 @@ def probe_log_probs(
 
 def _measure(inputs: Inputs) -> Measured:
     headless = inputs.missing("probs") is not None
-    maker, labels = residual_maker(inputs), inputs.classes
-    errors, penalty = shared_left_out(inputs)
-    log_probs = probe_log_probs(maker.targets, errors, labels)
+    labels = inputs.classes
+    log_probs = probe_log_probs(inputs.targets, shared_left_out(inputs)[0], labels)
     value = mean_of_own(log_probs if headless else _pooled(shared_log_probs(inputs), log_probs), labels.codes)
     notes = (HEADLESS,) if headless else ()
-    if inputs.groups is None:
-        return Measured(value, None, notes)
-    errors_of = errors_among(maker, penalty, inputs.groups)
 
-    def again(kept: Int[np.ndarray, " k"]) -> float:
+    def again(kept: Int[np.ndarray, " k"], errors: Callable[[], Float[np.ndarray, "k c"]]) -> float:
         others = check_labels(inputs.labels[kept])
         there = np.isin(labels.classes, others.classes)
-        probe = probe_log_probs(maker.targets[kept][:, there], errors_of(kept)[:, there], others)
+        probe = probe_log_probs(inputs.targets[kept][:, there], errors()[:, there], others)
         if headless:
             return mean_of_own(probe, others.codes)
         return mean_of_own(_pooled(gaussian_log_probs(inputs.logits_rows.only(kept), others), probe), others.codes)
 
-    return at_one_penalty(leave_groups_out(inputs, value, again, notes))
+    return without_groups(inputs, value, again, notes)
 
 
 SCORES.add(
@@ -108,7 +101,6 @@ SCORES.add(
         needs="features",
         high=0.0,
         cost="O(n d min(n, d) + n z C)",
-        citation="headstart; pooling: Genest and Zidek, Statistical Science 1986, https://doi.org/10.1214/ss/1177013825",
         meaning="Log-likelihood of left-out labels by the source's head and a linear probe on its features together.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         default=1,

@@ -31,16 +31,8 @@ def leep_skill(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]
     At or below 0 the source is no better than guessing by the frequencies; plain LEEP, never below -H(Y), cannot
     show that.
 
-    Args:
-        probs: Source-class probabilities; each row sums to 1.
-        labels: Target classes; any integers or strings, gaps allowed.
-        prior: Prior count behind each source class.
-
     Returns:
         The score in nats.
-
-    Raises:
-        InputError: Shapes disagree, a row of `probs` is not a distribution, or fewer than two classes.
 
     Example:
         >>> blind = np.tile([0.5, 0.5], (6, 1))
@@ -65,17 +57,11 @@ def skill_test(
     """One-sided test that the skill is above 0, by leaving out groups of examples (a jackknife).
 
     Args:
-        probs: Source-class probabilities; each row sums to 1.
-        labels: Target classes; any integers or strings, gaps allowed.
-        prior: Prior count behind each source class.
         groups: Groups to leave out; by default 20 random ones of equal size.
         seed: Draws the default groups.
 
     Returns:
         Skill, standard error, p value and degrees of freedom.
-
-    Raises:
-        InputError: As `leep_skill`; or fewer than three groups.
 
     Example:
         >>> probs = np.repeat([[0.9, 0.1], [0.1, 0.9]], 20, axis=0)
@@ -121,7 +107,6 @@ SCORES.add(
         function=leep_skill,
         needs="probs",
         cost="O(n z)",
-        citation="headstart; LEEP: Nguyen et al., ICML 2020, https://arxiv.org/abs/2002.12462",
         meaning="What the source knows beyond the label frequencies; at or below 0: no better than guessing.",
         invariances={"order", "names", "unused"},
         measure=_measure,

@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_labels
-from headstart.scores._class_sums import class_sums
+from headstart.scores._sums import class_sums
 from headstart.scores._table import SCORES, Score
 
 Centring = Literal["mean", "double"]
@@ -20,17 +20,12 @@ def lfc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *,
     in the formula is a sum over classes or over features.
 
     Args:
-        features: One row per example.
-        labels: Target classes; integers or strings.
         centring: "mean" subtracts each matrix's mean entry (the paper: a Pearson correlation over all pairs); "double"
             subtracts row and column means, which is centred kernel alignment and does not change when a constant row
             is added to the features.
 
     Returns:
         A correlation in [-1, 1]; 0 for features that are the same for every example.
-
-    Raises:
-        InputError: The arrays do not fit, or `centring` is unknown.
 
     Example:
         Features that are the labels themselves, two balanced classes:
@@ -84,7 +79,6 @@ SCORES.add(
         low=-1.0,
         high=1.0,
         cost="O(n d min(n, d))",
-        citation="Deshpande et al. 2021, section 3.3. https://arxiv.org/abs/2102.00084",
         meaning="Correlation, over all pairs of examples, between having similar features and having the same label.",
         invariances={"order", "names", "unused", "scale", "rotation"},
     )

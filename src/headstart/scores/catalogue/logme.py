@@ -1,12 +1,14 @@
 """LogME: the log evidence of a Bayesian linear model from features to labels, maximised exactly."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from headstart.scores._decomposition import largest_first, rest_of_mean
 from headstart.scores._inputs import Inputs
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
+from headstart.scores._sums import Sums, whole_and_groups
 from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
 from headstart.scores._threads import one_matrix_thread
 
@@ -31,16 +33,11 @@ def logme(
     which means no signal, takes part. The score is the mean over columns (the classes, as 0/1) divided by n.
 
     Args:
-        features: What goes into the source's head.
         labels: (n,) classes; for regression (n,) or (n, t) numbers; for multi-label (n, t) of 0 and 1.
-        task: What the labels are.
 
     Returns:
         The score in nats. Labels that are an exact linear function of the features are taken to carry noise of a
         millionth of their size, since their evidence would have no bound.
-
-    Raises:
-        InputError: Shapes disagree, `features` is not finite, or the labels do not fit the task.
 
     Example:
         >>> labels = np.array([1.0, 2.0, 4.0])
@@ -105,18 +102,15 @@ def of_all(maker: ResidualMaker) -> Evidence:
     return Evidence(maker.n, parts.squares, parts.mean_inside, parts.mean_outside, inside, ones, outside, lengths, top)
 
 
-def of_moments(
-    n: int, gram: Float[np.ndarray, "k k"], products: Float[np.ndarray, "k t"], lengths: Float[np.ndarray, " t"]
-) -> Evidence:
-    """The evidence from sums over examples: F'F, F'Y and the squares of the targets; for n well above k."""
-    squares, right = np.linalg.eigh(gram)
-    used = squares > max(n, len(squares)) * np.finfo(float).eps * max(float(squares[-1]), 0.0)
-    squares, inside = squares[used], right[:, used].T @ products
-    inside = inside / np.sqrt(squares)[:, None]
-    nought = np.zeros(len(lengths))
-    outside = np.maximum(lengths - (inside**2).sum(axis=0), NOISE * lengths)
-    top = float(squares.max(initial=0.0))
-    return Evidence(n, squares, np.zeros(len(squares)), 0.0, inside, nought, outside, lengths, top)
+def of_sums(sums: Sums, origin: Float[np.ndarray, " d"]) -> Evidence:
+    """The evidence from sums over examples about `origin`; for more examples than features."""
+    squares, right = largest_first(sums.scatter, int(sums.n), len(origin))
+    mean, lengths, ones = sums.x / sums.n + origin, sums.yy, sums.y / np.sqrt(sums.n)
+    inside, along = right.T @ sums.products / np.sqrt(squares)[:, None], right.T @ mean
+    outside = np.maximum(lengths - (inside**2).sum(axis=0) - ones**2, NOISE * lengths)
+    rest = rest_of_mean(mean, along)
+    top = sums.n * float(mean @ mean) + float(squares.max(initial=0.0))
+    return Evidence(int(sums.n), squares, along, rest, inside, ones, outside, lengths, top)
 
 
 def maximum(given: Evidence) -> tuple[Float[np.ndarray, " t"], Float[np.ndarray, " t"]]:
@@ -149,43 +143,13 @@ def without_signal(n: int | Int[np.ndarray, "g 1"], squares: Float[np.ndarray, "
     return np.asarray(n / 2 * (np.log(n) - np.log(squares) - 1 - np.log(2 * np.pi)))
 
 
-def _deleted(
-    maker: ResidualMaker, groups: Int[np.ndarray, " n"], value: float, best: Float[np.ndarray, " t"]
-) -> Float[np.ndarray, " g"]:
-    """The score without each group.
-
-    Large groups are subtracted from sums over all examples and the penalties chosen again. Otherwise the penalties are
-    held near those chosen on all examples: the evidence is at its maximum there, so it hardly matters.
-    """
-    members = [np.flatnonzero(groups == group) for group in range(int(groups.max()) + 1)]
-    largest, k = max(map(len, members)), maker.basis.shape[1]
-    if largest > k / 2 and maker.n - largest > k:
-        return _by_sums(maker, members)
-    return _at_held_penalties(maker, members, value, best)
-
-
-def _by_sums(maker: ResidualMaker, members: list[np.ndarray]) -> Float[np.ndarray, " g"]:
-    parts, targets = maker.parts, maker.targets
-    lengths, root = (targets**2).sum(axis=0), np.sqrt(parts.squares)
-    mean = np.append(parts.mean_inside, np.sqrt(parts.mean_outside))  # one more direction for the rest of the mean
-    gram = np.diag(np.append(parts.squares, 0.0)) + maker.n * np.outer(mean, mean)
-    products = np.outer(mean, targets.sum(axis=0))
-    products[:-1] += root[:, None] * maker.inside[:-1]
-    values = np.empty(len(members))
-    for group, rows in enumerate(members):
-        own, labels = np.column_stack([parts.left[rows] * root, np.zeros(len(rows))]) + mean, targets[rows]
-        left = lengths - (labels**2).sum(axis=0)
-        present = left > NOISE * lengths  # a class that is gone altogether is left out
-        rest = (products - own.T @ labels)[:, present]
-        kept = maker.n - len(rows)
-        values[group] = maximum(of_moments(kept, gram - own.T @ own, rest, left[present]))[0].mean() / kept
-    return values
-
-
 def _at_held_penalties(
     maker: ResidualMaker, members: list[np.ndarray], value: float, best: Float[np.ndarray, " t"]
 ) -> Float[np.ndarray, " g"]:
-    """Targets with nearly the same penalty share one, and what that costs on all examples is added again."""
+    """The score without each group, the penalties held near those of all examples, where the evidence is flat.
+
+    Targets with nearly the same penalty share one, and what that costs on all examples is added again.
+    """
     lengths = (maker.targets**2).sum(axis=0)
     least = NOISE * lengths * (not maker.complete) + np.finfo(float).tiny
     left = lengths - np.array([(maker.targets[rows] ** 2).sum(axis=0) for rows in members])  # (g, t)
@@ -207,20 +171,39 @@ def _at_held_penalties(
     return np.asarray(means / kept + value - everything.mean() / maker.n)
 
 
+def _without(sums: Sums, origin: Float[np.ndarray, " d"], lengths: Float[np.ndarray, " t"]) -> float:
+    """The score of fewer examples; a class that is gone altogether is left out."""
+    present = sums.yy > NOISE * lengths
+    kept = replace(sums, y=sums.y[present], xy=sums.xy[:, present], yy=sums.yy[present])
+    return float(maximum(of_sums(kept, origin))[0].mean() / sums.n)
+
+
 def _measure(inputs: Inputs) -> Measured:
-    maker = residual_maker(inputs)
-    evidence, best = maximum(of_all(maker))
-    value = float(evidence.mean() / maker.n)
-    notes = []
+    n, d = inputs.features.shape
+    deleted = None
+    if n - inputs.largest_group > d and (inputs.groups is None or inputs.largest_group > d / 2):
+        origin, whole, own = whole_and_groups(inputs)
+        given = of_sums(whole, origin)
+        evidence, best = maximum(given)
+        if inputs.groups is not None:
+            groups = range(inputs.group_count)
+            deleted = np.array([_without(whole - own(group), origin, whole.yy) for group in groups])
+        value, saturated = float(evidence.mean() / n), bool((given.outside <= NOISE * given.lengths).any())
+    else:
+        maker = residual_maker(inputs)
+        evidence, best = maximum(of_all(maker))
+        value = float(evidence.mean() / n)
+        exact = maker.outside_squares < NOISE * (maker.targets**2).sum(axis=0)
+        saturated = not maker.complete and bool(exact.any())
+        if inputs.groups is not None:
+            members = [np.flatnonzero(inputs.groups == group) for group in range(inputs.group_count)]
+            with one_matrix_thread():
+                deleted = _at_held_penalties(maker, members, value, best)
     blind = np.count_nonzero(np.isinf(best))
-    if blind:
-        notes.append(f"no signal for {blind} of {len(best)} targets")
-    if not maker.complete and (maker.outside_squares < NOISE * (maker.targets**2).sum(axis=0)).any():
+    notes = [f"no signal for {blind} of {len(best)} targets"] if blind else []
+    if saturated:
         notes.append("saturated: the labels are an exact linear function of the features")
-    if inputs.groups is None:
-        return Measured(value, None, tuple(notes))
-    with one_matrix_thread():
-        return Measured(value, _deleted(maker, inputs.groups, value, best), tuple(notes))
+    return Measured(value, deleted, tuple(notes))
 
 
 SCORES.add(
@@ -230,7 +213,6 @@ SCORES.add(
         needs="features",
         tasks=ANY_TASK,
         cost="O(n d min(n, d))",
-        citation="You et al., ICML 2021, section 4, https://arxiv.org/abs/2102.11005",
         meaning="How probable the labels are under a linear model on the features that does not overfit.",
         invariances={"order", "names", "unused", "scale", "rotation"},
         default=7,

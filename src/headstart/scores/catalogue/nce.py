@@ -4,10 +4,10 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from headstart.scores._checks import check_labels, check_probs
-from headstart.scores._head_counts import HeadCounts, read_probs
+from headstart.scores._head_counts import read_probs
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
+from headstart.scores._table import SCORES, Measured, Score
 
 
 def nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) -> float:
@@ -17,14 +17,10 @@ def nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) -> fl
     of several equal ones. LEEP at temperature 0.
 
     Args:
-        probs: Source-class probabilities; each row sums to 1.
         labels: Target classes; any integers or strings.
 
     Returns:
         The score in nats, from -H(Y) to 0.
-
-    Raises:
-        InputError: Shapes disagree, a row of `probs` is not a distribution, or fewer than two classes.
 
     Example:
         >>> nce(np.array([[0.9, 0.1], [0.6, 0.4]]), np.array([0, 1]))  # one source class for both: -log 2
@@ -75,7 +71,6 @@ SCORES.add(
         needs="probs",
         high=0.0,
         cost="O(n z)",
-        citation="Tran, Nguyen, Hassner, ICCV 2019, eq. 4, https://arxiv.org/abs/1908.08142",
         meaning="How well the source's single best guess tells the target's classes apart.",
         invariances={"order", "names", "unused"},
         default=5,
@@ -90,15 +85,8 @@ def soft_nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) 
     OTCE without source data: OTCE couples target examples with labelled source examples by optimal transport, here
     the source's own classifier couples them with source classes. Never above LEEP.
 
-    Args:
-        probs: Source-class probabilities; each row sums to 1.
-        labels: Target classes; integers or strings.
-
     Returns:
         The score in nats, from -H(Y) to 0.
-
-    Raises:
-        InputError: Shapes disagree, a row of `probs` is not a distribution, or fewer than two classes.
 
     Example:
         >>> soft_nce(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))  # = -log 2
@@ -107,18 +95,10 @@ def soft_nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) 
     Reference: Tan et al., CVPR 2021, eq. 5, the joint taken from the source's probabilities.
     https://arxiv.org/abs/2103.13843
     """
-    return _soft_nce(read_probs(probs, labels))
-
-
-def _soft_nce(head: HeadCounts) -> float:
+    head = read_probs(probs, labels)
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(head.joint > 0, head.joint * np.log(head.joint / head.mass), 0.0)
     return min(0.0, float(terms.sum() / head.joint.sum()))
-
-
-def _measure_soft(inputs: Inputs) -> Measured:
-    probs, labels = inputs.probs, inputs.labels
-    return leave_groups_out(inputs, _soft_nce(inputs.head), lambda kept: soft_nce(probs[kept], labels[kept]))
 
 
 SCORES.add(
@@ -128,9 +108,7 @@ SCORES.add(
         needs="probs",
         high=0.0,
         cost="O(n z)",
-        citation="Tan et al., CVPR 2021, eq. 5, with the source's own probabilities. https://arxiv.org/abs/2103.13843",
         meaning="How much a source class drawn from the source's probabilities tells about the target class.",
         invariances={"order", "names", "unused"},
-        measure=_measure_soft,
     )
 )

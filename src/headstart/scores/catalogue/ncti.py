@@ -9,9 +9,9 @@ from scipy import linalg, special
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_labels
-from headstart.scores._class_sums import class_sums, in_class_order
 from headstart.scores._decomposition import principal_components
 from headstart.scores._inputs import Inputs
+from headstart.scores._sums import class_sums, in_class_order
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores.catalogue.etran import sum_of_scaled
 from headstart.scores.catalogue.sfda import LEAST
@@ -39,15 +39,8 @@ def ncti(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -
     The paper scales each part to [0, 1] over the set of sources before adding: `ncti_among` does that. This is the sum
     of the unscaled parts, nuclear norms as logarithms, which does not depend on what else is ranked.
 
-    Args:
-        features: One row per example.
-        labels: Target classes; integers or strings.
-
     Returns:
         The score, unbounded.
-
-    Raises:
-        InputError: The arrays do not fit, or the features do not vary.
 
     Example:
         >>> tight, loose = np.array([[0.0], [0.1], [5.0], [5.1]]), np.array([[0.0], [3.0], [2.0], [5.0]])
@@ -61,11 +54,7 @@ def ncti(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -
 
 
 def ncti_parts(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> NCTIParts:
-    """The three parts of NCTI.
-
-    Raises:
-        InputError: The arrays do not fit, or the features do not vary.
-    """
+    """The three parts of NCTI."""
     inputs = Inputs(labels, features=features)
     return _parts(principal_components(inputs.decomposition, DIMS), inputs.classes)
 
@@ -138,8 +127,6 @@ SCORES.add(
         function=ncti,
         needs="features",
         cost="O(n d^2 + n C^2)",
-        citation="Wang et al., ICCV 2023, eq. 4 to 9. https://openaccess.thecvf.com/content/ICCV2023/html/"
-        "Wang_How_Far_Pre-trained_Models_Are_from_Neural_Collapse_on_the_ICCV_2023_paper.html",
         meaning="How near the features are to the shape that training a classifier to the end would give them.",
         invariances={"order", "names", "unused", "shift", "rotation"},
         measure=_measure,

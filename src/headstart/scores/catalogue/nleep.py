@@ -32,17 +32,12 @@ def nleep(
     nothing.
 
     Args:
-        features: One row per example.
-        labels: Target classes; integers or strings.
         energy: Share of the variance that the kept principal components must pass.
         components_per_class: Mixture components for each target class.
         seed: For the start of the mixture.
 
     Returns:
         The score in nats, from -H(Y) to 0.
-
-    Raises:
-        InputError: The arrays do not fit, an option is out of range, or there are fewer examples than components.
 
     Example:
         Two far groups, each of one label, are described by components of their own:
@@ -101,7 +96,6 @@ SCORES.add(
         needs="features",
         high=0.0,
         cost="O(n d^2 + steps n k), k = 5 C components",
-        citation="Li et al., CVPR 2021, section 3.4. https://arxiv.org/abs/2011.11200",
         meaning="LEEP for any features: how well clusters found without labels predict the target's classes.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure,

@@ -46,10 +46,7 @@ def otce(
     It needs labelled source examples, so a ranking, which has none, does not list it.
 
     Args:
-        source_features: Features of source examples.
-        source_labels: Their classes.
         features: Features of the target's examples, from the same network.
-        labels: Their classes.
         coefficients: (of the distance, of the conditional entropy, constant), from `fit_otce`.
         coupling: "exact" as in the released code: an assignment where both sets have one size, else a linear programme
             for up to 400,000 pairs (of several plans that cost the same, as repeated or rounded features have them, one
@@ -58,9 +55,6 @@ def otce(
 
     Returns:
         Without coefficients nats, from -H(Y) to 0; with them the unit of the outcomes they were fitted to.
-
-    Raises:
-        InputError: The arrays do not fit, an option is out of range, or the transport problem is too large.
 
     Example:
         Each target example lies on a source example whose label tells its own:
@@ -87,11 +81,7 @@ def otce_parts(
     coupling: Coupling = "exact",
     epsilon: float = 0.01,
 ) -> OTCEParts:
-    """The transport cost and the conditional entropy; arguments as for `otce`.
-
-    Raises:
-        InputError: The arrays do not fit, an option is out of range, or the transport problem is too large.
-    """
+    """The transport cost and the conditional entropy; arguments as for `otce`."""
     source, target = check_labels(source_labels), check_labels(labels)
     x = np.asarray(check_features(source_features, len(source.codes)), dtype=np.float64)
     y = np.asarray(check_features(features, len(target.codes)), dtype=np.float64)
@@ -186,7 +176,6 @@ SCORES.add(
         function=otce,
         needs="source",
         cost="O((m + n)^3)",
-        citation="Tan, Li, Huang, CVPR 2021, eq. 3 to 7. https://arxiv.org/abs/2103.13843",
         meaning="How well the source's labels predict the target's after optimal transport has matched the examples.",
         invariances={"order", "names"},
     )

@@ -8,7 +8,7 @@ from scipy.special import digamma, gammaln, logsumexp
 
 from headstart.errors import InputError
 from headstart.scores._checks import check_labels, check_probs
-from headstart.scores._class_sums import in_class_order
+from headstart.scores._sums import in_class_order
 from headstart.scores._table import SCORES, Score
 
 Family = Literal["dirichlet", "gamma"]
@@ -25,16 +25,11 @@ def pactran_dirichlet(
     bound; its negative, divided by n, is the published metric, so here higher is better.
 
     Args:
-        probs: Source-class probabilities; each row sums to 1.
-        labels: Target classes; integers or strings.
         alpha: Pseudo-counts of the prior of each source class.
         sweeps: Number of variational sweeps; more can only raise the value.
 
     Returns:
         The score in nats per example, at most 0. (The authors' code divides by n C instead of n.)
-
-    Raises:
-        InputError: The arrays do not fit, or an option is out of range.
 
     Example:
         One source class and one example of each label: the evidence is 1/2 * 1/4, so half of log(1/8).
@@ -55,16 +50,10 @@ def pactran_gamma(
     tangent. The rate of the Gamma distributions stays 1, as in the authors' code.
 
     Args:
-        probs: Source-class probabilities; each row sums to 1.
-        labels: Target classes; integers or strings.
         alpha: Sum over labels of the shapes of the prior of each source class.
-        sweeps: Number of variational sweeps.
 
     Returns:
         The score in nats per example, at most 0. (The authors' code divides by n C instead of n.)
-
-    Raises:
-        InputError: The arrays do not fit, or an option is out of range.
 
     Example:
         One source class, one example of each label; shapes 1/2 become 3/2, the level of the normaliser is 3:
@@ -140,7 +129,6 @@ SCORES.add(
         needs="probs",
         high=0.0,
         cost="O(10 n z)",
-        citation="Ding et al., ECCV 2022, section 3.3. https://arxiv.org/abs/2203.05126",
         meaning="Bound on the log-evidence, per example, that the labels come from the source's classes by some table: "
         "LEEP with a penalty for the size of the table.",
         invariances={"order", "names", "unused"},
@@ -153,7 +141,6 @@ SCORES.add(
         needs="probs",
         high=0.0,
         cost="O(10 n z)",
-        citation="Ding et al., ECCV 2022, section 3.3. https://arxiv.org/abs/2203.05126",
         meaning="The same bound for a table whose columns need not sum to one.",
         invariances={"order", "names", "unused"},
     )

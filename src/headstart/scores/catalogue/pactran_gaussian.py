@@ -32,15 +32,11 @@ def pactran_gaussian(
 
     Args:
         features: One row per example; they are centred.
-        labels: Target classes; integers or strings.
         penalty: l: variance of the prior on the weights in units of 1 / n of the loss (0.1, 1 or 10 in the paper).
         prior_spread: s: d times the variance that the trace term is weighed by (0.1, 1 or 10 in the authors' code).
 
     Returns:
         The score in nats per example, at most 0.
-
-    Raises:
-        InputError: The arrays do not fit, an option is out of range, or the minimum is not reached.
 
     Example:
         Features that are all one say nothing: the loss is the entropy of the labels, and no curvature adds to it.
@@ -145,7 +141,6 @@ SCORES.add(
         needs="features",
         high=0.0,
         cost="O(n d^2 + steps n d C)",
-        citation="Ding et al., ECCV 2022, section 3.4. https://arxiv.org/abs/2203.05126",
         meaning="How well a penalised linear classifier on the features predicts the labels, less a price for how "
         "finely its weights must be set.",
         invariances={"order", "names", "shift", "rotation"},

@@ -8,10 +8,10 @@ from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
 from headstart.scores._checks import NotApplicableError, block_rows, check_features, check_labels
-from headstart.scores._class_sums import in_class_order
 from headstart.scores._compiled import compiled
 from headstart.scores._decomposition import decompose, principal_components
 from headstart.scores._inputs import Inputs
+from headstart.scores._sums import in_class_order
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
@@ -29,14 +29,10 @@ def parc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *
 
     Args:
         features: One row per example, at least two features that vary.
-        labels: Target classes; integers or strings.
         dims: Principal components kept first (the paper's variant uses 32); None, as in eq. 4, keeps the features.
 
     Returns:
         The score in [-100, 100].
-
-    Raises:
-        InputError: The arrays do not fit, every example has a class of its own, or a row has no direction.
 
     Example:
         Pairs of one class are nearer than all others:
@@ -163,7 +159,6 @@ SCORES.add(
         low=-100.0,
         high=100.0,
         cost="O(n^2 d), in a ranking for at most 20,000 examples",
-        citation="Bolya, Mittapalli, Hoffman, NeurIPS 2021, eq. 4. https://arxiv.org/abs/2111.06977",
         meaning="Whether examples that are near in features share a label: a rank correlation over all pairs, in "
         "hundredths.",
         invariances={"order", "names", "unused", "scale", "shift"},

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -10,6 +11,7 @@ from scipy import linalg
 from headstart.scores._checks import block_rows
 from headstart.scores._inputs import Inputs
 from headstart.scores._residual_maker import ResidualMaker, Spectrum, residual_maker
+from headstart.scores._sums import HELD_BYTES, Sums, whole_and_groups
 from headstart.scores._table import ANY_TASK, SCORES, Measured, Score, leave_groups_out
 from headstart.tasks import task_of
 
@@ -32,15 +34,10 @@ def ridge_probe(
     being smooth. Other tasks are judged by R^2 against the leave-one-out mean, averaged over columns.
 
     Args:
-        features: What goes into the source's head.
         labels: (n,) classes; for regression (n,) or (n, t) numbers; for multi-label (n, t) of 0 and 1.
-        task: What the labels are.
 
     Returns:
         Accuracy from 0 to 1, or R^2 at most 1.
-
-    Raises:
-        InputError: Shapes disagree, `features` is not finite, or the labels do not fit the task.
 
     Example:
         >>> ridge_probe(np.array([[0.0], [0.2], [5.0], [5.1]]), np.array([0, 0, 1, 1]))
@@ -89,51 +86,40 @@ def _quality(errors: Float[np.ndarray, "n t"], targets: Float[np.ndarray, "n t"]
     return float((1 - (errors**2).sum(axis=0)[varies] / (from_mean**2).sum(axis=0)[varies]).mean())
 
 
-def _errors_without(
-    maker: ResidualMaker, spectrum: Spectrum, rows: Int[np.ndarray, " m"], diagonal: Float[np.ndarray, " n"]
-) -> Float[np.ndarray, "k t"]:
-    """Leave-one-out errors of the other examples when `rows` are left out altogether."""
-    others = np.setdiff1d(np.arange(maker.n), rows)
+def _errors_by_block(maker: ResidualMaker, spectrum: Spectrum, kept: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k t"]:
+    """Leave-one-out errors of the examples that are `kept`, the others being left out altogether."""
+    rows = np.setdiff1d(np.arange(maker.n), kept)
     block = maker.block(spectrum, rows, maker.outside_block(rows))
-    across = maker.basis[others] @ (spectrum.kept[:, None] * maker.basis[rows].T)
-    if not maker.complete:
-        across -= maker.basis[others] @ maker.basis[rows].T
+    basis, own = maker.basis[kept], maker.targets[rows]
+    shares = spectrum.kept - (0.0 if maker.complete else 1.0)
+    across = (basis * shares) @ maker.basis[rows].T
     solved = np.linalg.solve(block, across.T)  # (m, k)
-    own = maker.targets[rows]
-    residuals = maker.residuals(spectrum, others) - across @ own
+    residuals = maker.residuals(spectrum, kept) - across @ own
     gap = maker.residuals(spectrum, rows) - block @ own
-    leverage = diagonal[others] - (across * solved.T).sum(axis=1)
+    leverage = (0.0 if maker.complete else 1.0) + basis**2 @ shares - (across * solved.T).sum(axis=1)
     return np.asarray((residuals - solved.T @ gap) / leverage[:, None])
 
 
-def _errors_by_sums(maker: ResidualMaker, penalty: float, kept: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k t"]:
-    """The same from sums over the other examples."""
-    targets, n = maker.targets[kept], len(kept)
-    errors = targets - targets.mean(axis=0)
+def _errors_by_sums(
+    x: Float[np.ndarray, "k d"], targets: Float[np.ndarray, "k t"], sums: Sums, penalty: float
+) -> Float[np.ndarray, "k t"]:
+    """The same from sums over the kept examples, `x` being measured from the same point as the sums."""
+    n, errors = sums.n, targets - targets.mean(axis=0)
     if np.isinf(penalty):
         return np.asarray(errors * n / (n - 1))
-    gram, sums = maker.sums_without(np.setdiff1d(np.arange(maker.n), kept))
-    points = maker.parts.left[kept]
-    mean = points.mean(axis=0)
-    gram -= n * np.outer(mean, mean)
-    gram.flat[:: len(gram) + 1] += penalty / maker.parts.squares
-    inverse = linalg.cho_solve(linalg.cho_factor(gram, lower=True, check_finite=False), np.eye(len(gram)))
-    points = points - mean
-    through = points @ inverse
-    errors -= through @ (sums - np.outer(mean, targets.sum(axis=0)))
-    return np.asarray(errors / (1 - 1 / n - np.einsum("ij,ij->i", through, points))[:, None])
+    scatter = sums.scatter
+    scatter.flat[:: len(scatter) + 1] += penalty
+    factor = linalg.cho_factor(scatter, lower=True, overwrite_a=True, check_finite=False)
+    x = x - sums.x / n
+    through = x @ linalg.cho_solve(factor, np.eye(len(scatter)), overwrite_b=True, check_finite=False)
+    errors -= through @ sums.products
+    return np.asarray(errors / (1 - 1 / n - np.einsum("ij,ij->i", through, x))[:, None])
 
 
 def _measure(inputs: Inputs) -> Measured:
-    maker = residual_maker(inputs)
-    errors, penalty = shared_left_out(inputs)
-    value = _quality(errors, maker.targets, inputs.task)
-    if inputs.groups is None:
-        return Measured(value)
-    errors_of = errors_among(maker, penalty, inputs.groups)
-    return at_one_penalty(
-        leave_groups_out(inputs, value, lambda kept: _quality(errors_of(kept), maker.targets[kept], inputs.task))
-    )
+    targets = inputs.targets
+    value = _quality(shared_left_out(inputs)[0], targets, inputs.task)
+    return without_groups(inputs, value, lambda kept, errors: _quality(errors(), targets[kept], inputs.task))
 
 
 def shared_left_out(inputs: Inputs) -> tuple[Float[np.ndarray, "n t"], float]:
@@ -141,21 +127,36 @@ def shared_left_out(inputs: Inputs) -> tuple[Float[np.ndarray, "n t"], float]:
     return inputs.once("ridge left out", lambda: left_out(residual_maker(inputs)))
 
 
-def errors_among(
-    maker: ResidualMaker, penalty: float, groups: Int[np.ndarray, " n"]
-) -> Callable[[Int[np.ndarray, " k"]], Float[np.ndarray, "k t"]]:
-    """From examples that are kept to their leave-one-out errors when all others are left out altogether."""
-    if not maker.has_small(groups):
-        return lambda kept: _errors_by_sums(maker, penalty, kept)
-    spectrum = maker.centred(penalty)
-    alone = np.zeros(maker.n) if maker.complete else np.maximum(1 - (maker.basis**2).sum(axis=1), 0.0)
-    diagonal = alone + maker.basis**2 @ spectrum.kept
-    return lambda kept: _errors_without(maker, spectrum, np.setdiff1d(np.arange(maker.n), kept), diagonal)
+def _errors_without(inputs: Inputs, group: int) -> Float[np.ndarray, "k t"]:
+    """Leave-one-out errors of the other examples with a group left out, the penalty held."""
+    n, d = inputs.features.shape
+    _, penalty = shared_left_out(inputs)
+    kept = inputs.kept(group)
+    if n - inputs.largest_group > d:
+        origin, whole, own = whole_and_groups(inputs)
+        return _errors_by_sums(inputs.features[kept] - origin, inputs.targets[kept], whole - own(group), penalty)
+    maker = residual_maker(inputs)
+    return _errors_by_block(maker, maker.centred(penalty), kept)
 
 
-def at_one_penalty(measured: Measured) -> Measured:
-    """With the caveat of an interval whose penalty was chosen once."""
-    return measured if measured.deleted is None else replace(measured, notes=(*measured.notes, FIXED_PENALTY))
+def without_groups(
+    inputs: Inputs,
+    value: float,
+    again: Callable[[np.ndarray, Callable[[], np.ndarray]], float],
+    notes: tuple[str, ...] = (),
+) -> Measured:
+    """`value`, and `again(kept rows, what computes their leave-one-out errors)` with each group left out."""
+    held = 8 * inputs.targets.size * inputs.group_count <= HELD_BYTES
+    groups = iter(range(inputs.group_count))
+
+    def one(kept: Int[np.ndarray, " k"]) -> float:
+        group = next(groups)
+        name = f"ridge errors {group}"
+        errors = partial(_errors_without, inputs, group)
+        return again(kept, partial(inputs.once, name, errors) if held else errors)
+
+    measured = leave_groups_out(inputs, value, one, notes)
+    return measured if measured.deleted is None else replace(measured, notes=(*notes, FIXED_PENALTY))
 
 
 SCORES.add(
@@ -166,7 +167,6 @@ SCORES.add(
         tasks=ANY_TASK,
         high=1.0,
         cost="O(n d min(n, d))",
-        citation="Allen, Technometrics 1974, https://doi.org/10.1080/00401706.1974.10489157",
         meaning="How well a linear model on the features does on examples it has not seen, without any training.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
         measure=_measure,

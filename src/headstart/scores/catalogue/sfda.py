@@ -6,8 +6,8 @@ from scipy import linalg, special
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, NotApplicableError, block_rows, check_features, check_labels
-from headstart.scores._class_sums import class_sums
 from headstart.scores._inputs import Inputs
+from headstart.scores._sums import class_sums
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 
 LEAST = 1e-10  # smallest shrinkage, as published
@@ -28,8 +28,6 @@ def sfda(
     not touched.
 
     Args:
-        features: One row per example.
-        labels: Target classes; integers or strings.
         shrinkage: Weight of the scaled identity in the covariance, in (0, 1]; None takes the paper's
             exp(-5 largest eigenvalue), which depends on the scale of the features. The scale is the trace over the
             directions that n examples can span, min(d, n - 1).
@@ -38,9 +36,6 @@ def sfda(
 
     Returns:
         A mean probability in [0, 1], or with `log` a mean log probability, at most 0.
-
-    Raises:
-        InputError: The arrays do not fit, the features do not vary, or `shrinkage` is out of range.
 
     Example:
         >>> features = np.array([[0.0], [0.1], [5.0], [5.1]])
@@ -155,7 +150,6 @@ SCORES.add(
         low=0.0,
         high=1.0,
         cost="O(n d^2 + d^3)",
-        citation="Shao et al., ECCV 2022, section 3. https://arxiv.org/abs/2207.03036",
         meaning="Mean probability that a linear discriminant gives the true class after unsure examples were pushed "
         "towards the other classes.",
         invariances={"order", "names", "unused", "shift", "rotation"},

@@ -9,9 +9,9 @@ from jaxtyping import Float, Shaped
 from scipy import linalg
 
 from headstart.errors import InputError
-from headstart.scores._class_sums import in_class_order
 from headstart.scores._decomposition import well_conditioned_factor
 from headstart.scores._inputs import Inputs
+from headstart.scores._sums import in_class_order
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
@@ -38,8 +38,6 @@ def transrate(
     overall mean. It estimates the information, in nats, that features and labels share.
 
     Args:
-        features: One row per example.
-        labels: Target classes; integers or strings.
         epsilon: Squared distortion that the code allows, in squared units of the features.
         weights: "frequency" weighs a class by its share of examples (eq. 4); "equal" by 1 / C (the paper's listing).
         scale: "none" as in the paper's equations; "rows" gives every centred row length one (the authors' released
@@ -47,9 +45,6 @@ def transrate(
 
     Returns:
         The score in nats; not negative with weights "frequency".
-
-    Raises:
-        InputError: The arrays do not fit or an option is unknown.
 
     Example:
         Class 0 varies along one feature, class 1 along the other: log 1.5 for all, log(2) / 2 for each class.
@@ -142,7 +137,6 @@ SCORES.add(
         needs="features",
         low=0.0,
         cost="O(n d^2)",
-        citation="Huang et al., ICML 2022, eq. 3 to 5. https://arxiv.org/abs/2106.09362",
         meaning="Nats saved by coding the features class by class: what features and labels share. It grows with the "
         "number and the scale of the features.",
         invariances={"order", "names", "unused", "shift", "rotation"},
