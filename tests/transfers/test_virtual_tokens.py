@@ -248,7 +248,7 @@ def test_other_models_of_transformers_take_them(name: str, kind: str) -> None:
         ("prefix", "mpnet", "MPNet and DeBERTa cannot.*Use `lora` or `adapters`"),
         ("prompt", "mpnet", "MPNet and DeBERTa cannot"),
         ("prompt", "albert", "uses a layer several times.*use `prefix`"),
-        ("prompt", "modernbert", "take positions of their own; `prefix` may do"),
+        ("prompt", "modernbert", "take positions of their own; `prefix` may work"),
     ],
 )
 def test_a_model_that_cannot_take_them_says_what_does(name: str, kind: str, message: str) -> None:

@@ -1,14 +1,13 @@
-"""Attention over more tokens than a text has: what prefix and prompt tuning stand on, for any model of transformers.
+"""Attention over virtual tokens in front of a text, for any transformers model: the base of prefix and prompt tuning.
 
-transformers computes attention through a function that a model's configuration names. The one here puts a layer's own
-keys and values before those of the text where it has some (`prefix`), and lets every token see the tokens in front.
+transformers computes attention with a function that the model's configuration names. The function here prepends a
+layer's own keys and values (`prefix`) where it has some, and lets every token see the tokens in front.
 
-Why not peft's wrappers: on an encoder they move every word (a prefix of 8 gives the first word position 8), end in an
-error on texts of full length for that reason, and leave a virtual token where BERT's pooler looks for the first word.
+peft's wrappers do not serve: on an encoder they shift the positions of all words, fail on texts of full length for that
+reason, and leave a virtual token where BERT's pooler expects the first word.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +34,7 @@ class Attended:
 def attend(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **settings: Any
 ) -> tuple[Tensor, Tensor | None]:
-    """Scaled dot-product attention, with the module's `prefix` in front; the interface is that of transformers."""
+    """Scaled dot-product attention with the module's `prefix` in front; the signature is the one transformers calls."""
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     seen = _watcher.get()
@@ -51,9 +50,7 @@ def attend(
 
 
 def widened(mask: Tensor | None, queries: int, keys: int) -> Tensor | None:
-    """A mask (b, 1, q, k) for the tokens of a text, as one for those in front too: all of them can be seen.
-
-    A token in front sees what the first of the text sees.
+    """Extend a mask (b, 1, q, k) to tokens in front, which every token sees; they see what the first word sees.
 
     Example:
         >>> widened(torch.tensor([[[[True, False]]]]), 1, 3).tolist()
@@ -69,32 +66,33 @@ def widened(mask: Tensor | None, queries: int, keys: int) -> Tensor | None:
 
 
 def extend_attention(model: Transferable) -> list[Attended]:
-    """Let the network attend by `attend`; what its layers attend to on the probe, in the order in which they run.
+    """Switch the network to `attend`; returns what each layer attends to on the probe, in the order they run.
 
     Raises:
-        InputError: The network is none of transformers, or computes attention in a way of its own.
+        InputError: Not a transformers model, or one that computes attention in its own way.
     """
-    configs = [config for module in model.network.modules() if (config := _configuration(module)) is not None]
+    configs = [getattr(module, "config", None) for module in model.network.modules()]
+    configs = [config for config in configs if hasattr(config, "_attn_implementation")]
     if configs:
         _register()
     for config in configs:
         config._attn_implementation = NAME
-    with watching() as seen:
+    seen: list[Attended] = []
+    token = _watcher.set(seen)
+    try:
         runs(model, "its attention cannot be extended")
+    finally:
+        _watcher.reset(token)
     if not seen:
         raise InputError(
             "virtual tokens need a text model of transformers whose attention can be extended (BERT, RoBERTa, "
-            "DistilBERT, ModernBERT and most others can, MPNet and DeBERTa cannot). Use `lora` or `adapters` here."
+            "DistilBERT, ModernBERT and most others can; MPNet and DeBERTa cannot). Use `lora` or `adapters` here."
         )
     return seen
 
 
 def runs(model: Transferable, fault: str) -> None:
-    """Send the probe through the network.
-
-    Raises:
-        InputError: It does not pass.
-    """
+    """Send the probe through the network; InputError with the fault if that fails."""
     try:
         with torch.no_grad():
             model.network.eval()(model.probe)
@@ -104,22 +102,8 @@ def runs(model: Transferable, fault: str) -> None:
         ) from error
 
 
-@contextmanager
-def watching() -> Iterator[list[Attended]]:
-    """Note every call of `attend`."""
-    seen: list[Attended] = []
-    token = _watcher.set(seen)
-    try:
-        yield seen
-    finally:
-        _watcher.reset(token)
-
-
 def real_tokens(model: Transferable, count: int) -> tuple[Tensor, Tensor]:
-    """Rows and positions of `count` tokens of the probe, drawn from torch's generator; padding is left out.
-
-    A probe has few tokens, so they repeat.
-    """
+    """Rows and positions of `count` random tokens of the probe, with repeats and without padding."""
     mask = model.probe.get("attention_mask", torch.ones_like(model.probe["input_ids"]))
     places = mask.nonzero()
     rows, positions = places[torch.randint(len(places), (count,))].T
@@ -127,13 +111,8 @@ def real_tokens(model: Transferable, count: int) -> tuple[Tensor, Tensor]:
 
 
 def noisy(values: Tensor) -> Tensor:
-    """The values with a little noise, so that repeated ones learn different things."""
+    """The values plus a little noise, so that repeated tokens learn different things."""
     return values + 0.02 * values.std() * torch.randn_like(values)
-
-
-def _configuration(module: nn.Module) -> Any:
-    config = getattr(module, "config", None)
-    return config if hasattr(config, "_attn_implementation") else None
 
 
 def _register() -> None:
@@ -141,7 +120,7 @@ def _register() -> None:
     from transformers.modeling_utils import AttentionInterface
 
     def mask(*arguments: Any, **settings: Any) -> Tensor | None:
-        settings["allow_is_causal_skip"] = False  # torch's own causal mask knows of no tokens in front
+        settings["allow_is_causal_skip"] = False  # torch's own causal mask does not know the tokens in front
         found: Tensor | None = sdpa_mask(*arguments, **settings)
         return found
 

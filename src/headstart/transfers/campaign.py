@@ -11,16 +11,18 @@ from typing import Any
 from headstart.errors import InputError
 from headstart.evaluation import evaluate
 from headstart.records import Comparison, Evaluation, Failure
+from headstart.records.options import options_of
 from headstart.records.shown import Shown
 from headstart.records.table import Prose, View
 from headstart.runner import Event, Progress, listener, map, on_workers
 from headstart.sources.source import Source
-from headstart.transfers.method import METHODS, Method
-from headstart.transfers.opening import Model, open_parts, open_source
+from headstart.train.training import Training
+from headstart.transfers.method import Method
+from headstart.transfers.opening import Model, class_of, open_parts, open_source
 from headstart.transfers.parts import Parts
 from headstart.transfers.run import Run
 from headstart.transfers.saved import load
-from headstart.transfers.setting import all_options, check_via, effective, given, refuse_without_effect
+from headstart.transfers.setting import all_options, effective, given, methods_before, refuse_without_effect
 from headstart.transfers.single import Preview, preview, transfer
 
 FOR_A_VERDICT = 3  # seeds
@@ -223,10 +225,10 @@ def _methods(methods: Sequence[str | Method], scratch: bool, arguments: Mapping[
     found = list(dict.fromkeys([*methods, *(["scratch"] if scratch else [])]))
     if not found:
         raise InputError("name at least one method.")
-    check_via(arguments.get("via"), arguments.get("via_method"))
+    first = methods_before(arguments)
     settings = given({name: value for name, value in arguments.items() if name in all_options()})
     if "auto" not in found:  # else it is not known yet which method takes the settings; `transfer` checks
-        refuse_without_effect(settings, [_class_of(one) for one in found], after_another=_after_another(arguments))
+        refuse_without_effect(settings, [class_of(one) for one in found], first)
     return found
 
 
@@ -234,18 +236,12 @@ def _arguments_of(method: str | Method, arguments: Mapping[str, Any]) -> dict[st
     """The arguments for one method: not the settings that only others have."""
     if method == "auto":
         return dict(arguments)
-    own = set(all_options())
+    own = all_options()
     settings = {name: value for name, value in arguments.items() if name in own}
-    taken = effective(_class_of(method), settings, after_another=_after_another(arguments))
+    taken = set(effective(class_of(method), settings))
+    for made in methods_before(arguments):
+        taken |= effective(made, settings) & options_of(Training).keys()
     return {name: value for name, value in arguments.items() if name not in own or name in taken}
-
-
-def _after_another(arguments: Mapping[str, Any]) -> bool:
-    return any(arguments.get(data) is not None for data in ("via", "source_data"))
-
-
-def _class_of(method: str | Method) -> type[Method]:
-    return METHODS.find(method) if isinstance(method, str) else type(method)
 
 
 def _name_of(method: str | Method) -> str:

@@ -76,31 +76,52 @@ def given(settings: Mapping[str, Any], beside: Iterable[str] = ()) -> dict[str, 
     return found
 
 
-def effective(made: type[Method], settings: Mapping[str, Any], *, after_another: bool = False) -> frozenset[str]:
-    """Names of the options that have an effect with a method, beside the other settings that were given.
-
-    Args:
-        after_another: Training on other data comes first, and takes the settings of a training in any case.
-    """
-    own, shared = options_of(made), options_of(Training)
-    usual = {name: one.default for name, one in (shared | own).items()} | dict(made.settings)
+def effective(made: type[Method], settings: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the options that have an effect with a method, beside the other settings that were given."""
+    known = options_of(Training) | options_of(made)
+    usual = {name: one.default for name, one in known.items()} | dict(made.settings)
     values = usual | {name: value for name, value in settings.items() if value is not None}
-    trained = set(shared) if after_another else set(shared) - made.unused()
-    idle = {name for name, one in (shared | own).items() if is_idle(one, values)}
-    return frozenset((set(own) | trained) - (idle - (set(shared) if after_another and not made.trains else set())))
+    unused = made.unused() - set(options_of(made))
+    return frozenset(name for name, one in known.items() if name not in unused and not is_idle(one, values))
+
+
+def methods_before(arguments: Mapping[str, Any]) -> dict[type[Method], Any]:
+    """Methods by which the source is trained on other data first, with those data: `source_data`, then `via`.
+
+    Raises:
+        InputError: `via_method` has no data, or does not train the network itself.
+    """
+    data, via, how = (arguments.get(name) for name in ("source_data", "via", "via_method"))
+    if via is None and how is not None:
+        raise InputError(
+            "`via_method` says how to adapt to the data of `via=...` first, and none are given. Give them, or leave "
+            "`via_method` out."
+        )
+    found = {} if data is None else {METHODS.find("scratch"): data}
+    if via is not None:
+        made = METHODS.find(how or "fine-tune")
+        if not made.trains or made.inserts:
+            raise InputError(f"`via_method` must train the network itself, as `fine-tune` does; `{how}` does not.")
+        found[made] = via
+    return found
 
 
 def refuse_without_effect(
-    settings: Mapping[str, Any], methods: Iterable[type[Method]], *, after_another: bool = False
+    settings: Mapping[str, Any], methods: Iterable[type[Method]], first: Iterable[type[Method]] = ()
 ) -> None:
     """An option that would change nothing is an error, not a silence.
+
+    Args:
+        first: Methods that train on other data first: they take the settings of a training.
 
     Raises:
         InputError: An option has no effect with any of the methods.
     """
     methods = list(methods)
+    taken = {name for made in first for name in effective(made, settings) & options_of(Training).keys()}
+    taken |= {name for made in methods for name in effective(made, settings)}
     for name in settings:
-        if any(name in effective(made, settings, after_another=after_another) for made in methods):
+        if name in taken:
             continue
         for made in methods:
             known = options_of(Training) if name in options_of(Training) else options_of(made)
@@ -108,10 +129,9 @@ def refuse_without_effect(
                 usual = {other: one.default for other, one in known.items()} | dict(made.settings)
                 refuse_idle(known[name], usual | dict(settings))
         names = listing([f"`{made.name}`" for made in methods])
-        own = sorted({option for made in methods for option in effective(made, settings, after_another=after_another)})
         raise InputError(
             f"`{name}` has no effect with method{'s' if len(methods) > 1 else ''} {names}. "
-            f"Options of {names}: {', '.join(own) or 'none'}.{did_you_mean(name, own)}"
+            f"Options of {names}: {', '.join(sorted(taken)) or 'none'}.{did_you_mean(name, sorted(taken))}"
         )
 
 
@@ -125,15 +145,6 @@ def training_of(made: type[Method], settings: Mapping[str, Any], seed: int) -> T
     usable = effective(made, settings).intersection(options_of(Training))
     mine = {name: value for name, value in settings.items() if name in usable}
     return Training(seed=seed, **{**made.settings, **mine})
-
-
-def check_via(via: object, via_method: str | None) -> None:
-    """Raises InputError where a method for other data is given, but no other data."""
-    if via is None and via_method is not None:
-        raise InputError(
-            "`via_method` says how to adapt to the data of `via=...` first, and none are given. Give them, or leave "
-            "`via_method` out."
-        )
 
 
 def identity_of(setting: Setting) -> str:

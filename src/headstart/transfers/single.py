@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -108,28 +109,8 @@ def transfer(
     Raises:
         InputError: Something does not fit; TargetError: the data; ModelError: the source; TrainingError: the training.
     """
-    setting = open_setting(
-        target,
-        model,
-        again=transfer,
-        method=method,
-        seed=seed,
-        test=test,
-        via=via,
-        via_method=via_method,
-        source_data=source_data,
-        limit=limit,
-        split_seed=split_seed,
-        out=out,
-        overwrite=overwrite,
-        device=device,
-        cache=cache,
-        trust_pickle=trust_pickle,
-        reading=reading,
-        progress=progress,
-        command=command,
-        options=options,
-    )
+    asked = dict(locals())
+    setting = open_setting(transfer, asked)
     identity = identity_of(setting)
     if setting.out is not None:
         there = saved.identity_of(setting.out)
@@ -157,21 +138,20 @@ def _make_room(checkpoint: Path, identity: str) -> None:
         checkpoint.unlink()
 
 
-def preview(target: object, model: Model, *, method: str | Method = "auto", seed: int = 0, **options: Any) -> Preview:
+def preview(target: object, model: Model, **arguments: Any) -> Preview:
     """The plan of `transfer` with the same arguments, without training: which blocks train, at which rates."""
-    known = {"test", "limit", "split_seed", "device", "cache", "trust_pickle", "reading"}
-    opening = {name: options.pop(name) for name in list(options) if name in known}
-    setting = open_setting(target, model, again=transfer, method=method, seed=seed, options=options, **opening)
+    asked = signature(transfer).bind(target, model, **arguments)
+    asked.apply_defaults()
+    setting = open_setting(transfer, asked.arguments)
     network, recipe = planned(setting)
+    parts = setting.parts
     return Preview(
         setting.method.name,
         setting.reason,
         setting.source.name,
-        setting.parts.train.name,
-        len(setting.parts.train),
-        0 if setting.parts.valid is None else len(setting.parts.valid),
-        0 if setting.parts.test is None else len(setting.parts.test),
+        parts.train.name,
+        *(0 if part is None else len(part) for part in (parts.train, parts.valid, parts.test)),
         plan_rows(network, recipe.groups),
         setting.training if setting.method.trains else None,
-        setting.parts.notes,
+        parts.notes,
     )

@@ -1,8 +1,9 @@
-"""Where a block's result can be taken, or changed: the module of each block that finishes last."""
+"""The output of each block: which module returns it, and a source that has it as its features."""
 
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -15,10 +16,10 @@ from headstart.transfers.network import Transferable, transferable
 
 
 def output_modules(model: Transferable) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Block -> (name of the module whose output is the block's result, the shape of that output on the probe).
+    """Block -> (name of the module that returns the block's output, the shape of that output on the probe).
 
-    That module is the one of the block that returns last and is widest in scope. A block whose result is no floating
-    tensor (b, d), (b, t, d) or (b, c, h, w) is left out.
+    That module is the last of the block to return. Blocks whose output is not a floating-point tensor (b, d), (b, t, d)
+    or (b, c, h, w) are left out.
     """
     owner = {module: block.name for block in model.body for module in block.modules}
     finished: dict[str, tuple[str, tuple[int, ...]]] = {}
@@ -44,26 +45,26 @@ class EarlierLayer(nn.Module):
     def __init__(self, body: nn.Module, module: str) -> None:
         super().__init__()
         self.body = body
-        self.kept = _Keep()
-        body.get_submodule(module).register_forward_hook(self.kept)
+        self.seen: list[Tensor] = []
+        body.get_submodule(module).register_forward_hook(partial(_keep, self.seen))
         self.eval()
 
     def forward(self, batch: Tensor | Mapping[str, Any]) -> tuple[Tensor, None]:
-        self.kept.seen.clear()
+        self.seen.clear()
         self.body(batch)
-        value = self.kept.seen.pop()
-        if value.ndim == 3 and isinstance(batch, Mapping) and "attention_mask" in batch:
-            mask = batch["attention_mask"][..., None].to(value.dtype)
-            return (value * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1), None
-        return pooled(value), None
+        return tokens_pooled(self.seen.pop(), batch), None
 
 
-class _Keep:
-    def __init__(self) -> None:
-        self.seen: list[Tensor] = []
+def _keep(seen: list[Tensor], module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
+    seen.append(output[0] if isinstance(output, tuple | list) else output)
 
-    def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
-        self.seen.append(output[0] if isinstance(output, tuple | list) else output)
+
+def tokens_pooled(value: Tensor, batch: Tensor | Mapping[str, Any]) -> Tensor:
+    """A block's output as one vector per example: the mean over space, or over the tokens that are no padding."""
+    if value.ndim == 3 and isinstance(batch, Mapping) and "attention_mask" in batch:
+        mask = batch["attention_mask"][..., None].to(value.dtype)
+        return (value * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1)
+    return pooled(value)
 
 
 def at_layer(source: Source, layer: str) -> Source:

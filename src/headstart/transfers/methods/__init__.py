@@ -12,8 +12,7 @@ from headstart.transfers.methods.fine_tune import FineTune, Partial, ProbeFineTu
 from headstart.transfers.methods.gradual import Gradual, LayerDecay
 from headstart.transfers.methods.head import Head
 from headstart.transfers.methods.lora import Dora, Lora, QLora
-from headstart.transfers.methods.prefix import Prefix
-from headstart.transfers.methods.prompt import Prompt
+from headstart.transfers.methods.virtual_tokens import Prefix, Prompt
 from headstart.transfers.methods.visual_prompt import VisualPrompt
 
 __all__ = [

@@ -1,13 +1,13 @@
 """Bottleneck adapters: small residual modules train; the network stays as it is.
 
-A module goes down to a few numbers, through a nonlinearity and up again, added to its input (Houlsby et al., ICML 2019,
-https://arxiv.org/abs/1902.00751). In a transformer layer there are two, as in the paper: on what attention and the
-feed-forward part give, before each is added to the stream. Other networks, which the paper does not treat, have one
-after each block, over its channels; so have the convolutional blocks of a mixed network. The way up starts at zero,
-so the network starts unchanged.
+An adapter projects down, applies a nonlinearity, projects up and adds the result to its input (Houlsby et al., ICML
+2019, https://arxiv.org/abs/1902.00751). A transformer layer has two, as in the paper: on the outputs of attention and
+of the feed-forward part, before each joins the residual stream. Other networks, and convolutional blocks of mixed ones,
+have one after each block, over its channels. The up-projection starts at zero, so the network starts unchanged.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -41,16 +41,9 @@ class Adapter(nn.Module):
         return x + added
 
 
-class AdaptOutput:
+def _adapted(adapter: Adapter, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
     """A forward hook that sends a module's output through its adapter."""
-
-    def __init__(self, adapter: Adapter) -> None:
-        self.adapter = adapter
-
-    def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
-        if isinstance(output, Tensor):
-            return self.adapter(output)
-        return (self.adapter(output[0]), *output[1:])
+    return adapter(output) if isinstance(output, Tensor) else (adapter(output[0]), *output[1:])
 
 
 @method("adapters")
@@ -71,7 +64,7 @@ class Adapters(Tuning):
         for place in places:
             adapter = Adapter(place.width, self.bottleneck, image=place.image, dropout=self.dropout)
             added[place.key] = adapter
-            network.network.get_submodule(place.module).register_forward_hook(AdaptOutput(adapter))
+            network.network.get_submodule(place.module).register_forward_hook(partial(_adapted, adapter))
             network.homes[f"adapters.{place.key}"] = place.block
         network.network.eval()
 

@@ -4,6 +4,7 @@ Added to the prepared image, so it serves any image network; the network itself 
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -34,14 +35,9 @@ class Frame(nn.Module):
         return x + self.pixels * self.mask
 
 
-class Framed:
+def _framed(frame: Frame, module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """A forward pre-hook that frames the images that a network is given."""
-
-    def __init__(self, frame: Frame) -> None:
-        self.frame = frame
-
-    def __call__(self, module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
-        return (self.frame(inputs[0]), *inputs[1:])
+    return (frame(inputs[0]), *inputs[1:])
 
 
 @method("visual-prompt")
@@ -73,7 +69,7 @@ class VisualPrompt(Tuning):
         if 2 * border >= min(height, width):
             raise InputError(f"`prompt` of {border} pixels covers images of {height} x {width}; use fewer.")
         network.network.add_module("frame", frame := Frame(channels, height, width, border))
-        network.network.body.register_forward_pre_hook(Framed(frame))
+        network.network.body.register_forward_pre_hook(partial(_framed, frame))
         network.network.eval()
 
     def build(self, network: Transferable, setting: Setting) -> Recipe:
