@@ -8,6 +8,7 @@ from tests.transfers.tiny import ON_IMAGES, ON_TEXTS, network, planned, source, 
 from headstart.errors import InputError
 from headstart.runner.progress import silent
 from headstart.sources.source import Source
+from headstart.tasks import task_of
 from headstart.train.batches import TensorBatches
 from headstart.train.groups import Group, has_batch_statistics
 from headstart.train.loop import _Loop, fit
@@ -119,8 +120,11 @@ def test_layer_decay_keeps_its_rates_under_every_schedule() -> None:
     """timm's own only marks the groups, and a torch scheduler then trains all of them at one rate."""
     model, groups = planned("layer-decay", IMAGE)
     data = TensorBatches(torch.randn(6, 3, 8, 8), np.arange(6) % 3)
-    loop = _Loop(model.network, groups, data, None, Training(epochs=1), "classification", torch.device("cpu"))
-    loop.objective, loop.streams, loop.progress = Labels("classification"), {}, silent
+    place, task = torch.device("cpu"), "classification"
+    loop = _Loop(
+        *(model.network, groups, data, None, Training(epochs=1), task_of(task), place, Labels(task), {}),
+        *(None, "", 60.0, silent),
+    )
     loop.run()
     assert len({group["peak"] for group in loop.optimizer.param_groups}) == 5
     assert len({round(group["lr"], 12) for group in loop.optimizer.param_groups}) == 5

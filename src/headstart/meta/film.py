@@ -14,7 +14,7 @@ from torch.func import functional_call
 from torch.utils.hooks import RemovableHandle
 
 from headstart.errors import ModelError
-from headstart.train.norms import is_norm
+from headstart.train.groups import is_norm, reached
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _AFFINE = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)  # with an activation of their own perhaps
@@ -50,10 +50,10 @@ def film_points(network: nn.Module, probe: Any) -> tuple[FilmPoint, ...]:
         >>> film_points(body, torch.zeros(1, 3, 2, 2))
         (FilmPoint(weight='1.weight', bias='1.bias', channels=4),)
     """
-    usable = _live(network, probe) - _shared(network)
+    usable = reached(network, lambda: network(probe)[0]) - _shared(network)
     norms = {name: layer for name, layer in network.named_modules() if is_norm(layer)}
     norms = {name: layer for name, layer in norms.items() if {f"{name}.weight", f"{name}.bias"} <= usable}
-    seen = _inputs(network, probe, norms)
+    seen, _ = _watched(network, probe, norms)
     found = [
         FilmPoint(f"{name}.weight", f"{name}.bias", layer.bias.numel())
         for name, layer in norms.items()
@@ -92,23 +92,6 @@ def features_with(network: nn.Module, film: Mapping[str, Tensor], batch: Any) ->
     return features
 
 
-def _live(network: nn.Module, probe: Any) -> set[str]:
-    """Names of the parameters on which the features depend: none in a network that computes without gradients."""
-    wanted = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
-    for parameter in network.parameters():
-        parameter.requires_grad_(parameter.is_floating_point())
-    try:
-        with torch.enable_grad():
-            features = network(probe)[0]
-            if features.requires_grad:
-                features.sum().backward()
-        return {name for name, parameter in network.named_parameters() if parameter.grad is not None}
-    finally:
-        network.zero_grad(set_to_none=True)
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad_(wanted[name])
-
-
 def _shared(network: nn.Module) -> set[str]:
     """Names of the parameters that several layers have: FiLM at one of them would act at all."""
     owners: dict[int, int] = {}
@@ -118,27 +101,35 @@ def _shared(network: nn.Module) -> set[str]:
     return {name for name, parameter in network.named_parameters() if owners[id(parameter)] > 1}
 
 
-def _inputs(network: nn.Module, probe: Any, layers: Mapping[str, nn.Module]) -> dict[str, Tensor]:
-    """What goes into each layer on the probe, the first time it is called."""
+def _watched(
+    network: nn.Module, probe: Any, layers: Mapping[str, nn.Module]
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A copy of what enters each layer first, and by layer the one that takes its result unchanged, on the probe."""
     seen: dict[str, Tensor] = {}
+    feeds: dict[str, str] = {}
+    results: dict[int, tuple[str, Tensor, int]] = {}  # the tensors are kept, or their ids would be used again
 
-    def note(name: str, given: tuple[Tensor, ...]) -> None:
+    def before(name: str, given: tuple[Tensor, ...]) -> None:
         seen.setdefault(name, given[0].clone())
+        maker, _, version = results.get(id(given[0]), ("", None, 0))
+        if maker and version == given[0]._version:  # no activation has written over it
+            feeds[maker] = name
 
-    hooks = [
-        layer.register_forward_pre_hook(lambda _, given, name=name: note(name, given)) for name, layer in layers.items()
-    ]
-    _run(network, probe, hooks)
-    return seen
+    def after(name: str, result: Tensor) -> None:
+        if not result.is_inference():  # which has no version, and no gradient either
+            results[id(result)] = (name, result, result._version)
 
-
-def _run(network: nn.Module, probe: Any, hooks: Sequence[RemovableHandle]) -> None:
+    hooks: list[RemovableHandle] = []
+    for name, layer in layers.items():
+        hooks.append(layer.register_forward_pre_hook(lambda _, given, name=name: before(name, given)))
+        hooks.append(layer.register_forward_hook(lambda _, __, result, name=name: after(name, result)))
     try:
         with torch.no_grad():
             network(probe)
     finally:
         for hook in hooks:
             hook.remove()
+    return seen, feeds
 
 
 def _is_affine(layer: Any, x: Tensor) -> bool:
@@ -181,30 +172,11 @@ def _of_convolutions(network: nn.Module, probe: Any, usable: set[str]) -> list[F
     layers = dict(network.named_modules())
     convolutions = {name: layer for name, layer in layers.items() if isinstance(layer, _CONVOLUTIONS)}
     lone = {name: layer for name, layer in layers.items() if [k for k, _ in layer.named_parameters()] == ["bias"]}
-    results: dict[int, tuple[str, Tensor, int]] = {}  # the tensors are kept, or their ids would go round
-    fed: dict[str, str] = {}  # convolution -> the layer that its result goes into, as it is
-
-    def note_result(name: str, result: Tensor) -> None:
-        if not result.is_inference():  # which has no version, and no gradient either
-            results[id(result)] = (name, result, result._version)
-
-    def note_input(name: str, given: Tensor) -> None:
-        if id(given) in results and results[id(given)][2] == given._version:  # no activation has written over it
-            fed[results[id(given)][0]] = name
-
-    hooks = [
-        layer.register_forward_hook(lambda _, __, result, name=name: note_result(name, result))
-        for name, layer in convolutions.items()
-    ] + [
-        layer.register_forward_pre_hook(lambda _, given, name=name: note_input(name, given[0]))
-        for name, layer in lone.items()
-    ]
-    _run(network, probe, hooks)
-    seen = _inputs(network, probe, {**convolutions, **lone})
+    seen, feeds = _watched(network, probe, {**convolutions, **lone})
     found = []
     for name, layer in convolutions.items():
-        home = name if layer.bias is not None else fed.get(name, "")
+        home = name if layer.bias is not None else feeds.get(name, "")
         there = {f"{name}.weight", f"{home}.bias"} <= usable and _is_affine(layer, seen[name])
-        if there and (home == name or _is_shift(lone[home], seen[home])):
+        if there and (home == name or (home in lone and _is_shift(lone[home], seen[home]))):
             found.append(FilmPoint(f"{name}.weight", f"{home}.bias", layer.out_channels))
     return found

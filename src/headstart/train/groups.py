@@ -4,12 +4,14 @@ Every live parameter of a network is in exactly one group from the first step, t
 groups that are added later break an exact resume.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
+_AFFINE_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,37 @@ def has_batch_statistics(network: nn.Module, groups: Sequence[Group]) -> bool:
     """Whether some batch norm would compute statistics over the batch at some time in the training."""
     training = {name for group in groups if group.rate > 0 for name in group.modules}
     return any(isinstance(module, _NORMS) and name in training for name, module in network.named_modules())
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether a layer scales and shifts each channel after normalising it, torch's own or a library's.
+
+    Example:
+        >>> is_norm(nn.BatchNorm2d(3)), is_norm(nn.BatchNorm2d(3, affine=False)), is_norm(nn.Linear(3, 3))
+        (True, False, False)
+    """
+    parameters = list(module.parameters(recurse=False))
+    known = isinstance(module, _AFFINE_NORMS) or "norm" in type(module).__name__.lower()  # a library's own
+    return known and bool(parameters) and all(parameter.ndim == 1 for parameter in parameters)
+
+
+def reached(module: nn.Module, run: Callable[[], Tensor]) -> set[str]:
+    """Names of the parameters on which a result depends: those that a backward pass from it reaches.
+
+    None is reached in a network that runs its layers without gradients. Gradients the module holds are cleared.
+    """
+    wanted = {parameter: parameter.requires_grad for parameter in module.parameters()}
+    for parameter in wanted:
+        parameter.requires_grad_(parameter.is_floating_point())
+    try:
+        with torch.enable_grad():
+            result = run()
+            if result.requires_grad:
+                torch.autograd.backward(result.sum())
+        return {name for name, parameter in module.named_parameters() if parameter.grad is not None}
+    except RuntimeError:  # under `torch.inference_mode` even a head has no backward pass
+        return set()
+    finally:
+        module.zero_grad(set_to_none=True)
+        for parameter, flag in wanted.items():
+            parameter.requires_grad_(flag)

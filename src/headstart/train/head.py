@@ -78,24 +78,6 @@ def fit_head(
     return head if len(present) == count else _with_absent(head, present, count, features)
 
 
-def fit_linear(
-    features: np.ndarray, labels: np.ndarray, *, link: Link, outputs: int, penalty: float | None = None, seed: int = 0
-) -> LinearHead:
-    """The head for a kind of task: `fit_ridge` where its link is the identity, else `fit_head`.
-
-    Args:
-        features: (n, d).
-        labels: As the task codes them.
-        link: The task's link.
-        outputs: How many outputs the head has.
-        penalty: See `fit_head`.
-        seed: See `fit_head`.
-    """
-    if link == "identity":
-        return fit_ridge(features, labels, penalty=penalty)
-    return fit_head(features, labels, classes=outputs, penalty=penalty, seed=seed)
-
-
 def fit_ridge(features: np.ndarray, values: np.ndarray, *, penalty: float | None = None) -> LinearHead:
     """Regression: mean squared error / 2 + penalty / 2 * |W|^2 in closed form, penalty by exact leave-one-out.
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from headstart.errors import InputError, TrainingError
 from headstart.records import CurvePoint
 from headstart.runner.progress import Event, Progress, silent
-from headstart.tasks import task_of
+from headstart.tasks import Task, task_of
 from headstart.train.batches import Batches, epoch_order
 from headstart.train.checkpoint import (
     TrainingState,
@@ -87,46 +87,44 @@ def fit(
         raise InputError("there is nothing to train: no examples, or every group has rate 0.")
     chosen = regularised(objective or usual(training, task), training, groups)
     chosen.begin(network.to(device))
-    devices = [device] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        loop = _Loop(network, groups, train, valid, training, task, torch.device(device))
-        loop.objective, loop.streams, loop.progress = chosen, streams or {}, progress
-        loop.checkpoint, loop.identity, loop.checkpoint_seconds = checkpoint, identity, checkpoint_seconds
-        return loop.run()
+    place = torch.device(device)
+    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+        return _Loop(
+            *(network, groups, train, valid, training, task_of(task), place, chosen, streams or {}),
+            *(checkpoint, identity, checkpoint_seconds, progress),
+        ).run()
 
 
+@dataclass
 class _Loop:
-    """The state of one training."""
+    """The state of one training; the fields are the arguments of `fit`."""
 
-    checkpoint: Path | None = None
-    identity: str = ""
-    checkpoint_seconds: float = 60.0
-    progress: Progress
+    network: nn.Module
+    groups: Sequence[Group]
+    train: Batches
+    valid: Batches | None
+    training: Training
+    task: Task
+    device: torch.device
     objective: Objective
     streams: Mapping[str, Batches]
+    checkpoint: Path | None
+    identity: str
+    checkpoint_seconds: float
+    progress: Progress
 
-    def __init__(
-        self,
-        network: nn.Module,
-        groups: Sequence[Group],
-        train: Batches,
-        valid: Batches | None,
-        training: Training,
-        task: str,
-        device: torch.device,
-    ) -> None:
-        self.network, self.groups, self.train, self.valid = network.to(device), groups, train, valid
-        training = replace(training, precision=precision_on(device, training.precision))
-        self.training, self.task, self.device = training, task_of(task), device
-        self.state = TrainingState(computed_on=_computes_on(device))
-        self.n = len(train.labels)
-        self.batch_statistics = has_batch_statistics(network, groups) and not training.keep_statistics
+    def __post_init__(self) -> None:
+        precision = precision_on(self.device, self.training.precision)
+        self.training = training = replace(self.training, precision=precision)
+        self.state = TrainingState(computed_on=_computes_on(self.device))
+        self.n = len(self.train.labels)
+        self.batch_statistics = has_batch_statistics(self.network, self.groups) and not training.keep_statistics
         if self.batch_statistics and min(training.batch_size, self.n) == 1:
             self.training = replace(training, keep_statistics=True)
             self.batch_statistics = False
             self.state.notes.append("batches of one example: batch norm kept its pretrained statistics")
-        parameters = dict(network.named_parameters())
-        self.trained = {name: parameters[name] for group in groups if group.rate > 0 for name in group.parameters}
+        parameters = dict(self.network.named_parameters())
+        self.trained = {name: parameters[name] for group in self.groups if group.rate > 0 for name in group.parameters}
         self.optimizer = self._optimizer(parameters)
         self.best: dict[str, Tensor] = {}
         self.per_epoch = len(epoch_order(self.n, training.batch_size, training.seed, 0))

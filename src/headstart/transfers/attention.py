@@ -71,7 +71,7 @@ def extend_attention(model: Transferable) -> list[Attended]:
     Raises:
         InputError: Not a transformers model, or one that computes attention in its own way.
     """
-    configs = [getattr(module, "config", None) for module in model.network.modules()]
+    configs: list[Any] = [getattr(module, "config", None) for module in model.network.modules()]
     configs = [config for config in configs if hasattr(config, "_attn_implementation")]
     if configs:
         _register()

@@ -1,7 +1,6 @@
 """The network that is trained: a copy of the source up to its features, and a new head."""
 
 import copy
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +13,7 @@ from headstart.errors import ModelError
 from headstart.sources.fingerprint import probe_examples
 from headstart.sources.source import Source
 from headstart.train.blocks import Block, ordered_blocks
-from headstart.train.groups import Group
+from headstart.train.groups import Group, reached
 from headstart.transfers.four_bit import size
 
 HEAD = "head"
@@ -92,16 +91,21 @@ def transferable(source: Source, outputs: int, *, seed: int, scratch: bool = Fal
         torch.manual_seed(seed)
         if scratch:
             draw_anew(inner)
-        network = TransferNetwork(body, _width(body, probe), outputs)
+        with torch.inference_mode():
+            width = body.eval()(probe)[0].shape[1]
+        network = TransferNetwork(body, width, outputs)
         draw_head(network.head)
     network.eval()
     prefix = "body.model." if inner is not body else "body."
     heads = getattr(body, "heads", ()) or ((source.head,) if source.head else ())
     found = ordered_blocks(inner, head=heads, run=lambda: body(probe))
-    reached = _reached(network, probe)
-    blocks = [_prefixed(block, prefix) for block in found if not block.head]
-    blocks = [replace(block, parameters=tuple(n for n in block.parameters if n in reached)) for block in blocks]
-    blocks = [block for block in blocks if block.parameters]
+    live = reached(network, lambda: network(probe))
+    blocks = []
+    for block in found:
+        parameters = tuple(name for name in (prefix + name for name in block.parameters) if name in live)
+        modules = tuple((prefix + name).rstrip(".") for name in block.modules)
+        if parameters and not block.head:
+            blocks.append(replace(block, parameters=parameters, modules=modules))
     head = Block(HEAD, ("head.weight", "head.bias"), (HEAD,), True)
     return Transferable(network, (*blocks, head), probe)
 
@@ -208,7 +212,7 @@ def part_groups(
     groups = []
     for block in model.body:
         mine = tuple(n for n in names if n in chosen and old.get(n, owner(n)) == block.name)
-        rest = tuple(n for n in names if n not in chosen and _is_of(n, block, old))
+        rest = tuple(n for n in names if n not in chosen and old.get(n.replace(".base_layer", "")) == block.name)
         active = tuple(name for name in modules if owner(name) == block.name)
         if mine:
             groups.append(Group(block.name, mine, active, rate, new=not set(mine) <= set(old)))
@@ -218,41 +222,6 @@ def part_groups(
     return (*groups, Group(head.name, head.parameters, head.modules, head_rate, new=True))
 
 
-def _is_of(name: str, block: Block, old: Mapping[str, str]) -> bool:
-    """Whether a parameter is one of the block's, also after peft moved it into a wrapper (`base_layer`)."""
-    return old.get(name.replace(".base_layer", "")) == block.name
-
-
-def _width(body: nn.Module, probe: Any) -> int:
-    with torch.inference_mode():
-        return int(body.eval()(probe)[0].shape[1])
-
-
-def _prefixed(block: Block, prefix: str) -> Block:
-    return replace(
-        block,
-        parameters=tuple(prefix + name for name in block.parameters),
-        modules=tuple((prefix + name).rstrip(".") for name in block.modules),
-    )
-
-
-def _reached(network: TransferNetwork, probe: Any) -> set[str]:
-    """Names of the parameters on which the outputs depend: those that a backward pass reaches.
-
-    None is reached in a body that runs its layers without gradients.
-    """
-    for parameter in network.parameters():
-        parameter.requires_grad_(True)
-    try:
-        with torch.enable_grad():
-            network(probe).sum().backward()
-    except RuntimeError:  # under `torch.inference_mode` even the head has no backward pass
-        return set()
-    reached = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
-    network.zero_grad(set_to_none=True)
-    return reached
-
-
 def deepest_first(blocks: int, factor: float, top: float) -> list[float]:
     """Rates that shrink by `factor` from the top block down; the first is that of the deepest block.
 
@@ -260,6 +229,4 @@ def deepest_first(blocks: int, factor: float, top: float) -> list[float]:
         >>> deepest_first(3, 2.0, 1.0)
         [0.25, 0.5, 1.0]
     """
-    if not math.isfinite(factor) or factor <= 0:
-        raise ValueError("the factor is checked where options are read")
     return [top / factor ** (blocks - 1 - i) for i in range(blocks)]

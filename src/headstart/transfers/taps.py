@@ -63,7 +63,7 @@ def tokens_pooled(value: Tensor, batch: Tensor | Mapping[str, Any]) -> Tensor:
     """A block's output as one vector per example: the mean over space, or over the tokens that are no padding."""
     if value.ndim == 3 and isinstance(batch, Mapping) and "attention_mask" in batch:
         mask = batch["attention_mask"][..., None].to(value.dtype)
-        return (value * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1)
+        value = (value * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1)
     return pooled(value)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from headstart.errors import InputError
-from headstart.train.norms import is_norm
+from headstart.train.groups import is_norm
 from headstart.transfers.method import Recipe, Tuning, learning_rate, method
 from headstart.transfers.network import Transferable, part_groups
 from headstart.transfers.setting import Setting

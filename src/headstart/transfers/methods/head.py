@@ -13,7 +13,7 @@ from headstart.scores import ExpectedEmpiricalPredictor
 from headstart.sources.source import Source
 from headstart.tasks import softmax, task_of
 from headstart.train.groups import Group
-from headstart.train.head import LinearHead, fit_linear, fit_ridge
+from headstart.train.head import LinearHead, fit_head, fit_ridge
 from headstart.train.head_sgd import fit_heads_sgd
 from headstart.transfers.method import Method, Recipe, method
 from headstart.transfers.network import Transferable
@@ -62,14 +62,10 @@ def solve_head(extraction: Extraction, target: Target, how: Head, seed: int) -> 
     if how.solver == "sgd":
         return _by_sgd(features, extraction, target, how, seed)
     task = task_of(target.task)
-    return fit_linear(
-        features,
-        extraction.labels,
-        link=task.link,
-        outputs=task.width(target.labels, target.classes),
-        penalty=how.penalty,
-        seed=seed,
-    )
+    if task.link == "identity":
+        return fit_ridge(features, extraction.labels, penalty=how.penalty)
+    outputs = task.width(target.labels, target.classes)
+    return fit_head(features, extraction.labels, classes=outputs, penalty=how.penalty, seed=seed)
 
 
 def _by_sgd(features: np.ndarray, extraction: Extraction, target: Target, how: Head, seed: int) -> LinearHead:
