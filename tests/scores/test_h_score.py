@@ -29,7 +29,9 @@ def test_shrinkage_is_that_of_scikit_learn(n, d):
     features, labels = features_and_labels(n, d)
     amount = ledoit_wolf_shrinkage(features)
     expected = amount / (1 - amount) * n * features.var(axis=0).sum() / d
-    assert _penalty_of_gram(features @ features.T, d) == pytest.approx(expected, rel=1e-10)
+    centred = features - features.mean(axis=0)
+    gram = centred @ centred.T
+    assert _penalty_of_gram(gram, (gram**2).sum(), np.array([], dtype=int), d) == pytest.approx(expected, rel=1e-10)
     _, whole, _ = whole_and_groups(Inputs(labels, features=features))
     assert _penalty_of_sums(whole) == pytest.approx(expected, rel=1e-10)
 

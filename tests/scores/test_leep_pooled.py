@@ -10,6 +10,7 @@ from headstart.errors import InputError
 from headstart.scores import SCORES, evaluate, leep_gaussian, leep_pooled
 from headstart.scores._decomposition import decompose
 from headstart.scores._residual_maker import ResidualMaker
+from headstart.scores.catalogue import ridge_probe as ridge_probe_file
 from headstart.scores.catalogue.ridge_probe import left_out
 
 
@@ -49,7 +50,8 @@ def test_it_agrees_with_fitting_again_for_every_example(seed, headless, d):
 
 
 @pytest.mark.parametrize("headless", [False, True])
-def test_a_group_left_out_is_the_score_without_it(headless):
+def test_a_group_left_out_is_the_score_without_it(headless, monkeypatch):
+    monkeypatch.setattr(ridge_probe_file, "MANY", np.inf)  # exactly, as for few examples
     features, logits, labels = world()
     groups, penalty = np.arange(60) % 6, penalty_of(features, labels)
     given = {} if headless else {"logits": logits}
@@ -61,7 +63,8 @@ def test_a_group_left_out_is_the_score_without_it(headless):
         assert done["leep_pooled"].deleted[g] == pytest.approx(expected, abs=1e-8)
 
 
-def test_a_class_that_leaves_with_its_group_is_gone_from_both_experts():
+def test_a_class_that_leaves_with_its_group_is_gone_from_both_experts(monkeypatch):
+    monkeypatch.setattr(ridge_probe_file, "MANY", np.inf)
     features, logits, labels = world()
     labels = labels.copy()
     groups = np.arange(60) % 6

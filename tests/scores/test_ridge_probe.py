@@ -37,16 +37,17 @@ def test_the_penalty_has_the_least_left_out_error():
 @pytest.mark.parametrize("count", [3, 5, 20])
 @pytest.mark.parametrize(("n", "d"), [(40, 6), (40, 60), (40, 39)])
 def test_a_group_left_out_equals_refitting_without_it(n, d, count, monkeypatch):
-    """From sums where examples outnumber features, else by blocks of the residual maker."""
+    """By blocks of the residual maker."""
+    monkeypatch.setattr(ridge_probe_file, "MANY", np.inf)
     features, labels = features_and_labels(n, d)
     groups, targets = np.arange(n) % count, np.eye(3)[labels]
     _, penalty = left_out(ResidualMaker(decompose(features), targets))
     done, _ = evaluate(["ridge_probe"], labels=labels, groups=groups, features=features)
-    inputs = Inputs(labels, features=features, groups=groups)
     for at, chosen in (("penalty", penalty), ("mean alone", np.inf)):
+        inputs = Inputs(labels, features=features, groups=groups)
         monkeypatch.setattr(ridge_probe_file, "shared_left_out", lambda inputs, chosen=chosen: (None, chosen))
         for g in range(count):
-            errors, kept = ridge_probe_file._errors_without(inputs, g), inputs.kept(g)
+            errors, kept = ridge_probe_file.errors_without(inputs, g), inputs.kept(g)
             own = inputs.targets[kept]
             predictions = reference.ridge_loo_predictions(inputs.features[kept], own, penalty)
             if at == "mean alone":
@@ -55,6 +56,19 @@ def test_a_group_left_out_equals_refitting_without_it(n, d, count, monkeypatch):
                 right = np.mean(predictions.argmax(axis=1) == inputs.labels[kept])
                 assert done["ridge_probe"].deleted[g] == pytest.approx(right)
             assert errors == pytest.approx(own - predictions, abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "d"), [(300, 40), (300, 10)])
+def test_sums_over_many_examples_give_nearly_what_blocks_give(n, d, monkeypatch):
+    features, labels = features_and_labels(n, d)
+    groups = np.arange(n) % 20
+    fast = [ridge_probe_file.errors_without(Inputs(labels, features=features, groups=groups), g) for g in range(20)]
+    monkeypatch.setattr(ridge_probe_file, "MANY", np.inf)
+    exact = [ridge_probe_file.errors_without(Inputs(labels, features=features, groups=groups), g) for g in range(20)]
+    assert np.concatenate(fast) == pytest.approx(np.concatenate(exact), abs=0.015)
+    losses = np.array([[(one**2).mean() for one in every] for every in (fast, exact)])
+    assert np.corrcoef(losses)[0, 1] > 0.999
+    assert losses[0].std() == pytest.approx(losses[1].std(), rel=0.01)
 
 
 def test_regression_is_judged_by_r_squared():

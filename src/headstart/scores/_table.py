@@ -87,14 +87,21 @@ SCORES: Registry[Score] = Registry(
 def leave_groups_out(
     inputs: Inputs, value: float, again: Callable[[np.ndarray], float], notes: tuple[str, ...] = ()
 ) -> Measured:
-    """`value` on all examples, and `again(kept rows)` for each group left out.
+    """`value` on all examples, and `again(kept rows)` for each group left out."""
+    return without_each_group(inputs, value, lambda group: again(inputs.kept(group)), notes)
+
+
+def without_each_group(
+    inputs: Inputs, value: float, again: Callable[[int], float], notes: tuple[str, ...] = ()
+) -> Measured:
+    """`value` on all examples, and `again(group)` for each group left out.
 
     When a group cannot be left out (a class would vanish, say) there is no interval, and a note says why.
     """
     if inputs.group_count == 0:
         return Measured(value, None, notes)
     try:
-        deleted = np.array([again(inputs.kept(group)) for group in range(inputs.group_count)])
+        deleted = np.array([again(group) for group in range(inputs.group_count)])
     except InputError as error:
         reason = str(error).removesuffix(".")  # a note is put into a sentence
         return Measured(value, None, (*notes, f"no interval: with a group left out, {reason}"))

@@ -99,11 +99,15 @@ def _penalty_of_sums(sums: Sums) -> float:
     return _penalty(sums.centred_fourth, second, trace, sums.n, len(scatter))
 
 
-def _penalty_of_gram(gram: Float[np.ndarray, "m m"], d: int) -> float:
-    """The same from the inner products of the examples."""
-    gram = gram - gram.mean(axis=0) - gram.mean(axis=1, keepdims=True) + gram.mean()
-    lengths = np.diagonal(gram)
-    return _penalty(float(lengths @ lengths), float(np.vdot(gram, gram)), float(lengths.sum()), float(len(gram)), d)
+def _penalty_of_gram(gram: Float[np.ndarray, "n n"], squares: float, rows: Int[np.ndarray, " m"], d: int) -> float:
+    """The same without `rows`, from the inner products of all centred examples and the sum of their squares."""
+    own, kept = gram[rows], np.delete(np.arange(len(gram)), rows)
+    sums, n = -own.sum(axis=0)[kept], float(len(kept))  # of each kept row over the kept ones: all together are zero
+    total = float(sums.sum())
+    lengths = np.diagonal(gram)[kept] - 2 * sums / n + total / n**2  # from the mean of the kept
+    second = squares - 2 * float((own**2).sum()) + float((own[:, rows] ** 2).sum())
+    second += (total / n) ** 2 - 2 * float(sums @ sums) / n
+    return _penalty(float(lengths @ lengths), second, float(lengths.sum()), n, d)
 
 
 def _measure(inputs: Inputs, shrunk: bool) -> Measured:
@@ -117,10 +121,11 @@ def _measure(inputs: Inputs, shrunk: bool) -> Measured:
     else:
         maker, points = residual_maker(inputs), inputs.decomposition.reduced
         gram = points @ points.T if shrunk else np.empty((0, 0))
+        squares = float(np.vdot(gram, gram))
         for group in range(-1, inputs.group_count):
-            kept = np.arange(n) if group < 0 else inputs.kept(group)
-            penalty = _penalty_of_gram(gram[np.ix_(kept, kept)], d) if shrunk else 0.0
-            values.append(_by_residuals(maker, penalty, np.setdiff1d(np.arange(n), kept)))
+            rows = np.flatnonzero(inputs.groups == group) if group >= 0 else np.empty(0, dtype=int)
+            penalty = _penalty_of_gram(gram, squares, rows, d) if shrunk else 0.0
+            values.append(_by_residuals(maker, penalty, rows))
     return Measured(values[0], None if inputs.groups is None else np.array(values[1:]))
 
 

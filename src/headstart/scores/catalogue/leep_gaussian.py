@@ -1,6 +1,6 @@
 """Gaussian LEEP: the label's leave-one-out likelihood given the source head's log probabilities."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy
@@ -12,12 +12,14 @@ from headstart.scores._checks import Labels, check_labels, check_logits, check_p
 from headstart.scores._head_counts import PRIOR, prior_without
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
-from headstart.scores._sums import class_sums
-from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
+from headstart.scores._sums import HELD_BYTES, class_sums
+from headstart.scores._table import SCORES, Measured, Score, without_each_group
 from headstart.scores.catalogue.leep_loo import check_prior
 
 ROUNDING = 1e-13  # of the range of the logarithms
 SHARPEST = 7.0  # log of the largest scale, where the mean exponent is one; beyond it every example is certain
+NEAR = 0.3  # of the log scale, around the best one of slightly more examples
+LITTLE = 1 << 24  # bytes up to which the rows are kept between two uses
 FLATTEST = -12.0  # log of the smallest scale above zero that is tried
 
 
@@ -68,27 +70,32 @@ def leep_gaussian(
 
 def gaussian_log_probs(rows: ProbRows, labels: Labels, prior: float = PRIOR) -> Float[np.ndarray, "n c"]:
     """Log probability of every class for each example, the example itself left out."""
-    with np.errstate(over="ignore", invalid="ignore"):  # `at_best_scale` reports numbers that are too large
-        exponents = _exponents(log_ratios(rows), labels, prior)
-    return at_best_scale(exponents, frequencies_without_own(labels), labels.codes)
+    ratios = log_ratios(rows)
+    exponents = _exponents(ratios, ratios.class_sums(labels), labels, prior)
+    return at_best_scale(exponents, labels)[0]
 
 
-def _exponents(ratios: "LogRatios", labels: Labels, prior: float) -> Float[np.ndarray, "n c"]:
-    """x . m - |m|^2 / 2 for each example and class mean m, which is taken without the example."""
-    n, classes = len(labels.codes), len(labels.classes)
-    sums = ratios.class_sums(labels.codes, classes)
-    squares = (sums**2).sum(axis=1)
+def _exponents(
+    ratios: "LogRatios", sums: Float[np.ndarray, "c k"], labels: Labels, prior: float = PRIOR
+) -> Float[np.ndarray, "n c"]:
+    """x . m - |m|^2 / 2 for each example and class mean m, which is taken without the example.
+
+    `sums` and the counts of `labels` may be those of some of the examples; the others' rows mean nothing.
+    """
     weight = labels.counts + prior
-    exponents = np.empty((n, classes))
+    with np.errstate(over="ignore"):  # `at_best_scale` reports numbers that are too large
+        squares = (sums**2).sum(axis=1)
+    exponents = np.empty((len(labels.codes), len(labels.counts)))
     for block in ratios.rows.slices():
         x, own = ratios.block(block), labels.codes[block]
-        inner = x @ sums.T
-        exponents[block] = inner / weight - squares / (2 * weight**2)
-        length = np.einsum("ij,ij->i", x, x)
-        mine = of_own_class(inner, own)
-        left = weight[own] - 1.0
-        inverse = np.divide(1.0, left, out=np.zeros(len(left)), where=left > 0)  # nothing left: the overall mean, zero
-        alone = (mine - length) * inverse - (squares[own] - 2 * mine + length) * inverse**2 / 2
+        with np.errstate(over="ignore", invalid="ignore"):
+            inner = x @ sums.T
+            exponents[block] = inner / weight - squares / (2 * weight**2)
+            length = np.einsum("ij,ij->i", x, x)
+            mine = of_own_class(inner, own)
+            left = weight[own] - 1.0
+            inverse = np.divide(1.0, left, out=np.zeros(len(left)), where=left > 0)  # nothing left: the mean of all, 0
+            alone = (mine - length) * inverse - (squares[own] - 2 * mine + length) * inverse**2 / 2
         np.put_along_axis(exponents[block], own[:, None], alone[:, None], axis=1)
     return exponents
 
@@ -105,19 +112,21 @@ class LogRatios:
     used: Bool[np.ndarray, " z"]  # a source class to which no example gives any mass is left out
     floor: float  # what the logarithm of a zero counts as, the row's largest being zero
     mean: Float[np.ndarray, " k"]  # of each used source class
+    held: Float[np.ndarray, "n k"] | None = None  # all rows with their own means taken out, where they fit in memory
 
     def block(self, which: slice | np.ndarray) -> Float[np.ndarray, "b k"]:
         """Those rows in float64; what is only rounding is zero, or a head that says nothing would say a little."""
-        values = _row_centred(self.rows, which, self.used, self.floor)
-        np.subtract(values, self.mean, out=values)
+        rows = _row_centred(self.rows, which, self.used, self.floor) if self.held is None else self.held[which]
+        values = rows - self.mean
         values[np.abs(values) < ROUNDING * -self.floor] = 0.0
-        return values
+        return np.asarray(values)
 
-    def class_sums(self, codes: np.ndarray, count: int) -> Float[np.ndarray, "c k"]:
-        """Sum of the rows of each class, in one sweep."""
-        total = np.zeros((count, len(self.mean)))
-        for block in self.rows.slices():
-            total += class_sums(self.block(block), codes[block], count)
+    def class_sums(self, labels: Labels, rows: Int[np.ndarray, " m"] | None = None) -> Float[np.ndarray, "c k"]:
+        """Sum of the rows of each class, in one sweep; of all rows or of some."""
+        total = np.zeros((len(labels.counts), len(self.mean)))
+        for at in self.rows.slices():
+            block = at if rows is None else rows[at]  # empty beyond the last of `rows`
+            total += class_sums(self.block(block), labels.codes[block], len(total))
         return total
 
 
@@ -135,6 +144,9 @@ def log_ratios(rows: ProbRows) -> LogRatios:
         used |= finite.any(axis=0)
         least = min(least, float(values.min(where=finite, initial=0.0)))
     floor = least - np.log(2.0)
+    if 8 * rows.n * rows.z <= LITTLE:
+        held = _row_centred(rows, slice(None), used, floor)
+        return LogRatios(rows, used, floor, held.mean(axis=0), held)
     total = np.zeros(int(used.sum()))
     for block in rows.slices():
         total += _row_centred(rows, block, used, floor).sum(axis=0)
@@ -163,19 +175,20 @@ def frequencies_without_own(labels: Labels) -> Float[np.ndarray, "n c"]:
 
 
 def at_best_scale(
-    exponents: Float[np.ndarray, "n c"], frequencies: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]
-) -> Float[np.ndarray, "n c"]:
-    """Log of probabilities proportional to frequencies * exp(a * exponents), at the a of largest mean log-likelihood.
+    exponents: Float[np.ndarray, "n c"], labels: Labels, near: float | None = None
+) -> tuple[Float[np.ndarray, "n c"], float]:
+    """Log of probabilities proportional to frequencies * exp(a * exponents), and the a of largest mean log-likelihood.
 
+    `near` is where that a is looked for first.
     The likelihood is concave in the scale a, from zero up, so the place where its slope is zero is the one maximum.
     """
-    size, offsets = np.abs(exponents).mean(), np.log(frequencies)
+    size, offsets = np.abs(exponents).mean(), np.log(frequencies_without_own(labels))
     if not np.isfinite(size):
         raise InputError(
             "the numbers are too large to be squared; divide them by a constant, the score stays the same."
         )
     unit = exponents / size if size > 0 else exponents
-    own = of_own_class(unit, codes)
+    own = of_own_class(unit, labels.codes)
 
     def slope(log_scale: float) -> float:
         weights = np.exp(log_scale) * unit
@@ -184,13 +197,17 @@ def at_best_scale(
         np.exp(weights, out=weights)
         return float((own - np.einsum("ij,ij->i", weights, unit) / weights.sum(axis=1)).mean())
 
-    if slope(FLATTEST) <= 0:
+    low, high = FLATTEST, SHARPEST
+    if near and size > 0:
+        ends = np.log(near * size) - NEAR, np.log(near * size) + NEAR
+        low, high = ends if slope(ends[0]) > 0 > slope(ends[1]) else (low, high)
+    if low == FLATTEST and slope(low) <= 0:
         scale = 0.0
-    elif slope(SHARPEST) >= 0:
-        scale = np.exp(SHARPEST)
+    elif high == SHARPEST and slope(high) >= 0:
+        scale = np.exp(high)
     else:
-        scale = np.exp(scipy.optimize.brentq(slope, FLATTEST, SHARPEST, xtol=1e-9))
-    return np.asarray(log_softmax(offsets + scale * unit, axis=1))
+        scale = np.exp(scipy.optimize.brentq(slope, low, high, xtol=1e-9))
+    return np.asarray(log_softmax(offsets + scale * unit, axis=1)), float(scale / (size or 1.0))
 
 
 def mean_of_own(log_probs: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]) -> float:
@@ -203,20 +220,50 @@ def of_own_class(values: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"])
     return np.take_along_axis(values, codes[:, None], axis=1)[:, 0]
 
 
+def _fitted(inputs: Inputs) -> tuple[LogRatios, Float[np.ndarray, "c k"], Float[np.ndarray, "n c"], float]:
+    """One source's log ratios, their class sums, and log probabilities at the best scale, for every score that asks."""
+
+    def compute() -> tuple[LogRatios, np.ndarray, np.ndarray, float]:
+        ratios, labels = log_ratios(inputs.logits_rows), inputs.classes
+        sums = ratios.class_sums(labels)
+        exponents = _exponents(ratios, sums, labels)
+        return ratios, sums, *at_best_scale(exponents, labels)
+
+    return inputs.once("gaussian log probs", compute)
+
+
 def shared_log_probs(inputs: Inputs) -> Float[np.ndarray, "n c"]:
-    """The same for one source's inputs, computed for the first score that asks."""
-    return inputs.once("gaussian log probs", lambda: gaussian_log_probs(inputs.logits_rows, inputs.classes))
+    """Log probability of every class for each example of one source's inputs, the example itself left out."""
+    return _fitted(inputs)[2]
+
+
+def log_probs_without(inputs: Inputs, group: int) -> Float[np.ndarray, "k c"]:
+    """The same for the examples outside a group, with the group left out; a class that is gone has no column."""
+
+    def compute() -> np.ndarray:
+        ratios, sums, _, scale = _fitted(inputs)
+        labels, kept = inputs.classes, inputs.kept(group)
+        rows = np.flatnonzero(inputs.groups == group)
+        remaining = replace(labels, counts=np.bincount(labels.codes[kept], minlength=len(labels.counts)))
+        sums = sums - ratios.class_sums(labels, rows)
+        shift = sums.sum(axis=0) / len(kept)
+        moved = replace(ratios, mean=ratios.mean + shift)
+        exponents = _exponents(moved, sums - remaining.counts[:, None] * shift, remaining)
+        there = remaining.counts > 0
+        return at_best_scale(exponents[kept][:, there], check_labels(inputs.labels[kept]), near=scale)[0]
+
+    cells = inputs.n * len(inputs.classes.counts) * inputs.group_count
+    return inputs.once(f"gaussian without {group}", compute) if 8 * cells <= HELD_BYTES else compute()
 
 
 def _measure(inputs: Inputs) -> Measured:
-    rows = inputs.logits_rows
     value = mean_of_own(shared_log_probs(inputs), inputs.classes.codes)
 
-    def again(kept: Int[np.ndarray, " k"]) -> float:
-        labels = check_labels(inputs.labels[kept])
-        return mean_of_own(gaussian_log_probs(rows.only(kept), labels), labels.codes)
+    def again(group: int) -> float:
+        labels = check_labels(inputs.labels[inputs.kept(group)])
+        return mean_of_own(log_probs_without(inputs, group), labels.codes)
 
-    return leave_groups_out(inputs, value, again)
+    return without_each_group(inputs, value, again)
 
 
 SCORES.add(

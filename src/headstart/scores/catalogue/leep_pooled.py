@@ -1,9 +1,7 @@
 """Pooled LEEP: a left-out example's label as predicted by the source's head and features together."""
 
-from collections.abc import Callable
-
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from scipy.special import log_softmax
 
 from headstart.scores._checks import Labels, check_features, check_labels, check_logits, check_targets
@@ -11,15 +9,15 @@ from headstart.scores._decomposition import decompose
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._residual_maker import ResidualMaker
-from headstart.scores._table import SCORES, Measured, Score
+from headstart.scores._table import SCORES, Measured, Score, without_each_group
 from headstart.scores.catalogue.leep_gaussian import (
     at_best_scale,
-    frequencies_without_own,
     gaussian_log_probs,
+    log_probs_without,
     mean_of_own,
     shared_log_probs,
 )
-from headstart.scores.catalogue.ridge_probe import left_out, shared_left_out, without_groups
+from headstart.scores.catalogue.ridge_probe import at_held_penalty, errors_without, left_out, shared_left_out
 
 HEADLESS = "the source has no classifier: features only"
 
@@ -73,25 +71,28 @@ def probe_log_probs(
     targets: Float[np.ndarray, "n c"], errors: Float[np.ndarray, "n c"], labels: Labels
 ) -> Float[np.ndarray, "n c"]:
     """Log probability of every class from the left-out errors of a linear probe on the indicators of the classes."""
-    return at_best_scale(targets - errors - targets.mean(axis=0), frequencies_without_own(labels), labels.codes)
+    exponents = targets - errors - targets.mean(axis=0)
+    return at_best_scale(exponents, labels)[0]
 
 
 def _measure(inputs: Inputs) -> Measured:
     headless = inputs.missing("probs") is not None
     labels = inputs.classes
-    log_probs = probe_log_probs(inputs.targets, shared_left_out(inputs)[0], labels)
+    exponents = inputs.targets - shared_left_out(inputs)[0] - inputs.targets.mean(axis=0)
+    log_probs, scale = at_best_scale(exponents, labels)
     value = mean_of_own(log_probs if headless else _pooled(shared_log_probs(inputs), log_probs), labels.codes)
     notes = (HEADLESS,) if headless else ()
 
-    def again(kept: Int[np.ndarray, " k"], errors: Callable[[], Float[np.ndarray, "k c"]]) -> float:
+    def again(group: int) -> float:
+        kept = inputs.kept(group)
         others = check_labels(inputs.labels[kept])
         there = np.isin(labels.classes, others.classes)
-        probe = probe_log_probs(inputs.targets[kept][:, there], errors()[:, there], others)
-        if headless:
-            return mean_of_own(probe, others.codes)
-        return mean_of_own(_pooled(gaussian_log_probs(inputs.logits_rows.only(kept), others), probe), others.codes)
+        targets = inputs.targets[kept][:, there]
+        exponents = targets - errors_without(inputs, group)[:, there] - targets.mean(axis=0)
+        probe = at_best_scale(exponents, others, near=scale)[0]
+        return mean_of_own(probe if headless else _pooled(log_probs_without(inputs, group), probe), others.codes)
 
-    return without_groups(inputs, value, again, notes)
+    return at_held_penalty(without_each_group(inputs, value, again, notes))
 
 
 SCORES.add(

@@ -1,21 +1,20 @@
 """A linear probe in closed form: ridge regression judged by leave-one-out, its penalty chosen the same way."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from scipy import linalg
 
 from headstart.scores._checks import block_rows
 from headstart.scores._inputs import Inputs
-from headstart.scores._residual_maker import ResidualMaker, Spectrum, residual_maker
-from headstart.scores._sums import HELD_BYTES, Sums, whole_and_groups
-from headstart.scores._table import ANY_TASK, SCORES, Measured, Score, leave_groups_out
+from headstart.scores._residual_maker import ResidualMaker, residual_maker
+from headstart.scores._sums import HELD_BYTES, whole_and_groups
+from headstart.scores._table import ANY_TASK, SCORES, Measured, Score, without_each_group
 from headstart.tasks import task_of
 
 GRID = 10.0 ** np.arange(-8, 2.25, 0.5)  # penalties, as shares of the largest eigenvalue of the scatter matrix
+MANY = 4  # examples a feature from which leverages without a group follow from those of all examples
 FIXED_PENALTY = "approximate interval: the penalty stays the one chosen on all examples"
 
 
@@ -51,9 +50,7 @@ def ridge_probe(
 def left_out(maker: ResidualMaker) -> tuple[Float[np.ndarray, "n t"], float]:
     """Leave-one-out errors at the best penalty, and that penalty (infinite: the mean alone is best)."""
     everything = slice(None)
-    alone = (
-        np.zeros(maker.n) if maker.complete else np.maximum(1 - np.einsum("ij,ij->i", maker.basis, maker.basis), 0.0)
-    )
+    alone = _unreached(maker)
     top = float(maker.parts.squares.max(initial=0.0))
     best, chosen, least = np.empty(0), np.inf, np.inf
     penalties = [np.inf, *(top * GRID[::-1] if top > 0 else [])]  # from the simplest: ties keep it
@@ -66,6 +63,13 @@ def left_out(maker: ResidualMaker) -> tuple[Float[np.ndarray, "n t"], float]:
         if loss < least * (1 - 1e-12):
             best, chosen, least = errors, float(penalty), loss
     return best, chosen
+
+
+def _unreached(maker: ResidualMaker) -> Float[np.ndarray, " n"]:
+    """Squared length of the part of each example's unit vector that no direction of the features reaches."""
+    if maker.complete:
+        return np.zeros(maker.n)
+    return np.asarray(np.maximum(1 - np.einsum("ij,ij->i", maker.basis, maker.basis), 0.0))
 
 
 def _weighed_squares(basis: Float[np.ndarray, "n k"], kept: Float[np.ndarray, "k p"]) -> Float[np.ndarray, "n p"]:
@@ -86,40 +90,56 @@ def _quality(errors: Float[np.ndarray, "n t"], targets: Float[np.ndarray, "n t"]
     return float((1 - (errors**2).sum(axis=0)[varies] / (from_mean**2).sum(axis=0)[varies]).mean())
 
 
-def _errors_by_block(maker: ResidualMaker, spectrum: Spectrum, kept: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k t"]:
-    """Leave-one-out errors of the examples that are `kept`, the others being left out altogether."""
-    rows = np.setdiff1d(np.arange(maker.n), kept)
-    block = maker.block(spectrum, rows, maker.outside_block(rows))
-    basis, own = maker.basis[kept], maker.targets[rows]
-    shares = spectrum.kept - (0.0 if maker.complete else 1.0)
-    across = (basis * shares) @ maker.basis[rows].T
+def _at_penalty(inputs: Inputs) -> tuple[Float[np.ndarray, "n t"], Float[np.ndarray, " n"]]:
+    """Residuals of all examples at the chosen penalty, and one minus their leverages."""
+
+    def compute() -> tuple[np.ndarray, np.ndarray]:
+        maker = residual_maker(inputs)
+        spectrum = maker.centred(shared_left_out(inputs)[1])
+        leverages = _weighed_squares(maker.basis, spectrum.kept[:, None])[:, 0]
+        return maker.residuals(spectrum, slice(None)), _unreached(maker) + leverages
+
+    return inputs.once("ridge at its penalty", compute)
+
+
+def _errors_by_block(inputs: Inputs, group: int, penalty: float) -> Float[np.ndarray, "k t"]:
+    """Leave-one-out errors of the examples outside a group, the group being left out altogether."""
+    maker, kept, rows = residual_maker(inputs), inputs.kept(group), np.flatnonzero(inputs.groups == group)
+    residuals, spared = _at_penalty(inputs)
+    shares = maker.centred(penalty).kept - (not maker.complete)
+    across = maker.basis @ (shares[:, None] * maker.basis[rows].T)  # columns of the residual maker, less the identity's
+    block = across[rows] + np.eye(len(rows)) * (not maker.complete)
+    across, own = across[kept], maker.targets[rows]
     solved = np.linalg.solve(block, across.T)  # (m, k)
-    residuals = maker.residuals(spectrum, kept) - across @ own
-    gap = maker.residuals(spectrum, rows) - block @ own
-    leverage = (0.0 if maker.complete else 1.0) + basis**2 @ shares - (across * solved.T).sum(axis=1)
-    return np.asarray((residuals - solved.T @ gap) / leverage[:, None])
+    gap = residuals[rows] - block @ own
+    errors = residuals[kept] - across @ own - solved.T @ gap
+    return np.asarray(errors / (spared[kept] - np.einsum("km,mk->k", across, solved))[:, None])
 
 
-def _errors_by_sums(
-    x: Float[np.ndarray, "k d"], targets: Float[np.ndarray, "k t"], sums: Sums, penalty: float
-) -> Float[np.ndarray, "k t"]:
-    """The same from sums over the kept examples, `x` being measured from the same point as the sums."""
-    n, errors = sums.n, targets - targets.mean(axis=0)
-    if np.isinf(penalty):
-        return np.asarray(errors * n / (n - 1))
-    scatter = sums.scatter
-    scatter.flat[:: len(scatter) + 1] += penalty
-    factor = linalg.cho_factor(scatter, lower=True, overwrite_a=True, check_finite=False)
-    x = x - sums.x / n
-    through = x @ linalg.cho_solve(factor, np.eye(len(scatter)), overwrite_b=True, check_finite=False)
-    errors -= through @ sums.products
-    return np.asarray(errors / (1 - 1 / n - np.einsum("ij,ij->i", through, x))[:, None])
+def _errors_by_sums(inputs: Inputs, group: int, penalty: float) -> Float[np.ndarray, "k t"]:
+    """The same for many examples, whose leverages grow in proportion as they get fewer: from sums over them."""
+    kept, (origin, whole, own) = inputs.kept(group), whole_and_groups(inputs)
+    sums, targets = whole - own(group), inputs.targets[kept]
+    errors = targets - targets.mean(axis=0)
+    if np.isfinite(penalty):
+        scatter = sums.scatter
+        scatter.flat[:: len(scatter) + 1] += penalty
+        weights = linalg.solve(scatter, sums.products, assume_a="pos", overwrite_a=True, check_finite=False)
+        mean = origin + sums.x / sums.n
+        step = block_rows(inputs.features)
+        for at in range(0, len(kept), step):
+            errors[at : at + step] -= (inputs.features[kept[at : at + step]] - mean) @ weights
+    leverages = 1 - _at_penalty(inputs)[1][kept] - 1 / inputs.n
+    return np.asarray(errors / (1 - 1 / sums.n - leverages * inputs.n / sums.n)[:, None])
 
 
 def _measure(inputs: Inputs) -> Measured:
-    targets = inputs.targets
-    value = _quality(shared_left_out(inputs)[0], targets, inputs.task)
-    return without_groups(inputs, value, lambda kept, errors: _quality(errors(), targets[kept], inputs.task))
+    value = _quality(shared_left_out(inputs)[0], inputs.targets, inputs.task)
+
+    def again(group: int) -> float:
+        return _quality(errors_without(inputs, group), inputs.targets[inputs.kept(group)], inputs.task)
+
+    return at_held_penalty(without_each_group(inputs, value, again))
 
 
 def shared_left_out(inputs: Inputs) -> tuple[Float[np.ndarray, "n t"], float]:
@@ -127,36 +147,22 @@ def shared_left_out(inputs: Inputs) -> tuple[Float[np.ndarray, "n t"], float]:
     return inputs.once("ridge left out", lambda: left_out(residual_maker(inputs)))
 
 
-def _errors_without(inputs: Inputs, group: int) -> Float[np.ndarray, "k t"]:
-    """Leave-one-out errors of the other examples with a group left out, the penalty held."""
-    n, d = inputs.features.shape
-    _, penalty = shared_left_out(inputs)
-    kept = inputs.kept(group)
-    if n - inputs.largest_group > d:
-        origin, whole, own = whole_and_groups(inputs)
-        return _errors_by_sums(inputs.features[kept] - origin, inputs.targets[kept], whole - own(group), penalty)
-    maker = residual_maker(inputs)
-    return _errors_by_block(maker, maker.centred(penalty), kept)
+def errors_without(inputs: Inputs, group: int) -> Float[np.ndarray, "k t"]:
+    """Leave-one-out errors of the other examples with a group left out, the penalty held; kept where they fit."""
 
+    def compute() -> np.ndarray:
+        _, penalty = shared_left_out(inputs)
+        if inputs.n - inputs.largest_group > MANY * inputs.features.shape[1]:
+            return _errors_by_sums(inputs, group, penalty)
+        return _errors_by_block(inputs, group, penalty)
 
-def without_groups(
-    inputs: Inputs,
-    value: float,
-    again: Callable[[np.ndarray, Callable[[], np.ndarray]], float],
-    notes: tuple[str, ...] = (),
-) -> Measured:
-    """`value`, and `again(kept rows, what computes their leave-one-out errors)` with each group left out."""
     held = 8 * inputs.targets.size * inputs.group_count <= HELD_BYTES
-    groups = iter(range(inputs.group_count))
+    return inputs.once(f"ridge without {group}", compute) if held else compute()
 
-    def one(kept: Int[np.ndarray, " k"]) -> float:
-        group = next(groups)
-        name = f"ridge errors {group}"
-        errors = partial(_errors_without, inputs, group)
-        return again(kept, partial(inputs.once, name, errors) if held else errors)
 
-    measured = leave_groups_out(inputs, value, one, notes)
-    return measured if measured.deleted is None else replace(measured, notes=(*notes, FIXED_PENALTY))
+def at_held_penalty(measured: Measured) -> Measured:
+    """With the caveat of an interval whose penalty was chosen once."""
+    return measured if measured.deleted is None else replace(measured, notes=(*measured.notes, FIXED_PENALTY))
 
 
 SCORES.add(
