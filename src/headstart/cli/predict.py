@@ -39,6 +39,7 @@ def predict(
     if json and form == "csv":
         raise InputError(f"`--json` and `--out {out}` ask for two forms: name a .json file, or leave out `--json`.")
     loaded = load(run, trust_pickle=trust_pickle)
+    reading["white_level"] = reading["white_level"] or loaded.outcome.white_level
     found = open_unlabelled(inputs, loaded.source.card.kind, **reading)
     for note in found.notes:
         typer.echo(note, err=True)

@@ -9,6 +9,8 @@ from typing import Any, TypedDict
 from headstart.errors import InputError, TargetError, did_you_mean
 from headstart.tasks import TASKS
 
+LARGEST = 2**32 - 1  # of a white level
+
 
 def _said(text: str, metavar: str | None = None) -> dict[str, str | None]:
     """What the command line says of a field."""
@@ -48,6 +50,10 @@ class Reading:
         default="data", metadata=_said("Folder that holds torchvision's data sets.", "DIR")
     )
     download: bool = field(default=False, metadata=_said("Download a named data set that is not on this machine."))
+    white_level: float | None = field(
+        default=None,
+        metadata=_said("Value of white in images of more than 8 bits, such as 4095; by default the data's.", "VALUE"),
+    )
     max_bad: float = field(
         default=0.01, metadata=_said("Largest share of unreadable examples to skip, from 0 to 1.", "SHARE")
     )
@@ -55,6 +61,8 @@ class Reading:
     def __post_init__(self) -> None:
         if self.task is not None:
             TASKS.find(self.task, TargetError)
+        if self.white_level is not None and not 0 < self.white_level <= LARGEST:
+            raise InputError(f"`white_level` must be above 0 and at most {LARGEST}; got {self.white_level}.")
         if not 0 <= self.max_bad <= 1:
             raise InputError(f"`max_bad` must be a share between 0 and 1; got {self.max_bad}.")
         if self.label_column is not None and not isinstance(self.label_column, str):
@@ -89,6 +97,7 @@ class ReadingOptions(TypedDict, total=False):
     task: str | None
     root: str | os.PathLike[str]
     download: bool
+    white_level: float | None
     max_bad: float
 
 
