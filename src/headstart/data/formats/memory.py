@@ -81,7 +81,7 @@ class Dataset(Format):
         name = type(spec).__name__
         refuse_split(reading.split, f"a {name}")
         reading.refuse_columns(f"a {name}")
-        if kind is None or not (isinstance(spec, list | tuple | Array) or hasattr(spec, "detach")):
+        if kind is None or not (isinstance(spec, list | tuple | np.ndarray) or hasattr(spec, "detach")):
             return found_in_dataset(spec, name=name, task=reading.task)
         held, examples, notes = hold(as_numpy(spec), channels_first=hasattr(spec, "detach"))
         return Found("the list of examples", held, examples, row_ids(len(examples)), "the list", notes=notes)
@@ -299,7 +299,7 @@ def _kind(values: Sequence[object]) -> ColumnKind:
         return "text"
     if isinstance(first, int | float | np.number):
         return "number"
-    return "list" if isinstance(first, list | tuple | set | Array) else "other"
+    return "list" if isinstance(first, list | tuple | set | np.ndarray) else "other"
 
 
 def _plain(values: Sequence[object]) -> Sequence[object] | Array:
