@@ -214,6 +214,23 @@ class Texts:
 
 
 @dataclass(frozen=True, eq=False)
+class TextPairs:
+    """Pairs of texts, such as premise and hypothesis, which a tokenizer joins."""
+
+    first: Any  # `Examples` that load texts
+    second: Any
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def load(self, index: int) -> tuple[str, str]:
+        return self.first.load(index), self.second.load(index)
+
+    def digest(self, index: int) -> bytes:
+        return content_digest(b"pair " + self.first.digest(index) + self.second.digest(index))
+
+
+@dataclass(frozen=True, eq=False)
 class ArrayRows:
     """Rows of numbers that were made elsewhere: features, or logits where there are no features."""
 

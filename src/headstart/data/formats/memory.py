@@ -15,6 +15,7 @@ from PIL import Image
 from headstart.data.formats import Format, data_format
 from headstart.data.labels import is_missing
 from headstart.data.media import MEDIA
+from headstart.data.media.text import is_pair
 from headstart.data.pixels import is_wide, pixel_digest, upright_rgb
 from headstart.data.reading import Reading
 from headstart.data.roles import ColumnKind, Table
@@ -130,7 +131,7 @@ def found_in_dataset(dataset: Any, *, name: str, task: str | None) -> Found:
     names, name_notes = _class_names(dataset, labels) if coded else (None, ())
     return Found(
         name=name,
-        kind="text" if isinstance(first[0], str) else "image",
+        kind="text" if isinstance(first[0], str | tuple) else "image",
         examples=examples,
         ids=row_ids(len(dataset)),
         where=f"the data set {name}",
@@ -156,9 +157,9 @@ class DatasetExamples(DeepImages):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def load(self, index: int) -> Image.Image | str:
+    def load(self, index: int) -> Any:
         example = self._item(index)
-        if isinstance(example, str):
+        if isinstance(example, str | tuple):
             return example
         if isinstance(example, Image.Image):
             return upright_rgb(example, self.white)
@@ -173,13 +174,13 @@ class DatasetExamples(DeepImages):
     def raw_digest(self, index: int) -> bytes:
         """The digest of an example as it is yielded, whatever is white."""
         example = self._item(index)
-        return self.digest_of(example) if isinstance(example, str) else array_digest(np.asarray(example))
+        return self.digest_of(example) if isinstance(example, str | tuple) else array_digest(np.asarray(example))
 
-    def digest_of(self, example: Image.Image | str) -> bytes:
+    def digest_of(self, example: Any) -> bytes:
         """The digest of a loaded example."""
-        if isinstance(example, str):
-            return content_digest(example.encode("utf-8", "surrogatepass"))
-        return pixel_digest(example)
+        if isinstance(example, Image.Image):
+            return pixel_digest(example)
+        return content_digest(("\0".join(example) if is_pair(example) else example).encode("utf-8", "surrogatepass"))
 
     def deep(self, index: int) -> Array | None:
         example = self._item(index)
@@ -208,7 +209,7 @@ def _first_pair(dataset: Any) -> tuple[object, object]:
     example = as_numpy(pair[0])
     if isinstance(example, np.ndarray) and example.ndim in (2, 3):
         _one_image(example)  # refused here rather than ten thousand times later
-    elif not isinstance(example, str | Image.Image):
+    elif not isinstance(example, str | Image.Image) and not is_pair(example):
         raise TargetError(
             f"a data set must yield images (PIL or arrays) or texts; the first example is a {type(example).__name__}."
         )
