@@ -123,13 +123,9 @@ def with_options(function: Callable[..., None], *parameters: inspect.Parameter) 
 
 def reading_options(*names: str) -> list[inspect.Parameter]:
     """The fields of `Reading` as options; all of them, or those named."""
-    types: Mapping[str, Any] = {
-        "label_column": list[str] | None,
-        "root": Path,
-        "download": bool,
-        "max_bad": float,
-        "white_level": float | None,
-    }
+    names_of_columns = dict.fromkeys(("text_column", "label_column"), list[str] | None)
+    types: dict[str, Any] = {**names_of_columns, "root": Path, "download": bool, "max_bad": float}
+    types["white_level"] = float | None
     return [
         _parameter(
             field.name,

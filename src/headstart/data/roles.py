@@ -154,7 +154,7 @@ def _guess_example(table: Table, free: Sequence[str]) -> tuple[str, str]:
             return kind.name, guess
     raise TargetError(
         f"{table.where}: which column holds the examples? It has {listed(table.kinds)}; name one with `image_column` "
-        "or `text_column` (two for pairs of texts)."
+        "or `text_column`."
     )
 
 
