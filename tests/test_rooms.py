@@ -16,7 +16,7 @@ FLOORS = (
     {"__main__"},
     {"cli"},
     {"loading"},
-    {"ranking", "transfers", "meta"},
+    {"ranking", "transfers", "meta", "clusters"},
     {"evaluation", "report"},
     {"extract", "train"},
     {"sources"},

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from headstart import errors, meta, records, scores
+    from headstart.clusters import cluster
     from headstart.data import Reading, Target, open_target
     from headstart.errors import HeadstartError
     from headstart.evaluation import evaluate
@@ -41,6 +42,7 @@ __all__ = [
     "__version__",
     "audit",
     "benchmark",
+    "cluster",
     "errors",
     "evaluate",
     "from_module",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "clusters": ("cluster",),
     "data": ("Reading", "Target", "open_target"),
     "errors": ("HeadstartError",),
     "evaluation": ("evaluate",),

@@ -11,6 +11,7 @@ from headstart.cli._guard import guarded
 from headstart.cli._options import named, reading_options, with_options
 from headstart.cli._output import check_places, on_stdout, present
 from headstart.cli.benchmark import benchmark
+from headstart.cli.cluster import cluster
 from headstart.cli.evaluate import evaluate
 from headstart.cli.export import export
 from headstart.cli.models import models
@@ -51,12 +52,13 @@ def _options(
     pass
 
 
-UNLABELLED = reading_options("text_column", "image_column", "split", "root", "download", "white_level")
+UNLABELLED = reading_options("text_column", "image_column", "split", "root", "download")
 needing = partial(app.command, cls=VariadicCommand, no_args_is_help=True)
 needing("rank", epilog=RANK_EPILOG)(guarded(with_options(rank, *reading_options())))
 needing("transfer")(guarded(with_options(transfer), resumes=True))
 needing("evaluate")(guarded(evaluate))
 needing("predict")(guarded(with_options(predict, *UNLABELLED)))
+needing("cluster")(guarded(with_options(cluster, *reading_options())))
 needing("report")(guarded(report))
 needing("export")(guarded(export))
 app.command(cls=VariadicCommand)(guarded(models))

@@ -123,9 +123,7 @@ def with_options(function: Callable[..., None], *parameters: inspect.Parameter) 
 
 def reading_options(*names: str) -> list[inspect.Parameter]:
     """The fields of `Reading` as options; all of them, or those named."""
-    names_of_columns = dict.fromkeys(("text_column", "label_column"), list[str] | None)
-    types: dict[str, Any] = {**names_of_columns, "root": Path, "download": bool, "max_bad": float}
-    types["white_level"] = float | None
+    types: Mapping[str, Any] = {"label_column": list[str] | None, "root": Path, "download": bool, "max_bad": float}
     return [
         _parameter(
             field.name,
@@ -150,7 +148,7 @@ def reading_from(options: dict[str, Any]) -> Reading:
         TargetError: One of them cannot be used.
     """
     found = {field.name: options.pop(field.name) for field in fields(Reading) if field.name in options}
-    return Reading(**{**found, **{name: found.get(name) or None for name in ("label_column", "text_column")}})
+    return Reading(**{**found, "label_column": found.get("label_column") or None})
 
 
 def method_options(

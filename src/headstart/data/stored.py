@@ -5,15 +5,14 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from headstart.data.pixels import WIDEST, decode, deep_values, is_wide, pixel_digest, upright_rgb
+from headstart.data.pixels import decode, pixel_digest, upright_rgb
 from headstart.errors import ExampleError
 
 LARGEST_MEMBER = 1 << 29  # bytes; one image inside a zip is never larger, a zip bomb is
@@ -33,35 +32,17 @@ def array_digest(values: np.ndarray) -> bytes:
     return content_digest(head + values.tobytes())
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class DeepImages:
-    """Images that may have more than 8 bits; `white` is the value that becomes 255, None the top of the type."""
-
-    white: float | None = None
-    looks: ClassVar[int] = 16  # images looked at to see whether any has more than 8 bits
-
-    def deep(self, index: int) -> np.ndarray | None:
-        """The values of an image that has more than 8 bits, else None."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class EncodedImages(DeepImages):
+class EncodedImages:
     """Images held as the bytes of a file format; a subclass says where from."""
 
     def read(self, index: int) -> bytes:
         raise NotImplementedError
 
     def load(self, index: int) -> Image.Image:
-        return decode(self.read(index), self.white)
+        return decode(self.read(index))
 
     def digest(self, index: int) -> bytes:
-        usual = self.white in (None, WIDEST)
-        scale = b"" if usual else f"white {self.white:g} ".encode()  # on another scale it is another picture
-        return content_digest(scale + self.read(index))
-
-    def deep(self, index: int) -> np.ndarray | None:
-        return deep_values(self.read(index))
+        return content_digest(self.read(index))
 
 
 def _read_file(path: Path) -> bytes:
@@ -73,7 +54,7 @@ def _read_file(path: Path) -> bytes:
         raise ExampleError(f"the file cannot be read: {error.strerror}.") from error
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ImageFiles(EncodedImages):
     """Image files of a folder, or of a table, of which a row may have none."""
 
@@ -89,7 +70,7 @@ class ImageFiles(EncodedImages):
         return _read_file(path)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class ZipImages(EncodedImages):
     """Image files inside a zip, read in place and never unpacked to disk.
 
@@ -105,7 +86,7 @@ class ZipImages(EncodedImages):
         return len(self.members)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return partial(ZipImages, white=self.white), (self.path, self.members)
+        return ZipImages, (self.path, self.members)
 
     def read(self, index: int) -> bytes:
         member = self.members[index]
@@ -147,7 +128,7 @@ class ImageBytes(EncodedImages):
 
 
 @dataclass(frozen=True, eq=False)
-class ImageArray(DeepImages):
+class ImageArray:
     """Images as one array (n, h, w) or (n, h, w, channels); `scale` brings its values to 0..255."""
 
     pixels: np.ndarray
@@ -157,25 +138,18 @@ class ImageArray(DeepImages):
         return len(self.pixels)
 
     def load(self, index: int) -> Image.Image:
-        values, scale = self.pixels[index], self._scale
-        if values.dtype != np.uint8 or scale != 1.0:
-            values = np.rint(values * scale).astype(np.uint8)
+        values = self.pixels[index]
+        if values.dtype != np.uint8 or self.scale != 1.0:
+            values = np.rint(values * self.scale).astype(np.uint8)
         return upright_rgb(Image.fromarray(values[..., 0] if values.shape[2:] == (1,) else values))
 
     def digest(self, index: int) -> bytes:
-        scale = f"{self._scale!r} ".encode()  # equal numbers on another scale are another picture
+        scale = f"{self.scale!r} ".encode()  # equal numbers on another scale are another picture
         return content_digest(scale + array_digest(self.pixels[index]))
-
-    def deep(self, index: int) -> np.ndarray | None:
-        return np.asarray(self.pixels[index]) if self.pixels.dtype == np.uint16 else None
-
-    @property
-    def _scale(self) -> float:
-        return self.scale if self.white is None else 255 / self.white
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures(DeepImages):
+class Pictures:
     """Pillow images in memory."""
 
     images: Sequence[Image.Image]
@@ -184,14 +158,10 @@ class Pictures(DeepImages):
         return len(self.images)
 
     def load(self, index: int) -> Image.Image:
-        return upright_rgb(self.images[index], self.white)
+        return upright_rgb(self.images[index])
 
     def digest(self, index: int) -> bytes:
         return pixel_digest(self.load(index))
-
-    def deep(self, index: int) -> np.ndarray | None:
-        image = self.images[index]
-        return np.asarray(image) if is_wide(image) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,23 +181,6 @@ class Texts:
 
     def digest(self, index: int) -> bytes:
         return content_digest(self.load(index).encode("utf-8", "surrogatepass"))
-
-
-@dataclass(frozen=True, eq=False)
-class TextPairs:
-    """Pairs of texts, such as premise and hypothesis, which a tokenizer joins."""
-
-    first: Any  # `Examples` that load texts
-    second: Any
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    def load(self, index: int) -> tuple[str, str]:
-        return self.first.load(index), self.second.load(index)
-
-    def digest(self, index: int) -> bytes:
-        return content_digest(b"pair " + self.first.digest(index) + self.second.digest(index))
 
 
 @dataclass(frozen=True, eq=False)

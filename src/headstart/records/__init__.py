@@ -4,6 +4,7 @@
 from it alone.
 """
 
+from headstart.records.clustering import Cluster, ClusteredSource, Clustering, Index
 from headstart.records.facts import Extraction, Kind, ModelCard, Provenance, TargetSummary
 from headstart.records.files import check_destination, finite_or_none, write_atomically, writing
 from headstart.records.outcome import (
@@ -23,6 +24,9 @@ from headstart.records.table import Prose, Table, View, as_markdown, as_text, ti
 
 __all__ = [
     "Bound",
+    "Cluster",
+    "ClusteredSource",
+    "Clustering",
     "Comparison",
     "Convergence",
     "CurvePoint",
@@ -31,6 +35,7 @@ __all__ = [
     "Extraction",
     "Failure",
     "HeadView",
+    "Index",
     "Kind",
     "Method",
     "ModelCard",

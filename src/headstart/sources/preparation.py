@@ -52,35 +52,23 @@ class Texts:
     Fast tokenizers may not be used from two threads at once, so a lock keeps them apart.
     """
 
-    tokenize: Callable[[list[Any]], dict[str, Any]]  # of texts, or of pairs of texts
+    tokenize: Callable[[list[str]], dict[str, Any]]
     lock: Any = field(default_factory=threading.Lock, compare=False)
 
     def __call__(self, texts: list[Any]) -> dict[str, Tensor]:
         """A batch: input ids, attention mask and what else the model takes, each (b, tokens)."""
         with self.lock:
-            batch = self.tokenize(texts)
+            batch = self.tokenize([str(text) for text in texts])
         return {key: value for key, value in batch.items() if isinstance(value, torch.Tensor)}
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Texts":
         return self  # a lock cannot be copied, and sharing it is what it is for
 
 
-def plain_text(example: object) -> str | tuple[str, str]:
-    """A text or a pair of texts as it is; tokenizing waits for the batch, where padding is known."""
-    assert isinstance(example, str | tuple), "text sources are given strings"
+def plain_text(example: object) -> str:
+    """A text as it is; tokenizing waits for the batch, where padding is known."""
+    assert isinstance(example, str), "text sources are given strings"
     return example
-
-
-def sides(texts: list[Any]) -> tuple[list[str], ...]:
-    """Texts as one list; pairs of texts as two, which a tokenizer joins.
-
-    Example:
-        >>> sides(["a", "b"]), sides([("a", "b"), ("c", "d")])
-        ((['a', 'b'],), (['a', 'c'], ['b', 'd']))
-    """
-    if texts and isinstance(texts[0], tuple):
-        return [str(first) for first, _ in texts], [str(second) for _, second in texts]
-    return ([str(text) for text in texts],)
 
 
 def tokenizer_description(tokenizer: Any, longest: int | None) -> str:

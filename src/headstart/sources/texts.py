@@ -9,7 +9,7 @@ from headstart.errors import ModelError
 from headstart.records import ModelCard
 from headstart.sources.build import Preparation, finish, probe_batch
 from headstart.sources.network import EmbeddingNetwork, share_weights
-from headstart.sources.preparation import Texts, plain_text, sides, tokenizer_description
+from headstart.sources.preparation import Texts, plain_text, tokenizer_description
 from headstart.sources.source import Source
 
 SHORT, LONG = "A short text.", "A longer text, beside which the short one is padded to the same number of tokens."
@@ -22,10 +22,8 @@ def from_sentence_transformer(module: nn.Module, card: ModelCard) -> Source:
     prompt = encoder.prompts.get(encoder.default_prompt_name) if encoder.default_prompt_name else None
     preprocess = encoder.preprocess if hasattr(encoder, "preprocess") else encoder.tokenize
 
-    def tokenize(texts: list[Any]) -> Any:
-        first, *second = sides(texts)
-        first = [(prompt or "") + text for text in first]
-        return preprocess(list(zip(first, *second, strict=True)) if second else first)
+    def tokenize(texts: list[str]) -> Any:
+        return preprocess([(prompt or "") + text for text in texts])
 
     described = f"{tokenizer_description(encoder.tokenizer, encoder.max_seq_length)} prompt {prompt!r}"
     preparation = Preparation(plain_text, Texts(tokenize), described)

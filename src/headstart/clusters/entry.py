@@ -1,0 +1,368 @@
+"""`cluster`: from examples without labels to groups of alike ones, in the features of the source to trust most."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Unpack
+
+import numpy as np
+from scipy.special import softmax
+
+from headstart.clusters import criteria, oddities, partition
+from headstart.data import Reading, Target, limit, open_target, open_unlabelled, order_of
+from headstart.data.media import MEDIA
+from headstart.data.provenance import provenance
+from headstart.data.reading import ReadingOptions, reading_of
+from headstart.data.stored import ArrayRows
+from headstart.data.target import row_ids
+from headstart.errors import ExampleError, HeadstartError, InputError, TargetError, require
+from headstart.records import Cluster, ClusteredSource, Clustering, Extraction, Failure, ModelCard, check_destination
+from headstart.runner import Progress, listener
+from headstart.store import folder_of
+
+if TYPE_CHECKING:
+    from headstart.sources.lookup import Model
+
+StrPath = str | os.PathLike[str]
+SELECT = ("stability", "agreement", "silhouette")
+MAPS = ("pca", "umap")
+LITTLE = 0.1  # stability above chance below which a note says so
+
+
+@dataclass(frozen=True, eq=False)
+class _Grouped:
+    """One source's points and groups."""
+
+    extraction: Extraction
+    points: partition.Points
+    groups: partition.Groups
+    row: ClusteredSource
+
+
+def cluster(
+    data: object,
+    models: "Model | Sequence[Model] | None" = None,
+    *,
+    k: int | Literal["auto"] = "auto",
+    algorithm: str = "k-means",
+    select: str = "stability",
+    map: str = "pca",
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    batch_size: int | None = None,
+    cache: StrPath | bool | None = True,
+    trust_pickle: bool = False,
+    out: StrPath | None = None,
+    report: StrPath | None = None,
+    reading: Reading | None = None,
+    progress: Progress | bool | None = None,
+    **options: Unpack[ReadingOptions],
+) -> Clustering:
+    """Group examples without labels, in the features of the source whose groups can be trusted most.
+
+    Args:
+        data: Whatever `hs.rank` or `predict` reads, with or without labels; or a matrix of features (n, d). Labels are
+            used for one table only: how well each source's groups agree with them.
+        models: Names or modules, as for `hs.rank`; none for a matrix.
+        k: The number of clusters; "auto" takes one from 2 to 30, for each source: where the silhouette lies
+            furthest above that of the same data without structure.
+        algorithm: "k-means", "agglomerative" (Ward) or "hdbscan", which finds the number itself and may leave examples
+            in no cluster.
+        select: How the source is chosen: "stability" between halves of the data, as far as it is above chance;
+            "agreement" with the other sources; or "silhouette".
+        map: The map of two dimensions: "pca", or "umap" (extra `umap`).
+        limit: Use this many examples.
+        seed: For the sample, the starts of k-means and the halves.
+        device: "auto", "cpu", "cuda" or "mps".
+        batch_size: Examples per forward pass; as many as fit in memory if None.
+        cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
+        trust_pickle: Load checkpoints that can run code.
+        out: Write `clusters.json` into this folder.
+        report: Write a self-contained HTML page to this path.
+        reading: How the data are read, as one `headstart.Reading`.
+        progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
+        options: The fields of `reading` as keywords.
+
+    Raises:
+        InputError: An option or the data cannot be used, or every source failed.
+        TargetError: Too many examples are unreadable.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> centres = np.repeat(10 * np.eye(3), 20, axis=0)
+        >>> found = cluster(centres + rng.standard_normal((60, 3)))
+        >>> found.rows[0].k, [one.size for one in found.clusters]
+        (3, [20, 20, 20])
+    """
+    how = reading_of(reading, options, cluster)
+    _check_names(select, map)
+    for path, folder in ((out, True), (report, False)):
+        check_destination(path, folder=folder)
+    extractions, failures, target, labelled = _extractions(
+        data, models, how, most=limit, seed=seed, device=device, batch_size=batch_size,
+        place=folder_of(cache), trust_pickle=trust_pickle, tell=listener(progress),
+    )  # fmt: skip
+    if map == "umap":
+        require("umap", "a UMAP map", "umap")
+    grouped: list[_Grouped] = []
+    for extraction in extractions:
+        try:
+            grouped.append(_group(extraction, k, algorithm, seed, labelled=labelled))
+        except InputError as error:
+            failures.append(Failure(extraction.source, str(error)))
+    if not grouped:
+        raise InputError(f"no source could be used: {failures[0].source}: {failures[0].reason}")
+    found = _record(_ordered(grouped, select), target, failures, how=(k, algorithm, select, map), seed=seed)
+    if out is not None:
+        found.save(out)
+    if report is not None:
+        from headstart.report.clusters import write_clusters
+
+        write_clusters(found, report)
+    return found
+
+
+def _check_names(select: str, map: str) -> None:
+    for option, value, allowed in (("select", select, SELECT), ("map", map, MAPS)):
+        if value not in allowed:
+            raise InputError(f"`{option}` must be one of {', '.join(allowed)}; got {value!r}.")
+
+
+def _extractions(
+    data: object,
+    models: "Model | Sequence[Model] | None",
+    how: Reading,
+    *,
+    most: int | None,
+    seed: int,
+    device: str,
+    batch_size: int | None,
+    place: Path | None,
+    trust_pickle: bool,
+    tell: Progress,
+) -> tuple[list[Extraction], list[Failure], Target, bool]:
+    """Each source's features, failed sources, the examples, and whether these have labels."""
+    given = _arrays(data)
+    if given is not None:
+        if models is not None:
+            raise InputError("the data are features already, which need no model; leave out `models`.")
+        features, target = given
+        kept = np.arange(len(target)) if most is None else np.sort(order_of(target, seed)[:most])
+        target = target.subset(kept)
+        card = ModelCard(target.name, target.kind)
+        row = Extraction(target.name, target.labels, target.ids, features=features[kept], card=card)
+        return [row], [], target, bool(target.classes)
+    if models is None:
+        raise InputError("`models` is missing: name the sources whose features to group, for example `zoo`.")
+    from headstart.extract.several import extract_each
+    from headstart.sources import candidates
+
+    target, labelled = _open(data, models, how)
+    target = (target if most is None else limit(target, most, seed)).held()
+    found, failures = extract_each(
+        target, candidates(models, kind=target.kind), cache=place, device=device, batch_size=batch_size,
+        max_bad=how.max_bad, trust_pickle=trust_pickle, progress=tell,
+    )  # fmt: skip
+    return found, failures, target, labelled
+
+
+def _arrays(data: object) -> tuple[np.ndarray, Target] | None:
+    """Features (n, d) that were computed elsewhere, with their labels if there are some; None for other data."""
+    if isinstance(data, Mapping) and "features" in data:
+        features, labels = np.asarray(data["features"]), data.get("labels")
+    elif isinstance(data, np.ndarray) and data.ndim == 2:
+        features, labels = data, None
+    else:
+        return None
+    if features.ndim != 2 or not np.isfinite(features).all():
+        raise InputError(f"`features` must be finite numbers of shape (n, d); the shape is {features.shape}.")
+    if labels is not None:
+        return features, open_target((features, labels))
+    ids = tuple(row_ids(len(features)))
+    empty = np.zeros(len(features))
+    return features, Target("features", "arrays", "regression", ArrayRows(features), empty, (), ids)
+
+
+def _open(data: object, models: "Model | Sequence[Model]", how: Reading) -> tuple[Target, bool]:
+    """The examples, and whether they have classes. What cannot be read with labels is read without."""
+    try:
+        target = open_target(data, reading=how)
+        return target, bool(target.classes)
+    except TargetError as error:
+        first = error
+    from headstart.sources import candidates
+
+    for kind in dict.fromkeys(candidate.card.kind for candidate in candidates(models)):
+        try:
+            inputs = open_unlabelled(data, kind, reading=how)
+        except HeadstartError:
+            continue
+        empty = np.zeros(len(inputs.ids))
+        name = Path(data).stem if isinstance(data, str | os.PathLike) else "data"
+        target = Target(name, kind, "regression", inputs.examples, empty, (), inputs.ids, notes=inputs.notes)
+        return target, False
+    raise first
+
+
+def _group(extraction: Extraction, k: int | str, algorithm: str, seed: int, *, labelled: bool) -> _Grouped:
+    """One source's clusters and what speaks for them.
+
+    Raises:
+        InputError: Its features cannot be grouped so.
+    """
+    if extraction.features is None:
+        raise InputError("it has no features.")
+    distinct = len(np.unique(extraction.features, axis=0))
+    partition.check(algorithm, k, len(extraction.ids), distinct)
+    run = partition.ALGORITHMS[algorithm]
+    points = partition.points_of(extraction.features)
+    number = k if isinstance(k, int) else 0 if algorithm == "hdbscan" else partition.best_k(points, run, seed)
+    groups = _by_size(run(points, number, seed))
+    stable = criteria.stability(points, run, number, seed)
+    others = [one for one in partition.counts(points) if k == "auto" and number and one != number]
+    excess = [stable.above_chance, *(criteria.stability(points, run, one, seed).above_chance for one in others)]
+    rand, information = (None, None)
+    if labelled:
+        rand, information = criteria.against_labels(groups, extraction.labels, seed)
+    row = ClusteredSource(
+        source=extraction.source,
+        k=int(groups.max()) + 1,
+        stability=stable.value,
+        stability_sd=stable.deviation,
+        chance=stable.chance,
+        above_chance=float(np.mean(excess)),
+        agreement=None,
+        silhouette=partition.silhouette(points, groups),
+        alone=int((groups < 0).sum()),
+        card=extraction.card or ModelCard(extraction.source, "arrays"),
+        rand=rand,
+        information=information,
+        notes=extraction.notes,
+    )
+    return _Grouped(extraction, points, groups, row)
+
+
+def _by_size(groups: partition.Groups) -> partition.Groups:
+    """The groups numbered from the largest, 0, to the smallest.
+
+    Example:
+        >>> _by_size(np.array([2, 2, 0, -1, 2])).tolist()
+        [0, 0, 1, -1, 0]
+    """
+    numbers, sizes = np.unique(groups[groups >= 0], return_counts=True)
+    renamed = {int(numbers[place]): new for new, place in enumerate(np.argsort(-sizes, kind="stable"))}
+    return np.array([renamed.get(int(one), -1) for one in groups], dtype=np.int64)
+
+
+def _ordered(grouped: Sequence[_Grouped], select: str) -> list[_Grouped]:
+    """Best first; all sources are compared on the examples that every one of them could read."""
+    agreements = criteria.agreement([one.groups for one in grouped]) if _same_rows(grouped) else [None] * len(grouped)
+    rows = [replace(one, row=replace(one.row, agreement=value)) for one, value in zip(grouped, agreements, strict=True)]
+
+    def key(one: _Grouped) -> float:
+        value = one.row.above_chance if select == "stability" else getattr(one.row, select)
+        return float("inf") if value is None else -float(value)
+
+    return sorted(rows, key=key)
+
+
+def _same_rows(grouped: Sequence[_Grouped]) -> bool:
+    return len({one.extraction.ids for one in grouped}) == 1
+
+
+def _record(
+    grouped: Sequence[_Grouped],
+    target: Target,
+    failures: Sequence[Failure],
+    *,
+    how: tuple[int | str, str, str, str],
+    seed: int,
+) -> Clustering:
+    k, algorithm, select, map = how
+    best = grouped[0]
+    ids = best.extraction.ids
+    named = next((one for one in grouped if _has_names(one.extraction) and one.extraction.ids == ids), None)
+    return Clustering(
+        data=target.name,
+        kind=target.kind,
+        n=len(ids),
+        algorithm=algorithm,
+        asked=str(k),
+        select=select,
+        rows=tuple(one.row for one in grouped),
+        clusters=tuple(_cluster(best, number, target, named) for number in range(best.row.k)),
+        ids=ids,
+        groups=tuple(best.groups.tolist()),
+        places=_places(best.points, map, seed),
+        map=map,
+        duplicates=tuple((ids[one], ids[two]) for one, two in oddities.duplicates(best.points)),
+        outliers=tuple((ids[row], round(factor, 3)) for row, factor in oddities.outliers(best.points)),
+        failures=tuple(failures),
+        skipped=dict(best.extraction.skipped),
+        provenance=provenance(
+            target,
+            command=f"headstart.cluster({target.name!r}, k={k!r}, algorithm={algorithm!r}, select={select!r})",
+            seed=seed,
+            source_hashes={one.row.source: one.extraction.fingerprint for one in grouped},
+            device="cpu",
+        ),
+        notes=_notes(best, target, named),
+        named_by=named.row.source if named else "",
+        pictures=MEDIA[target.kind].pictures,
+    )
+
+
+def _notes(best: _Grouped, target: Target, named: _Grouped | None) -> tuple[str, ...]:
+    row = best.row
+    notes = [*target.notes]
+    if row.stability < row.chance + LITTLE:
+        notes.append(
+            f"The clusters are hardly more stable ({row.stability:.2f}) than those of data without structure "
+            f"({row.chance:.2f}): take them as a sketch."
+        )
+    if row.alone:
+        notes.append(f"{row.alone} of {len(best.groups)} examples are in no cluster.")
+    if named is not None:
+        notes.append(
+            f"What a cluster is like is told by the classes of {named.row.source}, which may not fit your data."
+        )
+    return tuple(notes)
+
+
+def _has_names(extraction: Extraction) -> bool:
+    return extraction.logits is not None and extraction.source_classes is not None
+
+
+def _cluster(best: _Grouped, number: int, target: Target, named: _Grouped | None) -> Cluster:
+    ids = best.extraction.ids
+    rows = oddities.central(best.points, best.groups, number)
+    names: tuple[str, ...] = ()
+    if named is not None and named.extraction.logits is not None:
+        probs = softmax(np.asarray(named.extraction.logits, dtype=np.float64), axis=1)
+        names = oddities.names(probs, named.extraction.source_classes or (), best.groups, number)
+    size = int((best.groups == number).sum())
+    return Cluster(number, size, tuple(ids[row] for row in rows), _samples(target, [ids[row] for row in rows]), names)
+
+
+def _samples(target: Target, ids: Sequence[str]) -> tuple[str, ...]:
+    place = {name: index for index, name in enumerate(target.ids)}
+    shown = []
+    for name in ids:
+        try:
+            sample = MEDIA[target.kind].sample(target.examples.load(place[name]))
+        except ExampleError:
+            continue
+        shown += [sample] if sample else []
+    return tuple(shown)
+
+
+def _places(points: partition.Points, map: str, seed: int) -> tuple[tuple[float, float], ...]:
+    """Where each example lies on a map; the first two principal components, or UMAP of the points."""
+    if map == "umap":
+        umap = require("umap", "a UMAP map", "umap")
+        plane = umap.UMAP(n_components=2, random_state=seed, n_jobs=1).fit_transform(points)
+    else:
+        plane = points[:, :2] if points.shape[1] > 1 else np.c_[points, np.zeros(len(points))]
+    return tuple((round(float(x), 5), round(float(y), 5)) for x, y in plane)
