@@ -11,21 +11,13 @@ import torch
 import transformers
 from PIL import Image
 from safetensors.torch import save_file
+from tests.sources.folders import LABELS, TEXTS, load, text_model, tokenizer
 from timm.models import save_for_hf
-from tokenizers import Tokenizer, models, pre_tokenizers
 
 from headstart.errors import ModelError
 from headstart.sources import Source, candidates
 from headstart.sources.adapters.st import _packaged
 from headstart.sources.texts import check_padding
-
-TEXTS = ["a good film", "a very long and rather bad film with no end in sight", "good"]
-LABELS = {0: "bad", 1: "good", 2: "neither"}
-
-
-def load(folder, *, trust=False) -> Source:
-    (candidate,) = candidates(f"local-dir:{folder}")
-    return candidate.load(trust)
 
 
 def by_hand(source: Source, features: torch.Tensor) -> torch.Tensor:
@@ -176,28 +168,6 @@ def test_a_transformers_image_classifier(vit_folder):
     assert load(vit_folder).fingerprint != source.fingerprint
 
 
-def tokenizer(**special):
-    words = sorted({word for text in TEXTS for word in text.split()})
-    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[EOS]", *words])}
-    backend = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    backend.pre_tokenizer = pre_tokenizers.Whitespace()
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", **special)
-
-
-def text_model(kind: str):
-    small = {"vocab_size": 40, "num_labels": 3, "id2label": LABELS, "label2id": {v: k for k, v in LABELS.items()}}
-    encoder = {**small, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    if kind == "bert":
-        return transformers.BertForSequenceClassification(transformers.BertConfig(**encoder))
-    if kind == "roberta":
-        return transformers.RobertaForSequenceClassification(transformers.RobertaConfig(pad_token_id=0, **encoder))
-    if kind == "distilbert":
-        config = transformers.DistilBertConfig(dim=16, n_layers=1, n_heads=2, hidden_dim=32, **small)
-        return transformers.DistilBertForSequenceClassification(config)
-    config = transformers.GPT2Config(n_embd=16, n_layer=1, n_head=2, n_positions=64, **small)
-    return transformers.GPT2ForSequenceClassification(config)
-
-
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert", "gpt2"])
 def test_transformers_text_classifiers(kind, tmp_path):
     torch.manual_seed(0)
@@ -244,16 +214,9 @@ def test_a_head_that_the_checkpoint_lacks_is_never_ranked(tmp_path):
     assert source.card.num_classes is None
 
 
-def test_features_that_would_be_random_are_refused(tmp_path):
-    text_model("distilbert").distilbert.save_pretrained(tmp_path)
-    tokenizer(pad_token="[PAD]").save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="lacks classifier, pre_classifier, which would stay random"):
-        load(tmp_path)
-
-
 def test_a_language_model_that_is_no_classifier(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "whisper"}))
-    with pytest.raises(ModelError, match="whisper model, but `hf/` loads image and text classifiers only"):
+    with pytest.raises(ModelError, match="whisper model, but `hf/` loads image classifiers and text models only"):
         load(tmp_path)
 
 

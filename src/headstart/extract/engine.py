@@ -75,9 +75,12 @@ class Runner:
         """The engines that computed rows, in order."""
         return ", then ".join(self._used)
 
-    def submit(self, items: list[Any], remaining: int) -> "Future[Outputs]":
-        """Start on prepared examples; `remaining` more will follow."""
-        batch = self._eager.batch(items)
+    def batch(self, items: list[Any]) -> Any:
+        """Prepared examples as the network takes them."""
+        return self._eager.batch(items)
+
+    def submit(self, batch: Any, count: int, remaining: int) -> "Future[Outputs]":
+        """Start on a batch of `count` examples; `remaining` more will follow."""
         if not self._eager.measured:
             self._used[Eager.name] = None
             future = self._pool.submit(self._eager.measure, batch)
@@ -85,8 +88,8 @@ class Runner:
             return future
         if self._may_switch and self._pays(remaining):
             self._may_switch = False
-            self._try_onnx(batch, len(items))
-        return self._pool.submit(self._run, batch, len(items))
+            self._try_onnx(batch, count)
+        return self._pool.submit(self._run, batch, count)
 
     def _run(self, batch: Any, count: int) -> Outputs:
         if (engine := self._onnx) is not None:

@@ -18,6 +18,7 @@ from headstart.extract.outputs import Outputs
 from headstart.extract.sinks import Array, CacheSink, Fields, MemorySink
 from headstart.records import Extraction
 from headstart.runner.progress import Event, Progress, silent
+from headstart.sources.preparation import Tokens, lost_tokens
 from headstart.sources.source import Source
 
 
@@ -70,6 +71,7 @@ def extract(
     if kept.size == 0:
         raise TargetError(f"none of the {len(target)} examples of {target.name} can be read, so nothing can be scored.")
     rows = sink.rows(kept)
+    lost = lost_tokens(rows["tokens"]) if "tokens" in rows else ()
     return Extraction(
         source=source.name,
         labels=target.labels[kept],
@@ -84,7 +86,7 @@ def extract(
         computed=computed,
         skipped=skips.by_id(),
         engine=runner.engine,
-        notes=(*(source.notes if cache is not None else ()), *runner.notes, *sink.notes),
+        notes=(*(source.notes if cache is not None else ()), *runner.notes, *sink.notes, *lost),
     )
 
 
@@ -109,17 +111,20 @@ def _compute(
             skips.add(same, error)
 
     feed = Feed(pool, target, todo.tolist(), source.prepare, skip)
-    started: deque[tuple[list[int], Future[Outputs]]] = deque()
+    started: deque[tuple[list[int], Fields, Future[Outputs]]] = deque()
     computed = 0
     while True:
-        left = feed.remaining + sum(len(indices) for indices, _ in started)
+        left = feed.remaining + sum(len(indices) for indices, _, _ in started)
         tell(Event(source.name, len(target) - left, len(target)))
         while len(started) <= runner.lanes and (items := feed.take(runner.rows) if feed.remaining else []):
-            started.append(([index for index, _ in items], runner.submit([made for _, made in items], feed.remaining)))
+            batch = runner.batch([made for _, made in items])
+            counts = {"tokens": batch.counts} if isinstance(batch, Tokens) else {}
+            future = runner.submit(batch, len(items), feed.remaining)
+            started.append(([index for index, _ in items], counts, future))
         if not started:
             return computed
-        indices, future = started.popleft()
-        sink.add(indices, _fields(future.result(), source, target, indices))
+        indices, counts, future = started.popleft()
+        sink.add(indices, _fields(future.result(), source, target, indices) | counts)
         computed += len(indices)
 
 

@@ -13,7 +13,7 @@ from headstart.errors import InputError, ModelError
 from headstart.records import ModelCard
 from headstart.sources.fingerprint import Snapshot, digest_of, fingerprint, outputs_hash, probe_examples
 from headstart.sources.head import HeadFound, find_heads, heads_named
-from headstart.sources.network import TappedNetwork, channels_last, placed, share_weights
+from headstart.sources.network import TappedNetwork, TokenMeans, channels_last, placed, share_weights
 from headstart.sources.own_code import own_code
 from headstart.sources.source import Source
 
@@ -107,6 +107,7 @@ def finish(
     if classes is not None and width is not None and len(classes) != width:
         raise InputError(f"`classes` names {len(classes)} classes, but {card.name} has {width} outputs.")
     layer = f"input of {' and '.join(heads)}" if heads else "output"
+    layer = "mean of the tokens" if isinstance(network, TokenMeans) else layer
     size = card.input_size
     if isinstance(batch, Tensor) and batch.ndim == 4:
         size = (batch.shape[1], batch.shape[2], batch.shape[3])

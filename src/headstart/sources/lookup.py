@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from headstart.errors import InputError, MissingExtra, ModelError, ModelNameError, did_you_mean
 from headstart.records import Kind, ModelCard
-from headstart.sources.adapters import ADAPTERS, Adapter, Candidate, is_glob, matching
+from headstart.sources.adapters import ADAPTERS, Adapter, Candidate, broken, is_glob, matching
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,15 +99,11 @@ def _found(model: object, kind: Kind | None) -> list[Candidate]:
     except (ModelNameError, MissingExtra):
         raise
     except ModelError as error:
-        broken = error
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
-        broken = ModelError(f"cannot open {model}: {error}")
-        broken.__cause__ = error
-    return [Candidate(ModelCard(name=str(model), kind=kind or "image"), partial(_raise, broken))]
-
-
-def _raise(error: ModelError, trust_pickle: bool) -> "Source":
-    raise error
+        reason = error
+    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = ModelError(f"cannot open {model}: {error}")
+        reason.__cause__ = error
+    return [broken(str(model), kind, reason)]
 
 
 def _unknown(model: object) -> InputError:

@@ -144,7 +144,21 @@ class TappedNetwork(nn.Module):
 
 
 class EmbeddingNetwork(nn.Module):
-    """A sentence encoder: its embedding is the features, and there is no classifier."""
+    """A sentence encoder: its embedding, cut to `width` numbers, is the features, and there is no classifier."""
+
+    def __init__(self, model: nn.Module, width: int | None, prompt_length: int | None) -> None:
+        super().__init__()
+        self.model, self.width = model, width
+        self.constants = {} if prompt_length is None else {"prompt_length": prompt_length}
+        self.eval()
+
+    def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, None]:
+        """Features (b, d) and None."""
+        return self.model({**batch, **self.constants})["sentence_embedding"][:, : self.width], None
+
+
+class TokenMeans(nn.Module):
+    """A text model without a classifier: the mean of its last hidden states over real tokens is the features."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -153,7 +167,9 @@ class EmbeddingNetwork(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, None]:
         """Features (b, d) and None."""
-        return self.model(dict(batch))["sentence_embedding"], None
+        mask = batch["attention_mask"]
+        states = self.model(input_ids=batch["input_ids"], attention_mask=mask).last_hidden_state
+        return (states * mask.unsqueeze(-1)).sum(dim=1) / mask.sum(dim=1, keepdim=True), None
 
 
 def run(model: nn.Module, batch: Tensor | Mapping[str, Tensor]) -> Any:

@@ -2,16 +2,20 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from headstart.sources.build import Preparation, stack
 from headstart.sources.fingerprint import canonical
+
+LETTERS = 1000  # of a text are read for each token that the model takes
+UNKNOWN = 0.01  # share of unknown tokens from which it is worth a note
 
 
 @dataclass(frozen=True)
@@ -45,21 +49,53 @@ def module_preparation(module: nn.Module) -> Preparation | None:
     return timm_preparation(resolve_model_data_config(module))
 
 
+class Tokens(dict[str, Tensor]):
+    """A batch of texts, each tensor (b, tokens); `counts` (b, 3) says what was lost of them (see `lost_tokens`)."""
+
+    counts: np.ndarray
+
+
 @dataclass(frozen=True)
 class Texts:
     """Turns a list of texts into a batch of tensors.
 
+    Args:
+        tokenize: Texts to a batch of tensors, cut at `longest` tokens.
+        tokenizer: The tokenizer inside, to count what is lost.
+
     Fast tokenizers may not be used from two threads at once, so a lock keeps them apart.
     """
 
-    tokenize: Callable[[list[str]], dict[str, Any]]
+    tokenize: Callable[[list[str]], Mapping[str, Any]]
+    tokenizer: Any
+    longest: int | None
+    prompt: str = ""
     lock: Any = field(default_factory=threading.Lock, compare=False)
 
-    def __call__(self, texts: list[Any]) -> dict[str, Tensor]:
-        """A batch: input ids, attention mask and what else the model takes, each (b, tokens)."""
+    def __call__(self, texts: list[Any]) -> Tokens:
+        """A batch: input ids, attention mask and what else the model takes."""
+        most = None if self.longest is None else LETTERS * self.longest  # a text of 80 MB need not be tokenized whole
+        shortened = [str(text)[:most] for text in texts]
         with self.lock:
-            batch = self.tokenize([str(text) for text in texts])
-        return {key: value for key, value in batch.items() if isinstance(value, torch.Tensor)}
+            made = self.tokenize(shortened)
+            batch = Tokens((key, value) for key, value in made.items() if isinstance(value, torch.Tensor))
+            batch.counts = self._counts(shortened, batch)
+        return batch
+
+    def _counts(self, texts: list[str], batch: Tokens) -> np.ndarray:
+        """For each text: whether it is cut, its unknown tokens, its tokens; zeros for a tokenizer of another kind."""
+        counts = np.zeros((len(texts), 3), np.float32)
+        if "attention_mask" not in batch or not callable(self.tokenizer):
+            return counts
+        real = batch["attention_mask"].bool()
+        counts[:, 2] = real.sum(dim=1)
+        if (unknown := self.tokenizer.unk_token_id) is not None:
+            counts[:, 1] = (real & (batch["input_ids"] == unknown)).sum(dim=1)
+        full = np.flatnonzero(counts[:, 2] >= (self.longest or np.inf)).tolist()
+        if full:
+            whole = self.tokenizer([self.prompt + texts[i] for i in full], truncation=False, verbose=False)["input_ids"]
+            counts[full, 0] = [len(ids) > counts[i, 2] for i, ids in zip(full, whole, strict=True)]
+        return counts
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Texts":
         return self  # a lock cannot be copied, and sharing it is what it is for
@@ -71,6 +107,29 @@ def plain_text(example: object) -> str:
     return example
 
 
+def lost_tokens(counts: np.ndarray) -> tuple[str, ...]:
+    """Notes on what a model cannot see of texts.
+
+    Args:
+        counts: (n, 3): 1 for a text that is cut, its unknown tokens, its tokens.
+
+    Example:
+        >>> lost_tokens(np.array([[1, 0, 256], [0, 64, 256]]))[0]
+        '1 of 2 texts are longer than the 256 tokens it reads; the rest of them is cut'
+    """
+    cut, notes = counts[:, 0] > 0, []
+    if cut.any():
+        notes.append(
+            f"{cut.sum():,} of {len(cut):,} texts are longer than the {counts[cut, 2].max():.0f} tokens it "
+            "reads; the rest of them is cut"
+        )
+    if (share := counts[:, 1].sum() / max(1, counts[:, 2].sum())) >= UNKNOWN:
+        notes.append(
+            f"{share:.0%} of the tokens are unknown to its tokenizer, which was perhaps made for another language"
+        )
+    return tuple(notes)
+
+
 def tokenizer_description(tokenizer: Any, longest: int | None) -> str:
     """A tokenizer in words that hold its whole vocabulary and rules, but not what it was last asked to do."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -79,4 +138,5 @@ def tokenizer_description(tokenizer: Any, longest: int | None) -> str:
         rules = {key: value for key, value in rules.items() if key not in ("truncation", "padding")}
     else:
         rules = {"class": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab()}
-    return canonical({"rules": rules, "longest": longest, "side": getattr(tokenizer, "padding_side", None)})
+    side = getattr(tokenizer, "padding_side", None)
+    return canonical({"rules": rules, "longest": longest, "side": side, "rows": "with counts"})

@@ -1,20 +1,25 @@
-"""Keeps libraries from printing while they load."""
+"""Keeps libraries from printing while they load. Set the logger `headstart` to INFO to see what they print."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from logging import getLogger
+from logging import ERROR, INFO, getLogger
 
 
 @contextmanager
-def no_bar() -> Iterator[None]:
-    """Without the progress bar that transformers draws while it reads weights."""
+def quiet_loading() -> Iterator[None]:
+    """Without transformers' progress bar and its report on the weights of a checkpoint."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    if getLogger("headstart").isEnabledFor(INFO):
+        yield
+        return
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity(ERROR)
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
 

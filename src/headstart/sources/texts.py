@@ -1,4 +1,4 @@
-"""Text models: sentence encoders as sources, and the faults that would go unnoticed in a text model."""
+"""Text models without a classifier as sources, and the faults that would go unnoticed in a text model."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import nn
 from headstart.errors import ModelError
 from headstart.records import ModelCard
 from headstart.sources.build import Preparation, finish, probe_batch
-from headstart.sources.network import EmbeddingNetwork, share_weights
+from headstart.sources.network import EmbeddingNetwork, TokenMeans, share_weights
 from headstart.sources.preparation import Texts, plain_text, tokenizer_description
 from headstart.sources.source import Source
 
@@ -20,15 +20,44 @@ def from_sentence_transformer(module: nn.Module, card: ModelCard) -> Source:
     """A source from a loaded SentenceTransformer; it brings its own tokenizer, truncation and prompt."""
     encoder: Any = module
     prompt = encoder.prompts.get(encoder.default_prompt_name) if encoder.default_prompt_name else None
-    preprocess = encoder.preprocess if hasattr(encoder, "preprocess") else encoder.tokenize
+    longest, width = encoder.max_seq_length, encoder.truncate_dim
 
     def tokenize(texts: list[str]) -> Any:
-        return preprocess([(prompt or "") + text for text in texts])
+        return encoder.preprocess(texts, prompt=prompt)
 
-    described = f"{tokenizer_description(encoder.tokenizer, encoder.max_seq_length)} prompt {prompt!r}"
-    preparation = Preparation(plain_text, Texts(tokenize), described)
-    network = EmbeddingNetwork(share_weights(module).eval())
-    source = finish(module, card, preparation, network, (), None, None, probe_batch(preparation, card))
+    described = f"{tokenizer_description(encoder.tokenizer, longest)} prompt {prompt!r}"
+    described += "" if width is None else f" width {width}"
+    preparation = Preparation(plain_text, Texts(tokenize, encoder.tokenizer, longest, prompt or ""), described)
+    skipped = tokenize([SHORT]).get("prompt_length")  # tokens that a mean over tokens leaves out
+    network = EmbeddingNetwork(share_weights(module).eval(), width, skipped)
+    return _checked(finish(module, card, preparation, network, (), None, None, probe_batch(preparation, card)))
+
+
+def from_text_encoder(module: nn.Module, card: ModelCard, preparation: Preparation, missing: set[int]) -> Source:
+    """A source from a text model of transformers without a classifier.
+
+    Args:
+        missing: Ids of the parameters that the checkpoint lacks.
+
+    Raises:
+        ModelError: One of those changes the features.
+    """
+    batch = probe_batch(preparation, card)
+    network = TokenMeans(share_weights(module))
+    if missing:
+        with torch.enable_grad():
+            network(batch)[0].sum().backward()
+        random = [n for n, p in module.named_parameters() if id(p) in missing and p.grad is not None]
+        module.zero_grad(set_to_none=True)
+        if random:
+            raise ModelError(
+                f"{card.name}: its checkpoint lacks {len(random)} tensors that the features depend on, and they would "
+                f"stay random: {', '.join(random[:5])}. Check that weights and config.json belong together."
+            )
+    return _checked(finish(module, card, preparation, network, (), None, None, batch))
+
+
+def _checked(source: Source) -> Source:
     check_padding(source)
     return source
 

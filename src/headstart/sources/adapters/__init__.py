@@ -1,6 +1,7 @@
 """Adapters: ways to name a pretrained model, one file each. Importing them imports no torch."""
 
 import importlib.util
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from headstart.errors import ModelNameError, did_you_mean, require
+from headstart.errors import ModelError, ModelNameError, did_you_mean, require
 from headstart.records import Kind, ModelCard
 from headstart.registry import Registry
 
@@ -128,8 +129,34 @@ def _load(adapter: Adapter, card: ModelCard, trust_pickle: bool) -> "Source":
 
 
 def files_in(folder: Path) -> tuple[Path, ...]:
-    """Every file of a folder, sorted."""
-    return tuple(sorted(file for file in folder.rglob("*") if file.is_file()))
+    """Every file of a folder, sorted; a folder that several links lead to is visited once.
+
+    Raises:
+        ModelError: Something in it is neither a file nor a folder: reading it may never end.
+    """
+    found: list[Path] = []
+    seen = {os.path.realpath(folder)}
+    for place, folders, names in os.walk(folder, followlinks=True):
+        for name in sorted(folders):
+            real = os.path.realpath(Path(place, name))
+            if real in seen:
+                folders.remove(name)
+            seen.add(real)
+        for path in (Path(place, name) for name in names):
+            if path.is_file():
+                found.append(path)
+            elif path.exists():
+                raise ModelError(f"{path} is not an ordinary file (a pipe, a device or a socket). Remove it.")
+    return tuple(sorted(found))
+
+
+def broken(name: str, kind: Kind | None, error: ModelError) -> Candidate:
+    """A model that cannot be opened: a candidate whose loading raises the reason."""
+    return Candidate(ModelCard(name=name, kind=kind or "image"), partial(_raise, error))
+
+
+def _raise(error: ModelError, trust_pickle: bool) -> "Source":
+    raise error
 
 
 def is_glob(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""`hf/ID`: image and text classifiers of transformers, with their own image processor or tokenizer."""
+"""`hf/ID`: image classifiers and text models of transformers, with their own image processor or tokenizer."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from headstart.records import Kind, ModelCard
 from headstart.sources.adapters import Adapter, Candidate, adapter
 
 if TYPE_CHECKING:
-    from headstart.sources.build import Head, Preparation
+    from headstart.sources.build import Preparation
     from headstart.sources.source import Source
 
 NO_CODE: dict[str, Any] = {"trust_remote_code": False}  # None would ask on the terminal
@@ -18,11 +18,11 @@ LONGEST = 512  # tokens, where neither the tokenizer nor the model says how many
 
 @adapter
 class HuggingFace(Adapter):
-    """Classifiers of the Hugging Face hub."""
+    """Models of the Hugging Face hub."""
 
     name = "hf"
     placeholder = "ID"
-    about = "image and text classifiers of transformers on the Hugging Face hub"
+    about = "image classifiers and text models of transformers on the Hugging Face hub"
     example = "hf/google/vit-base-patch16-224"
     library = "transformers"
     extra = "text"
@@ -53,7 +53,7 @@ def folder_kind(folder: Path, name: str) -> Kind:
     """What the model in a folder that transformers wrote reads.
 
     Raises:
-        ModelError: It is neither an image nor a text classifier.
+        ModelError: It reads neither images nor texts.
     """
     return _kind(_config(str(folder), local=True), name)
 
@@ -72,16 +72,17 @@ def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
 
 def kind_of_config(config: Any) -> Kind | None:
     """What the model reads, by the class it was saved from, else by what its type can be; None if neither tells."""
-    from transformers.models.auto import modeling_auto
+    from transformers.models.auto import modeling_auto as known
 
     saved = " ".join(config.architectures or ())
     if "ForImageClassification" in saved:
         return "image"
     if "ForSequenceClassification" in saved:
         return "text"
-    if config.model_type in modeling_auto.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
+    if config.model_type in known.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES:
         return "image"
-    return "text" if config.model_type in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES else None
+    reading = (known.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES, known.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES)
+    return "text" if any(config.model_type in names for names in reading) else None
 
 
 def _config(where: str, *, local: bool) -> Any:
@@ -94,42 +95,75 @@ def _kind(config: Any, name: str) -> Kind:
     kind = kind_of_config(config)
     if kind is None:
         raise ModelError(
-            f"{name} is a {config.model_type} model, but `hf/` loads image and text classifiers only. "
-            "Use `st/` for a text encoder, or `headstart.from_module` in Python for another module."
+            f"{name} is a {config.model_type} model, but `hf/` loads image classifiers and text models only. "
+            "Use `headstart.from_module` in Python for another module."
         )
     return kind
 
 
 def load_from(where: str, card: ModelCard, local: bool, trust_pickle: bool) -> "Source":
-    """Load a folder or a repository of the hub.
+    """Load a folder or a repository of the hub: as a classifier if it is one, else as features.
 
     Raises:
-        ModelError: It holds no classifier for the kind of data that the card names, or one without trained weights.
+        ModelError: It holds no model for the kind of data that the card names, or one without trained weights.
     """
     import transformers
+    from transformers.models.auto import modeling_auto
 
     from headstart.data.media import MEDIA
     from headstart.sources.build import build_source
-    from headstart.sources.quiet import no_bar
     from headstart.sources.texts import check_padding
 
-    kind = _kind(_config(where, local=local), card.name)
+    config = _config(where, local=local)
+    kind = _kind(config, card.name)
     if kind != card.kind:
         raise ModelError(f"{card.name} reads {kind} data, but the target holds {card.kind} data.")
     image = MEDIA[kind].pictures
     auto = transformers.AutoModelForImageClassification if image else transformers.AutoModelForSequenceClassification
-    options: dict[str, Any] = {"dtype": "float32", **NO_CODE}  # not the width of the file: half is for graphics cards
-    options |= {"weights_only": False} if trust_pickle else {}
-    with no_bar():
-        module, info = auto.from_pretrained(where, local_files_only=local, output_loading_info=True, **options)
+    if not image and config.model_type not in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
+        return _encoder(where, config, card, local, trust_pickle)
+    module, missing = _pretrained(auto, where, config, card.name, local, trust_pickle)
+    layers = sorted({key.rpartition(".")[0] for key in missing})
+    if len(layers) > 1 and not image:
+        return _encoder(where, config, card, local, trust_pickle)
+    if len(layers) > 1:
+        raise ModelError(f"{card.name}: its checkpoint lacks {', '.join(layers)}, which would stay random.")
     preparation = _image_preparation(where, local) if image else _text_preparation(where, local, module)
-    head, classifies = _head_and_use(module, set(info["missing_keys"]), card.name)
-    classifies = classifies and getattr(module.config, "problem_type", None) != "regression"
+    classifies = not layers and getattr(module.config, "problem_type", None) != "regression"
+    head = layers[0] if layers else "auto"  # a head that the checkpoint lacks is random, so only its input is used
     classes = class_names(module.config)
-    source = build_source(module.eval(), card, preparation, head=head, classes=classes, classifies=classifies)
+    source = build_source(module, card, preparation, head=head, classes=classes, classifies=classifies)
     if not image:
         check_padding(source)
     return source
+
+
+def _encoder(where: str, config: Any, card: ModelCard, local: bool, trust_pickle: bool) -> "Source":
+    """A text model without a classifier, or the encoder of one that has a decoder too."""
+    import transformers
+    from transformers.models.auto import modeling_auto
+
+    from headstart.sources.texts import from_text_encoder
+
+    encodes = config.model_type in modeling_auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
+    auto = transformers.AutoModelForTextEncoding if encodes else transformers.AutoModel
+    whole, keys = _pretrained(auto, where, config, card.name, local, trust_pickle)
+    missing = {id(parameter) for name, parameter in whole.named_parameters() if name in keys}
+    module = whole.get_encoder() if config.is_encoder_decoder else whole
+    return from_text_encoder(module, card, _text_preparation(where, local, module), missing)
+
+
+def _pretrained(auto: Any, where: str, config: Any, name: str, local: bool, trust_pickle: bool) -> tuple[Any, set[str]]:
+    """A model in eval mode, and the names of the weights that its checkpoint lacks."""
+    from headstart.sources.checkpoint import check_size
+    from headstart.sources.quiet import quiet_loading
+
+    check_size(lambda: auto.from_config(config, **NO_CODE), name)
+    options: dict[str, Any] = {"dtype": "float32", **NO_CODE}  # not the width of the file: half is for graphics cards
+    options |= {"weights_only": False} if trust_pickle else {}
+    with quiet_loading():
+        module, info = auto.from_pretrained(where, local_files_only=local, output_loading_info=True, **options)
+    return module.eval(), set(info["missing_keys"])
 
 
 def class_names(config: Any) -> tuple[str, ...] | None:
@@ -138,19 +172,6 @@ def class_names(config: Any) -> tuple[str, ...] | None:
     if sorted(labels) != list(range(len(labels))) or all(re.fullmatch(r"LABEL_\d+", text) for text in labels.values()):
         return None
     return tuple(labels[i] for i in range(len(labels)))
-
-
-def _head_and_use(module: Any, missing: set[str], name: str) -> "tuple[Head, bool]":
-    """The head, and whether it classifies; a head that the checkpoint lacks is random, so only its input is used."""
-    layers = sorted({key.rpartition(".")[0] for key in missing})
-    if not layers:
-        return "auto", True
-    if len(layers) > 1:
-        raise ModelError(
-            f"{name}: its checkpoint lacks {', '.join(layers)}, which would stay random. "
-            "It is an encoder without a classifier; use it through `st/` if it reads texts."
-        )
-    return layers[0], False
 
 
 def _image_preparation(where: str, local: bool) -> "Preparation":
@@ -179,20 +200,29 @@ def _text_preparation(where: str, local: bool, module: Any) -> "Preparation":
     if tokenizer.pad_token is None:  # decoders have none; any token will do behind the mask
         tokenizer.pad_token = tokenizer.eos_token
     check_tokenizer(tokenizer, module.get_input_embeddings().num_embeddings, where)
+    tokenizer.padding_side = "right"  # absolute positions would move with padding on the left
     padding = tokenizer.pad_token_id  # by it a decoder finds the last token of a text
     repaired = f" pad {padding}" if module.config.pad_token_id not in (None, padding) else ""
     module.config.pad_token_id = padding
-    longest = longest_input(tokenizer, module.config)
+    longest = longest_input(tokenizer, module)
 
     def tokenize(texts: list[str]) -> Any:
         return tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
 
-    return Preparation(plain_text, Texts(tokenize), tokenizer_description(tokenizer, longest) + repaired)
+    described = tokenizer_description(tokenizer, longest) + repaired
+    return Preparation(plain_text, Texts(tokenize, tokenizer, longest), described)
 
 
-def longest_input(tokenizer: Any, config: Any) -> int:
-    """Tokens the model takes: the tokenizer's limit, unless it has none; then the model's positions, else 512."""
-    if tokenizer.model_max_length < 1_000_000:
-        return int(tokenizer.model_max_length)
+def longest_input(tokenizer: Any, module: Any) -> int:
+    """Tokens the model takes: the tokenizer's limit, at most the rows of a table of positions; 512 without both."""
+    import torch
+
+    config = module.config
     positions = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
-    return min(int(positions), LONGEST) if positions else LONGEST
+    limit = tokenizer.model_max_length if tokenizer.model_max_length < 1_000_000 else min(positions or LONGEST, LONGEST)
+    words = module.get_input_embeddings()
+    for part in module.modules():
+        if isinstance(part, torch.nn.Embedding) and part is not words and part.num_embeddings == positions:
+            taken = 0 if part.padding_idx is None else part.padding_idx + 1  # RoBERTa counts from behind its padding
+            limit = min(limit, positions - taken)
+    return int(limit)

@@ -1,29 +1,52 @@
-"""`local-dir:PATH`: a folder with a model, told apart by what lies in it: timm, transformers, sentence-transformers."""
+"""`local-dir:PATH`: a folder that timm, transformers or sentence-transformers saved, told apart by what lies in it."""
 
 import json
+from functools import partial
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from headstart.errors import ModelError, require
-from headstart.records import ModelCard
-from headstart.sources.adapters import ADAPTERS, Adapter, adapter, files_in
+from headstart.errors import ModelError, ModelNameError, require
+from headstart.records import Kind, ModelCard
+from headstart.sources.adapters import ADAPTERS, Adapter, Candidate, adapter, broken, files_in, is_glob
 
 if TYPE_CHECKING:
     from headstart.sources.source import Source
 
 Library = Literal["timm", "transformers", "sentence-transformers"]
+EXAMPLE = '{"architecture": "resnet50", "num_classes": 10}'
 
 
 @adapter
 class LocalFolder(Adapter):
-    """A folder that timm, transformers or sentence-transformers wrote."""
+    """A folder that timm, transformers or sentence-transformers saved, or a checkpoint beside timm's config.json."""
 
     name = "local-dir"
     separator = ":"
     placeholder = "PATH"
-    about = "a folder that timm, transformers or sentence-transformers saved"
+    about = (
+        "a folder that timm, transformers or sentence-transformers saved; a glob of such folders; or one checkpoint "
+        f"beside a config.json such as {EXAMPLE}"
+    )
     example = "local-dir:my_model/"
     media = ("image", "text")
+
+    def find(self, model: str, kind: Kind | None) -> list[Candidate]:
+        """The candidate for one folder or file, or for each of a glob's that holds a model."""
+        pattern = model.removeprefix(self.prefix)
+        if not is_glob(pattern) or Path(pattern).exists():
+            return [self.candidate(model)]
+        paths = [Path(path) for path in sorted(glob(str(Path(pattern).expanduser())))]
+        names = [f"{self.prefix}{path}" for path in paths if _may_be_model(path)]
+        if not names:
+            raise ModelNameError(f"no folder that fits `{model}` holds a model; {len(paths)} paths fit.")
+        found = []
+        for name in names:
+            try:
+                found.append(self.candidate(name))
+            except ModelError as error:
+                found.append(broken(name, kind, error))
+        return found
 
     def card(self, name: str) -> ModelCard:
         """What the model in the folder reads."""
@@ -45,11 +68,13 @@ class LocalFolder(Adapter):
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load the folder with the library that wrote it."""
         from headstart.sources.adapters import hf, st
-        from headstart.sources.checkpoint import refuse_code
+        from headstart.sources.checkpoint import refuse_adapter, refuse_code
 
         folder, file, library = self._parts(card.name)
         if library == "timm":
+            files_in(folder)
             return _load_timm(card, folder, file, trust_pickle)
+        refuse_adapter(folder, card.name)
         refuse_code(folder, card.name, trust_pickle=trust_pickle)
         if library == "transformers":
             return hf.load_folder(folder, card, trust_pickle)
@@ -60,6 +85,11 @@ class LocalFolder(Adapter):
         path = Path(name.removeprefix(self.prefix)).expanduser()
         file = path if path.is_file() else None
         folder = path.parent if file else path
+        if file and not (folder / "config.json").is_file():
+            raise ModelError(
+                f"{name}: a checkpoint does not say which network it belongs to. Put a config.json beside it, such as "
+                f"{EXAMPLE}, with an architecture of timm (`headstart models 'timm/*'` lists them)."
+            )
         library = recognise(folder)
         if file and (library != "timm" or file.suffix not in (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar")):
             raise ModelError(
@@ -77,6 +107,10 @@ def recognise(folder: Path) -> Library:
     if not folder.is_dir():
         raise ModelError(f"`local-dir:` needs a folder that holds a model; there is no folder {folder}.")
     config = _config(folder)
+    if not config:
+        from headstart.sources.checkpoint import refuse_adapter
+
+        refuse_adapter(folder, f"local-dir:{folder}")
     if (folder / "modules.json").is_file():
         return "sentence-transformers"
     if "architecture" in config:
@@ -84,10 +118,15 @@ def recognise(folder: Path) -> Library:
     if "model_type" in config:
         return "transformers"
     raise ModelError(
-        f"{folder} holds no model of a known library: expected a `config.json` of timm (with `architecture`) or "
+        f"{folder} holds no model of a known library: expected a `config.json` of timm, such as {EXAMPLE}, or of "
         "transformers (with `model_type`), or a `modules.json` of sentence-transformers. For another module, use "
         "`headstart.from_module` in Python."
     )
+
+
+def _may_be_model(path: Path) -> bool:
+    parts = ("config.json", "modules.json", "adapter_config.json")
+    return path.suffix == ".safetensors" or any((path / part).exists() for part in parts)
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -106,20 +145,32 @@ def _config(folder: Path) -> dict[str, Any]:
 def _load_timm(card: ModelCard, folder: Path, file: Path | None, trust_pickle: bool) -> "Source":
     from safetensors import SafetensorError
 
-    from headstart.sources.checkpoint import SAFETENSORS, check_plain, the_checkpoint
+    from headstart.sources.checkpoint import (
+        INDEX,
+        SAFETENSORS,
+        check_plain,
+        check_size,
+        refuse_wrapped,
+        shards,
+        the_checkpoint,
+    )
     from headstart.sources.timm_modules import from_timm
 
     weights = file or the_checkpoint(folder, card.name)
-    pickled = weights.suffix != SAFETENSORS
+    whole = weights.suffix == SAFETENSORS
+    pickled = not whole and weights.name != INDEX
     if pickled and not trust_pickle:
         check_plain(weights, card.name)
     timm = require("timm", card.name, "image")
+    # the very file that was checked; timm itself would look for the first of several
+    read = {"file": str(weights)} if whole or pickled else {"state_dict": shards(weights, card.name)}
+    build = partial(timm.create_model, f"local-dir:{folder}", pretrained_cfg_overlay={"source": "", **read})
+    check_size(partial(build, pretrained=False), card.name)
     try:
-        # the very file that was checked; timm itself would look for the first of several
-        overlay = {"source": "", "file": str(weights)}
-        module = timm.create_model(f"local-dir:{folder}", pretrained=not pickled, pretrained_cfg_overlay=overlay)
+        module = build(pretrained=not pickled)
         if pickled:
             timm.models.load_checkpoint(module, str(weights), weights_only=not trust_pickle)
     except (RuntimeError, OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        refuse_wrapped(weights, partial(build, pretrained=False), card.name)
         raise ModelError(f"{card.name}: timm cannot load it: {error}") from error
     return from_timm(module, card)

@@ -84,13 +84,13 @@ def _repository(model: str) -> str:
 
 
 def _load(where: str, local: bool, trust_pickle: bool) -> "SentenceTransformer":
-    from headstart.sources.quiet import no_bar, quiet_import
+    from headstart.sources.quiet import quiet_import, quiet_loading
 
     with quiet_import():  # it imports peft, and that bitsandbytes, where they are installed
         from sentence_transformers import SentenceTransformer
 
     options = {"dtype": "float32", **({"weights_only": False} if trust_pickle else {})}  # whatever the file's width is
-    with no_bar():
+    with quiet_loading():
         return SentenceTransformer(
             where, device="cpu", local_files_only=local, trust_remote_code=False, model_kwargs=options
         ).eval()
