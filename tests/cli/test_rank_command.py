@@ -22,7 +22,7 @@ def test_arrays_are_ranked_and_the_table_printed(run: Run, tmp_path: Path) -> No
     lines = result.stdout.splitlines()
     assert lines[0] == "scans: 90 examples in 3 classes"
     header = next(line for line in lines if line.startswith("rank"))
-    assert header.split() == ["rank", "source", "leep_calibrated", "best", "leep"]
+    assert header.split() == ["rank", "source", "leep_calibrated", "forecast", "best", "leep"]
     assert [line.split()[1] for line in lines if line[:1] in "12" and line.strip()][:2] == ["near", "far"]
     assert "Sorted by leep_calibrated" in result.stdout
     assert "near is clearly the best of two on 90 examples." in result.stdout
@@ -166,7 +166,7 @@ def test_a_search_is_chosen_and_shown(run: Run, tmp_path: Path) -> None:
     result = run("rank", *paths, *SCORES, "--search", "race")
     assert result.exit_code == 0, result.stderr
     shown = " ".join(result.stdout.split())
-    assert "near is the best at 95 %, on 80 examples." in shown
+    assert "near is the best by leep_calibrated at 95 %, on 80 examples." in shown
     assert "Race over 80 of 90 examples: 89 % of the forward passes of a full search." in shown
     halved = json.loads(run("rank", *paths, *SCORES, "--search", "halving", "--json", "-").stdout)
     assert halved["search"]["method"] == "halving"

@@ -210,7 +210,8 @@ def test_sources_alike_end_the_race_within_the_margin_and_it_says_so() -> None:
     assert ranking.search.ended == "margin"
     assert ranking.search.share < 1
     assert ranking.sureness == (
-        "one is the best at 95 %, or within 0.01 of it; two cannot be told apart from it on the images that both saw."
+        "one is the best by leep_calibrated at 95 %, or within 0.01 of it; "
+        "two cannot be told apart from it on the images that both saw."
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.ranking.worlds import PROVENANCE, summary
 
-from headstart.records import Failure, ModelCard, RankedSource, Ranking, ScoreRow, text
+from headstart.records import Failure, Forecast, ModelCard, RankedSource, Ranking, ScoreRow, text
 
 
 def row(
@@ -109,7 +109,28 @@ def test_arrays_made_elsewhere_show_no_cost() -> None:
     ],
 )
 def test_ties_are_said(rows: list, tied: int, sentence: str) -> None:
-    assert text.ties(ranking(*(row(*one) for one in rows), tied=tied)) == sentence
+    assert text.ties(ranking(*(row(*one, probability_best=0.96) for one in rows), tied=tied)) == sentence
+
+
+def test_a_best_source_is_clearly_so_above_a_probability_of_95_percent_only() -> None:
+    rows = [("a", 1, 1, 1), ("b", 2, 2, 2)]
+    assert "clearly" not in text.ties(ranking(*(row(*one, probability_best=0.95) for one in rows), tied=1))
+    assert text.ties(ranking(*(row(*one) for one in rows), tied=1)) == "a comes first of two by leep on 250 images."
+
+
+def test_the_outlook_says_what_transfers_of_the_first_source_will_reach() -> None:
+    def forecasts(value: float) -> tuple[Forecast, ...]:
+        given = (("head", 250), ("fine-tune", 250), ("head", 500), ("head", 1000))
+        return tuple(Forecast(how, "accuracy", value, value - 0.1, value + 0.1, n) for how, n in given)
+
+    first = row("a", 1, forecasts=forecasts(0.6), probability_best=0.2)
+    other = row("b", 2, forecasts=forecasts(0.7), probability_best=0.8)
+    one, two = text.outlook(ranking(first, other))
+    assert one == "A new head will most likely reach most on b (0.80)."
+    assert two.startswith("Forecast for a: fine-tuning: 0.60 (0.50 to 0.70); a head with 500 images: ")
+    cells = {column.title: column.cells for column in text.table(ranking(first, other)).columns}
+    assert cells["forecast"] == ("0.60 ±0.10", "0.70 ±0.10")
+    assert "best is the probability that its head will be the best" in text.legend(ranking(first, other))
 
 
 def test_one_source_is_no_tie() -> None:

@@ -26,7 +26,9 @@ def test_a_tie_names_the_leaders_and_says_that_they_cannot_be_told_apart(ranking
 
 
 def test_one_clear_winner(ranking):
-    clear = replace(ranking, tied=1)
+    sure = replace(ranking.rows[0], probability_best=0.96)
+    clear = replace(ranking, tied=1, rows=(sure, *ranking.rows[1:]))
+    assert "not beyond doubt" in headline(replace(ranking, tied=1))
     assert headline(clear) == "zoo/efficientnet_lite2 gives the best head start on fashion_mnist_1000."
     assert "cannot be told apart" not in support(clear, "calibrated LEEP")
 

@@ -73,6 +73,12 @@ def rank(
             autocompletion=complete_scores,
         ),
     ] = None,
+    metric: Annotated[
+        str | None,
+        named(
+            metavar="NAME", panel=WHAT, help="What to forecast: accuracy, balanced_accuracy, macro_f1; r2 for amounts."
+        ),
+    ] = None,
     search: Annotated[
         str,
         named(
@@ -127,6 +133,7 @@ def rank(
             models,
             scores=scores,
             sort=sort,
+            metric=metric,
             limit=limit,
             seed=seed,
             search=search,

@@ -37,6 +37,7 @@ class Course:
     cache: Path | None
     max_bad: float
     trust_pickle: bool
+    metric: str | None = None  # to be forecast; the task's first if None
 
 
 @dataclass(frozen=True)
@@ -123,4 +124,5 @@ def _scored(extraction: Extraction, course: Course) -> Measurement:
         classes=course.target.classes,
         task=course.target.task,
         seed=course.seed,
+        metric=course.metric,
     )

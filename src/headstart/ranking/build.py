@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from headstart.ranking.forecasts import Calibration, forecasts, probability_best
 from headstart.ranking.measure import SKILL, Measurement
 from headstart.ranking.uncertainty import Staged, behind_error, estimate, ranks_of, verdict
 from headstart.records import Failure, ModelCard, Provenance, RankedSource, Ranking, ScoreRow, Search, TargetSummary
@@ -25,6 +26,7 @@ def build(
     provenance: Provenance,
     search: Search | None = None,
     staged: Staged | None = None,
+    calibration: Calibration | None = None,
 ) -> Ranking:
     """Order the sources by one score, with intervals of their ranks; sources without it come last, unranked.
 
@@ -39,8 +41,10 @@ def build(
         provenance: How to reproduce the numbers.
         search: How the sources were searched, for the record.
         staged: What each round of a search found, where sources left in different rounds.
+        calibration: What recorded transfers taught about forecasts; those that headstart ships by default.
     """
     score, reason = sort
+    calibration = calibration or Calibration()
     scored = [one for one in measurements if score in one.evaluations]
     rows: list[RankedSource] = []
     notes: list[str] = []
@@ -48,11 +52,14 @@ def build(
     if scored:
         ranks, notes = ranks_of(score, scored, staged, seed)
         first, tied = scored[int(ranks.order[0])], ranks.tied
+        evidence = [one.evidence for one in scored if one.evidence]
+        if len(evidence) == len(scored):  # the probability of the outcome, not of the score
+            ranks = replace(ranks, probability_best=probability_best(evidence, calibration, seed=seed))
         rows = [
-            replace(_row(scored[s], scores, ranks, s), behind_error=behind_error(score, scored[s], first))
+            replace(_row(scored[s], scores, calibration, ranks, s), behind_error=behind_error(score, scored[s], first))
             for s in ranks.order
         ]
-    rows += [_row(one, scores) for one in measurements if score not in one.evaluations]
+    rows += [_row(one, scores, calibration) for one in measurements if score not in one.evaluations]
     last = measurements if staged is None else [one for one in measurements if one.source in staged.rounds[-1]]
     if len({one.extraction.ids for one in last}) > 1:
         notes.append(DIFFERENT)
@@ -72,9 +79,14 @@ def build(
 
 
 def _row(
-    measurement: Measurement, scores: Sequence[str], ranks: PairedRanks | None = None, place: int = 0
+    measurement: Measurement,
+    scores: Sequence[str],
+    calibration: Calibration,
+    ranks: PairedRanks | None = None,
+    place: int = 0,
 ) -> RankedSource:
-    words, against = verdict(measurement.evaluations.get(SKILL), measurement.gains)
+    evidence = measurement.evidence
+    words, against = verdict(measurement.evaluations.get(SKILL), None if evidence is None else evidence.gains)
     found, run = measurement.evaluations, measurement.extraction
     return RankedSource(
         source=run.source,
@@ -95,6 +107,7 @@ def _row(
         engine=run.engine,
         notes=run.notes,
         examples=len(run.ids),
+        forecasts=forecasts(evidence, calibration) if evidence else (),
     )
 
 

@@ -26,6 +26,7 @@ from headstart.records import Ranking, check_destination
 from headstart.runner import Progress, listener, on_workers
 from headstart.stats import jackknife_groups
 from headstart.store import folder_of
+from headstart.tasks import task_of
 
 if TYPE_CHECKING:
     from headstart.sources.lookup import Model
@@ -39,6 +40,7 @@ def rank(
     *,
     scores: str | Sequence[str] | None = None,
     sort: str | None = None,
+    metric: str | None = None,
     limit: int | None = None,
     seed: int = 0,
     search: str | All | Race | Halving = "all",
@@ -66,6 +68,7 @@ def rank(
         sort: The score that orders the rows. If None, `leep_pooled` where every source has features, otherwise
             `leep_gaussian`, or the first of `scores` that every source has. "auto" is the default order with `scores`
             too.
+        metric: What the forecasts are of: accuracy by default; balanced_accuracy, macro_f1; R2 for amounts.
         limit: Use this many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
         search: "all" scores every source on every example. "race" uses growing parts of the examples and drops a
@@ -114,12 +117,13 @@ def rank(
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     inputs = open_inputs(target, how, most=limit, seed=seed)
+    task_of(inputs.target.task).metric(metric)  # refuses an unknown one
     shown = choose_scores(names, sort, inputs.target.task)
     check_scores(method, shown, None if sort == AUTO else sort)
     place = None if inputs.extractions else folder_of(cache)
     where = device if inputs.extractions else _device(device)
     groups = jackknife_groups(len(inputs.target.labels), seed=seed)
-    course = Course(inputs.target, groups, shown, seed, where, batch_size, place, how.max_bad, trust_pickle)
+    course = Course(inputs.target, groups, shown, seed, where, batch_size, place, how.max_bad, trust_pickle, metric)
     again = deadline.seconds is not None or not isinstance(method, All)
     entrants = _entrants(inputs, models, again=again)
     choose = partial(choose_sort, shown, sort=sort, asked=names is not None)
@@ -128,7 +132,14 @@ def rank(
         target_hash(inputs.target)  # now each worker receives the digests instead of computing them
     with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
         found = Rounds(entrants, method, kept, choose, tell, deadline, on).search()
-    call: dict[str, object] = {"models": models, "scores": names, "sort": sort, "limit": limit, "seed": seed}
+    call: dict[str, object] = {
+        "models": models,
+        "scores": names,
+        "sort": sort,
+        "metric": metric,
+        "limit": limit,
+        "seed": seed,
+    }
     call |= {"search": None if search == "all" else search, "time_budget": deadline.seconds, **how.given()}
     ranking = _ranking(course, found, command or _describe_call(target, call))
     _write(ranking, out, report)

@@ -8,9 +8,9 @@ import scipy
 from jaxtyping import Float, Int
 from scipy.special import softmax
 
-from headstart.errors import InputError
+from headstart.ranking.evidence import Evidence, evidence_of
 from headstart.records import Extraction, HeadView
-from headstart.scores import Evaluation, Inputs, evaluate_on, left_out_gains
+from headstart.scores import Evaluation, Inputs, evaluate_on
 from headstart.tasks import task_of
 
 SKILL = "leep_skill"  # the score behind the verdict
@@ -25,7 +25,7 @@ class Measurement:
     evaluations: Mapping[str, Evaluation]  # with `leep_skill`, for the verdict, whether it was requested or not
     unavailable: Mapping[str, str]  # score -> why this source has none
     head: HeadView | None = None
-    gains: np.ndarray | None = None  # (n,) what the features add to each left-out label's log-likelihood
+    evidence: Evidence | None = None  # what left-out predictions from its features say; None without features
 
     @property
     def source(self) -> str:
@@ -41,6 +41,7 @@ def measure(
     classes: Sequence[str],
     task: str = "classification",
     seed: int = 0,
+    metric: str | None = None,
 ) -> Measurement:
     """Score one extraction.
 
@@ -51,6 +52,7 @@ def measure(
         classes: Names of the target's classes.
         task: What the labels are.
         seed: For scores that draw random numbers.
+        metric: What is to be forecast; the task's first metric if None.
 
     Raises:
         InputError: The arrays do not fit one another, or hold numbers that are not finite.
@@ -66,20 +68,12 @@ def measure(
         seed=seed,
     )
     evaluations, unavailable = evaluate_on(wanted, inputs)
-    head, single = None, task_of(task).single_class
-    if extraction.logits is not None and single:
+    head = None
+    if extraction.logits is not None and task_of(task).single_class:
         head = head_view(extraction.logits, extraction.labels, classes, extraction.source_classes)
-    gains = _gains(inputs) if extraction.features is not None and single else None
+    evidence = evidence_of(inputs, extraction, task, metric, groups)
     missing = {name: why for name, why in unavailable.items() if name in scores}
-    return Measurement(replace(extraction, features=None, logits=None), evaluations, missing, head, gains)
-
-
-def _gains(inputs: Inputs) -> np.ndarray | None:
-    """What the features say of left-out labels; None where the probe cannot be fitted, as the scores then report."""
-    try:
-        return left_out_gains(inputs)
-    except (InputError, np.linalg.LinAlgError, ArithmeticError):
-        return None
+    return Measurement(replace(extraction, features=None, logits=None), evaluations, missing, head, evidence)
 
 
 def head_view(

@@ -9,6 +9,7 @@ from headstart.errors import InputError, require
 from headstart.records import text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.files import JsonRecord, write_atomically
+from headstart.records.forecast import Forecast
 from headstart.records.ranking_page import ranking_table
 from headstart.records.search import UNREACHED, Search
 from headstart.records.shown import Brief, Shown, draw
@@ -51,7 +52,7 @@ class RankedSource(Brief):
     rank: int | None  # None: unscored, listed after the ranked ones
     rank_low: int | None  # 95 % interval of the rank, simultaneous over all ranked sources
     rank_high: int | None
-    probability_best: float | None
+    probability_best: float | None  # that its head will reach the most; without forecasts, that its score is the best
     scores: dict[str, ScoreRow]
     unavailable: dict[str, str]  # score -> why this source has none
     card: ModelCard
@@ -67,6 +68,12 @@ class RankedSource(Brief):
     behind_error: float | None = None  # paired standard error of how far its sorting score lies behind the first one's
     examples: int | None = None  # that its scores were computed on; None in older records
     dropped: str = ""  # why a search went on without it; "" if it did not
+    forecasts: tuple[Forecast, ...] = ()  # what transfers will reach: a head first, then fine-tuning, then more labels
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """What a new head on its features will reach; None where it has no features."""
+        return self.forecasts[0] if self.forecasts else None
 
 
 @dataclass(frozen=True)
@@ -178,6 +185,9 @@ def _flat(row: RankedSource, scores: tuple[str, ...]) -> dict[str, object]:
         "computed": row.computed,
         "examples": row.examples,
         "dropped": row.dropped or None,
+        "forecast": row.forecast and row.forecast.value,
+        "forecast_low": row.forecast and row.forecast.low,
+        "forecast_high": row.forecast and row.forecast.high,
         "verdict": row.verdict,
         "unavailable": "; ".join(f"{name}: {why}" for name, why in row.unavailable.items()) or None,
         "failed": None,

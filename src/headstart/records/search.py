@@ -67,10 +67,10 @@ def sureness(ranking: "Ranking", search: Search) -> str | None:
     level = f"{100 * (LEVEL if search.error is None else 1 - search.error):g} %"
     seen = plural(rows[0].examples or search.whole, NOUNS[ranking.target.kind])
     if not rivals:
-        return f"{best} is {prize} at {level}, on {seen}."
+        return f"{best} is {prize} by {ranking.sort} at {level}, on {seen}."
     apart = f"{listing(rivals)} cannot be told apart from it on the {NOUNS[ranking.target.kind]}s that both saw."
     if search.ended == "margin":
-        return f"{best} is {prize} at {level}, or within {search.margin:g} of it; {apart}"
+        return f"{best} is {prize} by {ranking.sort} at {level}, or within {search.margin:g} of it; {apart}"
     return f"{best} comes first{among}, but at {level} {apart}"
 
 

@@ -23,6 +23,7 @@ from headstart.wording import (
 if TYPE_CHECKING:
     from headstart.records.ranking import RankedSource, Ranking, ScoreRow
 
+CLEAR = 0.95  # probability of being the best above which the first source is called clearly the best
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 SPEEDS = {"image": "img/s", "text": "text/s"}  # arrays pass through no network
 
@@ -35,6 +36,7 @@ def view(ranking: "Ranking") -> View:
 def table(ranking: "Ranking") -> Table:
     """One row per source: rank, sorting score, probability of being the best, cost, and the other scores."""
     columns = [_rank(ranking), _source(ranking), _score(ranking, ranking.sort)]
+    columns += [_forecast(ranking)] if any(row.forecasts for row in ranking.rows) else []
     columns += [_best(ranking)] if sum(row.rank is not None for row in ranking.rows) > 1 else []
     columns += [_seen(ranking)] if ranking.search and ranking.search.partial else []
     tones = tuple(_tone(row.rank, place < ranking.tied) for place, row in enumerate(ranking.rows))
@@ -60,6 +62,15 @@ def _rank(ranking: "Ranking") -> Column:
 
 def _source(ranking: "Ranking") -> Column:
     return Column("source", tuple(row.source for row in ranking.rows), right=False)
+
+
+def _forecast(ranking: "Ranking") -> Column:
+    """What a new head will reach, and half its interval."""
+    cells = []
+    for row in ranking.rows:
+        one = row.forecast
+        cells.append(f"{one.value:.2f} ±{(one.high - one.low) / 2:.2f}" if one else MISSING)
+    return Column("forecast", tuple(cells))
 
 
 def _best(ranking: "Ranking") -> Column:
@@ -116,14 +127,40 @@ def ties(ranking: "Ranking") -> str | None:
     if len(ranked) < 2:
         return None
     n = plural(ranking.target.n, NOUNS[ranking.target.kind])
-    if ranking.tied == 1:
+    if is_clear(ranking):
         sentence = f"{ranked[0].source} is clearly the best of {spelled(len(ranked))} on {n}."
+    elif ranking.tied == 1:
+        sentence = f"{ranked[0].source} comes first of {spelled(len(ranked))} by {ranking.sort} on {n}."
     elif ranking.tied == len(ranked):
         sentence = f"The {spelled(ranking.tied)} cannot be told apart on {n}."
     else:
         sentence = f"The first {spelled(ranking.tied)} cannot be told apart on {n}."
     also = [row.source for row in ranked[ranking.tied :] if row.rank_low == 1]
     return f"{sentence} {listing(also)} may also be the best." if also else sentence
+
+
+def is_clear(ranking: "Ranking") -> bool:
+    """Whether the first source is the best beyond doubt: alone at the top by score, and likely to stay so as a head."""
+    chance = ranking.rows[0].probability_best
+    return ranking.tied == 1 and (chance is None or chance > CLEAR)
+
+
+def outlook(ranking: "Ranking") -> list[str]:
+    """What transfers of the first source will reach, and whose head is likely to be the best if not its own."""
+    ranked = [row for row in ranking.rows if row.rank is not None and row.forecasts]
+    if not ranked:
+        return []
+    best, first = max(ranked, key=lambda row: row.probability_best or 0.0), ranked[0]
+    said = []
+    if best is not first and (best.probability_best or 0) > 0.5:
+        said.append(f"A new head will most likely reach most on {best.source} ({probability(best.probability_best)}).")
+    noun = NOUNS[ranking.target.kind]
+    for one in first.forecasts[1:]:
+        how = "fine-tuning" if one.method == "fine-tune" else f"a head with {plural(one.examples, noun)}"
+        said.append(f"{how}: {one.value:.2f} ({one.low:.2f} to {one.high:.2f})")
+    if first.forecasts[1:]:
+        said = [*said[: -len(first.forecasts[1:])], f"Forecast for {first.source}: {'; '.join(said[-3:])}."]
+    return said
 
 
 def dissent(ranking: "Ranking") -> str:
@@ -232,7 +269,11 @@ def legend(ranking: "Ranking") -> str:
     if any(row.rank_low != row.rank_high for row in ranking.rows):
         parts.append("Brackets hold the 95 % intervals of the ranks, all at once.")
     if sum(row.rank is not None for row in ranking.rows) > 1:
-        parts.append("best is the probability of being the best.")
+        shown = [row.forecast for row in ranking.rows if row.forecast]
+        if shown:
+            metric = shown[0].metric.replace("_", " ")
+            parts.append(f"forecast is the {metric} of a new head on fresh data, ± half its 90 % interval.")
+        parts.append(f"best is the probability {'that its head will be' if shown else 'of being'} the best.")
     if ranking.search and ranking.search.partial:
         parts.append("Rows with fewer examples come later; their scores do not compare with those above.")
     return " ".join(parts)
@@ -257,6 +298,7 @@ def remarks(ranking: "Ranking") -> list[Prose]:
     search = ranking.search
     groups: list[tuple[Tone, list[str]]] = [
         ("title", [ties(ranking) or "", dissent(ranking)] if ranking.rows else ["No model could be ranked."]),
+        ("plain", outlook(ranking)),
         ("warning", [*(unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
         ("quiet", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
         ("quiet", [*course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),

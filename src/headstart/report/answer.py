@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from headstart.records import RankedSource, Ranking
 from headstart.records.ranking_page import interval, places_for, ranked
-from headstart.records.text import dissent, ties
+from headstart.records.text import dissent, is_clear, outlook, ties
 from headstart.wording import isolated, listing, number, probability, spelled, typeset
 
 
@@ -22,7 +22,9 @@ def headline(ranking: Ranking) -> str:
     if ranking.tied >= 2:
         names = [isolated(row.source) for row in rows[: ranking.tied]]
         return f"{listing(names, most=3)} share the lead on {target}."
-    return f"{best} gives the best head start on {target}."
+    if is_clear(ranking):
+        return f"{best} gives the best head start on {target}."
+    return f"{best} comes first on {target}, but not beyond doubt."
 
 
 def support(ranking: Ranking, title: str) -> str:
@@ -35,7 +37,13 @@ def support(ranking: Ranking, title: str) -> str:
     rows = ranked(ranking)
     if not rows:
         return f"No source has a value of {title}, which orders this ranking; the reasons are given below."
-    sentences = [ties(ranking), dissent(ranking), _lead(rows, ranking.sort, title), _verdict(rows[0])]
+    sentences = [
+        ties(ranking),
+        dissent(ranking),
+        _lead(rows, ranking.sort, title),
+        _verdict(rows[0]),
+        *outlook(ranking),
+    ]
     return " ".join(sentence for sentence in sentences if sentence)
 
 

@@ -12,8 +12,8 @@ from headstart.scores.catalogue.ridge_probe import shared_left_out
 def left_out_answers(inputs: Inputs) -> Float[np.ndarray, "n t"]:
     """The ridge probe's prediction of every target column for each example that it was not fitted to.
 
-    The columns are indicators of classes, or the targets of a regression; rows are in the order in which they were
-    given. The largest column of a row is the class that the probe would choose.
+    Rows are in the order in which they were given. The columns are the targets of a regression, or the indicators of
+    the labels that occur, in sorted order.
 
     Example:
         >>> features = np.array([[0.0], [0.2], [5.0], [5.1]])
@@ -24,13 +24,18 @@ def left_out_answers(inputs: Inputs) -> Float[np.ndarray, "n t"]:
     return inputs.in_callers_order(inputs.targets - errors)
 
 
-def left_out_gains(inputs: Inputs) -> Float[np.ndarray, " n"]:
-    """By how much the probe raises each label's log-likelihood above the class frequencies, the example left out.
-
-    Classification only. Zero throughout where the features say nothing.
-    """
+def left_out_probs(inputs: Inputs) -> Float[np.ndarray, "n c"]:
+    """Probabilities of the classes that occur, from the same probe at the scale of largest left-out likelihood."""
     errors, _ = shared_left_out(inputs)
-    labels = inputs.classes
-    log_probs = probe_log_probs(inputs.targets, errors, labels)
-    gains = of_own_class(log_probs - np.log(frequencies_without_own(labels)), labels.codes)
-    return inputs.in_callers_order(gains)
+    return inputs.in_callers_order(np.exp(probe_log_probs(inputs.targets, errors, inputs.classes)))
+
+
+def left_out_gains(inputs: Inputs, probs: Float[np.ndarray, "n c"]) -> Float[np.ndarray, " n"]:
+    """By how much `left_out_probs` raise each label's log-likelihood above the frequencies, the example left out.
+
+    Zero throughout where the features say nothing.
+    """
+    guess = inputs.in_callers_order(frequencies_without_own(inputs.classes))
+    codes = inputs.in_callers_order(inputs.classes.codes)
+    own = np.maximum(of_own_class(probs, codes), np.finfo(float).tiny)
+    return np.asarray(np.log(own) - np.log(of_own_class(guess, codes)))

@@ -1,0 +1,227 @@
+"""Fit forecasts to recorded transfers, and judge them on targets that were left out."""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import logit
+
+from headstart.errors import InputError
+from headstart.ranking.evidence import Evidence
+from headstart.ranking.forecasts import EDGE, LEVEL, Calibration, belief, growth_terms, terms
+from headstart.records import Table, View
+from headstart.records.table import Column
+
+SHIPPED = "recorded.csv"
+FEWEST = 3  # targets from which something can be left out
+SMALLEST = 0.02  # variance of an outcome that a weight counts at least
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a probe's left-out predictions said of a source on a target, and what a transfer then reached."""
+
+    target: str
+    source: str
+    examples: int  # that the probe saw
+    classes: int
+    hits: float
+    confidence: float
+    half: float | None  # the confidence on halves of the examples
+    method: str  # "head" or "fine-tune"
+    trained: int  # examples that the transfer had: 1, 2 or 4 times those of the probe
+    accuracy: float  # of the transfer
+    tested: int  # on so many fresh examples
+
+    @property
+    def evidence(self) -> Evidence:
+        """What a forecast is made of."""
+        seen = (self.examples, self.classes, self.hits, self.confidence, self.half)
+        return Evidence("accuracy", self.hits, np.zeros(2), (), *seen)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """How forecasts of one kind held on targets that were left out."""
+
+    method: str
+    examples: int
+    times: int  # examples of the transfer, as a multiple of those of the probe
+    outcomes: int
+    error: float  # mean absolute
+    floor: float  # what sampling of the examples and of the test part alone would leave
+    bias: float  # mean of reached minus forecast
+    coverage: float  # of the intervals, for the test parts that the outcomes have
+
+
+def read_recorded(path: Path | None = None) -> list[Recorded]:
+    """Recorded transfers from a CSV file; those that headstart ships by default.
+
+    Raises:
+        InputError: The file is not there, or lacks a column.
+    """
+    place = resources.files("headstart.evaluation.benchmark").joinpath("shipped", SHIPPED) if path is None else path
+    try:
+        rows = list(csv.DictReader(io.StringIO(place.read_text(encoding="utf-8"))))
+        return [_recorded(row) for row in rows]
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"cannot read recorded transfers from {place}: {error}.") from error
+
+
+def _recorded(row: dict[str, str]) -> Recorded:
+    whole = {name: int(row[name]) for name in ("examples", "classes", "trained", "tested")}
+    half = float(row["half"]) if row["half"] else None
+    numbers = {name: float(row[name]) for name in ("hits", "confidence", "accuracy")}
+    return Recorded(row["target"], row["source"], method=row["method"], half=half, **whole, **numbers)  # type: ignore[arg-type]
+
+
+def as_csv(rows: Sequence[Recorded]) -> str:
+    """The rows as `read_recorded` reads them."""
+    lines = io.StringIO()
+    writer = csv.DictWriter(lines, [one.name for one in fields(Recorded)], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        named = asdict(row)
+        writer.writerow({k: "" if v is None else f"{v:.4f}" if isinstance(v, float) else v for k, v in named.items()})
+    return lines.getvalue()
+
+
+def fit(rows: Sequence[Recorded], start: Calibration | None = None) -> Calibration:
+    """A calibration from recorded transfers; what they do not show stays as in `start`.
+
+    Weighted least squares on the log-odds scale; a size of data counts as the root of its transfers.
+
+    Raises:
+        InputError: There are too few heads to learn from.
+    """
+    found = start or Calibration()
+    heads = [row for row in rows if row.method == "head" and row.trained == row.examples]
+    if len(heads) < 10:
+        raise InputError(f"{len(heads)} recorded heads are too few to fit forecasts to; 10 are needed.")
+    bases, columns = zip(*(terms(row.evidence) for row in heads), strict=True)
+    a, b, c, d = _solve(heads, np.array(columns), np.array(bases))
+    found = replace(found, head=(a, b, c, d), transfers=len(rows), targets=len({row.target for row in rows}))
+    found = replace(found, error=_spread(heads, found))
+    grown = [row for row in rows if row.method == "head" and row.trained > row.examples]
+    if len(grown) >= 10:
+        doubled = np.log2([row.trained / row.examples for row in grown])
+        columns = doubled[:, None] * np.array([growth_terms(row.evidence) for row in grown])
+        g, h, k = _solve(grown, columns, np.array([found.log_odds(row.evidence) for row in grown]))
+        found = replace(found, growth=(g, h, k), growth_error=0.0)
+        found = replace(found, growth_error=_excess(grown, found, doubled**2))
+    tuned = [row for row in rows if row.method == "fine-tune"]
+    if len(tuned) >= 10:
+        odds = np.array([found.log_odds(row.evidence) for row in tuned])
+        f, e = _solve(tuned, np.column_stack([np.ones(len(tuned)), odds]), np.zeros(len(tuned)))
+        found = replace(found, tuned=(f, e), tuned_error=0.0)
+        found = replace(found, tuned_error=_excess(tuned, found, np.ones(len(tuned))))
+    return found
+
+
+def _solve(rows: Sequence[Recorded], columns: np.ndarray, offset: np.ndarray) -> list[float]:
+    """Coefficients of the columns for the log-odds of the outcomes; rows weigh as their outcomes are certain."""
+    reached = np.clip([row.accuracy for row in rows], EDGE, 1 - EDGE)
+    noise = 0.25 / np.array([row.examples for row in rows]) + 0.25 / np.array([row.tested for row in rows])
+    weight = (reached * (1 - reached) + SMALLEST) / np.sqrt(noise + 4e-4) * _alike(rows)
+    held = columns * weight[:, None]
+    shrunk = held.T @ held + 1e-3 * float((weight**2).mean()) * np.eye(columns.shape[1])
+    return [float(v) for v in np.linalg.solve(shrunk, held.T @ ((logit(reached) - offset) * weight))]
+
+
+def _alike(rows: Sequence[Recorded]) -> np.ndarray:
+    """Weights by which a size of data counts as the root of how many transfers of it are recorded."""
+    kinds = [(row.examples, row.trained) for row in rows]
+    counts = {kind: kinds.count(kind) for kind in set(kinds)}
+    return np.array([counts[kind] ** -0.25 for kind in kinds])
+
+
+def _misses(rows: Sequence[Recorded], calibration: Calibration) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Squared errors, the variance pq of one draw, and the variance expected so far without the test part's."""
+    beliefs = [belief(row.evidence, calibration, row.trained / row.examples, row.method) for row in rows]
+    p = np.array([one.mean for one in beliefs])
+    pq = p * (1 - p)
+    squares = (np.array([row.accuracy for row in rows]) - p) ** 2
+    return squares, pq, np.array([one.variance for one in beliefs])
+
+
+def _spread(rows: Sequence[Recorded], calibration: Calibration) -> tuple[float, float]:
+    """The two parts of the variance of heads."""
+    _, pq, _ = _misses(rows, calibration)
+    found = _likeliest(rows, calibration, np.column_stack([pq / np.array([row.examples for row in rows]), pq]))
+    return found[0], found[1]
+
+
+def _excess(rows: Sequence[Recorded], calibration: Calibration, times: np.ndarray) -> float:
+    """The variance, in pq squared, that the errors have beyond what is expected so far."""
+    _, pq, expected = _misses(rows, calibration)
+    return _likeliest(rows, calibration, (times * pq**2)[:, None], expected)[0]
+
+
+def _likeliest(
+    rows: Sequence[Recorded], calibration: Calibration, parts: np.ndarray, known: np.ndarray | float = 0.0
+) -> list[float]:
+    """The amounts of each part of the variance under which normal errors are likeliest."""
+    squares, pq, _ = _misses(rows, calibration)
+    known = known + pq / np.array([row.tested for row in rows])
+    weight = _alike(rows) ** 2
+
+    def loss(logs: np.ndarray) -> float:
+        variance = parts @ np.exp(logs) + known
+        return float((weight * (np.log(variance) + squares / variance)).sum())
+
+    start = np.log([1.0, 1e-3][-parts.shape[1] :])
+    return [float(amount) for amount in np.exp(minimize(loss, start, method="Nelder-Mead").x)]
+
+
+def judge(rows: Sequence[Recorded], start: Calibration | None = None) -> list[Judged]:
+    """Forecasts of every target's transfers from the transfers to the other targets.
+
+    Raises:
+        InputError: There are fewer than three targets.
+    """
+    targets = sorted({row.target for row in rows})
+    if len(targets) < FEWEST:
+        raise InputError(f"transfers to {FEWEST} targets are needed to leave one out; there are {len(targets)}.")
+    held: dict[tuple[str, int, int], list[tuple[float, float, bool]]] = {}
+    for target in targets:
+        calibration = fit([row for row in rows if row.target != target], start)
+        for row in rows:
+            if row.target == target:
+                key = (row.method, row.examples, round(row.trained / row.examples))
+                held.setdefault(key, []).append(_held(row, calibration))
+    return [_judged(key, values) for key, values in sorted(held.items())]
+
+
+def _held(row: Recorded, calibration: Calibration) -> tuple[float, float, bool]:
+    """Reached minus forecast, the error that sampling alone would leave, and whether the interval held."""
+    one = belief(row.evidence, calibration, row.trained / row.examples, row.method)
+    pq = one.mean * (1 - one.mean)
+    reach = 1.6448536 * math.sqrt(one.variance + pq / row.tested)
+    floor = math.sqrt(2 / math.pi * row.accuracy * (1 - row.accuracy) * (1 / row.examples + 1 / row.tested))
+    return row.accuracy - one.mean, floor, abs(row.accuracy - one.mean) <= reach
+
+
+def _judged(key: tuple[str, int, int], values: Sequence[tuple[float, float, bool]]) -> Judged:
+    misses, floors, inside = (np.array(column, dtype=float) for column in zip(*values, strict=True))
+    return Judged(*key, len(values), *map(float, (np.abs(misses).mean(), floors.mean(), misses.mean(), inside.mean())))
+
+
+def judged_view(judged: Sequence[Judged]) -> View:
+    """How forecasts held, as a table."""
+    show: list[tuple[str, Callable[[Judged], str]]] = [
+        ("examples", lambda one: f"{one.examples:,}"),
+        ("trained on", lambda one: f"{one.examples * one.times:,}"),
+        ("outcomes", lambda one: f"{one.outcomes:,}"),
+        ("mean error", lambda one: f"{one.error:.3f}"),
+        ("by sampling alone", lambda one: f"{one.floor:.3f}"),
+        ("bias", lambda one: f"{one.bias:+.3f}"),
+        (f"inside {100 * LEVEL:.0f} %", lambda one: f"{100 * one.coverage:.0f} %"),
+    ]
+    columns = [Column("method", tuple(one.method for one in judged), right=False)]
+    return [Table((*columns, *(Column(title, tuple(map(cell, judged))) for title, cell in show)))]

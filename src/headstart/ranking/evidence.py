@@ -1,0 +1,103 @@
+"""What one source's left-out predictions say of a head on its features: the raw material of forecasts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from headstart.data.order import stratified_order
+from headstart.errors import InputError
+from headstart.records import Extraction
+from headstart.scores import Inputs, left_out_answers, left_out_gains, left_out_probs
+from headstart.stats import pseudo_values
+from headstart.tasks import task_of
+
+FEWEST, MOST = 20, 5_000  # examples of a half whose confidence is worth its time
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A linear probe on the features, judged on examples that it was not fitted to."""
+
+    metric: str
+    value: float  # of the metric on the left-out predictions
+    parts: Float[np.ndarray, " m"]  # whose mean is `value`: one for each example, or pseudo-values of groups
+    ids: tuple[str, ...]  # what the parts belong to; two sources are paired where these agree
+    examples: int
+    classes: int = 0  # that occur; 0: no classes
+    hits: float | None = None  # share of left-out examples whose class is right
+    confidence: float | None = None  # mean probability of the class that is chosen, at the best scale
+    half: float | None = None  # the same on halves of the examples
+    gains: Float[np.ndarray, " n"] | None = None  # log-likelihood of each label minus that of a guess
+
+
+def evidence_of(
+    inputs: Inputs, extraction: Extraction, task: str, metric: str | None, groups: np.ndarray
+) -> Evidence | None:
+    """The evidence of one source; None where it has no features or a probe cannot be fitted to them.
+
+    Args:
+        inputs: The source's arrays, with whatever the scores computed of them.
+        extraction: The same with the names of the examples.
+        task: What the labels are.
+        metric: Of the task; its first if None.
+        groups: (n,) jackknife groups.
+    """
+    if extraction.features is None:
+        return None
+    try:
+        if task_of(task).single_class:
+            return _of_classes(inputs, extraction, task, metric, groups)
+        return _of_amounts(inputs, extraction, task, metric, groups)
+    except (InputError, np.linalg.LinAlgError, ArithmeticError):
+        return None  # the scores that need the same probe give the reason
+
+
+def _of_classes(inputs: Inputs, extraction: Extraction, task: str, metric: str | None, groups: np.ndarray) -> Evidence:
+    probs = left_out_probs(inputs)
+    labels = np.unique(extraction.labels, return_inverse=True)[1]
+    right = probs.argmax(axis=1) == labels
+    measure = task_of(task).metric(metric)
+    value, parts, ids = float(right.mean()), right.astype(np.float64), extraction.ids
+    if measure.name != "accuracy":
+        value, parts, ids = _by_groups(lambda kept: measure(labels[kept], probs[kept]), groups)
+    return Evidence(
+        measure.name,
+        value,
+        parts,
+        ids,
+        len(labels),
+        probs.shape[1],
+        float(right.mean()),
+        float(probs.max(axis=1).mean()),
+        _on_halves(extraction, labels),
+        left_out_gains(inputs, probs),
+    )
+
+
+def _of_amounts(inputs: Inputs, extraction: Extraction, task: str, metric: str | None, groups: np.ndarray) -> Evidence:
+    answers, labels, measure = left_out_answers(inputs), extraction.labels, task_of(task).metric(metric)
+    answers = answers.reshape(labels.shape)
+    value, parts, ids = _by_groups(lambda kept: measure(labels[kept], answers[kept]), groups)
+    return Evidence(measure.name, value, parts, ids, len(labels))
+
+
+def _by_groups(measure: Callable[[np.ndarray], float], groups: np.ndarray) -> tuple[float, np.ndarray, tuple[str, ...]]:
+    """A metric on all examples, and what each group contributes to it."""
+    count = int(groups.max()) + 1
+    value = measure(np.arange(len(groups)))
+    deleted = np.array([measure(np.flatnonzero(groups != group)) for group in range(count)])
+    return value, pseudo_values(np.array([value]), deleted[None])[0], tuple(f"{len(groups)} {g}" for g in range(count))
+
+
+def _on_halves(extraction: Extraction, labels: np.ndarray) -> float | None:
+    """Mean confidence on two stratified halves; None where they are too small or not worth the time."""
+    order, middle = np.asarray(stratified_order(labels, 0)), len(labels) // 2
+    if not max(FEWEST, 2 * int(labels.max() + 1)) <= middle <= MOST:
+        return None
+    assert extraction.features is not None
+    halves: Sequence[np.ndarray] = (order[:middle], order[middle : 2 * middle])
+    return float(
+        np.mean([left_out_probs(Inputs(labels[h], features=extraction.features[h])).max(1).mean() for h in halves])
+    )
