@@ -182,13 +182,6 @@ def test_a_file_of_another_ending_is_named(folder: Make, cell: str, found: str) 
         open_target(path, image_column="image_path")
 
 
-def test_eight_bits_of_data_in_sixteen_are_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.array([[0, 128, 255]], dtype=np.uint16)).save(tmp_path / "dark.png")
-    target = open_target(([tmp_path / "dark.png"] * 2, ["a", "b"]))
-    with pytest.raises(ExampleError, match="run from 0 to 255"):
-        target.examples.load(0)
-
-
 def test_probabilities_called_logits_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", logits=np.full((4, 2), 0.5), labels=[0, 1, 0, 1])
     with pytest.raises(InputError, match=r"are probabilities.*`probs`"):

@@ -346,3 +346,9 @@ def test_grey_images_with_transparency_and_columns_of_arrow():
     target = open_target((list(pixels), pyarrow.array(["a", "b", "a", "b"])))
     assert target.labels.tolist() == [0, 1, 0, 1]
     assert target.examples.load(1).size == (8, 8)
+
+
+def test_rows_of_numbers_in_a_column_are_several_labels() -> None:
+    rows = [np.array([0, 1]), np.array([1, 1]), np.array([1, 0])]
+    target = open_target({"text": ["a", "b", "c"], "label": rows})
+    assert (target.task, target.labels.tolist()) == ("multi-label", [[0, 1], [1, 1], [1, 0]])

@@ -165,6 +165,29 @@ def test_a_folder_of_new_images_is_predicted_and_broken_ones_are_said(tmp_path: 
     assert answers.outputs[0] == pytest.approx(run.predict(pictures[:1]).outputs[0], abs=1e-6)
 
 
+def test_python_predicts_paths_arrays_folders_and_empty_lists(tmp_path: Path, run) -> None:
+    pictures = [picture.resize((9, 9)) for picture in images(3)[0]]
+    expected = run.predict(pictures)
+    assert expected.ids == ("0", "1", "2")
+    paths = [tmp_path / f"{number}.png" for number in range(3)]
+    for path, picture in zip(paths, pictures, strict=True):
+        picture.save(path)
+    arrays = [np.asarray(picture) for picture in pictures]
+    for given in (paths, [str(path) for path in paths], arrays, np.stack(arrays), np.stack(arrays) / 255.0, tmp_path):
+        assert run.predict(given).outputs == pytest.approx(expected.outputs, abs=1e-5)
+    assert run.predict(arrays[:1]).outputs == pytest.approx(expected.outputs[:1], abs=1e-5)
+    assert run.predict(tuple(pictures[:2])).ids == ("0", "1")
+    assert run.predict(tmp_path).ids == ("0.png", "1.png", "2.png")
+    paths[1].write_bytes(b"broken")
+    answers = run.predict(paths, ["x", "y", "z"])
+    assert (answers.ids, list(answers.skipped)) == (("x", "z"), ["y"])
+    assert answers.outputs == pytest.approx(expected.outputs[[0, 2]], abs=1e-6)
+    empty = run.predict([])
+    assert (empty.ids, empty.outputs.shape, empty.labels) == ((), (0, len(run.outcome.classes)), ())
+    with pytest.raises(InputError, match="the model reads images"):
+        run.predict(["good", "bad"])
+
+
 def test_a_zip_an_image_a_folder_and_arrays_give_the_same_answers(tmp_path: Path, run) -> None:
     pictures = [picture.resize((9, 9)) for picture in images(3)[0]]
     (tmp_path / "deep").mkdir()

@@ -52,7 +52,7 @@ def _options(
     pass
 
 
-UNLABELLED = reading_options("text_column", "image_column", "split", "root", "download")
+UNLABELLED = reading_options("text_column", "image_column", "split", "root", "download", "white_level")
 needing = partial(app.command, cls=VariadicCommand, no_args_is_help=True)
 needing("rank", epilog=RANK_EPILOG)(guarded(with_options(rank, *reading_options())))
 needing("transfer")(guarded(with_options(transfer), resumes=True))

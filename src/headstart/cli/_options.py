@@ -123,7 +123,9 @@ def with_options(function: Callable[..., None], *parameters: inspect.Parameter) 
 
 def reading_options(*names: str) -> list[inspect.Parameter]:
     """The fields of `Reading` as options; all of them, or those named."""
-    types: Mapping[str, Any] = {"label_column": list[str] | None, "root": Path, "download": bool, "max_bad": float}
+    names_of_columns = dict.fromkeys(("text_column", "label_column"), list[str] | None)
+    types: dict[str, Any] = {**names_of_columns, "root": Path, "download": bool, "max_bad": float}
+    types["white_level"] = float | None
     return [
         _parameter(
             field.name,
@@ -148,7 +150,7 @@ def reading_from(options: dict[str, Any]) -> Reading:
         TargetError: One of them cannot be used.
     """
     found = {field.name: options.pop(field.name) for field in fields(Reading) if field.name in options}
-    return Reading(**{**found, "label_column": found.get("label_column") or None})
+    return Reading(**{**found, **{name: found.get(name) or None for name in ("label_column", "text_column")}})
 
 
 def method_options(

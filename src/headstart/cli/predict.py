@@ -1,10 +1,12 @@
 """`headstart predict`: a saved transfer on new inputs, as CSV or JSON."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from headstart.cli._options import reading_from
 from headstart.cli._output import check_places, on_stdout
 from headstart.errors import InputError
 
@@ -39,7 +41,9 @@ def predict(
     if json and form == "csv":
         raise InputError(f"`--json` and `--out {out}` ask for two forms: name a .json file, or leave out `--json`.")
     loaded = load(run, trust_pickle=trust_pickle)
-    found = open_unlabelled(inputs, loaded.source.card.kind, **reading)
+    how = reading_from(reading)
+    how = replace(how, white_level=how.white_level or loaded.outcome.white_level)
+    found = open_unlabelled(inputs, loaded.source.card.kind, reading=how)
     for note in found.notes:
         typer.echo(note, err=True)
     answers = loaded.predict(found.examples, found.ids, batch_size=batch_size)

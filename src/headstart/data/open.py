@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from headstart.data.depth import levelled
 from headstart.data.formats import FORMATS, supported
 from headstart.data.media import MEDIA
 from headstart.data.reading import Reading, ReadingOptions, reading_of
@@ -43,7 +44,8 @@ def open_target(spec: object, *, reading: Reading | None = None, **options: Unpa
     if not isinstance(spec, Target):
         return _found(spec, how, None).target()
     how.refuse_columns("an open target")
-    for option, asked, held in (("split", how.split, spec.split), ("task", how.task, spec.task)):
+    for option in ("split", "task", "white_level"):
+        asked, held = getattr(how, option), getattr(spec, option)
         if asked is not None and asked != held:
             raise TargetError(f"`{option}={asked!r}`, but the open target has {held!r}; open the data again with it.")
     return spec
@@ -102,7 +104,7 @@ def _found(spec: object, reading: Reading, kind: str | None) -> Found:
         _check_exists(place)
     for form in FORMATS.values():
         if form.takes(place):
-            return form.read(place, reading, kind)
+            return levelled(form.read(place, reading, kind), reading.white_level)
     raise TargetError(f"cannot read a {type(spec).__name__} as data. Supported: {supported()}.")
 
 

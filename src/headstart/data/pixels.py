@@ -2,11 +2,14 @@
 
 import io
 import struct
+import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from hashlib import blake2b
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -30,16 +33,35 @@ UNREADABLE = (
 )  # what Pillow's decoders raise on damaged files; warnings where they are made errors  # fmt: skip
 
 WHITE = (255, 255, 255, 255)
+WIDEST = 65535  # the white of 16 bits
 
 
-def decode(content: bytes) -> Image.Image:
-    """An encoded image as upright RGB of 8 bits; of several frames the first."""
+def decode(content: bytes, white: float | None = None) -> Image.Image:
+    """An encoded image as upright RGB of 8 bits; of several frames the first.
+
+    With `white` the values of an image of more than 8 bits a channel are scaled so that this one becomes 255. Without,
+    white is 65535, or 1 for floats.
+    """
+    with _opened(content) as image:
+        values = None if white in (None, WIDEST) else _deep(image, content)
+        return upright_rgb(image, white) if values is None else _as_bytes(values, white)
+
+
+def deep_values(content: bytes) -> np.ndarray | None:
+    """The values of an image of more than 8 bits a channel, (h, w) or (h, w, channels); None if 8 bits hold them."""
+    with _opened(content) as image:
+        return _deep(image, content)
+
+
+@contextmanager
+def _opened(content: bytes) -> Iterator[Image.Image]:
+    """An encoded image whose pixels are not loaded yet; what Pillow raises in the block becomes an ExampleError."""
     if not content:
         raise ExampleError("the file is empty.")
     try:
         with Image.open(io.BytesIO(content), formats=_known_formats()) as image:
             _refuse_bomb(image)
-            return upright_rgb(image)
+            yield image
     except UnidentifiedImageError as error:
         raise ExampleError(f"not an image: it starts with {content[:8]!r}.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -48,25 +70,77 @@ def decode(content: bytes) -> Image.Image:
         raise ExampleError(f"the image is damaged: {_reason(error)}.") from error
 
 
-def upright_rgb(image: Image.Image) -> Image.Image:
+def upright_rgb(image: Image.Image, white: float | None = None) -> Image.Image:
     """A picture in any of Pillow's modes as upright RGB of 8 bits; the given image is not edited.
 
-    Sixteen bits are scaled by 255/65535, never clipped; floats are read as 0 to 1; transparent parts are laid over
-    white; the EXIF orientation is applied.
+    Sixteen bits are scaled, never clipped; transparent parts are laid over white; the EXIF orientation is applied.
 
     Example:
         >>> upright_rgb(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0))  # transparent: white shows through
         (255, 255, 255)
     """
-    image.load()  # some formats keep the orientation behind the pixels
-    if _orientation(image) != 1:
-        image = ImageOps.exif_transpose(image)
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _from_wide(image).convert("RGB")
+    image = _upright(image)
+    if is_wide(image):
+        if white is None or image.format == "PPM":
+            return _from_wide(image).convert("RGB")
+        return _as_bytes(np.asarray(image), white)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image).convert("RGB")
     return image.convert("RGB")
+
+
+def is_wide(image: Image.Image) -> bool:
+    """Whether it is a grey image of 16 bits (modes I;16 and I) or of floats (F)."""
+    return image.mode in ("I", "F") or image.mode.startswith("I;16")
+
+
+def _deep(image: Image.Image, content: bytes) -> np.ndarray | None:
+    if image.format == "PPM":  # Pillow scales it by the maximum that the file declares
+        return None
+    if is_wide(image):
+        return np.asarray(_upright(image))
+    if not any(";16" in _layout(tile.args) for tile in getattr(image, "tile", ())):
+        return None
+    with Image.open(io.BytesIO(content)) as low:  # Pillow keeps one of the two bytes of a colour: read each in turn
+        low.tile = [tile._replace(args=_other_bytes(tile.args)) for tile in low.tile]
+        try:
+            below = np.asarray(_upright(low)).astype(np.uint16)
+        except ValueError:  # Pillow cannot read the low bytes of this layout, such as grey with alpha
+            return None
+    return np.asarray(_upright(image)).astype(np.uint16) << 8 | below
+
+
+def _layout(arguments: Any) -> str:
+    """How a decoder of Pillow is told that the samples lie in the file: "RGB;16B"."""
+    first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
+    return first if isinstance(first, str) else ""
+
+
+def _other_bytes(arguments: Any) -> Any:
+    """The arguments of a decoder, for the bytes of each sample that it would leave out."""
+    layout = _layout(arguments)
+    native = "B" if sys.byteorder == "little" else "L"
+    other = layout[:-1] + {"B": "L", "L": "B", "N": native}.get(layout[-1], layout[-1])
+    return (other, *arguments[1:]) if isinstance(arguments, tuple) else other
+
+
+def colours_of(values: np.ndarray) -> np.ndarray:
+    """Values (h, w) or (h, w, channels) without those of a fourth channel, which is opacity."""
+    return values[..., :3] if values.ndim == 3 else values
+
+
+def _as_bytes(values: np.ndarray, white: float | None) -> Image.Image:
+    """Deep values as RGB of 8 bits, `white` as 255; a fourth channel is opacity."""
+    white = white or WIDEST
+    colours = colours_of(values)
+    if not (colours.min() >= 0 and colours.max() <= white):  # written so that nan fails too
+        raise ExampleError(
+            f"its values run from {colours.min():g} to {colours.max():g}, but white is {white:g} in these data; set "
+            "`white_level` to the largest value that may occur."
+        )
+    scaled = np.rint(np.minimum(values, white) * (255.0 / white)).astype(np.uint8)
+    return upright_rgb(Image.fromarray(scaled))
 
 
 def names_an_image(value: str) -> bool:
@@ -86,10 +160,10 @@ def pixel_digest(image: Image.Image) -> bytes:
 
 
 def _from_wide(image: Image.Image) -> Image.Image:
-    """A grey image of 16 bits (modes I;16 and I) or of floats (F) as 8 bits."""
+    """A grey image of 16 bits or of floats as 8 bits, read by the range of its mode."""
     values = np.asarray(image)
     top = 1.0 if image.mode == "F" else 65535
-    # 8 bits of data in a wider file would turn almost black; Pillow scales PGM to 65535 itself
+    # a few images of 8 bits of data among others would turn almost black; Pillow scales PGM to 65535 itself
     unclear = image.mode != "F" and image.format != "PPM" and 0 < values.max() <= 255
     if unclear or not (values.min() >= 0 and values.max() <= top):  # written so that nan fails too
         raise ExampleError(
@@ -99,11 +173,13 @@ def _from_wide(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(values * (255.0 / top)).astype(np.uint8))
 
 
-def _orientation(image: Image.Image) -> int:
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()  # some formats keep the orientation behind the pixels
     try:
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+        turned = int(image.getexif().get(ExifTags.Base.Orientation, 1)) != 1
     except UNREADABLE:  # the EXIF block is damaged, but the pixels are good
-        return 1
+        return image
+    return ImageOps.exif_transpose(image) if turned else image
 
 
 def _refuse_bomb(image: Image.Image) -> None:

@@ -9,6 +9,8 @@ from typing import Any, TypedDict
 from headstart.errors import InputError, TargetError, did_you_mean
 from headstart.tasks import TASKS
 
+LARGEST = 2**32 - 1  # of a white level
+
 
 def _said(text: str, metavar: str | None = None) -> dict[str, str | None]:
     """What the command line says of a field."""
@@ -30,7 +32,10 @@ class Reading:
         'stars'
     """
 
-    text_column: str | None = field(default=None, metadata=_said("Column of the texts; guessed by default.", "NAME"))
+    text_column: str | Sequence[str] | None = field(
+        default=None,
+        metadata=_said("Column of the texts; repeat it for pairs of texts. Guessed by default.", "NAME"),
+    )
     image_column: str | None = field(
         default=None, metadata=_said("Column of the images (paths or encoded bytes); guessed by default.", "NAME")
     )
@@ -48,6 +53,10 @@ class Reading:
         default="data", metadata=_said("Folder that holds torchvision's data sets.", "DIR")
     )
     download: bool = field(default=False, metadata=_said("Download a named data set that is not on this machine."))
+    white_level: float | None = field(
+        default=None,
+        metadata=_said("Value of white in images of more than 8 bits, such as 4095; by default the data's.", "VALUE"),
+    )
     max_bad: float = field(
         default=0.01, metadata=_said("Largest share of unreadable examples to skip, from 0 to 1.", "SHARE")
     )
@@ -55,13 +64,19 @@ class Reading:
     def __post_init__(self) -> None:
         if self.task is not None:
             TASKS.find(self.task, TargetError)
+        if self.white_level is not None and not 0 < self.white_level <= LARGEST:
+            raise InputError(f"`white_level` must be above 0 and at most {LARGEST}; got {self.white_level}.")
         if not 0 <= self.max_bad <= 1:
             raise InputError(f"`max_bad` must be a share between 0 and 1; got {self.max_bad}.")
-        if self.label_column is not None and not isinstance(self.label_column, str):
-            names = tuple(self.label_column)
-            if not names:
-                raise TargetError("`label_column` is empty; name a column, or leave it out to have it guessed.")
-            object.__setattr__(self, "label_column", names[0] if len(names) == 1 else names)
+        for option in ("text_column", "label_column"):
+            value = getattr(self, option)
+            if value is not None and not isinstance(value, str):
+                names = tuple(value)
+                if not names:
+                    raise TargetError(f"`{option}` is empty; name a column, or leave it out to have it guessed.")
+                object.__setattr__(self, option, names[0] if len(names) == 1 else names)
+        if not isinstance(self.text_column, str | None) and len(self.text_column) != 2:
+            raise TargetError(f"`text_column` takes one column, or two for pairs; got {', '.join(self.text_column)}.")
 
     def given(self) -> dict[str, Any]:
         """The fields that differ from their defaults.
@@ -82,13 +97,14 @@ class Reading:
 class ReadingOptions(TypedDict, total=False):
     """The fields of `Reading` as keywords: `def rank(..., **options: Unpack[ReadingOptions])`."""
 
-    text_column: str | None
+    text_column: str | Sequence[str] | None
     image_column: str | None
     label_column: str | Sequence[str] | None
     split: str | None
     task: str | None
     root: str | os.PathLike[str]
     download: bool
+    white_level: float | None
     max_bad: float
 
 

@@ -43,7 +43,7 @@ class Chosen:
     """What each column holds."""
 
     kind: str
-    example: str
+    examples: tuple[str, ...]  # one column, or two of texts that form pairs
     labels: tuple[str, ...]
     split: str | None
     notes: tuple[str, ...]
@@ -53,7 +53,7 @@ def choose_columns(table: Table, reading: Reading) -> Chosen:
     """The columns that the user names, and guesses of the others with a note."""
     if reading.text_column is not None and reading.image_column is not None:
         raise TargetError("pass either `text_column` or `image_column`, not both: a model reads one kind of data.")
-    named = [name for name in (reading.text_column, reading.image_column) if name is not None]
+    named = _as_names(reading.text_column or reading.image_column)
     labels = _named_labels(table, reading.label_column)
     _check_names(table, (*named, *labels))
     split = split_column(table, {*named, *labels})
@@ -62,9 +62,10 @@ def choose_columns(table: Table, reading: Reading) -> Chosen:
     if not labels:
         labels = _labels_by_name(free)
         free = [name for name in free if name not in labels]
-    kind, example = "text" if reading.text_column is not None else "image", next(iter(named), None)
-    if example is None:
+    kind, examples = "text" if reading.text_column is not None else "image", named
+    if not examples:
         kind, example = _guess_example(table, free)
+        examples = (example,)
         guesses.append(f"`{example}` is the {kind}")
         free.remove(example)
     if not labels and len(free) != 1:
@@ -78,17 +79,16 @@ def choose_columns(table: Table, reading: Reading) -> Chosen:
     folds = [name for name in free if name.casefold() in ("fold", "folds", "kfold")]
     if split is None and folds:
         notes.append(f"column `{folds[0]}` is not used: all folds are read together; pass a table of those you want")
-    return Chosen(kind, example, labels, split, tuple(notes))
+    return Chosen(kind, examples, labels, split, tuple(notes))
 
 
 def choose_example(table: Table, reading: Reading, kind: str) -> Chosen:
     """The column of examples of one kind, named or guessed as in `choose_columns`; labels are not looked for."""
-    name = getattr(reading, f"{kind}_column", None)
-    split = split_column(table, {name})
-    if name is not None or len(table.kinds) == 1:
-        name = name or next(iter(table.kinds))
-        _check_names(table, (name,))
-        return Chosen(kind, name, (), split, ())
+    named = _as_names(getattr(reading, f"{kind}_column", None))
+    split = split_column(table, {*named})
+    if named or len(table.kinds) == 1:
+        _check_names(table, named)
+        return Chosen(kind, named or tuple(table.kinds), (), split, ())
     free = [name for name in table.kinds if name.casefold() not in NO_CONTENT]
     others = (split, *_labels_by_name(free))
     guess = MEDIA[kind].guess_column(table, [name for name in free if name not in others])
@@ -97,7 +97,7 @@ def choose_example(table: Table, reading: Reading, kind: str) -> Chosen:
             f"{table.where}: which column holds the {MEDIA[kind].plural}? It has {listed(table.kinds)}; name it with "
             f"`{kind}_column`."
         )
-    return Chosen(kind, guess, (), split, (f"columns guessed: `{guess}` is the {kind} (of {listed(table.kinds)})",))
+    return Chosen(kind, (guess,), (), split, (f"columns guessed: `{guess}` is the {kind} (of {listed(table.kinds)})",))
 
 
 def _check_names(table: Table, names: Sequence[str]) -> None:
@@ -108,11 +108,13 @@ def _check_names(table: Table, names: Sequence[str]) -> None:
             )
 
 
+def _as_names(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names or ())
+
+
 def _named_labels(table: Table, label: str | Sequence[str] | None) -> tuple[str, ...]:
-    if label is None:
-        return ()
     if not isinstance(label, str):
-        return tuple(label)
+        return _as_names(label)
     pieces = tuple(part.strip() for part in label.split(","))
     return pieces if label not in table.kinds and set(pieces) <= set(table.kinds) else (label,)
 

@@ -16,8 +16,8 @@ def image_array(
 ) -> tuple[ImageArray, tuple[str, ...]]:
     """Images (n, h, w), (n, h, w, channels) or (n, channels, h, w); the scale is one for the whole array.
 
-    uint8 stays as it is, uint16 is scaled by 255/65535, other whole numbers must lie in 0..255, booleans are black and
-    white, and floats must lie in 0..1 or in 0..255.
+    uint8 stays as it is, uint16 is scaled (see `levelled`), other whole numbers must lie in 0..255, booleans are black
+    and white, and floats must lie in 0..1 or in 0..255.
 
     `channels_first` prefers (n, channels, h, w) where a shape is ambiguous. With `unit` floats must lie in 0..1,
     because `pixels` is one image of many and cannot show the range of all.
@@ -49,7 +49,7 @@ def _scale(pixels: np.ndarray, where: str, unit: bool) -> tuple[float, tuple[str
     if pixels.dtype == np.bool_:
         return 255.0, ()
     if pixels.dtype == np.uint16:
-        return 255 / 65535, (f"{where}: 16 bits were scaled to 8, 65535 is white",)
+        return 255 / 65535, ()
     if pixels.dtype.kind not in "iuf":
         raise TargetError(f"{where}: pixels must be numbers; got {pixels.dtype}.")
     low, high = pixels.min(initial=0), pixels.max(initial=0)  # nan fits neither range

@@ -5,14 +5,15 @@ import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
 
-from headstart.data.pixels import decode, pixel_digest, upright_rgb
+from headstart.data.pixels import WIDEST, decode, deep_values, is_wide, pixel_digest, upright_rgb
 from headstart.errors import ExampleError
 
 LARGEST_MEMBER = 1 << 29  # bytes; one image inside a zip is never larger, a zip bomb is
@@ -32,17 +33,35 @@ def array_digest(values: np.ndarray) -> bytes:
     return content_digest(head + values.tobytes())
 
 
-class EncodedImages:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DeepImages:
+    """Images that may have more than 8 bits; `white` is the value that becomes 255, None the top of the type."""
+
+    white: float | None = None
+    looks: ClassVar[int] = 16  # images looked at to see whether any has more than 8 bits
+
+    def deep(self, index: int) -> np.ndarray | None:
+        """The values of an image that has more than 8 bits, else None."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EncodedImages(DeepImages):
     """Images held as the bytes of a file format; a subclass says where from."""
 
     def read(self, index: int) -> bytes:
         raise NotImplementedError
 
     def load(self, index: int) -> Image.Image:
-        return decode(self.read(index))
+        return decode(self.read(index), self.white)
 
     def digest(self, index: int) -> bytes:
-        return content_digest(self.read(index))
+        usual = self.white in (None, WIDEST)
+        scale = b"" if usual else f"white {self.white:g} ".encode()  # on another scale it is another picture
+        return content_digest(scale + self.read(index))
+
+    def deep(self, index: int) -> np.ndarray | None:
+        return deep_values(self.read(index))
 
 
 def _read_file(path: Path) -> bytes:
@@ -54,7 +73,7 @@ def _read_file(path: Path) -> bytes:
         raise ExampleError(f"the file cannot be read: {error.strerror}.") from error
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageFiles(EncodedImages):
     """Image files of a folder, or of a table, of which a row may have none."""
 
@@ -70,7 +89,7 @@ class ImageFiles(EncodedImages):
         return _read_file(path)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ZipImages(EncodedImages):
     """Image files inside a zip, read in place and never unpacked to disk.
 
@@ -86,7 +105,7 @@ class ZipImages(EncodedImages):
         return len(self.members)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return ZipImages, (self.path, self.members)
+        return partial(ZipImages, white=self.white), (self.path, self.members)
 
     def read(self, index: int) -> bytes:
         member = self.members[index]
@@ -128,7 +147,7 @@ class ImageBytes(EncodedImages):
 
 
 @dataclass(frozen=True, eq=False)
-class ImageArray:
+class ImageArray(DeepImages):
     """Images as one array (n, h, w) or (n, h, w, channels); `scale` brings its values to 0..255."""
 
     pixels: np.ndarray
@@ -138,18 +157,25 @@ class ImageArray:
         return len(self.pixels)
 
     def load(self, index: int) -> Image.Image:
-        values = self.pixels[index]
-        if values.dtype != np.uint8 or self.scale != 1.0:
-            values = np.rint(values * self.scale).astype(np.uint8)
+        values, scale = self.pixels[index], self._scale
+        if values.dtype != np.uint8 or scale != 1.0:
+            values = np.rint(values * scale).astype(np.uint8)
         return upright_rgb(Image.fromarray(values[..., 0] if values.shape[2:] == (1,) else values))
 
     def digest(self, index: int) -> bytes:
-        scale = f"{self.scale!r} ".encode()  # equal numbers on another scale are another picture
+        scale = f"{self._scale!r} ".encode()  # equal numbers on another scale are another picture
         return content_digest(scale + array_digest(self.pixels[index]))
+
+    def deep(self, index: int) -> np.ndarray | None:
+        return np.asarray(self.pixels[index]) if self.pixels.dtype == np.uint16 else None
+
+    @property
+    def _scale(self) -> float:
+        return self.scale if self.white is None else 255 / self.white
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class Pictures(DeepImages):
     """Pillow images in memory."""
 
     images: Sequence[Image.Image]
@@ -158,10 +184,14 @@ class Pictures:
         return len(self.images)
 
     def load(self, index: int) -> Image.Image:
-        return upright_rgb(self.images[index])
+        return upright_rgb(self.images[index], self.white)
 
     def digest(self, index: int) -> bytes:
         return pixel_digest(self.load(index))
+
+    def deep(self, index: int) -> np.ndarray | None:
+        image = self.images[index]
+        return np.asarray(image) if is_wide(image) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +211,23 @@ class Texts:
 
     def digest(self, index: int) -> bytes:
         return content_digest(self.load(index).encode("utf-8", "surrogatepass"))
+
+
+@dataclass(frozen=True, eq=False)
+class TextPairs:
+    """Pairs of texts, such as premise and hypothesis, which a tokenizer joins."""
+
+    first: Any  # `Examples` that load texts
+    second: Any
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def load(self, index: int) -> tuple[str, str]:
+        return self.first.load(index), self.second.load(index)
+
+    def digest(self, index: int) -> bytes:
+        return content_digest(b"pair " + self.first.digest(index) + self.second.digest(index))
 
 
 @dataclass(frozen=True, eq=False)

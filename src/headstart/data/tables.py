@@ -12,7 +12,8 @@ from headstart.data.pixels import names_an_image
 from headstart.data.reading import Reading
 from headstart.data.roles import Chosen, Table, choose_columns, choose_example, listed, splits_of
 from headstart.data.splits import choose_split, refuse_split
-from headstart.data.target import Found
+from headstart.data.stored import TextPairs
+from headstart.data.target import Examples, Found
 from headstart.errors import TargetError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -22,16 +23,11 @@ def read_table(table: Table, reading: Reading, kind: str | None) -> Found:
     """The rows of one split of a table, as `Format.read` returns them."""
     chosen = choose_columns(table, reading) if kind is None else choose_example(table, reading, kind)
     rows, split, split_notes = _rows(table, chosen, reading, every=kind is not None and reading.split is None)
-    held = MEDIA[chosen.kind].column(table, chosen.example, rows)
-    if held is None:
-        raise TargetError(
-            f"column `{chosen.example}` of {table.where} holds no {MEDIA[chosen.kind].plural}; name another with "
-            f"`{chosen.kind}_column`."
-        )
-    examples, files = held
+    held = [_column(table, chosen.kind, name, rows) for name in chosen.examples]
+    examples, files = held[0] if len(held) == 1 else (TextPairs(held[0][0], held[1][0]), [])
     ids = [str(row) if kind is not None else f"row {row + 1}" for row in rows]
     if files and kind is None:
-        _check_files(table, chosen.example, files, ids)
+        _check_files(table, chosen.examples[0], files, ids)
     if files and (kind is not None or len(set(files)) == len(files)):
         ids = [file or row for file, row in zip(files, ids, strict=True)]
     several = len(chosen.labels) > 1
@@ -50,9 +46,19 @@ def read_table(table: Table, reading: Reading, kind: str | None) -> Found:
     )
 
 
+def _column(table: Table, kind: str, name: str, rows: Array) -> tuple[Examples, list[str]]:
+    """The examples in a column, and their files if they are files."""
+    held = MEDIA[kind].column(table, name, rows)
+    if held is None:
+        raise TargetError(
+            f"column `{name}` of {table.where} holds no {MEDIA[kind].plural}; name another with `{kind}_column`."
+        )
+    return held
+
+
 def _rows(table: Table, chosen: Chosen, reading: Reading, *, every: bool) -> tuple[Array, str | None, tuple[str, ...]]:
     """The rows to read, their split, and notes."""
-    count = len(table.read(chosen.example))
+    count = len(table.read(chosen.examples[0]))
     if every or table.split is not None:
         return np.arange(count), table.split, ()
     if chosen.split is None:

@@ -43,6 +43,7 @@ class Target:
     ids: tuple[str, ...]  # stable names of the examples: a relative path, a row number
     split: str | None = None  # the split that is scored, where the data came with several
     notes: tuple[str, ...] = field(default=())  # what was guessed or set aside, for the user to read
+    white_level: float | None = None  # what is white in images of more than 8 bits, where there are any
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -98,6 +99,7 @@ class Found:
     classes: Sequence[str] | None = None  # names that whole-number labels index
     split: str | None = None
     notes: tuple[str, ...] = ()
+    white_level: float | None = None
 
     def target(self) -> Target:
         """The labelled data set."""
@@ -116,6 +118,7 @@ class Found:
             ids=tuple(self.ids),
             split=self.split,
             notes=(*self.notes, *labels.notes),
+            white_level=self.white_level,
         )
 
 

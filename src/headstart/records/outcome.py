@@ -84,6 +84,7 @@ class Outcome(JsonRecord, Shown):
     notes: tuple[str, ...] = ()
     format: int = 1
     adapted_from: str | None = None  # the source whose network this one has, where another training changed its weights
+    white_level: float | None = None  # what was white in images of more than 8 bits, and is when the run predicts
 
     @property
     def network(self) -> str:

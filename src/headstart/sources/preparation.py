@@ -66,7 +66,7 @@ class Texts:
     Fast tokenizers may not be used from two threads at once, so a lock keeps them apart.
     """
 
-    tokenize: Callable[[list[str]], Mapping[str, Any]]
+    tokenize: Callable[[list[Any]], Mapping[str, Any]]
     tokenizer: Any
     longest: int | None
     prompt: str = ""
@@ -75,14 +75,14 @@ class Texts:
     def __call__(self, texts: list[Any]) -> Tokens:
         """A batch: input ids, attention mask and what else the model takes."""
         most = None if self.longest is None else LETTERS * self.longest  # a text of 80 MB need not be tokenized whole
-        shortened = [str(text)[:most] for text in texts]
+        shortened = [tuple(side[:most] for side in text) if isinstance(text, tuple) else text[:most] for text in texts]
         with self.lock:
             made = self.tokenize(shortened)
             batch = Tokens((key, value) for key, value in made.items() if isinstance(value, torch.Tensor))
             batch.counts = self._counts(shortened, batch)
         return batch
 
-    def _counts(self, texts: list[str], batch: Tokens) -> np.ndarray:
+    def _counts(self, texts: list[Any], batch: Tokens) -> np.ndarray:
         """For each text: whether it is cut, its unknown tokens, its tokens; zeros for a tokenizer of another kind."""
         counts = np.zeros((len(texts), 3), np.float32)
         if "attention_mask" not in batch or not callable(self.tokenizer):
@@ -93,7 +93,9 @@ class Texts:
             counts[:, 1] = (real & (batch["input_ids"] == unknown)).sum(dim=1)
         full = np.flatnonzero(counts[:, 2] >= (self.longest or np.inf)).tolist()
         if full:
-            whole = self.tokenizer([self.prompt + texts[i] for i in full], truncation=False, verbose=False)["input_ids"]
+            first, *second = sides([texts[i] for i in full])
+            first = [self.prompt + text for text in first]
+            whole = self.tokenizer(first, *second, truncation=False, verbose=False)["input_ids"]
             counts[full, 0] = [len(ids) > counts[i, 2] for i, ids in zip(full, whole, strict=True)]
         return counts
 
@@ -101,10 +103,20 @@ class Texts:
         return self  # a lock cannot be copied, and sharing it is what it is for
 
 
-def plain_text(example: object) -> str:
-    """A text as it is; tokenizing waits for the batch, where padding is known."""
-    assert isinstance(example, str), "text sources are given strings"
+def plain_text(example: object) -> str | tuple[str, str]:
+    """A text or a pair of texts as it is; tokenizing waits for the batch, where padding is known."""
+    assert isinstance(example, str | tuple), "text sources are given strings"
     return example
+
+
+def sides(texts: list[Any]) -> tuple[list[str], ...]:
+    """Texts as one list; pairs of texts as two, which a tokenizer joins.
+
+    Example:
+        >>> sides(["a", "b"]), sides([("a", "b"), ("c", "d")])
+        ((['a', 'b'],), (['a', 'c'], ['b', 'd']))
+    """
+    return tuple(map(list, zip(*texts, strict=True))) if isinstance(texts[0], tuple) else (texts,)
 
 
 def lost_tokens(counts: np.ndarray) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def from_sentence_transformer(module: nn.Module, card: ModelCard) -> Source:
     prompt = encoder.prompts.get(encoder.default_prompt_name) if encoder.default_prompt_name else None
     longest, width = encoder.max_seq_length, encoder.truncate_dim
 
-    def tokenize(texts: list[str]) -> Any:
+    def tokenize(texts: list[Any]) -> Any:
         return encoder.preprocess(texts, prompt=prompt)
 
     described = f"{tokenizer_description(encoder.tokenizer, longest)} prompt {prompt!r}"

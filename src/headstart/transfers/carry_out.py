@@ -134,6 +134,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
         bounds=checked,
         notes=tuple(notes),
         adapted_from=setting.source.adapted_from,
+        white_level=parts.train.white_level,
     )
     trained = tuple(name for group in recipe.groups if group.rate > 0 for name in group.parameters)
     return Run(outcome, predictions, network, setting.source, setting.method, identity, trained)

@@ -82,6 +82,7 @@ def split_target(
     reading = reading or Reading()
     max_bad = reading.max_bad
     train = open_target(spec, reading=reading).held()
+    reading = replace(reading, white_level=reading.white_level or train.white_level)
     notes: list[str] = []
     found = _given_part(test, train, reading) if test is not None else _own_part(spec, train, "test", reading)
     valid = _own_part(spec, train, "val", reading)

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
+from headstart.data import open_unlabelled
 from headstart.records import Outcome, Predictions
 from headstart.records.shown import Shown
 from headstart.records.table import View
@@ -35,6 +36,7 @@ class Answers:
     ids: tuple[str, ...]
     classes: tuple[str, ...]  # empty for regression
     outputs: np.ndarray  # (n, C) or (n, t)
+    skipped: dict[str, str] = field(default_factory=dict)  # name of an input that cannot be read -> why
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -58,7 +60,7 @@ class Run(Shown):
         """The metrics on the test part as a table, and the notes."""
         return self.outcome.view()
 
-    def logits(self, examples: Sequence[object], *, batch_size: int = 64) -> np.ndarray:
+    def logits(self, examples: "Sequence[object] | Examples", *, batch_size: int = 64) -> np.ndarray:
         """Outputs of the network (n, C) in float32 for PIL images or texts."""
         batches = _Listed(examples, self.source.prepare, self.source.join)
         return outputs_of(self.network, batches, batch_size=batch_size).numpy()
@@ -70,19 +72,31 @@ class Run(Shown):
         self.network.to("cpu")
         return outputs
 
-    def predict(
-        self, examples: "Sequence[object] | Examples", ids: Sequence[str] | None = None, *, batch_size: int = 64
-    ) -> Answers:
+    def predict(self, examples: object, ids: Sequence[str] | None = None, *, batch_size: int = 64) -> Answers:
         """Probabilities (or values) for new inputs.
 
         Args:
-            examples: PIL images or texts, or `Examples` that are loaded one by one.
-            ids: Their names; numbers from 0 by default.
+            examples: Whatever `headstart.open_target` reads, with labels or without; a list of images (PIL, arrays or
+                paths) or of texts; or `Examples` that are loaded one by one. An empty list gives no answers.
+            ids: Their names; by default file names, or numbers from 0.
+
+        Raises:
+            InputError: The data hold nothing that the model reads, or none of it can be read.
         """
-        listed = examples if hasattr(examples, "load") else list(examples)
-        raw = self.logits(listed, batch_size=batch_size)  # type: ignore[arg-type]
+        skipped: dict[str, str] = {}
+        opened: Any = examples
+        if isinstance(examples, list | tuple) and not examples:
+            outputs = self.network.head.out_features
+            return Answers((), self.outcome.classes, np.empty((0, outputs)))
+        if not hasattr(examples, "load"):
+            listed = list(examples) if isinstance(examples, tuple) else examples
+            found = open_unlabelled(listed, self.source.card.kind, white_level=self.outcome.white_level)
+            given = {str(row): name for row, name in enumerate(ids or ())}
+            opened, skipped = found.examples, {given.get(row, row): why for row, why in found.skipped.items()}
+            ids = [given.get(row, row) for row in found.ids]
+        raw = self.logits(opened, batch_size=batch_size)
         names = tuple(ids) if ids is not None else tuple(str(i) for i in range(len(raw)))
-        return Answers(names, self.outcome.classes, task_of(self.outcome.task).answers(raw))
+        return Answers(names, self.outcome.classes, task_of(self.outcome.task).answers(raw), skipped)
 
     def save(self, folder: str | Path, *, weights: "Weights" = "whole") -> Path:
         """Write weights, preprocessing, plan, curves, provenance and a model card into `folder`; see `saved.py`."""
@@ -113,9 +127,7 @@ class _Listed:
 
     in_memory = False
 
-    def __init__(
-        self, examples: Sequence[object], prepare: Callable[[object], object], collate: Callable[[list[Any]], object]
-    ) -> None:
+    def __init__(self, examples: Any, prepare: Callable[[object], object], collate: Callable[..., object]) -> None:
         self.examples, self.prepare, self.collate = examples, prepare, collate
         self.labels = torch.zeros(len(examples))
 

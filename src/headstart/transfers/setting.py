@@ -43,7 +43,7 @@ class Setting:
 
     def unlabelled(self, spec: str | Path) -> Batches:
         """New inputs without labels, as a stream of a recipe: whatever `headstart predict` reads."""
-        found = open_unlabelled(spec, self.parts.train.kind)
+        found = open_unlabelled(spec, self.parts.train.kind, white_level=self.parts.train.white_level)
         target = replace(self.parts.train, examples=found.examples, labels=np.zeros(len(found.ids)), ids=found.ids)
         augment = MEDIA[target.kind].augment(self.training.augment)
         plain = replace(self.source, channels_last=False)  # as every network takes them while it trains

@@ -4,8 +4,10 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -13,12 +15,13 @@ from PIL import Image
 from headstart.data.formats import Format, data_format
 from headstart.data.labels import is_missing
 from headstart.data.media import MEDIA
-from headstart.data.pixels import pixel_digest, upright_rgb
+from headstart.data.media.text import is_pair
+from headstart.data.pixels import is_wide, pixel_digest, upright_rgb
 from headstart.data.reading import Reading
 from headstart.data.roles import ColumnKind, Table
 from headstart.data.scaling import as_numpy, image_array
 from headstart.data.splits import refuse_split
-from headstart.data.stored import ImageArray, content_digest
+from headstart.data.stored import DeepImages, ImageArray, array_digest, content_digest
 from headstart.data.tables import read_table
 from headstart.data.target import Examples, Found, row_ids
 from headstart.errors import ExampleError, TargetError
@@ -79,7 +82,7 @@ class Dataset(Format):
         name = type(spec).__name__
         refuse_split(reading.split, f"a {name}")
         reading.refuse_columns(f"a {name}")
-        if kind is None or not (isinstance(spec, list | tuple | Array) or hasattr(spec, "detach")):
+        if kind is None or not (isinstance(spec, list | tuple | np.ndarray) or hasattr(spec, "detach")):
             return found_in_dataset(spec, name=name, task=reading.task)
         held, examples, notes = hold(as_numpy(spec), channels_first=hasattr(spec, "detach"))
         return Found("the list of examples", held, examples, row_ids(len(examples)), "the list", notes=notes)
@@ -117,7 +120,7 @@ def found_in_dataset(dataset: Any, *, name: str, task: str | None) -> Found:
         raise TargetError("the data set is empty.")
     examples = DatasetExamples(dataset)
     first = _first_pair(dataset)
-    if len({examples.digest(0) for _ in range(LOOKS)}) > 1:
+    if len({examples.raw_digest(0) for _ in range(LOOKS)}) > 1:
         raise TargetError(
             "the data set yields a different first example each time; build it without random transforms, because a "
             "score needs fixed data."
@@ -128,7 +131,7 @@ def found_in_dataset(dataset: Any, *, name: str, task: str | None) -> Found:
     names, name_notes = _class_names(dataset, labels) if coded else (None, ())
     return Found(
         name=name,
-        kind="text" if isinstance(first[0], str) else "image",
+        kind="text" if isinstance(first[0], str | tuple) else "image",
         examples=examples,
         ids=row_ids(len(dataset)),
         where=f"the data set {name}",
@@ -140,50 +143,63 @@ def found_in_dataset(dataset: Any, *, name: str, task: str | None) -> Found:
     )
 
 
-class DatasetExamples:
+@dataclass(frozen=True, eq=False)
+class DatasetExamples(DeepImages):
     """The examples of a data set with `__getitem__`, loaded by one thread at a time: few data sets allow more."""
 
-    def __init__(self, dataset: Any) -> None:
-        self._dataset = dataset
-        self._one_at_a_time = threading.Lock()
+    dataset: Any
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    looks: ClassVar[int] = 1
 
     def __reduce__(self) -> tuple[object, ...]:
-        return DatasetExamples, (self._dataset,)
+        return partial(DatasetExamples, white=self.white), (self.dataset,)
 
     def __len__(self) -> int:
-        return len(self._dataset)
+        return len(self.dataset)
 
-    def load(self, index: int) -> Image.Image | str:
+    def load(self, index: int) -> Any:
         example = self._item(index)
-        if isinstance(example, str):
+        if isinstance(example, str | tuple):
             return example
         if isinstance(example, Image.Image):
-            return upright_rgb(example)
+            return upright_rgb(example, self.white)
         try:
-            return _one_image(example).load(0)
+            return _one_image(example, self.white).load(0)
         except TargetError as error:
             raise ExampleError(str(error)) from error
 
     def digest(self, index: int) -> bytes:
         return self.digest_of(self.load(index))
 
-    def digest_of(self, example: Image.Image | str) -> bytes:
+    def raw_digest(self, index: int) -> bytes:
+        """The digest of an example as it is yielded, whatever is white."""
+        example = self._item(index)
+        return self.digest_of(example) if isinstance(example, str | tuple) else array_digest(np.asarray(example))
+
+    def digest_of(self, example: Any) -> bytes:
         """The digest of a loaded example."""
-        if isinstance(example, str):
-            return content_digest(example.encode("utf-8", "surrogatepass"))
-        return pixel_digest(example)
+        if isinstance(example, Image.Image):
+            return pixel_digest(example)
+        return content_digest(("\0".join(example) if is_pair(example) else example).encode("utf-8", "surrogatepass"))
+
+    def deep(self, index: int) -> Array | None:
+        example = self._item(index)
+        wide = is_wide(example) if isinstance(example, Image.Image) else getattr(example, "dtype", None) == np.uint16
+        return np.asarray(example) if wide else None
 
     def _item(self, index: int) -> Any:
         with self._one_at_a_time:
             try:
-                return as_numpy(self._dataset[index][0])
+                return as_numpy(self.dataset[index][0])
             except OSError as error:  # a missing or damaged file
                 raise ExampleError(f"the data set cannot load it: {str(error).rstrip('.')}.") from error
 
 
-def _one_image(example: object) -> ImageArray:
+def _one_image(example: object, white: float | None = None) -> ImageArray:
     pixels = np.asarray(example)
-    return image_array(pixels[None], "an example of the data set", channels_first=True, unit=True)[0]
+    return replace(
+        image_array(pixels[None], "an example of the data set", channels_first=True, unit=True)[0], white=white
+    )
 
 
 def _first_pair(dataset: Any) -> tuple[object, object]:
@@ -193,7 +209,7 @@ def _first_pair(dataset: Any) -> tuple[object, object]:
     example = as_numpy(pair[0])
     if isinstance(example, np.ndarray) and example.ndim in (2, 3):
         _one_image(example)  # refused here rather than ten thousand times later
-    elif not isinstance(example, str | Image.Image):
+    elif not isinstance(example, str | Image.Image) and not is_pair(example):
         raise TargetError(
             f"a data set must yield images (PIL or arrays) or texts; the first example is a {type(example).__name__}."
         )
@@ -284,7 +300,7 @@ def _kind(values: Sequence[object]) -> ColumnKind:
         return "text"
     if isinstance(first, int | float | np.number):
         return "number"
-    return "list" if isinstance(first, list | tuple | set | Array) else "other"
+    return "list" if isinstance(first, list | tuple | set | np.ndarray) else "other"
 
 
 def _plain(values: Sequence[object]) -> Sequence[object] | Array:

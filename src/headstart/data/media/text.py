@@ -7,7 +7,7 @@ import numpy as np
 
 from headstart.data.media import Held, Medium, medium
 from headstart.data.pixels import holds_image_paths
-from headstart.data.stored import Texts
+from headstart.data.stored import TextPairs, Texts
 
 if TYPE_CHECKING:
     from headstart.data.roles import Table
@@ -32,17 +32,26 @@ ODD = (
 LONG = " ".join(f"Sentence {number} of a text that is longer than any model reads." for number in range(1000))
 
 
+def is_pair(example: object) -> bool:
+    """Whether it is two texts."""
+    return isinstance(example, tuple) and len(example) == 2 and all(isinstance(text, str) for text in example)
+
+
 @medium
 class Text(Medium):
-    """A `str`."""
+    """A `str`, or a pair of them."""
 
     name = "text"
     model = "st/all-MiniLM-L6-v2"
 
     def hold(self, examples: Any, *, channels_first: bool) -> Held | None:
-        if not isinstance(examples, list) or not all(isinstance(item, str) for item in examples):
+        if not isinstance(examples, list):
             return None
-        return Texts([str(item) for item in examples]), ()
+        if all(is_pair(item) for item in examples):
+            return TextPairs(*(Texts([str(item[side]) for item in examples]) for side in (0, 1))), ()
+        return (
+            (Texts([str(item) for item in examples]), ()) if all(isinstance(item, str) for item in examples) else None
+        )
 
     def guess_column(self, table: "Table", free: Sequence[str]) -> str | None:
         """By its name, as the only column of text, or as one column of sentences among columns of words."""
@@ -63,10 +72,10 @@ class Text(Medium):
         return Texts([column[row] for row in rows]), []
 
     def length(self, example: Any) -> int:
-        return len(str(example))
+        return sum(map(len, example)) if isinstance(example, tuple) else len(str(example))
 
     def sample(self, example: Any) -> str | None:
-        text = str(example)
+        text = " | ".join(example) if isinstance(example, tuple) else str(example)
         return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
     def probes(self) -> tuple[Any, ...]:

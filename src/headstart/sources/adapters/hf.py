@@ -193,7 +193,7 @@ def _text_preparation(where: str, local: bool, module: Any) -> "Preparation":
     from transformers import AutoTokenizer
 
     from headstart.sources.build import Preparation
-    from headstart.sources.preparation import Texts, plain_text, tokenizer_description
+    from headstart.sources.preparation import Texts, plain_text, sides, tokenizer_description
     from headstart.sources.texts import check_tokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=local, **NO_CODE)
@@ -206,8 +206,8 @@ def _text_preparation(where: str, local: bool, module: Any) -> "Preparation":
     module.config.pad_token_id = padding
     longest = longest_input(tokenizer, module)
 
-    def tokenize(texts: list[str]) -> Any:
-        return tokenizer(texts, padding=True, truncation=True, max_length=longest, return_tensors="pt")
+    def tokenize(texts: list[Any]) -> Any:
+        return tokenizer(*sides(texts), padding=True, truncation=True, max_length=longest, return_tensors="pt")
 
     described = tokenizer_description(tokenizer, longest) + repaired
     return Preparation(plain_text, Texts(tokenize, tokenizer, longest), described)
