@@ -45,6 +45,8 @@ def attend(
         key = torch.cat([prefix.keys.to(key.dtype).expand(key.shape[0], -1, -1, -1), key], dim=2)
         value = torch.cat([prefix.values.to(value.dtype).expand(value.shape[0], -1, -1, -1), value], dim=2)
     mask = widened(attention_mask, query.shape[2], key.shape[2])
+    if settings.get("position_bias") is not None:  # T5's, of each pair of words; tokens in front have none
+        settings["position_bias"] = widened(settings["position_bias"], query.shape[2], key.shape[2])
     found: tuple[Tensor, Tensor | None] = sdpa_attention_forward(module, query, key, value, mask, **settings)
     return found
 
@@ -97,9 +99,7 @@ def runs(model: Transferable, fault: str) -> None:
         with torch.no_grad():
             model.network.eval()(model.probe)
     except (RuntimeError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise InputError(
-            f"virtual tokens do not fit this network: {fault} ({error}). Use `lora` or `adapters`."
-        ) from error
+        raise InputError(f"virtual tokens do not fit this network: {fault}. Use `lora` or `adapters`.") from error
 
 
 def real_tokens(model: Transferable, count: int) -> tuple[Tensor, Tensor]:

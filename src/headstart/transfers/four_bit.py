@@ -1,7 +1,7 @@
 """Linear layers in 4 bits: made, saved, read back and turned into plain ones again, through `bitsandbytes`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -23,20 +23,36 @@ def require_bitsandbytes() -> Any:
         return require("bitsandbytes", "`qlora`", "qlora")
 
 
-def four_bits(network: nn.Module, names: Sequence[str]) -> int:
+def four_bits(network: nn.Module, names: Sequence[str], run: Callable[[], object]) -> int:
     """Round those of the named layers that are linear, in place; how many they are.
 
-    Layers whose inputs are no multiple of 64 stay as they are: bitsandbytes 0.50 reads some of those back wrongly on a
-    CPU, because a block of 64 then runs over the end of a row.
+    Two kinds of layers stay as they are. Those whose inputs are no multiple of 64: bitsandbytes 0.50 reads some of them
+    back wrongly on a CPU, because a block of 64 then runs over the end of a row. And those whose caller casts their
+    input to the type of their weights, as T5 does: in 4 bits that type is an integer.
+
+    Args:
+        run: Sends a batch through the network.
     """
-    count = 0
-    for name in names:
-        layer = network.get_submodule(name)
-        if type(layer) is nn.Linear and layer.in_features % BLOCK == 0:
-            network.set_submodule(name, _rounded(layer))
-            count += 1
+    layers = {name: network.get_submodule(name) for name in names}
+    linear = {n: one for n, one in layers.items() if type(one) is nn.Linear and one.in_features % BLOCK == 0}
+    cast: set[nn.Module] = set()
+
+    def watch(layer: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        if not inputs[0].is_floating_point():
+            cast.add(layer)
+        return tuple(each.float() for each in inputs)
+
+    rounded = {name: _rounded(layer) for name, layer in linear.items()}
+    hooks = [layer.register_forward_pre_hook(watch) for layer in rounded.values()]
+    for name, layer in rounded.items():
+        network.set_submodule(name, layer)
+    run()
+    for hook in hooks:
+        hook.remove()
+    for name in [name for name, layer in rounded.items() if layer in cast]:
+        network.set_submodule(name, linear.pop(name))
     network.is_loaded_in_4bit = True  # type: ignore[assignment]  # peft asks for it
-    return count
+    return len(linear)
 
 
 def is_four_bit(parameter: Tensor) -> bool:

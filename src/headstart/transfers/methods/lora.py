@@ -5,6 +5,7 @@ divisible by the groups), and so is the output projection inside torch's own mul
 without calling the layer, so that an update would do nothing.
 """
 
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,7 @@ class Lora(Tuning):
         )
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*tie_word_embeddings.*")
+            warnings.filterwarnings("ignore", message="fan_in_fan_out")  # peft sets it for GPT-2's layers
             peft.inject_adapter_in_model(settings, model.network)
         for layer in model.network.modules():
             if isinstance(layer, nn.TransformerEncoderLayer):  # its fast path takes the weights and skips the updates
@@ -101,7 +103,7 @@ class QLora(Lora):
             InputError: The network has no linear layer below its head.
         """
         require_bitsandbytes()
-        if not four_bits(network.network, target_layers(network)):
+        if not four_bits(network.network, target_layers(network), lambda: network.observe(())):
             raise InputError(
                 "4 bits are for linear layers with a multiple of 64 inputs, and this network has none below its head. "
                 "Use `lora`, which takes every linear layer and convolutions as well."
@@ -118,10 +120,12 @@ def target_layers(model: Transferable) -> list[str]:
     live = {name for block in model.body for name in block.parameters}
     found = []
     inside: tuple[str, ...] = ()
+    transformers = sys.modules.get("transformers.pytorch_utils")
+    linear = (nn.Linear, transformers.Conv1D) if transformers else nn.Linear  # GPT-2's keeps its weight transposed
     for name, module in model.network.named_modules():
         if isinstance(module, nn.MultiheadAttention):
             inside = (*inside, f"{name}.")
-        plain = isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
+        plain = isinstance(module, linear) or (isinstance(module, nn.Conv2d) and module.groups == 1)
         if plain and f"{name}.weight" in live and not name.startswith(inside or ("\0",)):
             found.append(name)
     return found
