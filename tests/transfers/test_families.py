@@ -59,4 +59,4 @@ def test_a_prefix_on_t5_changes_what_words_attend_to_and_not_their_bias() -> Non
         moved = model.network.features(model.probe)
         attention.prefix.values.fill_(1.0)
         assert not torch.allclose(moved, model.network.features(model.probe))
-    assert WORKS == documented()["T5 encoder"]["prefix"]
+    assert documented()["T5 encoder"]["prefix"] == WORKS
