@@ -147,9 +147,9 @@ def page() -> str:
     lines = [
         "# Methods and families of networks",
         "",
-        "Each method on a small random network of each family, one training step. *works*: the source is not edited, and",
-        f"the network answers the same to {TOLERANCE} after saving and loading, and after merging. A number points to the",
-        "refusal below the table; an empty cell is for another kind of data.",
+        "Each method on a small random network of each family, one training step. *works*: the source is not edited,",
+        f"and the network answers the same to {TOLERANCE} after saving and loading, and after merging. A number points",
+        "to the refusal below the table; an empty cell is for another kind of data.",
         "",
         f"| method | {' | '.join(FAMILIES)} |",
         f"|---|{'---|' * len(FAMILIES)}",
