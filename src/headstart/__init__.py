@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headstart.errors import HeadstartError
     from headstart.evaluation import evaluate
     from headstart.evaluation.benchmark import benchmark
+    from headstart.fewshot import few_shot
     from headstart.loading import load
     from headstart.ranking import plan, rank
     from headstart.records import Comparison, Extraction, ModelCard, Outcome, Ranking
@@ -45,6 +46,7 @@ __all__ = [
     "cluster",
     "errors",
     "evaluate",
+    "few_shot",
     "from_module",
     "list_models",
     "load",
@@ -64,6 +66,7 @@ _HOMES = {
     "errors": ("HeadstartError",),
     "evaluation": ("evaluate",),
     "evaluation.benchmark": ("benchmark",),
+    "fewshot": ("few_shot",),
     "loading": ("load",),
     "ranking": ("plan", "rank"),
     "records": ("Comparison", "Extraction", "ModelCard", "Outcome", "Ranking"),

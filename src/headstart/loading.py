@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.errors import InputError
-from headstart.records import Clustering, Evaluation, Outcome, Ranking
+from headstart.records import Clustering, Evaluation, FewShot, Outcome, Ranking
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from headstart.sources import Source
     from headstart.transfers import Run
 
-RANKING, OUTCOME, MODEL, CLUSTERS = "ranking.json", "outcome.json", "model.json", "clusters.json"
+RANKING, OUTCOME, MODEL = "ranking.json", "outcome.json", "model.json"
+CLUSTERS, FEW_SHOT = "clusters.json", "few_shot.json"
 SAVED = "`rank(out=...)`, `transfer(out=...)`, `Ranking.save`, `Run.save`, or `--json`"
 
 
 def load(
     path: str | os.PathLike[str], *, source: "Source | nn.Module | None" = None, trust_pickle: bool = False
-) -> "Ranking | Run | tuple[Run, ...] | Outcome | Evaluation | Clustering":
+) -> "Ranking | Run | tuple[Run, ...] | Outcome | Evaluation | Clustering | FewShot":
     """Read what headstart saved: a ranking, a run ready to predict, several runs, or outcomes.
 
     Args:
@@ -29,7 +30,7 @@ def load(
         trust_pickle: Load a source's checkpoint that can run code.
 
     Returns:
-        A `Ranking`; a `Clustering`; a `Run`, or a tuple of them for the folder above several; an `Outcome` for
+        A `Ranking`; a `Clustering`; a `FewShot`; a `Run`, or a tuple of them for the folder above several; an `Outcome` for
         `outcome.json`; an `Evaluation` for a file that `transfer --json` or `evaluate --json` wrote.
 
     Raises:
@@ -53,6 +54,8 @@ def load(
         return Ranking.load(place)
     if (place / CLUSTERS).exists():
         return _from_file(place / CLUSTERS)
+    if (place / FEW_SHOT).exists():
+        return _from_file(place / FEW_SHOT)
     below = sorted(found.parent for found in place.glob(f"*/{OUTCOME}"))
     if not (place / OUTCOME).exists() and not below:
         raise InputError(f"{place} holds neither {RANKING} nor {OUTCOME}; `load` reads what {SAVED} wrote.")
@@ -63,7 +66,7 @@ def load(
     return tuple(load_run(each, source=source, trust_pickle=trust_pickle) for each in below)
 
 
-def _from_file(path: Path) -> Ranking | Outcome | Evaluation | Clustering:
+def _from_file(path: Path) -> Ranking | Outcome | Evaluation | Clustering | FewShot:
     try:
         found: Any = json.loads(path.read_bytes())
     except (ValueError, OSError) as error:
@@ -73,6 +76,8 @@ def _from_file(path: Path) -> Ranking | Outcome | Evaluation | Clustering:
         return Ranking.from_json(path.read_bytes(), origin=path)
     if {"clusters", "groups"} <= keys:
         return Clustering.from_json(path.read_bytes(), origin=path)
+    if {"rows", "target", "shots"} <= keys:
+        return FewShot.from_json(path.read_bytes(), origin=path)
     if {"metrics", "curve"} <= keys:
         return Outcome.from_json(path.read_bytes(), origin=path)
     if {"outcomes", "comparisons"} <= keys:

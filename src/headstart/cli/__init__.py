@@ -14,6 +14,7 @@ from headstart.cli.benchmark import benchmark
 from headstart.cli.cluster import cluster
 from headstart.cli.evaluate import evaluate
 from headstart.cli.export import export
+from headstart.cli.few_shot import few_shot
 from headstart.cli.models import models
 from headstart.cli.predict import predict
 from headstart.cli.rank import EPILOG as RANK_EPILOG
@@ -57,6 +58,7 @@ needing = partial(app.command, cls=VariadicCommand, no_args_is_help=True)
 needing("rank", epilog=RANK_EPILOG)(guarded(with_options(rank, *reading_options())))
 needing("transfer")(guarded(with_options(transfer), resumes=True))
 needing("evaluate")(guarded(evaluate))
+needing("few-shot")(guarded(with_options(few_shot, *reading_options())))
 needing("predict")(guarded(with_options(predict, *UNLABELLED)))
 needing("cluster")(guarded(with_options(cluster, *reading_options())))
 needing("report")(guarded(report))

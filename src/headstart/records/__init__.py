@@ -6,6 +6,7 @@ from it alone.
 
 from headstart.records.clustering import Cluster, ClusteredSource, Clustering, Index
 from headstart.records.facts import Extraction, Kind, ModelCard, Provenance, TargetSummary
+from headstart.records.few_shot import FewShot
 from headstart.records.files import check_destination, finite_or_none, write_atomically, writing
 from headstart.records.forecast import Forecast
 from headstart.records.outcome import (
@@ -35,6 +36,7 @@ __all__ = [
     "Evaluation",
     "Extraction",
     "Failure",
+    "FewShot",
     "Forecast",
     "HeadView",
     "Index",

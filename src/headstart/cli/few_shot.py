@@ -1,0 +1,114 @@
+"""`headstart few-shot`: which of these models needs the fewest examples?"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from headstart.cli._options import (
+    DATA,
+    HOW,
+    RESULT,
+    Cache,
+    Device,
+    Json,
+    Models,
+    NoCache,
+    Seed,
+    TrustPickle,
+    cache_of,
+    complete_target,
+    named,
+    reading_from,
+)
+from headstart.cli._output import Output, on_stdout, show, write, wrote
+from headstart.cli._progress import shown
+from headstart.errors import InputError
+from headstart.records import Prose
+
+WHAT = "The episodes"
+
+
+def few_shot(
+    target: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET", help="Labelled data, whatever `headstart rank` reads.", autocompletion=complete_target
+        ),
+    ],
+    models: Models = None,
+    ways: Annotated[
+        str, named(metavar="N", panel=WHAT, help="Classes of an episode, or all: your own classes each time.")
+    ] = "5",
+    shots: Annotated[
+        str, named(metavar="N,N", panel=WHAT, help="Examples of each class to learn from, with commas.")
+    ] = "1,5,10",
+    episodes: Annotated[int, named(min=2, metavar="N", panel=WHAT, help="Small tasks to draw.")] = 600,
+    queries: Annotated[
+        int, named(min=1, metavar="N", panel=WHAT, help="Examples of each class to judge an episode on, at most.")
+    ] = 15,
+    method: Annotated[
+        str | None,
+        named(
+            metavar="NAME,NAME",
+            panel=WHAT,
+            help="centred, prototypes, cosine (nearest class means), ridge, logistic; by default all of them.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples, with every class in proportion.")
+    ] = None,
+    seed: Seed = 0,
+    device: Device = "auto",
+    batch_size: Annotated[
+        int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits.")
+    ] = None,
+    cache: Cache = None,
+    no_cache: NoCache = False,
+    trust_pickle: TrustPickle = False,
+    out: Annotated[Path | None, named(metavar="DIR", panel=RESULT, help="Save few_shot.json here.")] = None,
+    json: Json = None,
+    **reading: Any,
+) -> None:
+    """Rank pretrained models by their accuracy from a few examples of each class."""
+    output = Output(json=json)
+    from headstart.fewshot import few_shot as measure
+
+    with shown(output.errors) as progress:
+        found = measure(
+            target[0] if len(target) == 1 else target,
+            models,
+            ways=_ways(ways),
+            shots=_numbers(shots),
+            episodes=episodes,
+            queries=queries,
+            method=method,
+            limit=limit,
+            seed=seed,
+            device=device,
+            batch_size=batch_size,
+            cache=cache_of(cache, no_cache),
+            trust_pickle=trust_pickle,
+            out=out,
+            reading=reading_from(reading),
+            progress=progress,
+        )
+    write(json, found.to_json() + "\n")
+    places = [place for place in (out and out / "few_shot.json", json and Path(json)) if place and not on_stdout(place)]
+    show([*found.view(), *([Prose(wrote(places))] if places else [])], errors=on_stdout(json))
+    raise typer.Exit(3 if found.failures else 0)
+
+
+def _ways(text: str) -> int | Literal["all"]:
+    if text == "all":
+        return "all"
+    if not text.isdigit():
+        raise InputError(f"`--ways` must be a whole number or all; got {text!r}.")
+    return int(text)
+
+
+def _numbers(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise InputError(f"`--shots` must be whole numbers with commas, as in 1,5,10; got {text!r}.")
+    return [int(part) for part in parts]
