@@ -30,8 +30,8 @@ def load(
         trust_pickle: Load a source's checkpoint that can run code.
 
     Returns:
-        A `Ranking`; a `Clustering`; a `FewShot`; a `Run`, or a tuple of them for the folder above several; an `Outcome` for
-        `outcome.json`; an `Evaluation` for a file that `transfer --json` or `evaluate --json` wrote.
+        A `Ranking`, `Clustering` or `FewShot`; a `Run`, or a tuple of them for the folder above several; an `Outcome`
+        for `outcome.json`; an `Evaluation` for a file that `transfer --json` or `evaluate --json` wrote.
 
     Raises:
         InputError: Nothing that headstart saved is there, or it is damaged.
