@@ -15,7 +15,7 @@ CLIENT = Path(headstart_paper.__file__).parent  # of the public names, as any us
 FLOORS = (
     {"__main__"},
     {"cli"},
-    {"loading", "fewshot"},
+    {"loading", "fewshot", "project"},
     {"ranking", "transfers", "meta", "clusters"},
     {"evaluation", "report"},
     {"extract", "train"},

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headstart.evaluation.benchmark import benchmark
     from headstart.fewshot import few_shot
     from headstart.loading import load
+    from headstart.project import run
     from headstart.ranking import plan, rank
     from headstart.records import Comparison, Extraction, ModelCard, Outcome, Ranking
     from headstart.report import write_report
@@ -55,6 +56,7 @@ __all__ = [
     "plan",
     "rank",
     "records",
+    "run",
     "scores",
     "transfer",
     "write_report",
@@ -68,6 +70,7 @@ _HOMES = {
     "evaluation.benchmark": ("benchmark",),
     "fewshot": ("few_shot",),
     "loading": ("load",),
+    "project": ("run",),
     "ranking": ("plan", "rank"),
     "records": ("Comparison", "Extraction", "ModelCard", "Outcome", "Ranking"),
     "report": ("write_report",),

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.errors import InputError
-from headstart.records import Clustering, Evaluation, FewShot, Outcome, Ranking
+from headstart.records import Clustering, Evaluation, FewShot, Outcome, Project, Ranking
+from headstart.records.project import PROJECT
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +22,7 @@ SAVED = "`rank(out=...)`, `transfer(out=...)`, `Ranking.save`, `Run.save`, or `-
 
 def load(
     path: str | os.PathLike[str], *, source: "Source | nn.Module | None" = None, trust_pickle: bool = False
-) -> "Ranking | Run | tuple[Run, ...] | Outcome | Evaluation | Clustering | FewShot":
+) -> "Project | Ranking | Run | tuple[Run, ...] | Outcome | Evaluation | Clustering | FewShot":
     """Read what headstart saved: a ranking, a run ready to predict, several runs, or outcomes.
 
     Args:
@@ -30,7 +31,7 @@ def load(
         trust_pickle: Load a source's checkpoint that can run code.
 
     Returns:
-        A `Ranking`, `Clustering` or `FewShot`; a `Run`, or a tuple of them for the folder above several; an `Outcome`
+        A `Project`, `Ranking`, `Clustering` or `FewShot`; a `Run`, or a tuple of them for the folder above; an `Outcome`
         for `outcome.json`; an `Evaluation` for a file that `transfer --json` or `evaluate --json` wrote.
 
     Raises:
@@ -50,6 +51,8 @@ def load(
         raise InputError(f"{place} does not exist.")
     if place.is_file():
         return _from_file(place)
+    if (place / PROJECT).exists():
+        return Project.load(place)
     if (place / RANKING).exists():
         return Ranking.load(place)
     if (place / CLUSTERS).exists():

@@ -20,6 +20,7 @@ from headstart.cli.predict import predict
 from headstart.cli.rank import EPILOG as RANK_EPILOG
 from headstart.cli.rank import rank
 from headstart.cli.report import report
+from headstart.cli.run import run
 from headstart.cli.scores import scores
 from headstart.cli.transfer import epilog, full_transfer, transfer
 
@@ -56,6 +57,7 @@ def _options(
 UNLABELLED = reading_options("text_column", "image_column", "split", "root", "download", "white_level")
 needing = partial(app.command, cls=VariadicCommand, no_args_is_help=True)
 needing("rank", epilog=RANK_EPILOG)(guarded(with_options(rank, *reading_options())))
+needing("run")(guarded(with_options(run, *reading_options()), resumes=True))
 needing("transfer")(guarded(with_options(transfer), resumes=True))
 needing("evaluate")(guarded(evaluate))
 needing("few-shot")(guarded(with_options(few_shot, *reading_options())))

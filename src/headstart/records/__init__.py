@@ -20,6 +20,7 @@ from headstart.records.outcome import (
     Predictions,
     Verdict,
 )
+from headstart.records.project import Project
 from headstart.records.ranking import Failure, HeadView, RankedSource, Ranking, ScoreRow
 from headstart.records.search import Ending, Method, Round, Search
 from headstart.records.table import Prose, Table, View, as_markdown, as_text, titled
@@ -46,6 +47,7 @@ __all__ = [
     "Outcome",
     "PlanRow",
     "Predictions",
+    "Project",
     "Prose",
     "Provenance",
     "RankedSource",

@@ -1,8 +1,11 @@
 """What a transfer is expected to reach, before it is made."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from headstart.wording import plural
+
+Z_90 = 1.6448536269514722  # normal quantile of a two-sided interval of 90 %
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,14 @@ class Forecast:
     def holds(self, reached: float) -> bool:
         """Whether a result lies in the interval."""
         return self.low <= reached <= self.high
+
+    def on(self, tested: int) -> "Forecast":
+        """The same for a test part of another size: on few examples a result varies more."""
+        inside = min(max(self.value, 0.0), 1.0)
+        change = Z_90**2 * inside * (1 - inside) * (1 / max(tested, 1) - 1 / self.tested)
+        low, high = (math.sqrt(max((self.value - end) ** 2 + change, 0.0)) for end in (self.low, self.high))
+        floor = min(self.low, 0.0)
+        return replace(self, low=max(floor, self.value - low), high=min(1.0, self.value + high), tested=tested)
 
     def __str__(self) -> str:
         return (

@@ -25,23 +25,24 @@ LONGEST_TEXT = 280
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # no HTML page may hold them
 
 
-def write_report(ranking: Ranking, path: str | os.PathLike[str]) -> Path:
+def write_report(ranking: Ranking, path: str | os.PathLike[str], *, story: str = "") -> Path:
     """Write the report of a ranking as one HTML file, whole or not at all, and return its path.
 
     Args:
         ranking: The record, fresh or from `Ranking.load`; nothing else is read.
         path: The file to write; its folder is made if need be, an old file is replaced.
+        story: HTML to show above the ranking, trusted as it is.
 
     Raises:
         WriteError: The file cannot be written.
     """
     path = Path(path)
     # A file name that is not UTF-8 reaches us as lone surrogates, which no page can hold: they show as "?".
-    write_atomically(path, render(ranking).encode("utf-8", errors="replace"))
+    write_atomically(path, render(ranking, story).encode("utf-8", errors="replace"))
     return path
 
 
-def render(ranking: Ranking) -> str:
+def render(ranking: Ranking, story: str = "") -> str:
     """The report of a ranking as HTML text. Every text of the record is escaped."""
     heads, not_drawn = head_views(ranking)
     classes = list(zip(ranking.target.classes, ranking.target.counts, strict=True))
@@ -50,6 +51,7 @@ def render(ranking: Ranking) -> str:
         .get_template("page.html.jinja")
         .render(
             ranking=ranking,
+            story=Markup(story),
             target=ranking.target,
             provenance=ranking.provenance,
             headline=headline(ranking),
