@@ -31,8 +31,8 @@ def load(
         trust_pickle: Load a source's checkpoint that can run code.
 
     Returns:
-        A `Project`, `Ranking`, `Clustering` or `FewShot`; a `Run`, or a tuple of them for the folder above; an `Outcome`
-        for `outcome.json`; an `Evaluation` for a file that `transfer --json` or `evaluate --json` wrote.
+        A `Project`, `Ranking`, `Clustering` or `FewShot`; a `Run`, or a tuple of runs for the folder above; an
+        `Outcome` for `outcome.json`; an `Evaluation` for a file that `transfer --json` or `evaluate --json` wrote.
 
     Raises:
         InputError: Nothing that headstart saved is there, or it is damaged.
