@@ -17,6 +17,14 @@ NOUNS = {"image": "image", "text": "text", "arrays": "example"}  # what a target
 UP_TO_TWELVE = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
+def printable(text: str) -> str:
+    """Text in which bytes that are not UTF-8, as names of files may hold, are escaped: `caf\\xe9`."""
+    try:
+        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace").decode()
+
+
 def decimals_for(errors: Iterable[float | None]) -> int:
     """Decimals to print: two significant digits of the typical (median) standard error, three if none is known.
 

@@ -11,6 +11,7 @@ import numpy as np
 from headstart.data.target import Target
 from headstart.errors import ExampleError
 from headstart.records import Provenance
+from headstart.wording import printable
 
 PACKAGES = ("headstart", "numpy", "scipy", "torch", "torchvision", "timm", "transformers", "sentence-transformers")
 
@@ -50,7 +51,7 @@ def provenance(
 ) -> Provenance:
     """The record, made now."""
     return Provenance(
-        command=command,
+        command=printable(command),
         seed=seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),

@@ -21,6 +21,7 @@ LABEL_NAMES = (
 SPLIT_NAMES = ("split", "subset", "partition", "set", "fold", "phase")
 FLAGS = {"is_valid": ("train", "valid"), "is_test": ("train", "test"), "is_train": ("test", "train")}  # no, yes
 TRUE = {"true": 1, "1": 1, "1.0": 1, "yes": 1, "false": 0, "0": 0, "0.0": 0, "no": 0}
+LISTED = 10  # names in a message
 NO_CONTENT = ("", "id", "idx", "index", "row", "unnamed: 0")
 
 
@@ -71,6 +72,7 @@ def choose_columns(table: Table, reading: Reading) -> Chosen:
     if not labels and len(free) != 1:
         raise TargetError(
             f"{table.where}: which column is the label? It has {listed(table.kinds)}; name one with `label_column`."
+            f"{_doubts(table)}"
         )
     labels = labels or (free[0],)
     if reading.label_column is None:
@@ -148,16 +150,23 @@ def _labels_by_name(free: Sequence[str]) -> tuple[str, ...]:
     return next(((folded[known],) for known in LABEL_NAMES if known in folded), ())
 
 
+def _doubts(table: Table) -> str:
+    """The notes on how the table was read, which may be why a column is missing."""
+    return "".join(f" Note that {note}." for note in table.notes)
+
+
 def _guess_example(table: Table, free: Sequence[str]) -> tuple[str, str]:
     for kind in MEDIA.values():
         if (guess := kind.guess_column(table, free)) is not None:
             return kind.name, guess
     raise TargetError(
         f"{table.where}: which column holds the examples? It has {listed(table.kinds)}; name one with `image_column` "
-        "or `text_column`."
+        f"or `text_column`.{_doubts(table)}"
     )
 
 
-def listed(names: Iterable[str]) -> str:
-    """Names in backticks, for messages."""
-    return ", ".join(f"`{name}`" for name in names)
+def listed(found: Iterable[str]) -> str:
+    """Names in backticks, for messages; at most ten."""
+    names = list(found)
+    more = len(names) - LISTED
+    return ", ".join(f"`{name}`" for name in names[:LISTED]) + (f" and {more} more" if more > 0 else "")

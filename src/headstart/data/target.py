@@ -10,6 +10,7 @@ from headstart.data.labels import read_labels
 from headstart.data.remembered import Remembered
 from headstart.errors import TargetError
 from headstart.records import Kind
+from headstart.wording import printable
 
 
 class Examples(Protocol):
@@ -109,7 +110,7 @@ class Found:
         where = self.label_where or self.where
         task, labels = read_labels(self.labels, where=where, ids=self.ids, task=self.task, classes=self.classes)
         return Target(
-            name=self.name,
+            name=printable(self.name),
             kind=self.kind,
             task=task,
             examples=Remembered(self.examples, self.kind),

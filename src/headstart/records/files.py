@@ -6,18 +6,31 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 
 from headstart.errors import InputError, WriteError
+from headstart.wording import printable
 
 SHOWN = 20  # characters of the name in that of the unfinished file, which so has at most 114 bytes of the 255 allowed
 
 
 def as_json(value: object) -> str:
     """Records, or lists and dictionaries of them, as indented JSON text."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    try:
+        encoded = msgspec.json.encode(value)
+    except UnicodeEncodeError:  # a name of a file that is not UTF-8
+        encoded = msgspec.json.encode(_printable(msgspec.to_builtins(value)))
+    return msgspec.json.format(encoded, indent=2).decode()
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {_printable(key): _printable(inner) for key, inner in value.items()}
+    return [_printable(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 class JsonRecord:

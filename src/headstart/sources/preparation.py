@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ LETTERS = 1000  # of a text are read for each token that the model takes
 UNKNOWN = 0.01  # share of unknown tokens from which it is worth a note
 
 
+STRIP = 32  # length of an image in widths, beyond which its ends are cut before it is resized
+
+
 @dataclass(frozen=True)
 class ImageTransform:
     """A library's image transform behind the colour mode its model expects."""
@@ -25,10 +29,33 @@ class ImageTransform:
     transform: Callable[[Image.Image], Tensor]
     mode: str = "RGB"
 
+    @cached_property
+    def crops(self) -> bool:
+        """Whether the shorter side is resized and the middle cut out, so that the ends of a strip are lost."""
+        from torchvision import transforms
+
+        steps = getattr(self.transform, "transforms", ())
+        sizes = [step.size for step in steps if isinstance(step, transforms.Resize)]
+        one_side = any(isinstance(size, int) or len(size) == 1 for size in sizes)
+        cut = any(isinstance(step, transforms.CenterCrop) for step in steps)
+        return (one_side and cut) or hasattr(self.transform, "crop_size")  # as torchvision's own presets have
+
     def __call__(self, image: object) -> Tensor:
         """A PIL image to a float tensor (c, h, w)."""
         assert isinstance(image, Image.Image), "image sources are given PIL images"
+        image = middle_of(image) if self.crops else image
         return self.transform(image if image.mode == self.mode else image.convert(self.mode))
+
+
+def middle_of(image: Image.Image) -> Image.Image:
+    """The middle of a strip, `STRIP` times as long as it is wide; any other image as it is.
+
+    Resizing 3 x 6000 pixels to a shorter side of 256 would make an image of 256 x 512,000 of which 256 are kept.
+    """
+    width, height = image.size
+    most = STRIP * min(width, height)
+    left, top = max(0, (width - most) // 2), max(0, (height - most) // 2)
+    return image.crop((left, top, width - left, height - top)) if left or top else image
 
 
 def timm_preparation(config: dict[str, Any]) -> Preparation:

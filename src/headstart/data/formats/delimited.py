@@ -80,7 +80,9 @@ def read_delimited(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
         rows = _rows(text, delimiter, csv.QUOTE_NONE)
         notes = (*notes, f"quotes in {path.name} are taken as plain characters")
     columns = _columns(rows, path)
-    values = [name for name in columns if number_of(name) is not None or names_an_image(name)]
+    values = [
+        name for name, cells in columns.items() if number_of(name) is not None or names_an_image(name) or name in cells
+    ]
     if values:
         notes = (*notes, f"the first row of {path.name} is taken as its header, but `{values[0]}` looks like a value")
     return columns, notes

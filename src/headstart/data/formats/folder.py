@@ -23,10 +23,12 @@ from headstart.data.tables import read_table
 from headstart.data.target import Found
 from headstart.errors import TargetError
 from headstart.tasks.values import natural_key
-from headstart.wording import plural
+from headstart.wording import plural, printable
 
 JUNK = {"__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir"}  # left by operating systems
 LISTS = ("metadata", "labels")  # tables that list the images beside them, as Hugging Face's imagefolder has them
+COPIES = re.compile(r"((fold|cv|split)[-_ ]?\d+|originals?|aug(mented|mentations?)?)([-_ ](images?|data))?")
+CHANGED = re.compile(r"[-_ ]?(aug(mented)?|flip(ped)?|rot(ated)?|mirror(ed)?|copy)([-_ ]?\d+)*$")  # at a name's end
 UTF8_NAME = 0x800  # the zip flag that a name is UTF-8
 
 _USE_FOLDERS = "put each image into a folder named by its class, or pass a table (CSV) of paths and labels"
@@ -159,7 +161,7 @@ def list_folder(folder: Path) -> Listing:
         except OSError as error:
             raise TargetError(f"{here} cannot be read: {error.strerror}; check its permissions.") from error
         for entry in entries:
-            inner, path = (*parts, os.fsencode(entry.name).decode(errors="backslashreplace")), Path(entry.path)
+            inner, path = (*parts, printable(entry.name)), Path(entry.path)
             if _is_junk(entry.name):
                 continue
             if entry.is_file() or not path.exists():  # a broken link is an example that cannot be read
@@ -209,6 +211,7 @@ def arrange(files: Sequence[Parts], folders: Collection[Parts], *, split: str | 
         chosen, examples, split_notes = _choose_below_classes(examples, len(root), split, where, split_notes)
     if chosen is None:
         notes += _same_below_classes(examples, len(root), where)
+    notes += _augmented(examples)
     notes += split_notes + _set_aside(images, examples, folders, root)
     examples.sort(key=lambda parts: [natural_key(part) for part in parts])
     return Arranged(tuple(examples), tuple(parts[len(root)] for parts in examples), chosen, tuple(notes))
@@ -282,15 +285,33 @@ def _same_below_classes(examples: Sequence[Parts], depth: int, where: str) -> li
     inner: dict[str, set[str]] = {}
     for parts in examples:
         inner.setdefault(parts[depth], set()).update(parts[depth + 1 : -1][:1])
-    outer, first = sorted(inner), next(iter(inner.values()))
-    if len(outer) < 2 or len(first) < 2 or any(below != first for below in inner.values()):
+    outer, shared = sorted(inner), sorted(set.intersection(*inner.values()))
+    copies = len(outer) > 1 and all(COPIES.fullmatch(name.strip().casefold()) for name in outer)
+    if len(outer) < 2 or (len(shared) < 2 and not copies):
         return []
-    both = f"each of {_some(outer)} in {where} holds the folders {_some(sorted(first))}"
-    if len(first) > len(outer) or all(re.fullmatch(r"fold[-_ ]?\d+", name.casefold()) for name in outer):
-        raise TargetError(
-            f"{both}, so which are the classes is unclear; pass one of them, or a table of paths and labels."
-        )
-    return [f"{both}; if those are the classes, pass one of the outer folders"]
+    unclear = "so which are the classes is unclear; pass one of them, or a table of paths and labels"
+    if not shared:
+        raise TargetError(f"the folders {_some(outer)} of {where} look like parts of one data set, {unclear}.")
+    both = f"each of {_some(outer)} in {where} holds the folders {_some(shared)}"
+    if copies or len(shared) > len(outer):
+        raise TargetError(f"{both}, {unclear}.")
+    alike = all(below == set(shared) for below in inner.values())
+    return [f"{both}; if those are the classes, pass one of the outer folders"] if alike else []
+
+
+def _augmented(examples: Sequence[Parts]) -> list[str]:
+    """A note on files whose names are those of others with a word such as `aug` or `flipped`."""
+    whole = {(*parts[:-1], os.path.splitext(parts[-1])[0].casefold()) for parts in examples}
+    copies = []
+    for parts in examples:
+        stem = os.path.splitext(parts[-1])[0].casefold()
+        bare = CHANGED.sub("", stem)
+        if bare != stem and (*parts[:-1], bare) in whole:
+            copies.append("/".join(parts))
+    if not copies:
+        return []
+    found = f"{plural(len(copies), 'file')} may be augmented copies of others: {_some(copies)}"
+    return [f"{found}; copies in both training and test part make results too good"]
 
 
 def _are_splits(below: Sequence[Parts], splits: Collection[str], strangers: Collection[str]) -> bool:

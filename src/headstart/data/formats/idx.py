@@ -21,6 +21,11 @@ IMAGES = re.compile(r"(?:(?P<prefix>.+)[-_.])?images[-_.]idx3-ubyte(?:\.gz)?", r
 GZIP = b"\x1f\x8b"
 
 
+def is_images(path: Path) -> bool:
+    """Whether a regular file is named as IDX images are."""
+    return IMAGES.fullmatch(path.name) is not None and path.is_file()
+
+
 @data_format
 class Idx(Format):
     """A folder of IDX files (the training split, or the one asked for), or one file of images."""
@@ -31,7 +36,9 @@ class Idx(Format):
     def takes(self, spec: Any) -> bool:
         if not isinstance(spec, Path):
             return False
-        return any(IMAGES.fullmatch(path.name) for path in (spec.iterdir() if spec.is_dir() else [spec]))
+        return any(
+            IMAGES.fullmatch(path.name) and path.is_file() for path in (spec.iterdir() if spec.is_dir() else [spec])
+        )
 
     def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
         reading.refuse_columns(str(spec))
@@ -48,7 +55,7 @@ def _chosen(path: Path, split: str | None) -> tuple[Path, str, tuple[str, ...]]:
     """The file of images, its split ("" if its name has none) and notes."""
     if path.is_dir():
         by_split: dict[str, list[Path]] = {}
-        for file in sorted(inner for inner in path.iterdir() if IMAGES.fullmatch(inner.name)):
+        for file in sorted(inner for inner in path.iterdir() if is_images(inner)):
             by_split.setdefault(_split_name(file), []).append(file)
         sizes = {name: _header(files[-1])[1][0] for name, files in by_split.items()}
         chosen, note = choose_split(sizes, split, str(path))

@@ -15,10 +15,12 @@ from PIL import Image
 from headstart.data.formats import Format, data_format
 from headstart.data.labels import is_missing
 from headstart.data.media import MEDIA
+from headstart.data.media.image import NAMES as IMAGES
+from headstart.data.media.text import NAMES as TEXTS
 from headstart.data.media.text import is_pair
 from headstart.data.pixels import is_wide, pixel_digest, upright_rgb
 from headstart.data.reading import Reading
-from headstart.data.roles import ColumnKind, Table
+from headstart.data.roles import LABEL_NAMES, ColumnKind, Table, listed
 from headstart.data.scaling import as_numpy, image_array
 from headstart.data.splits import refuse_split
 from headstart.data.stored import DeepImages, ImageArray, array_digest, content_digest
@@ -76,16 +78,77 @@ class Dataset(Format):
     turn = 9  # many objects have `__getitem__`
 
     def takes(self, spec: Any) -> bool:
-        return hasattr(spec, "__getitem__") and not isinstance(spec, str | bytes)
+        return (hasattr(spec, "__getitem__") or _is_loader(spec)) and not isinstance(spec, str | bytes)
 
     def read(self, spec: Any, reading: Reading, kind: str | None) -> Found:
         name = type(spec).__name__
+        notes: tuple[str, ...] = ()
         refuse_split(reading.split, f"a {name}")
+        if _is_loader(spec):
+            spec, name, notes = _loaded(spec)
+        if hasattr(spec, "__len__") and len(spec) and isinstance(first := spec[0], Mapping):
+            spec = _as_pairs(spec, first, reading, labelled=kind is None)
+            found = found_in_dataset(spec, name=name, task=reading.task, labelled=kind is None)
+            return replace(found, notes=(*notes, *found.notes))
         reading.refuse_columns(f"a {name}")
         if kind is None or not (isinstance(spec, list | tuple | np.ndarray) or hasattr(spec, "detach")):
-            return found_in_dataset(spec, name=name, task=reading.task)
+            found = found_in_dataset(spec, name=name, task=reading.task)
+            return replace(found, notes=(*notes, *found.notes))
         held, examples, notes = hold(as_numpy(spec), channels_first=hasattr(spec, "detach"))
         return Found("the list of examples", held, examples, row_ids(len(examples)), "the list", notes=notes)
+
+
+def _is_loader(spec: Any) -> bool:
+    return hasattr(spec, "dataset") and hasattr(spec, "collate_fn")
+
+
+def _loaded(loader: Any) -> tuple[Any, str, tuple[str, ...]]:
+    """The data set of a torch `DataLoader`, or the rows of it that a sampler of a subset draws."""
+    from torch.utils.data import Subset
+
+    rows = getattr(loader.sampler, "indices", None)
+    dataset = loader.dataset if rows is None else Subset(loader.dataset, sorted(int(row) for row in rows))
+    note = "of the DataLoader only the data set is used, example by example, and neither its order nor `collate_fn`"
+    return dataset, type(loader.dataset).__name__, (note,)
+
+
+def _as_pairs(dataset: Any, item: Mapping[str, object], reading: Reading, *, labelled: bool) -> "Keyed":
+    """A data set of mappings as one of (example, label); the keys are named by the user or have usual names."""
+
+    def key(named: str | Sequence[str] | None, usual: Sequence[str], option: str) -> str | Sequence[str]:
+        folded = {str(name).casefold(): name for name in item}
+        found = named or next((folded[name] for name in usual if name in folded), None)
+        if found is None or not {*([found] if isinstance(found, str) else found)} <= {*item}:
+            asked = f"no `{found}`" if found else f"no key with a usual name for `{option}`"
+            raise TargetError(f"the data set yields {listed(map(str, item))}, {asked}; name one with `{option}`.")
+        return found
+
+    usual = ("pixel_values", *IMAGES, *TEXTS)
+    option = "text_column" if reading.text_column else "image_column"
+    examples = key(reading.text_column or reading.image_column, usual, option)
+    return Keyed(dataset, examples, key(reading.label_column, LABEL_NAMES, "label_column") if labelled else None)
+
+
+class Keyed:
+    """A data set that yields mappings, as one that yields (example, label); its attributes stay readable."""
+
+    def __init__(self, dataset: Any, example: str | Sequence[str], label: Any) -> None:
+        self.inner, self.example, self.label = dataset, example, label
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+    def __getitem__(self, row: int) -> tuple[object, object]:
+        item = self.inner[row]
+        example = item[self.example] if isinstance(self.example, str) else tuple(item[name] for name in self.example)
+        if self.label is None:
+            return example, None
+        return example, item[self.label] if isinstance(self.label, str) else [item[name] for name in self.label]
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("inner", "example", "label"):  # not there yet while a copy is being made
+            raise AttributeError(name)
+        return getattr(self.inner, name)
 
 
 def hold(examples: object, *, channels_first: bool = False) -> tuple[str, Examples, tuple[str, ...]]:
@@ -110,7 +173,7 @@ def hold(examples: object, *, channels_first: bool = False) -> tuple[str, Exampl
     )
 
 
-def found_in_dataset(dataset: Any, *, name: str, task: str | None) -> Found:
+def found_in_dataset(dataset: Any, *, name: str, task: str | None, labelled: bool = True) -> Found:
     """The examples and labels of a map-style data set that yields (example, label)."""
     if not hasattr(dataset, "__len__") or not hasattr(dataset, "__getitem__"):
         raise TargetError(
@@ -125,7 +188,7 @@ def found_in_dataset(dataset: Any, *, name: str, task: str | None) -> Found:
             "the data set yields a different first example each time; build it without random transforms, because a "
             "score needs fixed data."
         )
-    labels, notes = _all_labels(dataset, first[1])
+    labels, notes = _all_labels(dataset, first[1]) if labelled else ((), ())
     whole = np.asarray(labels).dtype.kind in "iu" and np.asarray(labels).ndim == 1
     coded = whole and (task is None or task_of(task).single_class)
     names, name_notes = _class_names(dataset, labels) if coded else (None, ())

@@ -140,7 +140,7 @@ class Shard:
 
 
 def _shards(folder: Path) -> list[Shard]:
-    files = sorted(folder.rglob("*.parquet"))
+    files = sorted(path for path in list_folder(folder).files.values() if path.suffix.casefold() == ".parquet")
     shards = [_shard(file, folder, anywhere=True) for file in files]
     if len({shard.split for shard in shards} - {""}) > 1:
         return shards

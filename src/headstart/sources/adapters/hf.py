@@ -179,10 +179,13 @@ def _image_preparation(where: str, local: bool) -> "Preparation":
 
     from headstart.sources.build import Preparation, stack
     from headstart.sources.fingerprint import canonical
+    from headstart.sources.preparation import middle_of
 
     processor = AutoImageProcessor.from_pretrained(where, local_files_only=local, **NO_CODE)
 
-    def prepare(image: object) -> Any:
+    def prepare(image: Any) -> Any:
+        if getattr(processor, "do_center_crop", False):
+            image = middle_of(image)
         return processor(images=image, return_tensors="pt")["pixel_values"][0]
 
     described = {key: value for key, value in processor.to_dict().items() if not key.startswith("_name")}
