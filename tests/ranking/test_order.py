@@ -38,6 +38,15 @@ def test_names_that_do_not_fit_are_refused(asked: list[str] | None, sort: str | 
         choose_scores(asked, sort, task)  # type: ignore[arg-type]
 
 
+def test_all_stands_for_every_score_that_suits_the_task() -> None:
+    every = choose_scores(["all"], None, "classification")
+    assert set(every) == {one.name for one in SCORES.values() if one.suits("classification")} - {"otce"}
+    assert set(choose_scores(["all"], None, "regression")) < {one.name for one in SCORES.values()}
+    check_name("all", several=True)
+    with pytest.raises(InputError, match="unknown score 'all'"):
+        check_name("all")
+
+
 def test_the_choice_of_the_user_wins() -> None:
     assert choose_sort(["leep", "nce"], [{"leep"}, {"leep"}], "nce", asked=True) == ("nce", "you chose it")
 

@@ -105,3 +105,13 @@ def test_scores_that_grow_with_n_squared_take_a_sample_and_say_so(
 
 def test_no_other_score_grows_with_n_squared() -> None:
     assert {name for name, score in SCORES.items() if "n^2" in score.cost} == {"knn", "parc"}
+
+
+def test_features_of_very_different_sizes_get_a_note():
+    features, labels = features_and_labels()
+    for factor, noted in ((1e6, False), (1e10, True)):
+        scaled = features.copy()
+        scaled[:, 0] *= factor
+        done, _ = evaluate(["logme", "leep"], labels=labels, features=scaled, logits=features)
+        assert any("differ in size by more than 1e8" in note for note in done["logme"].notes) is noted
+        assert not any("differ in size" in note for note in done["leep"].notes)

@@ -51,7 +51,7 @@ def complete_scores(incomplete: str) -> list[str]:
     """Names of scores, also after a comma."""
     from headstart.scores import SCORES
 
-    return _after_comma(incomplete, SCORES)
+    return _after_comma(incomplete, ["all", *SCORES])
 
 
 def complete_methods(incomplete: str) -> list[str]:
@@ -93,7 +93,7 @@ Models = Annotated[
 ]
 Scores = Annotated[
     str | None,
-    named("--scores", metavar="NAME,...", help="Scores; see `headstart scores`.", autocompletion=complete_scores),
+    named("--scores", metavar="NAME,...", help="all, or some of `headstart scores`.", autocompletion=complete_scores),
 ]
 
 

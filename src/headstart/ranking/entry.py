@@ -20,7 +20,7 @@ from headstart.ranking.budget import Deadline, seconds_of
 from headstart.ranking.build import build
 from headstart.ranking.inputs import Inputs, open_inputs
 from headstart.ranking.methods import All, Halving, Race, check_scores, method_of
-from headstart.ranking.order import AUTO, check_name, choose_scores, choose_sort
+from headstart.ranking.order import ALL, AUTO, check_name, choose_scores, choose_sort
 from headstart.ranking.rounds import Found, Rounds
 from headstart.records import Ranking, check_destination
 from headstart.runner import Progress, listener, on_workers
@@ -64,7 +64,7 @@ def rank(
             target that `headstart.open_target` opened. Arrays of features and probabilities (a `.npz`, several of them,
             a folder of them, or a mapping of arrays) are ranked as they are, without models.
         models: Names (`zoo`, `timm/resnet*`, `local-dir:PATH`, ...), modules or sources.
-        scores: Names of scores, as a list or one text with commas; the default ones if None.
+        scores: Names of scores, as a list or one text with commas, or "all"; the default ones if None.
         sort: The score that orders the rows. If None, `leep_pooled` where every source has features, otherwise
             `leep_gaussian`, or the first of `scores` that every source has. "auto" is the default order with `scores`
             too.
@@ -126,7 +126,7 @@ def rank(
     course = Course(inputs.target, groups, shown, seed, where, batch_size, place, how.max_bad, trust_pickle, metric)
     again = deadline.seconds is not None or not isinstance(method, All)
     entrants = _entrants(inputs, models, again=again)
-    choose = partial(choose_sort, shown, sort=sort, asked=names is not None)
+    choose = partial(choose_sort, shown, sort=sort, asked=names is not None and ALL not in names)
     tell = listener(False if inputs.extractions else progress)  # arrays are ranked too fast to follow
     if workers > 1:
         target_hash(inputs.target)  # now each worker receives the digests instead of computing them
@@ -179,8 +179,10 @@ def _names(scores: str | Sequence[str] | None, sort: str | None) -> list[str] | 
         if not all(isinstance(part, str) for part in parts):
             raise InputError(f"`scores` must be names of scores; got {scores!r}.")
         names = [part.strip() for part in parts if part.strip()]
-    for name in (*(names or ()), *((sort,) if sort else ())):
-        check_name(name)
+    for name in names or ():
+        check_name(name, several=True)
+    if sort:
+        check_name(sort)
     return names
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from headstart.errors import InputError
 from headstart.scores import SCORES
 
-AUTO = "auto"  # the order below, also where the user names other scores
+AUTO, ALL = "auto", "all"  # auto: the order below, also where the user names other scores
 # The score that orders the rows unless the user chooses: the first of these that every source has. Measured by
 # `benchmarks/foresight.py` and `headstart benchmark`: benchmarks/RESULTS.md, "Which score orders the rows".
 PREFERENCE = {
@@ -53,13 +53,15 @@ def auto_scores(task: str) -> tuple[str, ...]:
     return tuple(name for name in PREFERENCE if SCORES[name].suits(task))
 
 
-def check_name(name: str) -> None:
-    """Raises InputError, with the nearest names, unless this is the name of a score or "auto"."""
-    if name != AUTO:
+def check_name(name: str, *, several: bool = False) -> None:
+    """Raises InputError, with the nearest names, unless this is a score, "auto", or "all" where it may be `several`."""
+    if name != AUTO and not (several and name == ALL):
         SCORES.find(name)
 
 
 def _named(name: str, task: str) -> list[str]:
+    if name == ALL:
+        return [score.name for score in SCORES.values() if score.suits(task) and score.needs != "source"]
     return list(auto_scores(task)) if name == AUTO else [SCORES.find(name).name]
 
 

@@ -15,6 +15,7 @@ from headstart.scores._threads import one_matrix_thread
 
 # What linear algebra raises; only the score that met it is lost.
 NUMERICAL = (np.linalg.LinAlgError, ArithmeticError)
+ROUNDED = "features differ in size by more than 1e8, so that rounding may change the value; rescale them"
 LARGE = 1 << 23  # entries of the features from which several threads on one product pay
 
 
@@ -95,7 +96,8 @@ def evaluate_on(names: Sequence[str], inputs: Inputs) -> tuple[dict[str, Evaluat
             reasons[row.name] = f"its calculation failed on these arrays ({type(error).__name__}: {error})".rstrip(".")
             continue
         seconds = time.perf_counter() - started
-        done[row.name] = Evaluation(measured.value, measured.deleted, seconds, measured.notes)
+        uneven = (ROUNDED,) if row.needs == "features" and inputs.uneven else ()
+        done[row.name] = Evaluation(measured.value, measured.deleted, seconds, (*measured.notes, *uneven))
     return done, reasons
 
 

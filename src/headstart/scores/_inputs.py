@@ -10,6 +10,7 @@ from headstart.errors import InputError
 from headstart.records import ModelCard
 from headstart.scores._checks import (
     Labels,
+    block_rows,
     check_features,
     check_groups,
     check_labels,
@@ -30,6 +31,7 @@ from headstart.scores._prob_rows import ProbRows
 from headstart.tasks import task_of
 
 Shared = TypeVar("Shared")
+UNEVEN = 1e8  # ratio of the largest features
 SMALL = 1 << 20  # features up to which the examples are put into an order of their own
 
 
@@ -140,6 +142,15 @@ class Inputs:
     def features(self) -> np.ndarray:
         """(n, d) checked features in their own dtype."""
         return check_features(self._require("features"), self.n)
+
+    @cached_property
+    def uneven(self) -> bool:
+        """Whether features differ in size so much that rounding, and so the order of rows, may show in a score."""
+        step = block_rows(self.features)
+        blocks = (np.abs(self.features[at : at + step]).max(axis=0) for at in range(0, self.n, step))
+        peaks = np.max([block.astype(np.float64) for block in blocks], axis=0)
+        used = peaks[peaks > 0]
+        return bool(len(used)) and float(used.max() / used.min()) > UNEVEN
 
     @cached_property
     def decomposition(self) -> Decomposition:
