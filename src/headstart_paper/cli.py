@@ -71,7 +71,7 @@ def reproduce(
     root: Annotated[str, _given(metavar="DIR", help="Folder of torchvision's data sets.")] = "data",
     cache: Annotated[Path | None, _given(metavar="DIR", help="Where forward passes are kept.")] = None,
     device: Annotated[str, _given(metavar="NAME", help="auto, cpu, cuda or mps.")] = "cpu",
-    workers: Annotated[int, _result(min=1, metavar="N", help="Processes that work side by side.")] = 1,
+    workers: Annotated[str, _result(metavar="N", help="Processes that work side by side; or ray.")] = "1",
     out: Annotated[
         Path | None,
         _result(
@@ -162,7 +162,7 @@ def refuse_given(context: typer.Context, names: Collection[str], where: str, why
         raise InputError(f"{listing(typed)} {verb} no effect with {where}: it {why}. Leave {them} out.")
 
 
-def _run(request: "Request", out: Path, workers: int, bench: "Bench") -> None:
+def _run(request: "Request", out: Path, workers: str, bench: "Bench") -> None:
     from headstart.wording import plural
     from headstart_paper import reproduce as room
     from headstart_paper.results import Results
@@ -181,7 +181,7 @@ def _run(request: "Request", out: Path, workers: int, bench: "Bench") -> None:
     _tell_lacking(results, "the same command with `--rescore` adds it without training")
 
 
-def _rescore(request: "Request", out: Path, workers: int, bench: "Bench") -> None:
+def _rescore(request: "Request", out: Path, workers: str, bench: "Bench") -> None:
     from headstart_paper import reproduce as room
     from headstart_paper.rescore import rescore, unscored
     from headstart_paper.results import Results
@@ -246,7 +246,7 @@ def _tell(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _make_benchmark(context: typer.Context, out: Path, data: list[str], workers: int) -> None:
+def _make_benchmark(context: typer.Context, out: Path, data: list[str], workers: str) -> None:
     from headstart_paper.benchmark.build import build
     from headstart_paper.data_sets import parse_places
 

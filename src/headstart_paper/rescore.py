@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from headstart.errors import InputError
-from headstart.runner import map
+from headstart.runner import Workers, map
 from headstart_paper.bench import Announce, Bench, loaded
 from headstart_paper.measures import SCORES, as_stored, measure
 from headstart_paper.plan import Pair, Part, Piece, make_task
@@ -75,7 +75,7 @@ def rescore(
     bench: Bench,
     results: Results,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     announce: Announce = lambda text: None,
 ) -> int:
     """Give the rows the scores that they lack; returns how many rows were rewritten.

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from headstart.runner import Executor, Inline, Processes, map
+from headstart.runner import Executor, Inline, Processes, Ray, Workers, map, workers_of
 from headstart.wording import plural
 from headstart_paper import meta
 from headstart_paper.bench import Announce, Bench, Outputs, data_hash, loaded, opened, outputs_of_source
@@ -35,7 +35,7 @@ def run(
     bench: Bench,
     results: Results,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     announce: Announce = lambda text: None,
 ) -> int:
     """Run what the results file lacks; returns how many rows were written.
@@ -72,9 +72,12 @@ def run(
     return len(results.refresh() - done)
 
 
-def executor_of(workers: int) -> Executor:
-    """This process for one worker, else that many processes."""
-    return Inline() if workers == 1 else Processes(workers)
+def executor_of(workers: Workers) -> Executor:
+    """This process for one worker, else that many processes, or Ray."""
+    count = workers_of(workers)
+    if isinstance(count, str):
+        return Ray(None if count == "ray" else count)
+    return Inline() if count == 1 else Processes(count)
 
 
 def part_of(piece: Piece | Pair) -> Part | Pair:

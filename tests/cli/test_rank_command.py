@@ -37,6 +37,15 @@ def test_a_folder_of_images_is_ranked_with_progress_on_the_error_stream(run: Run
     assert "img/s" in result.stdout
 
 
+def test_a_dry_run_loads_nothing_and_says_what_a_run_would_take(run: Run, tmp_path: Path) -> None:
+    photos = folder_of_classes(tmp_path / "photos", 30)
+    result = run("rank", photos, "--models", TINY, "timm/resnet18", "--dry-run", "--workers", "2", "--no-cache")
+    assert result.exit_code == 0, result.stderr
+    assert "2 models on 30 images: 60 forward passes, 0.10 GB to download" in " ".join(result.stdout.split())
+    assert "With 2 workers" in result.stdout
+    assert "`--models` is missing" in run("rank", photos, "--dry-run").stderr
+
+
 def test_several_models_follow_one_option(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
     photos = folder_of_classes(tmp_path / "photos", 30)

@@ -19,7 +19,7 @@ from headstart.data.target import Examples
 from headstart.errors import InputError
 from headstart.ranking import entry
 from headstart.records import Ranking
-from headstart.runner import Event, Executor, Processes, on_workers
+from headstart.runner import Event, Executor, Processes, Ray, on_workers
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -32,7 +32,7 @@ def one_pool() -> Iterator[None]:
         yield pool
 
     with Processes(2) as pool, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(entry, "on_workers", lambda count: kept(count) if count > 1 else on_workers(count))
+        patch.setattr(entry, "on_workers", lambda count: kept(count) if count == 2 else on_workers(count))
         yield
 
 
@@ -68,6 +68,15 @@ def test_the_ranking_is_the_same_to_the_last_digit(tmp_path: Path, search: str) 
     models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0, 4.0)]
     inline = ranked(folder, models, search=search)
     assert numbers(ranked(folder, models, search=search, workers=2)) == numbers(inline)
+
+
+@pytest.mark.filterwarnings("ignore")  # ray's own
+def test_ray_gives_the_same_to_the_last_digit(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="ray is not installed")
+    folder = folder_of_classes(tmp_path / "photos", 60)
+    models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0)]
+    with Ray(processors=2, threads=torch.get_num_threads()):
+        assert numbers(ranked(folder, models, workers="ray")) == numbers(ranked(folder, models))
 
 
 def test_a_source_that_kills_its_worker_or_cannot_be_sent_is_a_failed_row(tmp_path: Path) -> None:

@@ -67,7 +67,10 @@ def _after_comma(incomplete: str, names: Iterable[str]) -> list[str]:
 
 
 Device = Annotated[str, named(metavar="NAME", panel=HOW, help="auto, cpu, cuda or mps.")]
-Workers = Annotated[int, named(metavar="N", panel=HOW, min=1, help="Processes that work side by side.")]
+Workers = Annotated[
+    str,
+    named(metavar="N", panel=HOW, help="Processes that work side by side; or ray, or ray://HOST:PORT (extra ray)."),
+]
 Cache = Annotated[
     Path | None, named(metavar="DIR", panel=HOW, help="Where forward passes are kept; by default in the user's cache.")
 ]

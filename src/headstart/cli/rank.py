@@ -26,9 +26,10 @@ from headstart.cli._options import (
     named,
     reading_from,
 )
-from headstart.cli._output import Output
+from headstart.cli._output import Output, show
 from headstart.cli._progress import shown
 from headstart.errors import InputError
+from headstart.records.table import View
 
 WHAT = "What to rank by"
 EPILOG = (
@@ -103,7 +104,7 @@ def rank(
     batch_size: Annotated[
         int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits.")
     ] = None,
-    workers: Workers = 1,
+    workers: Workers = "1",
     cache: Cache = None,
     no_cache: NoCache = False,
     trust_pickle: TrustPickle = False,
@@ -113,6 +114,10 @@ def rank(
     report: Annotated[
         Path | None, named(metavar="FILE", panel=RESULT, help="Write a self-contained HTML page.")
     ] = None,
+    dry_run: Annotated[
+        bool,
+        named("--dry-run", panel=HOW, help="Only show what would be loaded, downloaded and computed."),
+    ] = False,
     json: Json = None,
     csv: Annotated[
         str | None, named("--csv", metavar="FILE", panel=RESULT, help="Write one line per model; - is standard output.")
@@ -125,11 +130,15 @@ def rank(
             "`TARGET` is missing: name the data before `--models`, as in: headstart rank photos/ --models zoo"
         )
     output = Output(json=json, csv=csv)
+    data = target[0] if len(target) == 1 else target
+    if dry_run:
+        show(_dry_run(data, models, reading, limit=limit, seed=seed, workers=workers, cache=cache, no_cache=no_cache))
+        return
     from headstart.ranking import rank as rank_sources
 
     with shown(output.errors) as progress:
         ranking = rank_sources(
-            target[0] if len(target) == 1 else target,
+            data,
             models,
             scores=scores,
             sort=sort,
@@ -151,3 +160,13 @@ def rank(
         )
     output.show(ranking, out=out, report=report)
     raise typer.Exit(output.exit_code(ranking))
+
+
+def _dry_run(target: Any, models: Any, reading: Any, *, cache: Path | None, no_cache: bool, **options: Any) -> View:
+    from headstart.ranking.dry_run import dry_run
+    from headstart.store import folder_of
+
+    if not models:
+        raise InputError("`--models` is missing: name the models to plan for, for example `--models zoo`.")
+    place = folder_of(cache_of(cache, no_cache))
+    return dry_run(target, models, reading=reading_from(reading), cache=place, **options)

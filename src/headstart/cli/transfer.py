@@ -90,7 +90,7 @@ def transfer(
         int, named(min=0, metavar="N", help="Seed that decides which examples are held out.", panel=DATA)
     ] = 0,
     device: Device = "auto",
-    workers: Workers = 1,
+    workers: Workers = "1",
     cache: Cache = None,
     no_cache: NoCache = False,
     trust_pickle: TrustPickle = False,

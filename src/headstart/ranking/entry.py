@@ -23,7 +23,7 @@ from headstart.ranking.methods import All, Halving, Race, check_scores, method_o
 from headstart.ranking.order import ALL, AUTO, check_name, choose_scores, choose_sort
 from headstart.ranking.rounds import Found, Rounds
 from headstart.records import Ranking, check_destination
-from headstart.runner import Progress, listener, on_workers
+from headstart.runner import Progress, Workers, listener, on_workers, workers_of
 from headstart.stats import jackknife_groups
 from headstart.store import folder_of
 from headstart.tasks import task_of
@@ -47,7 +47,7 @@ def rank(
     time_budget: float | str | None = None,
     device: str = "auto",
     batch_size: int | None = None,
-    workers: int = 1,
+    workers: Workers = 1,
     cache: StrPath | bool | None = True,
     trust_pickle: bool = False,
     out: StrPath | None = None,
@@ -79,9 +79,10 @@ def rank(
             uses growing parts of the examples; sources that were not reached are listed.
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; as many as fit in memory if None.
-        workers: Number of processes that measure sources in parallel. The ranking is the same to the last digit if each
-            has equally many threads (`OMP_NUM_THREADS`); without that setting they share the processors. In a script,
-            call `rank` under `if __name__ == "__main__":`.
+        workers: Number of processes that measure sources in parallel, "ray" for Ray on this machine, or
+            "ray://HOST:PORT". The ranking is the same to the last digit if each has equally many threads
+            (`OMP_NUM_THREADS`); without that setting they share the processors. In a script, call `rank` under
+            `if __name__ == "__main__":`.
         cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
         trust_pickle: Load checkpoints that can run code.
         out: Write the records into this folder.
@@ -113,7 +114,8 @@ def rank(
     method = method_of(search, timed=deadline.seconds is not None)
     names = _names(scores, sort)
     sort = sort or (AUTO if AUTO in (names or ()) else None)
-    _check_numbers(limit=limit, batch_size=batch_size, seed=seed, workers=workers)
+    _check_numbers(limit=limit, batch_size=batch_size, seed=seed)
+    workers = workers_of(workers)
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     inputs = open_inputs(target, how, most=limit, seed=seed)
@@ -128,7 +130,7 @@ def rank(
     entrants = _entrants(inputs, models, again=again)
     choose = partial(choose_sort, shown, sort=sort, asked=names is not None and ALL not in names)
     tell = listener(False if inputs.extractions else progress)  # arrays are ranked too fast to follow
-    if workers > 1:
+    if workers != 1:
         target_hash(inputs.target)  # now each worker receives the digests instead of computing them
     with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
         found = Rounds(entrants, method, kept, choose, tell, deadline, on).search()
@@ -187,7 +189,7 @@ def _names(scores: str | Sequence[str] | None, sort: str | None) -> list[str] | 
 
 
 def _check_numbers(**given: int | None) -> None:
-    least = {"limit": "1 example", "batch_size": "1 example", "seed": "0", "workers": "1 process"}
+    least = {"limit": "1 example", "batch_size": "1 example", "seed": "0"}
     for name, value in given.items():
         if value is not None and not isinstance(value, Integral):
             raise InputError(f"`{name}` must be a whole number; got {value}.")

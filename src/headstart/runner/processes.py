@@ -10,7 +10,7 @@ import os
 import pickle
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from headstart.errors import InputError, WorkerError
-from headstart.runner.mapping import Answer, Executor, Inline, Item, Value
+from headstart.runner.mapping import Answer, Item, Value
 from headstart.runner.worker import ITEM, JOB, NAMED, READY, serve
 
 GRACE_SECONDS = 5.0  # for idle workers to end by themselves
@@ -71,7 +71,7 @@ class Processes:
                 'code that starts workers under `if __name__ == "__main__":`, because each worker imports the script.'
             )
         self._runs += 1
-        return self._answers(_pickled(job), iter(tasks))
+        return self._answers(pickled(job), iter(tasks))
 
     def _answers(self, job: bytes, tasks: Iterator[tuple[int, Any]]) -> Iterator[Answer]:
         try:
@@ -97,7 +97,7 @@ class Processes:
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        threads = self.threads or _threads_of_each(self.workers)
+        threads = self.threads or threads_of_each(self.workers)
         process = context.Process(target=serve, args=(theirs,), daemon=True)
         variables = {f"{library}_NUM_THREADS": str(threads) for library in LIBRARIES}  # read when a library loads
         with _changed_environment({**variables, NAMED: "1"}), _interrupts_held():
@@ -168,12 +168,8 @@ class Processes:
                 worker.process.join()
 
 
-def on_workers(count: int) -> AbstractContextManager[Executor]:
-    """This process for one worker, else that many worker processes, which are kept until the block ends."""
-    return nullcontext(Inline()) if count == 1 else Processes(count)
-
-
-def _pickled(job: object) -> bytes:
+def pickled(job: object) -> bytes:
+    """The job for other processes; InputError if it cannot be pickled."""
     try:
         return pickle.dumps(job)
     except Exception as error:  # pickling runs the job's own code
@@ -182,11 +178,11 @@ def _pickled(job: object) -> bytes:
         ) from error
 
 
-def _threads_of_each(workers: int) -> int:
-    """Threads of each of several processes: `OMP_NUM_THREADS`, else a share of the processors that may be used."""
+def threads_of_each(workers: int | None) -> int:
+    """Threads of each of several processes: `OMP_NUM_THREADS`, else a share of the processors; 1 without a number."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(wanted) if wanted.isdigit() else available // workers)
+    return max(1, int(wanted) if wanted.isdigit() else available // (workers or available))
 
 
 @contextmanager

@@ -26,8 +26,8 @@ def serve(connection: Connection) -> None:
             if content.startswith(JOB):
                 job = content[1:]
             else:
-                answer, job = _answer(job, content[1:])
-                connection.send_bytes(answer)
+                done, job = answer(job, content[1:])
+                connection.send_bytes(done)
     except (EOFError, OSError):
         return
 
@@ -39,7 +39,7 @@ def _end_with_driver() -> None:
     os._exit(1)
 
 
-def _answer(job: object, item: bytes) -> tuple[bytes, object]:
+def answer(job: object, item: bytes) -> tuple[bytes, object]:
     """The pickled (value, exception) of one item, and the job, which is unpickled for its first item."""
     try:
         called = pickle.loads(job) if isinstance(job, bytes) else job

@@ -83,6 +83,15 @@ def load_or_recall(candidate: Candidate, trust_pickle: bool, cache: Path | None)
     return source
 
 
+def known_fingerprint(candidate: Candidate, trust_pickle: bool, cache: Path) -> str | None:
+    """The fingerprint of a source that `cache` knows; None for another, which would have to be loaded."""
+    place = _place(candidate, trust_pickle, cache)
+    if place is not None:
+        with suppress(OSError, msgspec.MsgspecError):
+            return msgspec.json.decode(place.read_bytes(), type=Facts).fingerprint
+    return None
+
+
 def _place(candidate: Candidate, trust_pickle: bool, cache: Path) -> Path | None:
     """The file for what is known of a candidate, named by all that decides it; None where it cannot be told."""
     with suppress(OSError):

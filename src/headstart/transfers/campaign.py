@@ -14,7 +14,7 @@ from headstart.records import Comparison, Evaluation, Failure
 from headstart.records.options import options_of
 from headstart.records.shown import Shown
 from headstart.records.table import Prose, View
-from headstart.runner import Event, Progress, listener, map, on_workers
+from headstart.runner import Event, Progress, Workers, listener, map, on_workers, workers_of
 from headstart.sources.source import Source
 from headstart.train.training import Training
 from headstart.transfers.method import Method
@@ -56,7 +56,7 @@ def campaign(
     seeds: int | None = None,
     seed: int = 0,
     scratch: bool = False,
-    workers: int = 1,
+    workers: Workers = 1,
     out: str | os.PathLike[str] | None = None,
     margin: float = 0.01,
     progress: Progress | bool | None = None,
@@ -73,8 +73,9 @@ def campaign(
         seeds: Number of seeds, counted up from `seed`; by default 3 with training from scratch, since a verdict needs
             several, and else 1. The parts of the target are the same for all of them.
         scratch: Train from scratch too, once per seed, and compare.
-        workers: Processes that run side by side. The numbers are the same to the last digit if each has as many threads
-            as one process would have (`OMP_NUM_THREADS`). A model given as a module must be picklable.
+        workers: Processes that run side by side, "ray" or "ray://HOST:PORT". The numbers are the same to the last digit
+            if each has as many threads as one process would have (`OMP_NUM_THREADS`). A model given as a module must be
+            picklable.
         out: Folder for one run, or the folder above one folder per run (`METHOD-seed0`, ...).
         margin: The smallest difference that matters in the comparison.
         progress: As in `transfer`; "runs" is one more counter.
@@ -89,11 +90,11 @@ def campaign(
         seeds = FOR_A_VERDICT if "scratch" in found and len(found) > 1 else 1
     if seeds < 1:
         raise InputError(f"`seeds` must be at least 1; got {seeds}.")
-    tell = listener(progress)
+    tell, workers = listener(progress), workers_of(workers)
     parts, left = open_parts(target, arguments)
     source = open_source(model, parts, trust_pickle=bool(left.get("trust_pickle")))
     with TemporaryDirectory() as spare:
-        place = Path(out) if out is not None else Path(spare) if workers > 1 else None
+        place = Path(out) if out is not None else Path(spare) if workers != 1 else None
         planned = _planned(found, seeds, seed, place)
         job = _Job(parts, source if workers == 1 else model, left, len(planned), tell if workers == 1 else None)
         done, errors = _carried_out(job, planned, workers, source, tell)
@@ -181,14 +182,14 @@ def _planned(methods: Sequence[str | Method], seeds: int, first: int, place: Pat
 
 
 def _carried_out(
-    job: _Job, planned: list[_Planned], workers: int, source: Source, tell: Progress
+    job: _Job, planned: list[_Planned], workers: Workers, source: Source, tell: Progress
 ) -> tuple[dict[int, Run], dict[int, Exception]]:
     """The runs that finished and the errors of the others, by number."""
     done: dict[int, Run] = {}
     errors: dict[int, Exception] = {}
     with on_workers(workers) as on:
         for result in map(job, planned, on=on):
-            one, said = result.item, "finished" if workers > 1 else ""
+            one, said = result.item, "finished" if workers != 1 else ""
             if result.error is not None:
                 errors[one.number] = result.error
                 said = f"failed: {result.error}"

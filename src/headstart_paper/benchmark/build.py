@@ -12,7 +12,7 @@ import numpy as np
 
 from headstart.errors import InputError
 from headstart.evaluation.benchmark import Scored, Stored, write_stored
-from headstart.runner import Inline, Processes, map
+from headstart.runner import Inline, Processes, Ray, Workers, map, workers_of
 from headstart_paper.benchmark import jobs, networks
 from headstart_paper.benchmark.collect import collect, picture_file
 from headstart_paper.benchmark.recipes import Plan
@@ -28,7 +28,7 @@ def build(
     out: str | Path,
     *,
     places: Mapping[str, str] | None = None,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: Say | None = None,
     plan: Plan = SHIPPED,
 ) -> Stored:
@@ -59,7 +59,9 @@ def build(
         collect(data, places or {}, folder / "pictures")
     stages = list(_stages(plan, folder))
     total = sum(len(stage) for stage in stages)
-    on = Inline() if workers == 1 else Processes(workers, threads=1)  # small networks gain nothing from more threads
+    count = workers_of(workers)  # small networks gain nothing from more threads
+    cluster = Ray(None if count == "ray" else count, threads=1) if isinstance(count, str) else None
+    on = cluster or (Inline() if count == 1 else Processes(int(count), threads=1))
     for stage in stages:
         for result in map(_done, list(stage.items()), on=on, key=itemgetter(0), store=results):
             result.get()

@@ -1,0 +1,111 @@
+"""Jobs as tasks of Ray, on this machine or on a cluster."""
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from headstart.errors import InputError, WorkerError, require
+from headstart.runner.mapping import Answer, Item, Value
+from headstart.runner.processes import LIBRARIES, pickled, threads_of_each
+from headstart.runner.worker import NAMED, answer
+
+RETRIES = 2  # of a task whose worker died; an exception of its job is an answer, and is not tried again
+_held: dict[str, object] = {}  # in a worker: the job it ran last
+
+
+@dataclass
+class Ray:
+    """Runs jobs as Ray tasks of one processor each; a task whose worker dies is tried twice more.
+
+    Args:
+        address: Of a cluster, as in "ray://HOST:PORT". None: the cluster that RAY_ADDRESS or `ray start` names, else
+            one on this machine, which ends with the block.
+        processors: Of the one on this machine; all by default.
+        threads: Threads of numerical libraries in each task: `OMP_NUM_THREADS`, or 1.
+    """
+
+    address: str | None = None
+    processors: int | None = None
+    threads: int | None = None
+    _started: bool = field(default=False, init=False, repr=False)
+
+    def __enter__(self) -> Self:
+        ray = require("ray", "`--workers ray`", "ray")
+        if not ray.is_initialized():
+            count = self.threads or threads_of_each(None)
+            variables = {f"{library}_NUM_THREADS": str(count) for library in LIBRARIES} | {NAMED: "1"}
+            options = {"num_cpus": self.processors} if self.processors else {}
+            try:
+                ray.init(
+                    self.address,
+                    runtime_env={"env_vars": variables},
+                    log_to_driver=False,
+                    logging_level="error",
+                    include_dashboard=False if self.address is None else None,
+                    **options,
+                )
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise InputError(
+                    f"Ray cannot be reached at {self.address or 'this machine'}: {error}. Start it with `ray start "
+                    "--head --ray-client-server-port 10001`, or use `--workers N` for processes of this machine."
+                ) from error
+            self._started = True
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._started:
+            self._started = False
+            require("ray", "`--workers ray`", "ray").shutdown()
+
+    def run(self, job: Callable[[Item], Value], tasks: Iterable[tuple[int, Item]]) -> Iterator[Answer]:
+        """Answers as they finish; as many tasks wait or run as the cluster has processors."""
+        with nullcontext() if self._started else self:
+            ray = require("ray", "`--workers ray`", "ray")
+            shared, task = ray.put(pickled(job)), ray.remote(num_cpus=1, max_retries=RETRIES)(_run)
+            name, waiting = shared.hex(), iter(tasks)
+            running: dict[Any, int] = {}
+            try:
+                while True:
+                    room = max(1, int(ray.cluster_resources().get("CPU", 1))) - len(running)
+                    for number, item in _first(waiting, room):
+                        try:
+                            running[task.remote(name, shared, pickle.dumps(item))] = number
+                        except Exception as error:  # pickling runs the item's own code
+                            yield number, None, WorkerError(f"it cannot be sent to a worker: {error}. Use `workers=1`.")
+                    if not running:
+                        return
+                    for done in ray.wait(list(running))[0]:
+                        yield running.pop(done), *_result(ray, done)
+            finally:
+                for left in running:
+                    ray.cancel(left, force=True)
+
+
+def _first(tasks: Iterator[Any], count: int) -> Iterator[Any]:
+    while count > 0 and (task := next(tasks, None)) is not None:
+        count -= 1
+        yield task
+
+
+def _run(name: str, job: bytes, item: bytes) -> bytes:
+    """In a worker of Ray: the pickled (value, exception) of one item."""
+    known = _held.get(name, job)
+    _held.clear()
+    done, _held[name] = answer(known, item)
+    return done
+
+
+def _result(ray: Any, done: Any) -> tuple[Any, Exception | None]:
+    try:
+        value, error = pickle.loads(ray.get(done))
+    except ray.exceptions.RayError as died:
+        first = next(iter(str(died).splitlines()), "")
+        return None, WorkerError(
+            f"its worker died {RETRIES + 1} times ({type(died).__name__}: {first}), often because the machine ran out "
+            "of memory. Use fewer processors at a time and run again."
+        )
+    except Exception as failure:  # unpickling runs the value's own code
+        return None, WorkerError(f"the result of a job cannot be read back: {failure}.")
+    return value, error
