@@ -18,11 +18,16 @@ UP_TO_TWELVE = ["no", "one", "two", "three", "four", "five", "six", "seven", "ei
 
 
 def printable(text: str) -> str:
-    """Text in which bytes that are not UTF-8, as names of files may hold, are escaped: `caf\\xe9`."""
+    """Text that any terminal and file can take: control characters, and bytes of a name that are not UTF-8, escaped.
+
+    >>> print(printable("a\\x1b[31m"), printable("naïve"))
+    a\\x1b[31m naïve
+    """
     try:
-        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        text = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
     except UnicodeEncodeError:
-        return text.encode(errors="backslashreplace").decode()
+        text = text.encode(errors="backslashreplace").decode()
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def decimals_for(errors: Iterable[float | None]) -> int:
@@ -214,3 +219,14 @@ def one_line(text: str, longest: int = 400) -> str:
     """
     text = " ".join(text.split())
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def in_markdown(text: str) -> str:
+    """Text as Markdown shows it: no name or command can become a heading, a link, a tag or another cell of a table.
+
+    >>> print(in_markdown("a|b <img> [x](y) snake_case\\n# title"))
+    a\\|b \\<img> [x]\\(y) snake_case # title
+    """
+    return re.sub(
+        r"[\\`*<|]|(?<=\])[(\[:]|(?<!\w)_|_(?!\w)|^[#>+-](?=\s)", r"\\\g<0>", " ".join(printable(text).split())
+    )

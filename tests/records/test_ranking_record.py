@@ -41,7 +41,7 @@ def test_what_is_no_ranking_is_refused(tmp_path: Path, content: str) -> None:
 
 
 def test_a_folder_without_a_ranking_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no ranking at .*ranking.json: No such file.*--out folder"):
+    with pytest.raises(InputError, match=r"cannot read .*ranking.json: No such file.*--out FOLDER"):
         Ranking.load(tmp_path)
 
 

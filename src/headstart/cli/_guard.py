@@ -13,6 +13,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 import typer
 
 from headstart.errors import HeadstartError, WriteError
+from headstart.wording import printable
 
 INTERRUPTED = 130
 UNEXPECTED = 70
@@ -50,11 +51,9 @@ def guarded(command: Callable[P, R], *, resumes: bool = False) -> Callable[P, R]
             _leave(_stopped(kwargs, resumes), INTERRUPTED)
         except HeadstartError as error:
             _leave(f"Error: {_as_typed(str(error), kwargs)}", error.exit_code)
-        except Exception as error:  # the outermost edge: whatever reaches this line is a defect, but for a full disk
-            if isinstance(error, OSError) and error.errno in FULL:  # files have their own errors: it is standard output
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python writes again at its end
-                full = f"cannot write to standard output: {error.strerror}"
-                _leave(f"Error: {full}. Redirect it elsewhere, or free some space.", WriteError.exit_code)
+        except OSError as error:
+            _leave(f"Error: {_of_system(error)}", WriteError.exit_code)
+        except Exception as error:  # the outermost edge: whatever reaches this line is a defect
             _leave(
                 f"Unexpected error ({type(error).__name__}: {error}). This is a defect of headstart: run the same "
                 f"command with {DEBUG}=1 before it and report what it prints.",
@@ -62,6 +61,17 @@ def guarded(command: Callable[P, R], *, resumes: bool = False) -> Callable[P, R]
             )
 
     return run
+
+
+def _of_system(error: OSError) -> str:
+    """What the operating system refused, and where."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        return f"{os.fspath(error.filename)}: {reason}. Check the path and its permissions."
+    if error.errno in FULL:  # files have their own errors: it is standard output
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python writes again at its end
+        return f"cannot write to standard output: {reason}. Redirect it elsewhere, or free some space."
+    return f"{reason}. The operating system refused this; check the disk, the memory and the paths."
 
 
 def debugging() -> bool:
@@ -96,5 +106,5 @@ def _stopped(options: Mapping[str, object], resumes: bool) -> str:
 def _leave(sentence: str, code: int) -> NoReturn:
     if debugging():
         traceback.print_exc()
-    print(sentence, file=sys.stderr)
+    print(printable(sentence), file=sys.stderr)
     raise typer.Exit(code)

@@ -14,6 +14,7 @@ from rich.text import Text
 from headstart.errors import InputError
 from headstart.records import Ranking, View, as_markdown, check_destination, write_atomically
 from headstart.records.table import Prose, Tone, as_lines
+from headstart.wording import printable
 
 STDOUT = "-"
 RANKED, NOTHING, SOME_FAILED = 0, 1, 3
@@ -91,10 +92,11 @@ def on_stdout(*places: str | Path | None) -> bool:
 
 def write(place: str | Path | None, text: str) -> None:
     """Write a result where it is wanted, if it is."""
+    content = text.encode("utf-8", "backslashreplace")  # a name that is not UTF-8 shows escaped
     if on_stdout(place):
-        sys.stdout.write(text)
+        sys.stdout.write(content.decode())
     elif place:
-        write_atomically(Path(place), text.encode())
+        write_atomically(Path(place), content)
 
 
 def present(view: View, markdown: Path | None = None, *, errors: bool = False) -> None:
@@ -116,7 +118,7 @@ def show(view: View, *, errors: bool = False, width: int | None = None) -> None:
     """
     console = Console(stderr=errors, highlight=False, markup=False)
     for line, tone in as_lines(view, width or console.width):
-        console.print(Text(line, style=STYLES[tone]), soft_wrap=True)
+        console.print(Text(printable(line), style=STYLES[tone]), soft_wrap=True)
 
 
 def terminal_width() -> int:

@@ -41,6 +41,8 @@ def open_target(spec: object, *, reading: Reading | None = None, **options: Unpa
         ('text', ('no', 'yes'), [1, 0, 1])
     """
     how = reading_of(reading, options, open_target)
+    if isinstance(spec, str) and not spec.strip():
+        raise TargetError("`target` is empty, which is no name of data; `.` is the current folder.")
     if not isinstance(spec, Target):
         return _found(spec, how, None).target()
     how.refuse_columns("an open target")

@@ -42,10 +42,7 @@ def read_outcome(folder: Path) -> Outcome:
     Raises:
         InputError: The folder holds no finished run.
     """
-    path = folder / OUTCOME
-    if not path.exists():
-        raise InputError(f"{folder} holds no finished transfer: {OUTCOME} is missing. `headstart transfer` writes one.")
-    return Outcome.from_json(path.read_bytes(), origin=path)
+    return Outcome.read(folder / OUTCOME, "`headstart transfer --out FOLDER`")
 
 
 def read_predictions(folder: Path) -> Predictions | None:
@@ -61,5 +58,5 @@ def read_predictions(folder: Path) -> Predictions | None:
         with safe_open(str(path), framework="np") as file:
             ids = tuple(json.loads((file.metadata() or {})["ids"]))
             return Predictions(ids, file.get_tensor("labels"), file.get_tensor("outputs"))
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}). Run the transfer again.") from error

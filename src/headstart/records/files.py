@@ -2,6 +2,7 @@
 
 import math
 import os
+import stat
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -53,11 +54,31 @@ class JsonRecord:
         """
         try:
             return msgspec.json.decode(text, type=cls)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             name = cls.__name__.lower()
             record = f"{'an' if name[0] in 'aeiou' else 'a'} {name} that headstart wrote"
             where = f"{os.fspath(origin)} is not" if origin else "this text is not"
             raise InputError(f"{where} {record}: {str(error).replace('`$.', '`')}.") from error
+
+    @classmethod
+    def read(cls, path: Path, made_by: str) -> Self:
+        """The record in a file.
+
+        Args:
+            path: A regular file: a pipe could be waited for without end.
+            made_by: What writes such a file, for the error.
+
+        Raises:
+            InputError: There is no such file, or it is not such a record.
+        """
+        try:
+            reason = "" if stat.S_ISREG(path.stat().st_mode) else "not a file"
+            content = b"" if reason else path.read_bytes()
+        except OSError as error:
+            reason = error.strerror or str(error)
+        if reason:
+            raise InputError(f"cannot read {path}: {reason}. {made_by} writes one.")
+        return cls.from_json(content, origin=path)
 
 
 def renamed(text: str | bytes, names: Mapping[str, str]) -> bytes:

@@ -155,13 +155,7 @@ class Ranking(JsonRecord, Shown):
     def load(cls, path: str | os.PathLike[str]) -> "Ranking":
         """Read a ranking from `ranking.json`, or from the folder that holds it."""
         path = Path(path)
-        path = path / "ranking.json" if path.is_dir() else path
-        try:
-            return cls.from_json(path.read_bytes(), origin=path)
-        except OSError as error:
-            raise InputError(
-                f"no ranking at {path}: {error.strerror}. Write one with `ranking.save(folder)` or `--out folder`."
-            ) from error
+        return cls.read(path / "ranking.json" if os.path.isdir(path) else path, "`headstart rank --out FOLDER`")
 
 
 def _flat(row: RankedSource, scores: tuple[str, ...]) -> dict[str, object]:

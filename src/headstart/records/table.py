@@ -12,7 +12,7 @@ from itertools import zip_longest
 from textwrap import fill
 from typing import Literal
 
-from headstart.wording import shortened_inside
+from headstart.wording import in_markdown, shortened_inside
 
 Tone = Literal["plain", "title", "good", "warning", "failure", "quiet"]  # what a line is to its reader
 Line = tuple[str, Tone]
@@ -173,7 +173,7 @@ class Table:
         rule = ["---:" if column.right else "---" for column in self.columns]
         titles, *rows = self._rows()
         lines = [titles, rule, *rows]
-        return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+        return "\n".join("| " + " | ".join(in_markdown(cell) for cell in line) + " |" for line in lines)
 
 
 @dataclass(frozen=True)
@@ -201,8 +201,9 @@ class Prose:
 
     def markdown(self) -> str:
         """The title in bold, the sentences as a list."""
-        title = [f"**{self.title}**"] if self.title else []
-        return "\n\n".join([*title, *(["\n".join(f"- {said}" for said in self.sentences)] if self.sentences else [])])
+        title = [f"**{in_markdown(self.title)}**"] if self.title else []
+        said = "\n".join(f"- {in_markdown(sentence)}" for sentence in self.sentences)
+        return "\n\n".join([*title, *([said] if said else [])])
 
 
 View = Sequence[Table | Prose]
