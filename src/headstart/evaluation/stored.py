@@ -42,6 +42,10 @@ def read_outcome(folder: Path) -> Outcome:
     Raises:
         InputError: The folder holds no finished run.
     """
+    if not os.path.lexists(folder / OUTCOME):
+        raise InputError(
+            f"{folder} holds no finished transfer: {OUTCOME} is missing. `headstart transfer --out FOLDER` writes one."
+        )
     return Outcome.read(folder / OUTCOME, "`headstart transfer --out FOLDER`")
 
 
