@@ -41,8 +41,6 @@ def open_target(spec: object, *, reading: Reading | None = None, **options: Unpa
         ('text', ('no', 'yes'), [1, 0, 1])
     """
     how = reading_of(reading, options, open_target)
-    if isinstance(spec, str) and not spec.strip():
-        raise TargetError("`target` is empty, which is no name of data; `.` is the current folder.")
     if not isinstance(spec, Target):
         return _found(spec, how, None).target()
     how.refuse_columns("an open target")
@@ -100,6 +98,8 @@ def _found(spec: object, reading: Reading, kind: str | None) -> Found:
     place: Any = spec
     if isinstance(spec, str | os.PathLike):
         name = os.fspath(spec)
+        if not name.strip():
+            raise TargetError("the name of the data is empty; `.` is the current folder.")
         named = any(form.prefix and name.startswith(form.prefix) for form in FORMATS.values())
         place = name if named and not os.path.exists(name) else Path(name)
     if isinstance(place, Path):
