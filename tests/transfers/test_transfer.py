@@ -40,7 +40,7 @@ def same(a: Run, b: Run) -> bool:
 
 
 def options(method: str) -> dict:
-    return HEAD if method == "head" else SHORT
+    return SHORT if METHODS[method].trains else HEAD
 
 
 @pytest.mark.parametrize("method", ON_IMAGES)

@@ -26,7 +26,7 @@ from headstart.train.loop import Fitted, fit
 from headstart.train.outputs import outputs_of
 from headstart.train.training import Training
 from headstart.transfers.method import Recipe
-from headstart.transfers.methods.head import Head, solve_head
+from headstart.transfers.methods.head import Head, Solved
 from headstart.transfers.network import Transferable, as_it_trains, count, transferable
 from headstart.transfers.run import Run
 from headstart.transfers.scale import Scale
@@ -147,7 +147,7 @@ def _settings(training: Training) -> dict[str, Any]:
 def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: str, seen: Extraction | None) -> Fitted:
     parts, scale = setting.parts, Scale(setting.parts.train)
     if seen is not None:
-        head = solve_head(seen, parts.train, Head(penalty=getattr(setting.method, "penalty", None)), 0)
+        head = Head(penalty=getattr(setting.method, "penalty", None)).solve(seen, parts.train, 0)
         _put_head(model.network.head, scale.shrink(head))
     changed = MEDIA[parts.train.kind].augment(setting.training.augment)
     source = as_it_trains(setting.source, model.probe)
@@ -176,11 +176,10 @@ def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: st
 
 
 def _solved(setting: Setting, model: Transferable, seen: Extraction) -> Fitted:
-    assert isinstance(setting.method, Head), "only a head is solved"
-    head = solve_head(seen, setting.parts.train, setting.method, setting.seed)
+    assert isinstance(setting.method, Solved), "only a head is solved"
+    head = setting.method.solve(seen, setting.parts.train, setting.seed)
     _put_head(model.network.head, head)
-    how = f"penalty {head.penalty:.3g} ({head.chosen_by})" if head.chosen_by != "SGD" else "SGD"
-    return Fitted((), None, f"head solved: {how}", 0.0, 0, head.weight.size + head.bias.size, ())
+    return Fitted((), None, f"head solved: {setting.method.told(head)}", 0.0, 0, head.weight.size + head.bias.size, ())
 
 
 def _put_head(layer: nn.Linear, head: LinearHead) -> None:
@@ -224,7 +223,7 @@ def _bounds(setting: Setting, seen: Extraction | None) -> tuple[Bound, ...]:
     assert seen.features is not None, "a source has features"
     assert seen.logits is not None, "the source has a classifier"
     part = replace(seen, labels=seen.labels[rows], features=seen.features[rows])
-    head = solve_head(part, train, Head(), 0)
+    head = Head().solve(part, train, 0)
     outputs = head.outputs(np.asarray(part.features, dtype=np.float64))
     return bounds(softmax(seen.logits[rows]), part.labels, softmax(outputs))
 

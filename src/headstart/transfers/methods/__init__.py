@@ -12,6 +12,7 @@ from headstart.transfers.methods.fine_tune import FineTune, Partial, ProbeFineTu
 from headstart.transfers.methods.gradual import Gradual, LayerDecay
 from headstart.transfers.methods.head import Head
 from headstart.transfers.methods.lora import Dora, Lora, QLora
+from headstart.transfers.methods.prototypes import Prototypes
 from headstart.transfers.methods.virtual_tokens import Prefix, Prompt
 from headstart.transfers.methods.visual_prompt import VisualPrompt
 
@@ -31,6 +32,7 @@ __all__ = [
     "Prefix",
     "ProbeFineTune",
     "Prompt",
+    "Prototypes",
     "QLora",
     "Scratch",
     "VisualPrompt",

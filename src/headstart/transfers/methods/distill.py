@@ -20,7 +20,7 @@ from headstart.tasks import task_of
 from headstart.train.objectives import LABELLED, Drawn, Labels, Objective, Parts, Step
 from headstart.transfers.method import Recipe, method
 from headstart.transfers.methods.fine_tune import FineTune
-from headstart.transfers.methods.head import Head, solve_head
+from headstart.transfers.methods.head import Head
 from headstart.transfers.network import Transferable
 from headstart.transfers.run import Run
 from headstart.transfers.saved import is_run, load
@@ -89,7 +89,7 @@ class Distill(FineTune):
         seen = extract(train, teacher, cache=setting.cache, device=str(setting.device), progress=setting.progress)
         if seen.logits is not None and set(teacher.classes or ()) == set(train.classes):
             return _in_order(seen.logits, teacher.classes or (), train.classes)
-        head = solve_head(seen, train, Head(), setting.seed)
+        head = Head().solve(seen, train, setting.seed)
         return torch.as_tensor(head.outputs(np.asarray(seen.features, dtype=np.float64)), dtype=torch.float32)
 
 

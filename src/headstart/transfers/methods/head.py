@@ -23,9 +23,39 @@ from headstart.transfers.taps import at_layer
 BY_SGD = {"solver": ["sgd"]}
 
 
+class Solved(Method):
+    """A method that computes a linear head from fixed features, without training."""
+
+    layer: str | None
+    head_rate = 1.0
+    trains = False
+
+    def view(self, source: Source) -> Source:
+        """The source with the output of the block `layer` as its features."""
+        return source if self.layer is None else at_layer(source, self.layer)
+
+    def build(self, network: Transferable, setting: Setting) -> Recipe:
+        """The body is frozen."""
+        frozen = [Group(block.name, block.parameters, block.modules, 0.0) for block in network.body]
+        head = network.blocks[-1]
+        return Recipe((*frozen, Group(head.name, head.parameters, head.modules, self.head_rate, new=True)))
+
+    def solve(self, extraction: Extraction, target: Target, seed: int) -> LinearHead:
+        """The head for the extraction's features and labels.
+
+        Raises:
+            InputError: The method does not apply to the target or the source.
+        """
+        raise NotImplementedError
+
+    def told(self, head: LinearHead) -> str:
+        """How the head was found."""
+        return f"penalty {head.penalty:.3g} ({head.chosen_by})"
+
+
 @method("head")
 @dataclass(frozen=True)
-class Head(Method):
+class Head(Solved):
     """Fit a linear head on the source's fixed features."""
 
     layer: str | None = option(
@@ -39,33 +69,26 @@ class Head(Method):
     )
     rate: float = option(0.01, "Learning rate", above=0, needs=BY_SGD)
     warm_start: bool = option(False, "Start from the expected empirical predictor", needs=BY_SGD)
-    trains = False
 
-    def view(self, source: Source) -> Source:
-        """The source with the output of the block `layer` as its features."""
-        return source if self.layer is None else at_layer(source, self.layer)
+    @property
+    def head_rate(self) -> float:  # type: ignore[override]  # a constant of the other solved methods
+        """The head has a rate of its own only with SGD."""
+        return self.rate if self.solver == "sgd" else 1.0
 
-    def build(self, network: Transferable, setting: Setting) -> Recipe:
-        """The body is frozen; the head has a rate of its own only with SGD."""
-        frozen = [Group(block.name, block.parameters, block.modules, 0.0) for block in network.body]
-        head, rate = network.blocks[-1], self.rate if self.solver == "sgd" else 1.0
-        return Recipe((*frozen, Group(head.name, head.parameters, head.modules, rate, new=True)))
+    def solve(self, extraction: Extraction, target: Target, seed: int) -> LinearHead:
+        """The head for the extraction's features and labels."""
+        features = np.asarray(extraction.features, dtype=np.float64)
+        if self.solver == "sgd":
+            return _by_sgd(features, extraction, target, self, seed)
+        task = task_of(target.task)
+        if task.link == "identity":
+            return fit_ridge(features, extraction.labels, penalty=self.penalty)
+        outputs = task.width(target.labels, target.classes)
+        return fit_head(features, extraction.labels, classes=outputs, penalty=self.penalty, seed=seed)
 
-
-def solve_head(extraction: Extraction, target: Target, how: Head, seed: int) -> LinearHead:
-    """The head for the extraction's features and labels.
-
-    Raises:
-        InputError: SGD or a warm start does not apply to the target or the source.
-    """
-    features = np.asarray(extraction.features, dtype=np.float64)
-    if how.solver == "sgd":
-        return _by_sgd(features, extraction, target, how, seed)
-    task = task_of(target.task)
-    if task.link == "identity":
-        return fit_ridge(features, extraction.labels, penalty=how.penalty)
-    outputs = task.width(target.labels, target.classes)
-    return fit_head(features, extraction.labels, classes=outputs, penalty=how.penalty, seed=seed)
+    def told(self, head: LinearHead) -> str:
+        """How the head was found."""
+        return "SGD" if head.chosen_by == "SGD" else super().told(head)
 
 
 def _by_sgd(features: np.ndarray, extraction: Extraction, target: Target, how: Head, seed: int) -> LinearHead:
