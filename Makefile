@@ -1,4 +1,4 @@
-# Two commands for a fresh machine. `make demo` ranks the zoo on real images; `make test` runs every check.
+# Two commands for a fresh machine. `make demo` goes from photos to a model; `make test` runs every check.
 # Each sets up its own .venv with the versions pinned in constraints.txt and the CPU build of torch.
 
 PYTHON ?= python3
@@ -13,7 +13,7 @@ DEMO_OUT ?= run
 .PHONY: demo test lint types unit clean
 
 demo: $(VENV)/.ready-demo
-	$(BIN)/headstart rank demo/fashion_mnist_1000.zip --models zoo --out $(DEMO_OUT) --report $(DEMO_OUT)/report.html
+	$(BIN)/headstart run demo/fashion_mnist_1000.zip --budget 150s --out $(DEMO_OUT)
 
 test: lint types unit
 

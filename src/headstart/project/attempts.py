@@ -21,7 +21,8 @@ from headstart.wording import duration
 if TYPE_CHECKING:
     from headstart.sources import Candidate
 
-PROBE = 48  # examples of the steps on which a training is timed
+PROBE = 32  # examples of the steps on which a training is timed
+BACKWARD = 3  # passes that a step of training costs
 FEWEST_EPOCHS = 3  # a training that has time for fewer is left out
 USUAL = options_of(Training)["epochs"].default  # epochs of a training
 CAUTION = 0.8  # share of the time left that a training may be planned for
@@ -144,20 +145,29 @@ class Attempts:
         """The epochs that fit into the time left, as options; None where too few do."""
         if self.deadline.seconds is None:
             return {}
+        if (least := self._least(one.source)) * FEWEST_EPOCHS > self.deadline.left:
+            self._too_long(one, least)
+            return None
         probe = replace(self.parts, train=limit(self.parts.train, min(PROBE, len(self.parts.train)), 0), valid=None)
         first, second = self._transfer(replace(probe, test=None), one, epochs=2).outcome.curve  # the first warms up
         each = max(second.seconds - first.seconds, 1e-6) / len(probe.train) * len(self.parts.train)
         fit = int(CAUTION * self.deadline.left / each)
         if fit < FEWEST_EPOCHS:
-            self.left_out.append(
-                f"{one.title} was left out: an epoch takes about {duration(each)}, and "
-                f"{duration(max(self.deadline.left, 0))} are left."
-            )
+            self._too_long(one, each)
             return None
         if fit >= USUAL:
             return {}
         self.left_out.append(f"{one.title} was trained for {fit} epochs, not {USUAL}: the time allowed no more.")
         return {"epochs": fit}
+
+    def _too_long(self, one: Attempt, each: float) -> None:
+        left = duration(max(self.deadline.left, 0.0))
+        self.left_out.append(f"{one.title} was left out: an epoch takes about {duration(each)}, and {left} are left.")
+
+    def _least(self, source: str) -> float:
+        """Seconds that an epoch takes at the least: a step forward and back costs as much as three passes."""
+        speeds = [row.examples_per_second for row in self.ranking.rows if row.source == source]
+        return BACKWARD * len(self.parts.train) / speeds[0] if speeds and speeds[0] else 0.0
 
     def _validated(self, one: Attempt, run: Run) -> float | None:
         """What the transfer reaches on the validation part when that did not train it."""

@@ -49,6 +49,7 @@ def ranking_table(ranking: "Ranking", title: str = "", grid: str = "grid-ranking
         _column("source", source, css="source", right=False),
         _column("", plots, axis_svg(axis, grid, title or ranking.sort, 4), "plot-cell", right=False),
         _column("value", map(_value, marks), _two("value", "95 % interval"), "number value"),
+        *_forecasts(rows, grid),
         _column("rank, 95 %", map(_ranks, rows), _two("rank", "95 %"), "number rank"),
         _column("P(best)", map(_probability, rows), _two("probability", "of being best")),
         _column("parameters", sizes),
@@ -57,6 +58,24 @@ def ranking_table(ranking: "Ranking", title: str = "", grid: str = "grid-ranking
     )
     tones: tuple[Tone, ...] = tuple("good" if row.source in first else "plain" for row in rows)
     return Table(columns, tones)
+
+
+def _forecasts(rows: "Sequence[RankedSource]", grid: str) -> list[Column]:
+    """What a new head will reach: a dot with its interval on an axis of its own; nothing without forecasts."""
+    found = [row.forecast for row in rows]
+    if not any(found):
+        return []
+    axis, grid = axis_over(v for one in found if one for v in (one.low, one.value, one.high)), f"{grid}-forecast"
+    cells = []
+    for one in found:
+        text = DASH if one is None else number(one.value, 2)
+        bounds = "" if one is None else f"{number(one.low, 2)} to {number(one.high, 2)}"
+        placed = (
+            Mark(text) if one is None else Mark(text, bounds, axis.at(one.value), axis.at(one.low), axis.at(one.high))
+        )
+        cells.append(_value(placed) if placed.at is None else interval_svg(placed, grid, 24, 4) + _value(placed))
+    title = "forecast of a new head, 90 % interval"
+    return [_column(title, cells, _two("forecast", "90 % interval") + axis_svg(axis, grid, title, 4), "plot-cell")]
 
 
 def _column(title: str, cells: Iterable[str], head: str = "", css: str = "number", *, right: bool = True) -> Column:
