@@ -11,6 +11,7 @@ from headstart.data.depth import levelled
 from headstart.data.formats import FORMATS, supported
 from headstart.data.media import MEDIA
 from headstart.data.reading import Reading, ReadingOptions, reading_of
+from headstart.data.remote import local, without_secrets
 from headstart.data.skips import readable
 from headstart.data.target import Examples, Found, Target
 from headstart.errors import InputError, TargetError, did_you_mean
@@ -94,7 +95,8 @@ def open_unlabelled(
     return Inputs(kept.examples, kept.ids, skipped, found.notes)
 
 
-def _found(spec: object, reading: Reading, kind: str | None) -> Found:
+def _found(given: object, reading: Reading, kind: str | None) -> Found:
+    spec = local(given)
     place: Any = spec
     if isinstance(spec, str | os.PathLike):
         name = os.fspath(spec)
@@ -106,7 +108,13 @@ def _found(spec: object, reading: Reading, kind: str | None) -> Found:
         _check_exists(place)
     for form in FORMATS.values():
         if form.takes(place):
-            return levelled(form.read(place, reading, kind), reading.white_level)
+            try:
+                return levelled(form.read(place, reading, kind), reading.white_level)
+            except TargetError as error:
+                if spec is given:
+                    raise
+                told = str(error).replace(str(spec), without_secrets(str(given)))  # not where the copy lies
+                raise type(error)(told) from error
     raise TargetError(f"cannot read a {type(spec).__name__} as data. Supported: {supported()}.")
 
 

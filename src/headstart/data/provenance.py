@@ -8,6 +8,7 @@ from importlib import metadata
 
 import numpy as np
 
+from headstart.data.remote import without_secrets
 from headstart.data.target import Target
 from headstart.errors import ExampleError
 from headstart.records import Provenance
@@ -51,7 +52,7 @@ def provenance(
 ) -> Provenance:
     """The record, made now."""
     return Provenance(
-        command=printable(command),
+        command=without_secrets(printable(command)),
         seed=seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from headstart.data.formats.npz import Arrays, extraction_of, found_of, read_npz
 from headstart.data.media import MEDIA
 from headstart.data.order import order_of
 from headstart.data.reading import Reading
+from headstart.data.remote import local
 from headstart.data.scaling import as_numpy
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
@@ -91,8 +94,9 @@ def array_files(spec: object) -> list[Path]:
     Raises:
         TargetError: Several targets are named, and one of them is not a `.npz`.
     """
+    spec = local(spec)
     if isinstance(spec, list | tuple) and spec and all(isinstance(part, str | os.PathLike) for part in spec):
-        paths = [Path(part) for part in spec]
+        paths = [Path(str(local(part))) for part in spec]
         others = [path for path in paths if path.suffix.casefold() != ".npz"]
         if others and len(paths) > 1:
             raise TargetError(
@@ -111,7 +115,8 @@ def array_files(spec: object) -> list[Path]:
 
 def _from_files(files: Sequence[Path], reading: Reading) -> Inputs:
     """Several files as several sources on one target."""
-    read = [_read(path, reading) for path in files]
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        read = list(pool.map(partial(_read, reading=reading), files))
     targets = [target for _, target in read]
     extractions = [extraction_of(arrays, target) for arrays, target in read]
     for path, target in zip(files[1:], targets[1:], strict=True):
