@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import typer.main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -63,3 +64,25 @@ def test_a_block_marked_as_not_run_is_left_out() -> None:
     text = left_out + "```console\n$ headstart scores\n```\n"
     found = [m["text"] for m in BLOCK.finditer(text) if not m["skip"]]
     assert found == ["$ headstart scores\n"]
+
+
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
+def test_the_python_of_the_documentation_runs(page: Path, tmp_path: Path) -> None:
+    code = "\n".join(m["text"] for m in BLOCK.finditer(page.read_text()) if m["language"] == "python")
+    result = run([sys.executable, "-c", code], tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_commands_exist(page: Path) -> None:
+    from headstart.cli import app
+
+    text = page.read_text()
+    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert (page.parent / link).exists(), link
+    known = typer.main.get_command(app).list_commands(None)
+    for name in re.findall(r"`headstart ([a-z][a-z-]*)", text):
+        assert name in known, name

@@ -196,3 +196,11 @@ def test_a_ranking_without_rows_still_says_why() -> None:
     shown = str(ranking(failures=(Failure("d", "out of ink"),), tied=0))
     assert "d failed: out of ink" in shown
     assert "rank  source" not in shown
+
+
+def test_failures_of_one_reason_are_told_once_with_their_number() -> None:
+    reasons = {"a": "a: no network", "b": "b: no network", "c": "too small"}
+    one = replace(ranking(row("x", 1)), failures=tuple(Failure(*item) for item in reasons.items()))
+    shown = str(one)
+    assert "2 models failed (a and b): no network" in shown
+    assert "c failed: too small" in shown

@@ -216,6 +216,19 @@ def failed(source: str, reason: str) -> str:
     return f"{source} failed: {reason.removeprefix(f'{source}: ')}"
 
 
+def failures(ranking: "Ranking") -> list[str]:
+    """Why sources failed, each reason once with the sources it ended."""
+    by_reason: dict[str, list[str]] = {}
+    for one in ranking.failures:
+        by_reason.setdefault(one.reason.removeprefix(f"{one.source}: "), []).append(one.source)
+    return [
+        failed(sources[0], reason)
+        if len(sources) == 1
+        else f"{len(sources):,} models failed ({listing(sources)}): {reason}"
+        for reason, sources in by_reason.items()
+    ]
+
+
 def course(ranking: "Ranking") -> list[str]:
     """What a search that spared passes cost, and who was dropped when; nothing where every source saw everything."""
     if ranking.search is None or not ranking.search.partial:
@@ -302,7 +315,7 @@ def remarks(ranking: "Ranking") -> list[Prose]:
         ("warning", [*(unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
         ("quiet", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
         ("quiet", [*course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),
-        ("failure", [failed(failure.source, failure.reason) for failure in ranking.failures]),
+        ("failure", failures(ranking)),
     ]
     return [Prose(said, tone) for tone, sentences in groups if (said := tuple(filter(None, sentences)))]
 
