@@ -8,16 +8,13 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from tests.transfers.tiny import source, target, text_source, texts
 
 from headstart.data import open_target
-from headstart.records import Extraction
 from headstart.runner import Event
 from headstart.transfers import load, saved, transfer
-from headstart.transfers.recommend import recommend
 from headstart.transfers.run import Run
 
 SHORT = {"epochs": 3, "batch_size": 16, "cache": False}
@@ -119,35 +116,3 @@ def test_a_kill_between_the_files_of_a_result_loses_nothing(
     assert not [what for what in seen if what == "training"]  # the training itself is not repeated
     assert same(load(tmp_path, source=source()), again)
     assert same(again, transfer(target(), source(), method="fine-tune", **SHORT))
-
-
-def extraction(n: int, classes: int, told: bool) -> Extraction:
-    """A source that tells the labels, or nothing about them."""
-    labels = np.arange(n) % classes
-    logits = np.random.default_rng(0).normal(size=(n, classes))
-    if told:
-        logits[np.arange(n), labels] += 5
-    return Extraction(source="x", labels=labels, ids=tuple(map(str, range(n))), logits=logits)
-
-
-@pytest.mark.parametrize(
-    ("n", "classes", "told", "method", "layer", "reason"),
-    [
-        (200, 2, True, "head", None, "200 training examples in 2 classes are few"),
-        (200, 2, False, "head", "c", "few, and the source explains"),
-        (1200, 2, True, "fine-tune", None, "1200 training examples in 2 classes are many"),
-        (1200, 2, False, "layer-decay", None, "many, and the source explains"),
-        (1200, 40, True, "head", None, "in 40 classes are few"),  # 30 a class
-    ],
-)
-def test_the_advice_is_the_table(n: int, classes: int, told: bool, method: str, layer: str | None, reason: str) -> None:
-    advice = recommend(extraction(n, classes, told), "classification", ("a", "b", "c", "d"))
-    assert (advice.method, advice.layer) == (method, layer)
-    assert reason in advice.reason
-    assert "skill of LEEP" in advice.reason
-
-
-def test_the_advice_for_values_goes_by_size() -> None:
-    assert recommend(extraction(200, 2, True), "regression", ()).method == "head"
-    assert "similarity is not known for regression" in recommend(extraction(200, 2, True), "regression", ()).reason
-    assert recommend(extraction(1200, 2, True), "regression", ()).method == "fine-tune"

@@ -350,7 +350,7 @@ def test_a_setting_that_is_not_given_is_the_method_s_own(given: dict, used: str)
 def test_auto_gives_its_reason(tmp_path: Path) -> None:
     run = transfer(target(), source(), out=tmp_path, **HEAD)
     assert run.outcome.method == "head"
-    assert any("training examples in 3 classes are few, and the source explains" in note for note in run.outcome.notes)
+    assert any("method chosen: a head on the last layer" in note for note in run.outcome.notes)
     assert same(load(tmp_path, source=source()), run)
 
 
@@ -476,7 +476,7 @@ def test_unreadable_images_are_left_out_or_refused(tmp_path: Path) -> None:
         ({"method": "gradul"}, "Did you mean `gradual`"),
         (
             {"method": "head", "epochs": 4},
-            "`epochs` has no effect with method `head`. Options of `head`: layer, penalty",
+            "`epochs` has no effect with method `head`. Options of `head`: class_weights, layer, metric, penalty",
         ),
         ({"method": "head", "augment": "light"}, "`augment` has no effect with method `head`"),
         ({"method": "fine-tune", "l2_sp": np.inf}, "`l2_sp` must be finite; got inf"),

@@ -171,11 +171,17 @@ def method_options(
             owners.setdefault(name, []).append(method)
     found = []
     for name, who in owners.items():
+        if name in training:
+            continue
         panel = f"Options of {', '.join(who) if len(who) <= SEVERAL else 'several methods'}"
         options = {each: methods[each][name] for each in who}
         found.append((who, _from_option(options[who[0]], _help(options), panel)))
     ordered = sorted(found, key=lambda entry: -len(entry[0]))  # stable: what most methods share comes first
-    return [one for _, one in ordered] + [_from_option(one, one.text, "Training") for one in training.values()]
+    shared = []
+    for name, one in training.items():
+        own = {method: methods[method][name] for method in owners.get(name, ())}
+        shared.append(_from_option(one, _help({"training": one, **own}), "Training"))
+    return [one for _, one in ordered] + shared
 
 
 def _help(options: "Mapping[str, Option]") -> str:

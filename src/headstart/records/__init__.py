@@ -18,6 +18,7 @@ from headstart.records.outcome import (
     Outcome,
     PlanRow,
     Predictions,
+    Trial,
     Verdict,
 )
 from headstart.records.project import Project
@@ -57,6 +58,7 @@ __all__ = [
     "Search",
     "Table",
     "TargetSummary",
+    "Trial",
     "Verdict",
     "View",
     "as_markdown",

@@ -54,6 +54,26 @@ class Bound:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class ClassResult:
+    """How one class came out on the test part."""
+
+    name: str
+    n: int  # test examples
+    precision: float | None  # None: never predicted
+    recall: float | None  # None: no test example
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A short training with one setting of the options that were tuned."""
+
+    options: dict[str, float]
+    loss: float | None  # the lowest on the validation part; None: it did not stay finite
+    quality: float | None = None  # the best on the validation part: accuracy, R2, ...
+
+
 @dataclass(frozen=True, repr=False)
 class Outcome(JsonRecord, Shown):
     """What one real transfer reached."""
@@ -83,6 +103,9 @@ class Outcome(JsonRecord, Shown):
     bounds: tuple[Bound, ...] = ()
     notes: tuple[str, ...] = ()
     format: int = 1
+    by_class: tuple[ClassResult, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()  # [true class][predicted class]: test examples; up to 100 classes
+    trials: tuple[Trial, ...] = ()  # by which options that were not given were chosen; all equally long
     adapted_from: str | None = None  # the source whose network this one has, where another training changed its weights
     white_level: float | None = None  # what was white in images of more than 8 bits, and is when the run predicts
 

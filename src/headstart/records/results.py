@@ -19,6 +19,9 @@ TITLES = {
 }  # short enough for a table on 80 columns
 
 
+AREAS = ("roc_auc", "pr_auc")  # in the record; in a table, too wide already, where runs are compared by them
+
+
 def view(outcomes: Sequence["Outcome"], comparisons: Sequence["Comparison"] = ()) -> View:
     """For each source: results run by run, what each method gained, any bound that does not hold, and the notes."""
     parts: list[Table | Prose] = []
@@ -37,7 +40,9 @@ def view(outcomes: Sequence["Outcome"], comparisons: Sequence["Comparison"] = ()
 
 def runs(outcomes: Sequence["Outcome"]) -> Table:
     """One row per run: every metric on the test part, and what the training cost."""
-    names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.metrics))
+    compared = {outcome.metric for outcome in outcomes}
+    found = dict.fromkeys(name for outcome in outcomes for name in outcome.metrics)
+    names = [name for name in found if name not in AREAS or name in compared]
     rows = [
         (
             outcome.method,

@@ -55,6 +55,37 @@ def macro_f1(labels: Array, probs: Array) -> float:
     return mean_f1(labels[:, None] == columns, probs.argmax(axis=1)[:, None] == columns)
 
 
+def roc_auc(labels: Array, probs: Array) -> float:
+    """Area under the ROC curve, in [0, 1]: each class against the others, the mean over classes; chance is 0.5.
+
+    Example:
+        >>> roc_auc(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]))
+        1.0
+    """
+    return mean_area("roc_auc_score", labels[:, None] == np.arange(probs.shape[1]), probs)
+
+
+def pr_auc(labels: Array, probs: Array) -> float:
+    """Average precision, in [0, 1]: each class against the others, the mean over the classes that occur.
+
+    It is the area under the precision-recall curve; chance is the share of each class.
+
+    Example:
+        >>> pr_auc(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]))
+        1.0
+    """
+    return mean_area("average_precision_score", labels[:, None] == np.arange(probs.shape[1]), probs)
+
+
+def mean_area(curve: str, truth: Array, probs: Array) -> float:
+    """The mean of one of scikit-learn's areas over the columns of a (n, C) bool array that hold both values."""
+    from sklearn import metrics
+
+    both = truth.any(axis=0) & ~truth.all(axis=0)
+    assert both.any(), "`metrics_on` leaves the metric out where no column holds both values"
+    return float(np.mean([getattr(metrics, curve)(truth[:, c], probs[:, c]) for c in np.flatnonzero(both)]))
+
+
 def log_likelihood(labels: Array, probs: Array) -> float:
     """Mean log probability of the true class, in nats, at most 0; probabilities count as at least 1e-12."""
     return float(np.log(np.maximum(probs[np.arange(len(labels)), labels], TINY)).mean())
@@ -104,7 +135,13 @@ class Classification(Task):
         Metric("macro_f1", "macro F1", macro_f1, 0, 1, share=True, by_class=_by_class),
         Metric("log_likelihood", "log-likelihood", log_likelihood, -np.inf, 0),
         Metric("calibration_error", "calibration error", calibration_error, 0, 1, lower_is_better=True, share=True),
+        Metric("roc_auc", "ROC AUC", roc_auc, 0, 1),
+        Metric("pr_auc", "PR AUC", pr_auc, 0, 1),
     )
+
+    def metrics_on(self, labels: Array) -> tuple[Metric, ...]:
+        """All, but no areas under curves where only one class occurs."""
+        return self.metrics if len(np.unique(labels)) > 1 else self.metrics[:-2]
 
     def recognises(self, values: Array) -> bool:
         return values.dtype != object and not is_real(values) and (values.ndim == 1 or _is_one_hot(values))
@@ -126,11 +163,16 @@ class Classification(Task):
     def width(self, labels: Array, classes: Sequence[str]) -> int:
         return len(classes)
 
-    def loss(self, outputs: "Tensor", labels: "Tensor", *, smoothing: float = 0.0) -> "Tensor":
-        """Cross entropy; `labels` may also be (b, C) class probabilities."""
+    def loss(
+        self, outputs: "Tensor", labels: "Tensor", *, smoothing: float = 0.0, weights: "Tensor | None" = None
+    ) -> "Tensor":
+        """Cross entropy; `labels` may also be (b, C) class probabilities. With `weights` (C,), of each class."""
         from torch.nn import functional
 
-        return functional.cross_entropy(outputs, labels, label_smoothing=smoothing)
+        if weights is None:
+            return functional.cross_entropy(outputs, labels, label_smoothing=smoothing)
+        losses = functional.cross_entropy(outputs, labels, weights, label_smoothing=smoothing, reduction="none")
+        return losses.mean()  # torch's own mean would divide by the weights of the batch
 
     def quality(self, outputs: "Tensor", labels: "Tensor") -> float:
         return (outputs.argmax(1) == labels).double().mean().item()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.errors import TargetError
-from headstart.tasks.classification import TINY, binned_gap, column_names, mean_f1
+from headstart.tasks.classification import TINY, binned_gap, column_names, mean_area, mean_f1
 from headstart.tasks.task import TASKS, Array, Labels, Metric, RawLabels, Task, register
 from headstart.tasks.values import is_binary, is_number, is_real, natural_key, span
 
@@ -36,6 +36,16 @@ def calibration_error(labels: Array, probs: Array) -> float:
     return binned_gap(np.where(probs > 0.5, probs, 1 - probs).ravel(), _right(labels, probs).ravel())
 
 
+def roc_auc(labels: Array, probs: Array) -> float:
+    """Area under the ROC curve, in [0, 1], the mean over labels; chance is 0.5."""
+    return mean_area("roc_auc_score", labels > 0, probs)
+
+
+def pr_auc(labels: Array, probs: Array) -> float:
+    """Average precision (area under the precision-recall curve), in [0, 1], the mean over labels."""
+    return mean_area("average_precision_score", labels > 0, probs)
+
+
 def _right(labels: Array, probs: Array) -> Array:
     return np.asarray((probs > 0.5) == (labels > 0))
 
@@ -57,7 +67,13 @@ class MultiLabel(Task):
         Metric("accuracy", "accuracy", accuracy, 0, 1, share=True),
         Metric("log_likelihood", "log-likelihood", log_likelihood, -np.inf, 0),
         Metric("calibration_error", "calibration error", calibration_error, 0, 1, lower_is_better=True, share=True),
+        Metric("roc_auc", "ROC AUC", roc_auc, 0, 1),
+        Metric("pr_auc", "PR AUC", pr_auc, 0, 1),
     )
+
+    def metrics_on(self, labels: Array) -> tuple[Metric, ...]:
+        """All, but no areas under curves where no label varies."""
+        return self.metrics if (np.ptp(labels, axis=0) > 0).any() else self.metrics[:-2]
 
     def recognises(self, values: Array) -> bool:
         """Sets of labels, or rows of 0/1 that are neither amounts nor one class each."""
@@ -81,7 +97,9 @@ class MultiLabel(Task):
     def width(self, labels: Array, classes: Sequence[str]) -> int:
         return int(labels.shape[1])
 
-    def loss(self, outputs: "Tensor", labels: "Tensor", *, smoothing: float = 0.0) -> "Tensor":
+    def loss(
+        self, outputs: "Tensor", labels: "Tensor", *, smoothing: float = 0.0, weights: "Tensor | None" = None
+    ) -> "Tensor":
         """Binary cross entropy over the labels."""
         from torch.nn import functional
 

@@ -74,7 +74,9 @@ class Regression(Task):
     def width(self, labels: Array, classes: Sequence[str]) -> int:
         return int(np.prod(labels.shape[1:], dtype=int))
 
-    def loss(self, outputs: "Tensor", labels: "Tensor", *, smoothing: float = 0.0) -> "Tensor":
+    def loss(
+        self, outputs: "Tensor", labels: "Tensor", *, smoothing: float = 0.0, weights: "Tensor | None" = None
+    ) -> "Tensor":
         """Mean squared error."""
         from torch.nn import functional
 

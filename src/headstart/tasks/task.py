@@ -93,10 +93,12 @@ class Task(ABC):
         """How many outputs a network for these labels has."""
 
     @abstractmethod
-    def loss(self, outputs: "Tensor", labels: "Tensor", *, smoothing: float = 0.0) -> "Tensor":
+    def loss(
+        self, outputs: "Tensor", labels: "Tensor", *, smoothing: float = 0.0, weights: "Tensor | None" = None
+    ) -> "Tensor":
         """Mean loss of a batch: `outputs` (b, width) before the link, `labels` as in `Labels.values`.
 
-        Label `smoothing` in [0, 1) is used by tasks with a single class per example.
+        Label `smoothing` in [0, 1) and `weights` (C,) of the classes are used by tasks with a single class per example.
         """
 
     @abstractmethod

@@ -116,9 +116,14 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return {k: v.to(device, non_blocking=True) if isinstance(v, Tensor) else v for k, v in batch.items()}
 
 
-def epoch_order(n: int, batch_size: int, seed: int, epoch: int) -> list[np.ndarray]:
-    """The batches of one epoch, a function of seed and epoch alone. A last batch of one joins the one before it."""
-    order = np.random.default_rng([seed, epoch]).permutation(n)
+def epoch_order(n: int, batch_size: int, seed: int, epoch: int, shares: np.ndarray | None = None) -> list[np.ndarray]:
+    """The batches of one epoch, a function of seed and epoch alone. A last batch of one joins the one before it.
+
+    Args:
+        shares: (n,) probabilities; with them, examples are drawn with replacement.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(n) if shares is None else rng.choice(n, n, p=shares)
     batches = [order[start : start + batch_size] for start in range(0, n, batch_size)]
     if len(batches) > 1 and len(batches[-1]) == 1 and batch_size > 1:
         batches[-2:] = [np.concatenate(batches[-2:])]

@@ -44,7 +44,13 @@ class LinearHead:
 
 
 def fit_head(
-    features: np.ndarray, labels: np.ndarray, *, classes: int | None = None, penalty: float | None = None, seed: int = 0
+    features: np.ndarray,
+    labels: np.ndarray,
+    *,
+    classes: int | None = None,
+    penalty: float | None = None,
+    seed: int = 0,
+    weights: np.ndarray | None = None,
 ) -> LinearHead:
     """The best linear classifier on `features`.
 
@@ -56,6 +62,7 @@ def fit_head(
         penalty: Of mean loss + penalty / 2 * |W|^2. None: chosen by approximate leave-one-out, or on a fifth that is
             held out where leave-one-out would cost too much. (scikit-learn's C is 1 / (n * penalty).)
         seed: Decides which fifth.
+        weights: (n,) of the examples in the loss; all alike by default.
 
     Raises:
         InputError: Shapes disagree, numbers are not finite, there are fewer than two classes, or the penalty is not
@@ -69,12 +76,13 @@ def fit_head(
     features, labels = np.asarray(features), np.asarray(labels)
     _check(features, labels, penalty)
     if labels.ndim == 2:
-        return _solve_here(features, labels.astype(np.float64), "sigmoid", penalty, seed)
+        return _solve_here(features, labels.astype(np.float64), "sigmoid", penalty, seed, weights)
     count = int(labels.max()) + 1 if classes is None else classes
     present = np.unique(labels)
     if len(present) < 2:
         raise InputError("a head needs examples of at least two classes, and `labels` holds one.")
-    head = _solve_here(features, np.eye(len(present))[np.searchsorted(present, labels)], "softmax", penalty, seed)
+    y = np.eye(len(present))[np.searchsorted(present, labels)]
+    head = _solve_here(features, y, "softmax", penalty, seed, weights)
     return head if len(present) == count else _with_absent(head, present, count, features)
 
 
@@ -171,6 +179,7 @@ class _Problem:
     def __init__(self, z: Tensor, y: Tensor, link: Link, rows: Tensor | None = None) -> None:
         self.z, self.y, self.link = z, y, link
         self.n, self.r = z.shape
+        self.weighted = rows is not None
         self.rows = z.new_full((self.n,), 1 / self.n) if rows is None else (rows / rows.sum()).to(z.dtype)
         self.squares = (z.square() * self.rows[:, None]).sum(dim=0)  # (r,)
         self.design = torch.cat([z, z.new_ones(self.n, 1)], dim=1)  # the last column is the bias's
@@ -224,7 +233,8 @@ class _Problem:
         """Mean loss on each example by the head without it, to first order."""
         logits = self.design @ solution
         p = self.means(logits)
-        weight = (p * (1 - p)).clamp_min(1e-12)
+        share = self.n * self.rows[:, None] if self.weighted else 1.0
+        weight = (p * (1 - p)).clamp_min(1e-12) * share
         design, ridge = self.design.float(), self.ridge(penalty).float()
         leverage = torch.empty_like(p)
         for c in range(p.shape[1]):
@@ -234,27 +244,33 @@ class _Problem:
             half = torch.linalg.solve_triangular(factor.mT, design, upper=True, left=False)  # the fast side
             leverage[:, c] = half.square().sum(dim=1)
         own = (leverage * weight).clamp_max(1 - 1e-6)
-        return float(self.losses_and_means(logits + leverage * (p - self.y) / (1 - own))[0].mean())
+        losses = self.losses_and_means(logits + leverage * share * (p - self.y) / (1 - own))[0]
+        return float((losses * self.rows).sum() if self.weighted else losses.mean())
 
     def held_out(self, solution: Tensor) -> float:
         """Mean loss on the rows that this problem leaves out."""
         return float(self.losses_and_means(self.design @ solution)[0][self.rows == 0].mean())
 
 
-def _solve_here(features: np.ndarray, y: np.ndarray, link: Link, penalty: float | None, seed: int) -> LinearHead:
+def _solve_here(
+    features: np.ndarray, y: np.ndarray, link: Link, penalty: float | None, seed: int, weights: np.ndarray | None
+) -> LinearHead:
     """`_solve`, on one thread where more of them would mostly wait."""
     small = features.size * y.shape[1] <= SMALL
     x, wanted = torch.as_tensor(features, dtype=torch.float64), torch.as_tensor(y)
-    return side_by_side(lambda x: _solve(x, wanted, link, penalty, seed), [x], small=small)[0]
+    rows = None if weights is None else torch.as_tensor(weights)
+    return side_by_side(lambda x: _solve(x, wanted, link, penalty, seed, rows), [x], small=small)[0]
 
 
-def _solve(x: Tensor, y: Tensor, link: Link, penalty: float | None, seed: int) -> LinearHead:
+def _solve(x: Tensor, y: Tensor, link: Link, penalty: float | None, seed: int, weights: Tensor | None) -> LinearHead:
     basis = _Basis(x)
-    problem = _Problem(basis.z, y, link)
+    problem = _Problem(basis.z, y, link, weights)
     start, estimate, how = problem.start, None, "given"
     if penalty is None:
         by_one = y.shape[1] * len(x) * basis.z.shape[1] ** 2 <= LEAVE_ONE_OUT_COST
-        rows = None if by_one else _without_a_fifth(len(x), seed)
+        rows = weights
+        if not by_one:
+            rows = _without_a_fifth(len(x), seed) * (1 if weights is None else weights)
         penalty, estimate, start = _choose(_Problem(basis.z.float(), y.float(), link, rows), basis.scale, by_one)
         how = "leave-one-out" if by_one else "a held-out fifth"
     solution, value = problem.solve(penalty, start.double(), 1e-11)

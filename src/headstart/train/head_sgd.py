@@ -20,6 +20,7 @@ def fit_heads_sgd(
     batch_size: int = 10,
     seed: int = 0,
     start: tuple[np.ndarray, np.ndarray] | None = None,
+    weights: np.ndarray | None = None,
 ) -> list[LinearHead]:
     """Softmax heads of t tasks of the same shape, by SGD on the cross entropy (Nguyen et al. 2020, section 5).
 
@@ -29,6 +30,7 @@ def fit_heads_sgd(
         features: (t, n, d).
         labels: (t, n) codes.
         start: Weights (t, C, d) and biases (t, C) to begin with; zero without.
+        weights: (n,) of the examples.
 
     Example:
         >>> x = np.array([[[-1.0], [-2.0], [1.0], [2.0]]])
@@ -45,15 +47,25 @@ def fit_heads_sgd(
         weight = torch.as_tensor(start[0], dtype=torch.float32).mT.clone()
         bias = torch.as_tensor(start[1], dtype=torch.float32)[:, None].clone()
 
+    share = torch.ones(x.shape[1], 1) if weights is None else torch.as_tensor(weights, dtype=torch.float32)[:, None]
+
     def descend(part: slice) -> list[LinearHead]:
-        return _descend(x[part], y[part], weight[part], bias[part], epochs, rate, batch_size, seed)
+        return _descend(x[part], y[part], share, weight[part], bias[part], epochs, rate, batch_size, seed)
 
     pieces = [slice(first, first + CHUNK) for first in range(0, t, CHUNK)]
     return [head for heads in side_by_side(descend, pieces) for head in heads]
 
 
 def _descend(
-    x: Tensor, y: Tensor, weight: Tensor, bias: Tensor, epochs: int, rate: float, batch_size: int, seed: int
+    x: Tensor,
+    y: Tensor,
+    share: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    epochs: int,
+    rate: float,
+    batch_size: int,
+    seed: int,
 ) -> list[LinearHead]:
     """Steps of SGD on `weight` (t, d, C) and `bias` (t, 1, C), in place."""
     rng = np.random.default_rng(seed)
@@ -61,7 +73,7 @@ def _descend(
         order = torch.as_tensor(rng.permutation(x.shape[1]))
         for part in torch.split(order, batch_size):
             batch = x[:, part]
-            error = (torch.baddbmm(bias, batch, weight).softmax(dim=2) - y[:, part]) / len(part)
+            error = (torch.baddbmm(bias, batch, weight).softmax(dim=2) - y[:, part]) * (share[part] / len(part))
             weight.baddbmm_(batch.mT, error, alpha=-rate)
             bias.sub_(error.sum(dim=1, keepdim=True), alpha=rate)
     logits = torch.baddbmm(bias, x, weight)

@@ -32,7 +32,7 @@ from headstart.train.checkpoint import (
     write_checkpoint,
 )
 from headstart.train.groups import Group, has_batch_statistics, set_trainable
-from headstart.train.objectives import LABELLED, Drawn, Objective, Step, regularised, usual
+from headstart.train.objectives import LABELLED, Drawn, Objective, Step, balance, regularised, usual
 from headstart.train.outputs import out_of_memory, outputs_of
 from headstart.train.schedule import multiplier
 from headstart.train.training import Training, precision_on
@@ -85,7 +85,7 @@ def fit(
     """
     if len(train.labels) == 0 or not any(group.rate > 0 for group in groups):
         raise InputError("there is nothing to train: no examples, or every group has rate 0.")
-    chosen = regularised(objective or usual(training, task), training, groups)
+    chosen = regularised(objective or usual(training, task, train.labels), training, groups)
     chosen.begin(network.to(device))
     place = torch.device(device)
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
@@ -127,6 +127,8 @@ class _Loop:
         self.trained = {name: parameters[name] for group in self.groups if group.rate > 0 for name in group.parameters}
         self.optimizer = self._optimizer(parameters)
         self.best: dict[str, Tensor] = {}
+        codes = self.train.labels.numpy()
+        self.shares = balance(codes)[codes] / self.n if training.balanced_sampling else None
         self.per_epoch = len(epoch_order(self.n, training.batch_size, training.seed, 0))
         self.steps = self.per_epoch * training.epochs
         self.started = self.saved = time.monotonic()
@@ -158,7 +160,7 @@ class _Loop:
     def _batches(self, pool: ThreadPoolExecutor) -> Iterator[dict[str, Drawn]]:
         """The batches of the rest of the epoch, one of each stream per step."""
         first, done = self.state.step, self.state.batch
-        order = epoch_order(self.n, self.training.batch_size, self.training.seed, self.state.epoch)[done:]
+        order = epoch_order(self.n, self.training.batch_size, self.training.seed, self.state.epoch, self.shares)[done:]
         if all(stream.in_memory for stream in (self.train, *self.streams.values())):
             yield from (self._drawn(indices, first + i) for i, indices in enumerate(order))
             return
@@ -177,10 +179,9 @@ class _Loop:
         return found
 
     def _step(self, batches: dict[str, Drawn]) -> None:
-        state, training = self.state, self.training
-        share = multiplier(training.schedule, state.step, self.steps, warmup=training.warmup)
+        state = self.state
         for group in self.optimizer.param_groups:
-            group["lr"] = group["peak"] * share if group["thaw"] <= state.epoch else 0.0
+            group["lr"] = group["peak"] * self._share(group["thaw"] * self.per_epoch)
         batches = {name: drawn.to(self.device) for name, drawn in batches.items()}
         n = len(batches[LABELLED])
         while True:
@@ -202,6 +203,13 @@ class _Loop:
         self.progress(Event("training", state.step, self.steps))
         if time.monotonic() - self.saved > self.checkpoint_seconds:
             self._save()
+
+    def _share(self, thaw: int) -> float:
+        """The share of its peak rate at which a group trains that thaws in that step: its schedule begins there."""
+        if self.state.step < thaw:
+            return 0.0
+        training = self.training
+        return multiplier(training.schedule, self.state.step - thaw, self.steps - thaw, warmup=training.warmup)
 
     def _update(self, batches: dict[str, Drawn]) -> tuple[float, dict[str, float]]:
         """Gradients of one step, in as many chunks as memory asks for; returns the loss and its parts."""
@@ -281,7 +289,15 @@ class _Loop:
         loss = self.task.loss(outputs, self.valid.labels).item()
         if not math.isfinite(loss):
             raise TrainingError(self._not_finite("validation loss", self.state.step))
-        return loss, self.task.quality(outputs, self.valid.labels)
+        if self.training.metric is None:
+            return loss, self.task.quality(outputs, self.valid.labels)
+        metric, labels = self.task.metric(self.training.metric), self.valid.labels.numpy()
+        if metric not in self.task.metrics_on(labels):
+            raise InputError(
+                f"`metric={metric.name}` has no value on the {len(labels)} validation examples: their labels are too "
+                "alike. Give more examples, or another metric."
+            )
+        return loss, metric.sign * metric(labels, self.task.answers(outputs.numpy()))
 
     def _why_stop(self) -> str | None:
         state, patience = self.state, self.training.patience

@@ -80,6 +80,7 @@ class Labels(Objective):
 
     task: str
     smoothing: float = 0.0
+    weights: Tensor | None = None  # of the classes, those that do not occur at the end left out
 
     def loss(self, network: nn.Module, batches: Mapping[str, Drawn], step: Step) -> tuple[Tensor, Parts]:
         drawn = batches[LABELLED]
@@ -87,7 +88,11 @@ class Labels(Objective):
 
     def of(self, outputs: Tensor, labels: Tensor) -> Tensor:
         """The loss of outputs in float32."""
-        return task_of(self.task).loss(outputs, labels, smoothing=self.smoothing)
+        task = task_of(self.task)
+        if self.weights is None:
+            return task.loss(outputs, labels, smoothing=self.smoothing)
+        weights = nn.functional.pad(self.weights, (0, outputs.shape[1] - len(self.weights))).to(outputs)
+        return task.loss(outputs, labels, smoothing=self.smoothing, weights=weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +146,28 @@ class Pulled(Objective):
         return value + pull, {"target": value, **parts, "l2_sp": pull}
 
 
-def usual(training: Training, task: str) -> Objective:
-    """The task's loss with the label smoothing and the mixup of a training."""
-    labels = Labels(task, training.smoothing)
-    return Mixup(labels, training.mixup) if training.mixup else labels
+def labels_loss(training: Training, task: str, labels: Tensor) -> Labels:
+    """The task's loss with the label smoothing and the class weights of a training."""
+    balanced = training.class_weights == "balanced"
+    weights = torch.as_tensor(balance(labels.numpy()), dtype=torch.float32) if balanced else None
+    return Labels(task, training.smoothing, weights)
+
+
+def usual(training: Training, task: str, labels: Tensor) -> Objective:
+    """The task's loss with the label smoothing, the class weights and the mixup of a training."""
+    loss = labels_loss(training, task, labels)
+    return Mixup(loss, training.mixup) if training.mixup else loss
+
+
+def balance(labels: np.ndarray) -> np.ndarray:
+    """Weights of the classes under which all that occur count alike, with mean 1 over the examples.
+
+    Example:
+        >>> balance(np.array([0, 0, 0, 1])).round(3).tolist()
+        [0.667, 2.0]
+    """
+    counts = np.bincount(labels)
+    return np.where(counts > 0, len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0.0)
 
 
 def regularised(inner: Objective, training: Training, groups: Sequence[Group]) -> Objective:

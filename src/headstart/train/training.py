@@ -53,6 +53,16 @@ class Training:
     patience: int | None = option(
         None, "Stop after this many epochs without a better validation quality", low=1, usual="never"
     )
+    metric: str | None = option(
+        None,
+        "Metric that picks the best epoch and by which results are compared (accuracy, balanced_accuracy, macro_f1, "
+        "roc_auc, pr_auc, r2, mae)",
+        usual="the first of the task",
+    )
+    class_weights: Literal["none", "balanced"] = option(
+        "none", "Weights of the classes in the loss; balanced makes all classes count alike"
+    )
+    balanced_sampling: bool = option(False, "Draw each epoch's examples so that all classes are equally frequent")
     smoothing: float = option(0.0, "Label smoothing, for classification", low=0, below=1)
     mixup: float = option(0.0, "Mixup of pairs of images: the parameter of its Beta distribution", low=0)
     l2_sp: float = option(0.0, "Strength of the L2 pull towards the pretrained weights (L2-SP)", low=0)

@@ -15,9 +15,11 @@ from headstart.data.provenance import provenance
 from headstart.data.target import Target
 from headstart.errors import HeadstartError, ModelError
 from headstart.evaluation import bounds, metrics
+from headstart.evaluation.metrics import by_class
 from headstart.extract import extract
 from headstart.records import Bound, Extraction, Outcome, PlanRow, Predictions
 from headstart.records.options import options_of
+from headstart.records.outcome import ClassResult
 from headstart.tasks import softmax, task_of
 from headstart.train.batches import batches_of
 from headstart.train.groups import Group
@@ -31,6 +33,7 @@ from headstart.transfers.network import Transferable, as_it_trains, count, trans
 from headstart.transfers.run import Run
 from headstart.transfers.scale import Scale
 from headstart.transfers.setting import Setting
+from headstart.transfers.tuning import note, tuned
 
 CHECKPOINT = "training.safetensors"
 FOR_BOUNDS = 2000  # examples on which the bounds are checked
@@ -79,12 +82,14 @@ def plan_rows(model: Transferable, groups: Sequence[Group]) -> tuple[PlanRow, ..
 def carry_out(setting: Setting, identity: str) -> Run:
     """Train, test once, and put the record together."""
     started = time.perf_counter()
+    solves = not setting.method.trains or setting.method.probes_first
+    seen = _extraction(setting, setting.parts.together) if solves else None
+    setting, trials = tuned(setting, identity, lambda short: train_once(short, seen))
     model, recipe = planned(setting)
     rows = plan_rows(model, recipe.groups)
     parts, task = setting.parts, task_of(setting.parts.train.task)
     notes = [*parts.notes, *([f"method chosen: {setting.reason}"] if setting.reason else [])]
-    solves = not setting.method.trains or setting.method.probes_first
-    seen = _extraction(setting, parts.together) if solves else None
+    notes += [note(setting, trials)] if trials else []
     if not setting.method.trains:
         assert seen is not None, "a head is solved on what the source saw"
         fitted, train = _solved(setting, model, seen), parts.together
@@ -95,8 +100,12 @@ def carry_out(setting: Setting, identity: str) -> Run:
     network = model.network.to("cpu").eval()
     seconds = fitted.seconds or time.perf_counter() - started
     predictions = _tested(setting, model)
+    results: tuple[ClassResult, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
     if predictions is not None:
-        notes += [note for metric in task.metrics for note in task.caveats(metric.name, predictions.labels)]
+        notes += [said for metric in task.metrics for said in task.caveats(metric.name, predictions.labels)]
+        results, confusion = _by_class(predictions, parts.train)
+        notes += _one_class_only(results)
     try:
         checked = _bounds(setting, seen)
     except HeadstartError as error:  # a finished run is not lost to a bound
@@ -107,7 +116,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
         target=parts.train.name,
         task=task.name,
         seed=setting.seed,
-        metric=task.metric().name,
+        metric=task.metric(setting.training.metric).name,
         metrics={} if predictions is None else metrics(predictions.labels, predictions.outputs, task.name),
         n_train=len(train),
         n_valid=0 if parts.valid is None or not setting.method.trains else len(parts.valid),
@@ -130,8 +139,11 @@ def carry_out(setting: Setting, identity: str) -> Run:
             device=str(setting.device),
             precision=setting.training.precision if setting.method.trains else "fp32",
         ),
-        options=setting.method.options | (_settings(setting.training) if setting.method.trains else {}),
+        options=setting.method.options | _settings(setting),
         bounds=checked,
+        by_class=results,
+        confusion=confusion,
+        trials=trials,
         notes=tuple(notes),
         adapted_from=setting.source.adapted_from,
         white_level=parts.train.white_level,
@@ -140,14 +152,38 @@ def carry_out(setting: Setting, identity: str) -> Run:
     return Run(outcome, predictions, network, setting.source, setting.method, identity, trained)
 
 
-def _settings(training: Training) -> dict[str, Any]:
-    return {name: getattr(training, name) for name in options_of(Training)}
+def _settings(setting: Setting) -> dict[str, Any]:
+    names = options_of(Training) if setting.method.trains else ("metric", "class_weights")
+    return {name: getattr(setting.training, name) for name in names}
+
+
+def _by_class(predictions: Predictions, train: Target) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, ...], ...]]:
+    if not task_of(train.task).single_class:
+        return (), ()
+    return by_class(predictions.labels, predictions.outputs, train.classes)
+
+
+def _one_class_only(results: tuple[ClassResult, ...]) -> list[str]:
+    predicted = [row.name for row in results if row.precision is not None]
+    if len(predicted) != 1:
+        return []
+    return [
+        f"every test example was predicted as {predicted[0]}: the model has learnt no other class. Train for more "
+        "epochs, or try `--class-weights balanced` or `--balanced-sampling`."
+    ]
+
+
+def train_once(setting: Setting, seen: Extraction | None = None) -> Fitted:
+    """One training by epochs of a network of its own, without a test."""
+    model, recipe = planned(setting)
+    return _trained(setting, model, recipe, "", seen)
 
 
 def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: str, seen: Extraction | None) -> Fitted:
     parts, scale = setting.parts, Scale(setting.parts.train)
     if seen is not None:
-        head = Head(penalty=getattr(setting.method, "penalty", None)).solve(seen, parts.train, 0)
+        how = Head(penalty=getattr(setting.method, "penalty", None))
+        head = how.solve(seen, parts.train, 0, balanced=setting.training.class_weights == "balanced")
         _put_head(model.network.head, scale.shrink(head))
     changed = MEDIA[parts.train.kind].augment(setting.training.augment)
     source = as_it_trains(setting.source, model.probe)
@@ -177,7 +213,8 @@ def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: st
 
 def _solved(setting: Setting, model: Transferable, seen: Extraction) -> Fitted:
     assert isinstance(setting.method, Solved), "only a head is solved"
-    head = setting.method.solve(seen, setting.parts.train, setting.seed)
+    balanced = setting.training.class_weights == "balanced"
+    head = setting.method.solve(seen, setting.parts.train, setting.seed, balanced=balanced)
     _put_head(model.network.head, head)
     return Fitted((), None, f"head solved: {setting.method.told(head)}", 0.0, 0, head.weight.size + head.bias.size, ())
 

@@ -101,7 +101,7 @@ class Method:
     def unused(cls) -> frozenset[str]:
         """Settings of a training that have no effect with this method."""
         if not cls.trains:
-            return frozenset(options_of(Training))
+            return frozenset(options_of(Training)) - {"metric", "class_weights"}
         return frozenset({*(() if cls.tunes else ("l2_sp",)), *(("keep_statistics",) if cls.inserts else ())})
 
 

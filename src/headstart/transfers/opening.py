@@ -14,7 +14,6 @@ from headstart.data import Reading
 from headstart.data.media import MEDIA
 from headstart.data.reading import reading_of
 from headstart.errors import InputError
-from headstart.extract import extract
 from headstart.extract.device import pick_device
 from headstart.records import Ranking, check_destination
 from headstart.records.options import options_of
@@ -24,10 +23,11 @@ from headstart.sources.source import Source
 from headstart.store import folder_of
 from headstart.tasks import task_of
 from headstart.train.training import Training, precision_on
+from headstart.transfers.carry_out import train_once
 from headstart.transfers.method import METHODS, Method, methods_for
-from headstart.transfers.network import transferable
+from headstart.transfers.methods.head import Head
 from headstart.transfers.parts import Parts, split_target
-from headstart.transfers.recommend import recommend
+from headstart.transfers.recommend import CHOICES, recommend
 from headstart.transfers.setting import (
     Setting,
     effective,
@@ -37,7 +37,6 @@ from headstart.transfers.setting import (
     refuse_without_effect,
     training_of,
 )
-from headstart.transfers.taps import output_modules
 
 if TYPE_CHECKING:
     from headstart.transfers.run import Run
@@ -65,37 +64,50 @@ def open_setting(again: "Callable[..., Run]", asked: Mapping[str, Any]) -> Setti
         refuse_without_effect(settings, [class_of(ask.method, settings)], first)
     parts, _ = open_parts(ask.target, {**asked, **ask.options})
     MEDIA[parts.train.kind].augment(settings.get("augment", "none"))
-    if "smoothing" in settings and not task_of(parts.train.task).single_class and not first:
-        raise InputError(
-            f"`smoothing` is for class labels; the task of {parts.train.name} is {parts.train.task}. Leave it out."
-        )
+    task = task_of(parts.train.task)
+    task.metric(settings.get("metric"))
+    for name in ("smoothing", "class_weights", "balanced_sampling"):
+        if name in settings and not task.single_class and not first:
+            raise InputError(
+                f"`{name}` is for class labels; the task of {parts.train.name} is {task.name}. Leave it out."
+            )
     loaded = open_source(ask.model, parts, trust_pickle=ask.trust_pickle)
     for made, data in first.items():
         loaded = _through(again, loaded, made, data, asked, settings)
-    kept, method, reason = folder_of(ask.cache), ask.method, ""
-    if method == "auto":
-        extraction = extract(parts.train, loaded, cache=kept, device=str(place), progress=tell)
-        layers = tuple(output_modules(transferable(loaded, 2, seed=0)))
-        advice = recommend(extraction, parts.train.task, layers)
-        method, reason = advice.method, advice.reason
-        settings |= {"layer": advice.layer} if advice.layer else {}
-        own = {name: value for name, value in settings.items() if name not in options_of(Training)}
-        refuse_without_effect(own, [METHODS.find(method)])  # settings of a training may be meant for another choice
-    made = class_of(method)
-    if parts.train.kind not in made.kinds:
-        raise InputError(
-            f"method `{made.name}` is for {' and '.join(made.kinds)} data, and {parts.train.name} holds "
-            f"{parts.train.kind} examples. Methods for those: {', '.join(methods_for(parts.train.kind))}."
-        )
-    training = training_of(made, settings, ask.seed)
-    training = replace(training, precision=precision_on(place, training.precision))
-    chosen = method if isinstance(method, Method) else method_of(made, settings)
-    loaded = chosen.view(loaded)
-    command = f"headstart.transfer({parts.train.name!r}, {loaded.name!r}, method={made.name!r}, seed={ask.seed})"
-    unnamed = ask.model if isinstance(ask.model, Source | nn.Module) else None
-    return Setting(
-        *(parts, loaded, chosen, training, ask.seed, place, kept, folder, ask.command or command, tell, unnamed, reason)
+    usual = Setting(
+        *(parts, loaded, Head(), Training(seed=ask.seed), ask.seed, place, folder_of(ask.cache), folder),
+        *(ask.command or "", tell, ask.model if isinstance(ask.model, Source | nn.Module) else None),
     )
+    if ask.method != "auto":
+        return _settled(ask.method, usual, settings)
+    choices = {name: _settled(name, usual, settings) for name in CHOICES}
+    advice = recommend(choices, train_once)
+    settings |= {"layer": advice.layer} if advice.layer else {}
+    own = {name: value for name, value in settings.items() if name not in options_of(Training)}
+    refuse_without_effect(own, [METHODS.find(advice.method)])  # settings of a training may be meant for another choice
+    chosen = _settled(advice.method, usual, settings)
+    return replace(chosen, reason=advice.reason, opened={"trials": advice.trials})
+
+
+def _settled(method: str | Method, usual: Setting, settings: Mapping[str, Any]) -> Setting:
+    """The setting of a method, with those of the settings that are its own.
+
+    Raises:
+        InputError: It is not for the target's kind of data, or its options do not fit.
+    """
+    made, train, seed = class_of(method), usual.parts.train, usual.seed
+    if train.kind not in made.kinds:
+        raise InputError(
+            f"method `{made.name}` is for {' and '.join(made.kinds)} data, and {train.name} holds {train.kind} "
+            f"examples. Methods for those: {', '.join(methods_for(train.kind))}."
+        )
+    settings = {name: settings[name] for name in effective(made, settings).intersection(settings)}
+    training = training_of(made, settings, seed)
+    training = replace(training, precision=precision_on(usual.device, training.precision))
+    chosen = method if isinstance(method, Method) else method_of(made, settings)
+    source = chosen.view(usual.source)
+    command = f"headstart.transfer({train.name!r}, {source.name!r}, method={made.name!r}, seed={seed})"
+    return replace(usual, source=source, method=chosen, training=training, command=usual.command or command, opened={})
 
 
 def open_parts(target: object, arguments: Mapping[str, Any]) -> tuple[Parts, dict[str, Any]]:

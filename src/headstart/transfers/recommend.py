@@ -1,25 +1,33 @@
-"""`method="auto"`: the small table that practitioners use, with its reason.
+"""`method="auto"`: a head on the best layer, fine-tuning or training from scratch, chosen by measurement.
 
-                 the source tells much about the labels      it tells little
-    few examples    head                                        head on an earlier layer
-    many            fine-tune                                   layer-decay
-
-Few are under 1,000 examples or under 50 a class. How much a source tells is the share of the labels' entropy that the
-source's classes explain, by leave-one-out (the skill of LEEP over guessing the class frequencies); for a source without
-a classifier, the share of errors that 5-nearest-neighbours on its features avoid. Much is 0.3 or more. The thresholds
-are rules of thumb.
+1. One forward pass gives the features of every layer. The head reads the one with the best leave-one-out result of
+   ridge regression.
+2. Where that is short of perfect, fine-tuning runs its short trainings (see `tuning`), and so does training from
+   scratch where there are 1,000 examples or more. A training that comes within two standard errors of the head in a
+   fifth of its epochs is chosen; of two, the one with the lower validation loss.
 """
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from math import sqrt
+from pathlib import Path
 
 import numpy as np
 
-from headstart.records import Extraction
-from headstart.scores import knn, leep_skill
-from headstart.tasks import softmax, task_of
+from headstart.data import limit
+from headstart.records import Trial, write_atomically
+from headstart.scores import ridge_probe
+from headstart.tasks import task_of
+from headstart.transfers.setting import Setting
+from headstart.transfers.taps import layer_features
+from headstart.transfers.tuning import TrainOnce, grid, tried
 
-FEW, FEW_PER_CLASS, MUCH = 1000, 50, 0.3
-DEPTH = 0.6  # of the blocks, where the earlier layer is taken
+CHOICES = ("head", "fine-tune", "scratch")
+MANY, PERFECT, MARGIN = 1000, 0.98, 0.05
+EXAMPLES = 2000  # on which layers are compared
+FILE = "auto.json"
 
 
 @dataclass(frozen=True)
@@ -29,41 +37,74 @@ class Advice:
     method: str
     reason: str
     layer: str | None = None
+    trials: tuple[Trial, ...] = ()  # of the chosen training
 
 
-def recommend(extraction: Extraction, task: str, blocks: tuple[str, ...]) -> Advice:
-    """The method for this target and source.
+def recommend(settings: Mapping[str, Setting], train_once: TrainOnce) -> Advice:
+    """The method for a target and a source.
 
     Args:
-        extraction: The source's features (and logits) on the training part.
-        task: Similarity is known for classification only; other tasks go by size alone.
-        blocks: Names of the blocks below the head that can serve as features, from input to output.
+        settings: What "head", "fine-tune" and "scratch" would be; kept in the output folder is what was chosen.
+        train_once: Trains a setting and returns how it went.
     """
-    n = len(extraction.labels)
-    single = task_of(task).single_class
-    classes = len(np.unique(extraction.labels)) if single else 1
-    few = n < FEW or n / classes < FEW_PER_CLASS
-    size = f"{n} training examples" + (f" in {classes} classes" if single else "")
-    if not single:
-        method = "head" if few else "fine-tune"
-        return Advice(method, f"{size} are {'few' if few else 'many'}; similarity is not known for {task}")
-    share, how = similarity(extraction)
-    told = f"the source explains {share:.0%} of what there is to know about the labels ({how})"
-    reason = f"{size} are {'few' if few else 'many'}, and {told}"
-    if not few:
-        return Advice("fine-tune" if share >= MUCH else "layer-decay", reason)
-    if share >= MUCH or not blocks:
-        return Advice("head", reason)
-    return Advice("head", reason, blocks[min(len(blocks) - 1, int(DEPTH * len(blocks)))])
+    head = settings["head"]
+    about = "\n".join(
+        f"{one.source.cache_key} {one.method} {one.training} {one.parts.split}" for one in settings.values()
+    )
+    key = blake2b(about.encode(), digest_size=16).hexdigest()
+    file = None if head.out is None else head.out / FILE
+    kept = _read(file, key)
+    if kept is None:
+        kept = _measured(settings, train_once)
+        if file is not None:
+            write_atomically(file, json.dumps({"key": key, "advice": asdict(kept)}).encode())
+    return kept
 
 
-def similarity(extraction: Extraction) -> tuple[float, str]:
-    """The share of the labels' uncertainty that the source removes, at most 1, and how it was measured."""
-    labels = extraction.labels
-    shares = np.bincount(labels) / len(labels)
-    shares = shares[shares > 0]
-    if extraction.logits is not None:
-        return leep_skill(softmax(extraction.logits), labels) / float(-(shares * np.log(shares)).sum()), "skill of LEEP"
-    assert extraction.features is not None, "a source gives features"
-    chance = float(shares.max())
-    return (knn(extraction.features, labels) - chance) / max(1 - chance, 1e-12), "nearest neighbours"
+def _measured(settings: Mapping[str, Setting], train_once: TrainOnce) -> Advice:
+    head, train = settings["head"], settings["head"].parts.train
+    layers = layer_quality(head)
+    layer = max(reversed(layers), key=layers.__getitem__)  # of equals the last
+    best, where = layers[layer], f"layer {layer}" if layer else "the last layer"
+    reason = f"a head on {where} (of {len(layers)}) reaches {best:.3f} by leave-one-out"
+    chosen = Advice("head", reason, layer or None)
+    if best >= PERFECT or head.parts.valid is None:
+        return chosen
+    single, n = task_of(train.task).single_class, len(head.parts.valid)
+    names = ("fine-tune", "scratch") if len(train) >= MANY else ("fine-tune",)
+    lowest = float("inf")
+    for name in names:
+        trials = tuple(tried(settings[name], options, train_once) for options in grid(settings[name]) or [{}])
+        finite = [trial for trial in trials if trial.loss is not None and trial.quality is not None]
+        if not finite:
+            continue
+        trial = min(finite, key=lambda trial: trial.loss or 0.0)
+        quality, loss = trial.quality or 0.0, trial.loss or 0.0
+        slack = 2 * sqrt(max(best * (1 - best), 1 / n) / n) if single else MARGIN
+        reason += f"; {name} reaches {quality:.3f} on the validation part after a short training"
+        if quality + slack >= best and loss < lowest:
+            lowest, chosen = loss, Advice(name, reason, None, trials if trial.options else ())
+    return replace(chosen, reason=reason)
+
+
+def layer_quality(setting: Setting) -> dict[str, float]:
+    """Leave-one-out quality of ridge regression on each layer's features, from input to output: accuracy or R2.
+
+    The last, under the empty name, is for the features that the source's own head reads.
+    """
+    part = limit(setting.parts.train, EXAMPLES, 0)
+    features = layer_features(setting.source, part, setting.device)
+    kind = task_of(part.task).scored_as
+    return {name: ridge_probe(x.astype(np.float64), part.labels, task=kind) for name, x in features.items()}
+
+
+def _read(file: Path | None, key: str) -> Advice | None:
+    if file is None or not file.exists():
+        return None
+    try:
+        found = json.loads(file.read_bytes())
+        advice = found["advice"]
+        trials = tuple(Trial(**trial) for trial in advice.pop("trials"))
+        return Advice(**advice, trials=trials) if found["key"] == key else None
+    except (ValueError, KeyError, TypeError):  # the measurements can be repeated
+        return None

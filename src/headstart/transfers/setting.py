@@ -18,9 +18,11 @@ from headstart.runner.progress import Progress
 from headstart.sources.source import Source
 from headstart.train.batches import Batches, batches_of
 from headstart.train.training import Training
-from headstart.transfers.method import METHODS, Method
+from headstart.transfers.method import METHODS, Method, Tuning
 from headstart.transfers.parts import Parts
 from headstart.wording import listing
+
+TUNING = "tuning 1"  # raised when other options would be chosen
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +157,7 @@ def identity_of(setting: Setting) -> str:
         setting.method.identity(setting),
         repr(setting.training),
         setting.parts.split,
+        TUNING if isinstance(setting.method, Tuning) and setting.method.rate is None else "",
         setting.parts.train.task,
     )
     return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()

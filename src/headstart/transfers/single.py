@@ -21,6 +21,7 @@ from headstart.transfers.method import Method
 from headstart.transfers.opening import Model, open_setting
 from headstart.transfers.run import Run
 from headstart.transfers.setting import identity_of
+from headstart.transfers.tuning import forget
 from headstart.transfers.typed import TransferOptions
 
 
@@ -127,6 +128,7 @@ def transfer(
     if setting.out is not None:
         run.save(setting.out)
         (setting.out / CHECKPOINT).unlink(missing_ok=True)
+        forget(setting.out)
     return run
 
 

@@ -7,11 +7,15 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 
+from headstart.data.target import Target
 from headstart.errors import InputError, did_you_mean
 from headstart.sources.network import pooled
 from headstart.sources.source import Source
+from headstart.train.batches import batches_of, to_device
 from headstart.transfers.network import Transferable, transferable
 
 
@@ -65,6 +69,30 @@ def tokens_pooled(value: Tensor, batch: Tensor | Mapping[str, Any]) -> Tensor:
         mask = batch["attention_mask"][..., None].to(value.dtype)
         value = (value * mask).sum(dim=1) / mask.sum(dim=1).clamp_min(1)
     return pooled(value)
+
+
+def layer_features(source: Source, target: Target, device: torch.device) -> dict[str, np.ndarray]:
+    """Pooled features (n, d) of every block that gives some, from input to output, in one forward pass.
+
+    The last, under the empty name, are the source's own features.
+    """
+    model = transferable(source, 2, seed=0)
+    body = model.network.body.to(device).eval()
+    found: dict[str, list[np.ndarray]] = {}
+    own: list[np.ndarray] = []
+    seen: dict[str, list[Tensor]] = {}
+    for block, (module, _) in output_modules(model).items():
+        found[block], seen[block] = [], []
+        model.network.get_submodule(module).register_forward_hook(partial(_keep, seen[block]))
+    batches = batches_of(target, source, memory=0)
+    with torch.inference_mode():
+        for rows in np.array_split(np.arange(len(target)), -(-len(target) // 64)):
+            batch = to_device(batches.load(rows, None), device)
+            own.append(body(batch)[0].float().cpu().numpy())
+            for block, values in seen.items():
+                found[block].append(tokens_pooled(values[-1], batch).float().cpu().numpy())
+                values.clear()
+    return {block: np.concatenate(parts) for block, parts in {**found, "": own}.items()}
 
 
 def at_layer(source: Source, layer: str) -> Source:

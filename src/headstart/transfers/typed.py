@@ -13,8 +13,10 @@ class TransferOptions(ReadingOptions, total=False):
 
     alpha: float | None
     augment: Augmentation | None
+    balanced_sampling: bool | None
     batch_size: int | None
     bottleneck: int | None
+    class_weights: Literal["none", "balanced"] | None
     clip: float | None
     decay: float | None
     dropout: float | None
@@ -22,6 +24,7 @@ class TransferOptions(ReadingOptions, total=False):
     keep_statistics: bool | None
     l2_sp: float | None
     layer: str | None
+    metric: str | None
     mix: float | None
     mixup: float | None
     momentum: float | None

@@ -2,7 +2,7 @@
 
 >>> from headstart.transfers.methods import FineTune
 >>> FineTune(rate=0.01)
-FineTune(rate=0.01, ratio=10.0)
+FineTune(rate=0.01, ratio=None)
 """
 
 from headstart.transfers.methods.adapters import Adapters

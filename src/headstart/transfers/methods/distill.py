@@ -17,7 +17,7 @@ from headstart.records.options import option
 from headstart.sources import candidates
 from headstart.sources.source import Source
 from headstart.tasks import task_of
-from headstart.train.objectives import LABELLED, Drawn, Labels, Objective, Parts, Step
+from headstart.train.objectives import LABELLED, Drawn, Labels, Objective, Parts, Step, labels_loss
 from headstart.transfers.method import Recipe, method
 from headstart.transfers.methods.fine_tune import FineTune
 from headstart.transfers.methods.head import Head
@@ -60,7 +60,7 @@ class Distill(FineTune):
         task = setting.parts.train.task
         if not task_of(task).single_class:
             raise InputError(f"method `distill` is for classification, and the task is {task}. Use `fine-tune`.")
-        labels = Labels(task, setting.training.smoothing)
+        labels = labels_loss(setting.training, task, torch.as_tensor(setting.parts.train.labels))
         objective = Distillation(labels, lambda: self.logits(setting), self.temperature, self.mix)
         return replace(super().build(network, setting), objective=objective)
 

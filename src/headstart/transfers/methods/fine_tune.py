@@ -9,6 +9,7 @@ from headstart.transfers.method import Recipe, Tuning, learning_rate, method
 from headstart.transfers.network import Transferable, whole_groups
 from headstart.transfers.setting import Setting
 
+RATIO_USUAL = 10.0
 RATIO = "How many times smaller the learning rate of pretrained parts is"
 
 
@@ -18,12 +19,12 @@ class FineTune(Tuning):
     """Train the whole network, the pretrained part more slowly than the head."""
 
     rate: float | None = learning_rate(1e-3)
-    ratio: float = option(10.0, RATIO, above=0)
+    ratio: float | None = option(None, RATIO, above=0, usual=RATIO_USUAL)
 
     def build(self, network: Transferable, setting: Setting) -> Recipe:
         """Every block at rate / ratio, the head at the rate."""
-        rate = self.rate_in(setting)
-        return Recipe(whole_groups(network, [rate / self.ratio] * len(network.body) + [rate]))
+        rate, ratio = self.rate_in(setting), self.ratio or RATIO_USUAL
+        return Recipe(whole_groups(network, [rate / ratio] * len(network.body) + [rate]))
 
 
 @method("partial")
@@ -32,7 +33,7 @@ class Partial(Tuning):
     """Train only the top blocks and the head."""
 
     rate: float | None = learning_rate(1e-3)
-    ratio: float = option(10.0, RATIO, above=0)
+    ratio: float | None = option(None, RATIO, above=0, usual=RATIO_USUAL)
     top: float = option(0.5, "How many of the top blocks train, or which share of the blocks (below 1)", above=0)
 
     def build(self, network: Transferable, setting: Setting) -> Recipe:
@@ -47,8 +48,9 @@ class Partial(Tuning):
                 f"`top` must be a whole number of blocks from 1 to {blocks}, or a share below 1; got {self.top:g}. "
                 f"The blocks, from input to output: {', '.join(block.name for block in network.body)}."
             )
+        ratio = self.ratio or RATIO_USUAL
         count = int(self.top) if self.top >= 1 else math.ceil(self.top * blocks)
-        return Recipe(whole_groups(network, [0.0] * (blocks - count) + [rate / self.ratio] * count + [rate]))
+        return Recipe(whole_groups(network, [0.0] * (blocks - count) + [rate / ratio] * count + [rate]))
 
 
 @method("probe-fine-tune")

@@ -15,6 +15,7 @@ from headstart.tasks import softmax, task_of
 from headstart.train.groups import Group
 from headstart.train.head import LinearHead, fit_head, fit_ridge
 from headstart.train.head_sgd import fit_heads_sgd
+from headstart.train.objectives import balance
 from headstart.transfers.method import Method, Recipe, method
 from headstart.transfers.network import Transferable
 from headstart.transfers.setting import Setting
@@ -40,8 +41,8 @@ class Solved(Method):
         head = network.blocks[-1]
         return Recipe((*frozen, Group(head.name, head.parameters, head.modules, self.head_rate, new=True)))
 
-    def solve(self, extraction: Extraction, target: Target, seed: int) -> LinearHead:
-        """The head for the extraction's features and labels.
+    def solve(self, extraction: Extraction, target: Target, seed: int, *, balanced: bool = False) -> LinearHead:
+        """The head for the extraction's features and labels; `balanced` makes all classes count alike.
 
         Raises:
             InputError: The method does not apply to the target or the source.
@@ -68,30 +69,37 @@ class Head(Solved):
         None, "L2 penalty", above=0, usual="chosen by leave-one-out", needs={"solver": ["lbfgs"]}
     )
     rate: float = option(0.01, "Learning rate", above=0, needs=BY_SGD)
-    warm_start: bool = option(False, "Start from the expected empirical predictor", needs=BY_SGD)
+    epochs: int = option(100, "Passes of SGD over the training part", low=1, needs=BY_SGD)
+    batch_size: int = option(10, "Examples per step of SGD", low=1, needs=BY_SGD)
+    warm_start: bool = option(
+        False, "Start SGD from a linear fit to the log probabilities of LEEP's empirical predictor", needs=BY_SGD
+    )
 
     @property
     def head_rate(self) -> float:  # type: ignore[override]  # a constant of the other solved methods
         """The head has a rate of its own only with SGD."""
         return self.rate if self.solver == "sgd" else 1.0
 
-    def solve(self, extraction: Extraction, target: Target, seed: int) -> LinearHead:
+    def solve(self, extraction: Extraction, target: Target, seed: int, *, balanced: bool = False) -> LinearHead:
         """The head for the extraction's features and labels."""
-        features = np.asarray(extraction.features, dtype=np.float64)
+        features, labels = np.asarray(extraction.features, dtype=np.float64), extraction.labels
+        weights = balance(labels)[labels] if balanced else None
         if self.solver == "sgd":
-            return _by_sgd(features, extraction, target, self, seed)
+            return _by_sgd(features, extraction, target, self, seed, weights)
         task = task_of(target.task)
         if task.link == "identity":
-            return fit_ridge(features, extraction.labels, penalty=self.penalty)
+            return fit_ridge(features, labels, penalty=self.penalty)
         outputs = task.width(target.labels, target.classes)
-        return fit_head(features, extraction.labels, classes=outputs, penalty=self.penalty, seed=seed)
+        return fit_head(features, labels, classes=outputs, penalty=self.penalty, seed=seed, weights=weights)
 
     def told(self, head: LinearHead) -> str:
         """How the head was found."""
         return "SGD" if head.chosen_by == "SGD" else super().told(head)
 
 
-def _by_sgd(features: np.ndarray, extraction: Extraction, target: Target, how: Head, seed: int) -> LinearHead:
+def _by_sgd(
+    features: np.ndarray, extraction: Extraction, target: Target, how: Head, seed: int, weights: np.ndarray | None
+) -> LinearHead:
     if not task_of(target.task).single_class:
         raise InputError(
             f"`solver='sgd'` trains classifiers only, and the task is {target.task}. Use `solver='lbfgs'`."
@@ -104,9 +112,12 @@ def _by_sgd(features: np.ndarray, extraction: Extraction, target: Target, how: H
         features[None],
         extraction.labels[None],
         classes=len(target.classes),
+        epochs=how.epochs,
         rate=how.rate,
+        batch_size=how.batch_size,
         seed=seed,
         start=start,
+        weights=weights,
     )[0]
 
 

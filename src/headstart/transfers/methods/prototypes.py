@@ -27,7 +27,7 @@ class Prototypes(Solved):
         None, "Block whose output is read, by name", usual="the features that the source's own head reads"
     )
 
-    def solve(self, extraction: Extraction, target: Target, seed: int) -> LinearHead:
+    def solve(self, extraction: Extraction, target: Target, seed: int, *, balanced: bool = False) -> LinearHead:
         """The class means as a linear head; probabilities have the scale of largest leave-one-out likelihood.
 
         Raises:
@@ -39,6 +39,11 @@ class Prototypes(Solved):
             raise InputError(f"`prototypes` needs classes, and the task is {target.task}. Use `head`.")
         features, labels = np.asarray(extraction.features, dtype=np.float64), np.asarray(extraction.labels)
         return prototypes(features, labels, len(target.classes))
+
+    @classmethod
+    def unused(cls) -> frozenset[str]:
+        """Class means weigh all classes alike already."""
+        return super().unused() | {"class_weights"}
 
     def told(self, head: LinearHead) -> str:
         return "class means as a linear head"

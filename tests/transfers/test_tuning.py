@@ -1,0 +1,72 @@
+"""Rates that are not given are chosen on the validation part, at the same cost for every method."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.transfers.tiny import source, target
+
+from headstart.errors import TrainingError
+from headstart.transfers import carry_out, transfer
+
+LONG = {"epochs": 5, "cache": False}
+
+
+@pytest.mark.parametrize(
+    ("method", "tried"),
+    [
+        ("fine-tune", [{"rate": 0.001, "ratio": ratio} for ratio in (1, 3, 10, 30)]),
+        ("scratch", [{"rate": rate} for rate in (0.00033, 0.001, 0.003, 0.01)]),
+        ("adapters", [{"rate": rate} for rate in (0.00033, 0.001, 0.003, 0.01)]),
+    ],
+)
+def test_four_settings_are_tried_and_the_lowest_validation_loss_wins(method: str, tried: list[dict]) -> None:
+    run = transfer(target(), source(), method=method, **LONG)
+    trials = run.outcome.trials
+    assert [trial.options for trial in trials] == tried
+    best = min(trials, key=lambda trial: trial.loss)
+    assert {name: run.outcome.options[name] for name in best.options} == best.options
+    assert any("best of 4 settings" in note and "`rate` fixes it" in note for note in run.outcome.notes)
+    fixed = transfer(target(), source(), method=method, **best.options, **LONG)
+    assert fixed.outcome.metrics == run.outcome.metrics
+    assert fixed.outcome.trials == ()
+
+
+def test_a_short_training_and_a_given_rate_are_not_tuned() -> None:
+    assert transfer(target(), source(), method="fine-tune", epochs=4, cache=False).outcome.trials == ()
+    assert transfer(target(), source(), method="fine-tune", rate=0.01, **LONG).outcome.trials == ()
+    given = transfer(target(), source(), method="fine-tune", ratio=2, **LONG)
+    assert [set(trial.options) for trial in given.outcome.trials] == [{"rate"}] * 4
+    assert given.outcome.options["ratio"] == 2
+
+
+def test_tuning_resumes_after_a_kill_and_a_rate_that_diverges_loses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = transfer(target(), source(), method="scratch", **LONG)
+    real, count = carry_out.train_once, [0]
+
+    def dying(*given):
+        count[0] += 1
+        if count[0] == 3:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(carry_out, "train_once", dying)
+    with pytest.raises(KeyboardInterrupt):
+        transfer(target(), source(), method="scratch", out=tmp_path, **LONG)
+    assert len(json.loads((tmp_path / "tuning.json").read_bytes())["trials"]) == 2
+    again = transfer(target(), source(), method="scratch", out=tmp_path, **LONG)
+    assert count[0] == 5  # two before the kill, the one killed, two after
+    assert (again.outcome.trials, again.outcome.metrics) == (whole.outcome.trials, whole.outcome.metrics)
+    assert not (tmp_path / "tuning.json").exists()
+
+    def diverging(setting, seen):
+        if setting.method.rate > 0.002:
+            raise TrainingError("not finite")
+        return real(setting, seen)
+
+    monkeypatch.setattr(carry_out, "train_once", diverging)
+    run = transfer(target(), source(), method="scratch", **LONG)
+    assert [trial.loss is None for trial in run.outcome.trials] == [False, False, True, True]
+    assert run.outcome.options["rate"] < 0.002
