@@ -1,8 +1,8 @@
 """Intervals of an accuracy over episodes. Episodes share classes and examples, so they are not independent."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy import special
 
 from headstart.fewshot.episodes import Episodes
 from headstart.stats import Estimate
@@ -40,9 +40,9 @@ def estimate(
             variance += max(float(adds.var(ddof=1) - chance), 0.0) / len(adds)
             degrees += len(adds) - 1.0
     error = float(np.sqrt(variance + noise / len(whole)))
-    reach = float(special.stdtrit(degrees, (1 + level) / 2)) * error
+    reach = float(scipy.special.stdtrit(degrees, (1 + level) / 2)) * error
     if share and 0 < value < 1:
-        ends = special.expit(special.logit(value) + np.array([-1, 1]) * reach / (value * (1 - value)))
+        ends = scipy.special.expit(scipy.special.logit(value) + np.array([-1, 1]) * reach / (value * (1 - value)))
         return Estimate(value, error, float(ends[0]), float(ends[1]), degrees)
     return Estimate(value, error, value - reach, value + reach, degrees)
 

@@ -83,10 +83,8 @@ class FewShot(JsonRecord, Shown):
         tied = [row.source for row in self.rows[1:] if row.tied]
         if tied:
             yield f"Cannot be told apart from the first: {', '.join(tied)}."
-        over = (
-            "fresh examples of these classes" if self.ways == "all" else "other classes like these, not only episodes"
-        )
-        yield f"95 % intervals cover {over}."
+        over = "fresh examples of these classes" if self.ways == "all" else "other classes like these"
+        yield f"95 % intervals are for {over}."
         yield from self.notes
 
     def to_rows(self) -> list[dict[str, object]]:

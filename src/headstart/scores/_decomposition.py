@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy import linalg
-from scipy.linalg import lapack
 
 from headstart.scores._checks import NotApplicableError, block_rows
 
@@ -69,7 +68,7 @@ def _rounding(largest: float, n: int, d: int) -> float:
 
 
 def largest_first(gram: np.ndarray, n: int, d: int) -> tuple[np.ndarray, np.ndarray]:
-    squares, vectors = linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
+    squares, vectors = scipy.linalg.eigh(gram, overwrite_a=True, check_finite=False, driver="evd")
     kept = squares > _rounding(float(squares[-1]), n, d)
     return squares[kept][::-1], np.ascontiguousarray(vectors[:, kept][:, ::-1])
 
@@ -130,8 +129,8 @@ def well_conditioned_factor(matrix: Float[np.ndarray, "k k"], near: float) -> Fl
     The smallest is known from LAPACK's estimate of the norm of the inverse, which bounds it within sqrt(k).
     """
     size = float(np.abs(matrix).sum(axis=0).max())
-    factor, failed = lapack.dpotrf(matrix, lower=1, clean=0)
+    factor, failed = scipy.linalg.lapack.dpotrf(matrix, lower=1, clean=0)
     if failed:
         return None
-    share, _ = lapack.dpocon(factor, size, uplo="L")  # 1 / (norm * norm of the inverse)
+    share, _ = scipy.linalg.lapack.dpocon(factor, size, uplo="L")  # 1 / (norm * norm of the inverse)
     return factor if share * size > near * float(np.trace(matrix)) / len(matrix) else None

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import no_type_check
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy import linalg, sparse
 
 from headstart.scores._compiled import compiled
 from headstart.scores._threads import over_shares, thread_count
@@ -58,20 +58,20 @@ def run_em(x: np.ndarray, start: Int[np.ndarray, " n"], floor: float, tolerance:
     """EM from hard assignments `start` to components 0, 1, ..."""
     count = int(start.max()) + 1
     sizes = np.bincount(start, minlength=count)
-    weights = sparse.csc_array((np.ones(len(x)), (np.arange(len(x)), start)), shape=(len(x), count))[:, sizes > 0]
+    weights = scipy.sparse.csc_array((np.ones(len(x)), (np.arange(len(x)), start)), shape=(len(x), count))[:, sizes > 0]
     best = (np.cumsum(sizes > 0) - 1)[start]
     before = -np.inf
     for step in range(1, steps + 1):
         posterior, best, value = _responsibilities(x, best, *_gaussians(x, weights, floor))
         if value - before < tolerance:
             return Mixture(posterior, value, step, True)
-        before, old, weights = value, weights, sparse.csc_array(posterior)
+        before, old, weights = value, weights, scipy.sparse.csc_array(posterior)
         if _same(old, weights):  # as where each Gaussian keeps its own few examples: all further steps are this one
             return Mixture(posterior, value, step, True)
     return Mixture(posterior, before, steps, False)
 
 
-def _same(one: sparse.csc_array, other: sparse.csc_array) -> bool:
+def _same(one: "scipy.sparse.csc_array", other: "scipy.sparse.csc_array") -> bool:
     return all(np.array_equal(getattr(one, part), getattr(other, part)) for part in ("indptr", "indices", "data"))
 
 
@@ -86,7 +86,7 @@ def k_means(x: Float[np.ndarray, "n d"], count: int, seed: int) -> Int[np.ndarra
         if np.array_equal(old, codes):
             break
         sizes = np.bincount(codes, minlength=len(centres)).astype(np.float64)
-        picks = sparse.csr_array((np.ones(len(x)), codes, np.arange(len(x) + 1)), shape=(len(x), len(centres)))
+        picks = scipy.sparse.csr_array((np.ones(len(x)), codes, np.arange(len(x) + 1)), shape=(len(x), len(centres)))
         sums = picks.T @ x
         centres = np.where(sizes[:, None] > 0, sums / np.maximum(sizes, 1)[:, None], centres)
     return np.unique(codes, return_inverse=True)[1]
@@ -116,7 +116,7 @@ def _nearest(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def _gaussians(
-    x: np.ndarray, weights: sparse.csc_array, floor: float
+    x: np.ndarray, weights: "scipy.sparse.csc_array", floor: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """M-step: centres (k, d); Cholesky factors (k, d, d), their diagonals inverted; log-weight plus log-normaliser; and
     for each component the direction, of unit variance, along which it is furthest from the mean of all, (k, d).
@@ -132,9 +132,9 @@ def _gaussians(
         left = (x[rows] - centres[k]) * np.sqrt(share / masses[k])[:, None]
         scatter = left.T @ left
         scatter.flat[:: d + 1] += floor
-        upper = linalg.cholesky(scatter.T, overwrite_a=True, check_finite=False)  # in place: column by column
-        white[k] = linalg.lapack.dtrtrs(upper, apart[k], trans=1)[0]
-        directions[k] = linalg.lapack.dtrtrs(upper, white[k])[0]
+        upper = scipy.linalg.cholesky(scatter.T, overwrite_a=True, check_finite=False)  # in place: column by column
+        white[k] = scipy.linalg.lapack.dtrtrs(upper, apart[k], trans=1)[0]
+        directions[k] = scipy.linalg.lapack.dtrtrs(upper, white[k])[0]
         factors[k] = upper.T
     diagonals = np.einsum("kjj->kj", factors)
     diagonals[:] = 1 / diagonals

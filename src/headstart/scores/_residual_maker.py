@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy import linalg
 
 from headstart.scores._decomposition import Decomposition
 from headstart.scores._inputs import Inputs
@@ -113,10 +113,10 @@ class ResidualMaker:
     def _through(self, block: np.ndarray, gap: np.ndarray, exact: bool) -> tuple[np.ndarray, float]:
         """diag(gap' block^-1 gap) and log det block; without a penalty the block may be singular."""
         if not exact:
-            root = linalg.cholesky(block, lower=True, check_finite=False)
-            solved = linalg.solve_triangular(root, gap, lower=True, check_finite=False)
+            root = scipy.linalg.cholesky(block, lower=True, check_finite=False)
+            solved = scipy.linalg.solve_triangular(root, gap, lower=True, check_finite=False)
             return (solved**2).sum(axis=0), 2 * float(np.log(np.diag(root)).sum())
-        values, vectors = linalg.eigh(block, check_finite=False)
+        values, vectors = scipy.linalg.eigh(block, check_finite=False)
         used = values > 1e-9  # the others are rows that the features pin down exactly
         return ((vectors[:, used].T @ gap) ** 2 / values[used, None]).sum(axis=0), 0.0
 

@@ -7,8 +7,8 @@ holds where the ordinary bootstrap does not: a resample with duplicates adds a s
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy import special
 
 from headstart.errors import InputError
 
@@ -101,5 +101,5 @@ def jackknife(value: float, deleted: Float[np.ndarray, " g"], level: float = 0.9
         )
     count = len(deleted)
     error = float(np.sqrt((count - 1) / count * np.square(deleted - deleted.mean()).sum()))
-    reach = float(special.stdtrit(count - 1, (1 + level) / 2)) * error
+    reach = float(scipy.special.stdtrit(count - 1, (1 + level) / 2)) * error
     return Estimate(float(value), error, float(value) - reach, float(value) + reach, float(count - 1))

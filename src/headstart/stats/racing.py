@@ -13,8 +13,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy import special
 
 from headstart.errors import InputError
 from headstart.stats.jackknife import pseudo_values
@@ -137,7 +137,7 @@ def compare(
         )
     if not 0 < error < 0.5:
         raise InputError(f"`error` must lie between 0 and 1/2, not {error}.")
-    reach = -special.stdtrit(deleted.shape[1] - 1, error) * difference_errors(pseudo_values(values, deleted))
+    reach = -scipy.special.stdtrit(deleted.shape[1] - 1, error) * difference_errors(pseudo_values(values, deleted))
     later = forecast(values, deleted, seen=seen, whole=whole)
     now_ahead, later_ahead = values[:, None] - values[None, :], later[:, None] - later[None, :]
     most = np.maximum(now_ahead, later_ahead) + reach  # [s, t]: source s is at most so much better than source t

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int, Shaped
-from scipy import linalg
 
 from headstart.scores._decomposition import largest_first, well_conditioned_factor
 from headstart.scores._inputs import Inputs
@@ -63,7 +63,7 @@ def _by_sums(sums: Sums, penalty: float) -> float:
     scatter.flat[:: len(scatter) + 1] += penalty
     factor = well_conditioned_factor(scatter, NEAR)
     if factor is not None:
-        explained = (linalg.solve_triangular(factor, between, lower=True, check_finite=False) ** 2).sum()
+        explained = (scipy.linalg.solve_triangular(factor, between, lower=True, check_finite=False) ** 2).sum()
     else:  # features that repeat one another or do not vary
         squares, vectors = largest_first(scatter, int(sums.n), len(scatter))
         explained = ((vectors.T @ between) ** 2 / squares[:, None]).sum()

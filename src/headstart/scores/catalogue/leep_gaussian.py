@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy
 from jaxtyping import Bool, Float, Int, Shaped
-from scipy.special import log_softmax
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_labels, check_logits, check_probs
@@ -207,7 +206,7 @@ def at_best_scale(
         scale = np.exp(high)
     else:
         scale = np.exp(scipy.optimize.brentq(slope, low, high, xtol=1e-9))
-    return np.asarray(log_softmax(offsets + scale * unit, axis=1)), float(scale / (size or 1.0))
+    return np.asarray(scipy.special.log_softmax(offsets + scale * unit, axis=1)), float(scale / (size or 1.0))
 
 
 def mean_of_own(log_probs: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]) -> float:

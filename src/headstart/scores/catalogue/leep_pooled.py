@@ -1,8 +1,8 @@
 """Pooled LEEP: a left-out example's label as predicted by the source's head and features together."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Shaped
-from scipy.special import log_softmax
 
 from headstart.scores._checks import Labels, check_features, check_labels, check_logits, check_targets
 from headstart.scores._decomposition import decompose
@@ -64,7 +64,7 @@ def leep_pooled(
 
 
 def _pooled(one: Float[np.ndarray, "n c"], other: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
-    return np.asarray(log_softmax((one + other) / 2, axis=1))
+    return np.asarray(scipy.special.log_softmax((one + other) / 2, axis=1))
 
 
 def probe_log_probs(

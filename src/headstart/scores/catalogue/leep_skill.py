@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int, Shaped
-from scipy import special
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_groups
@@ -77,7 +77,7 @@ def skill_test(
     skill = mean_log(likelihoods_without_own(head, prior), head) - _guess(head.labels.counts)
     deleted = loo_deleted(head, codes, prior) - _guesses_without(head.labels, codes)
     error = jackknife(skill, deleted).standard_error
-    p_value = float(special.stdtr(count - 1, -skill / error)) if error > 0 else float(skill <= 0)
+    p_value = float(scipy.special.stdtr(count - 1, -skill / error)) if error > 0 else float(skill <= 0)
     return SkillTest(float(skill), error, p_value, count - 1)
 
 

@@ -1,8 +1,8 @@
 """LinMSE and LabMSE: how well a linear map from the source's features, or from its outputs, gives numeric targets."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Shaped
-from scipy import linalg
 
 from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_targets
@@ -82,15 +82,15 @@ def _least_error(features: np.ndarray, centred: Float[np.ndarray, "n t"], penalt
         x = features - mean
         gram = x @ x.T
         gram.flat[:: n + 1] += n * penalty
-        factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-        return -penalty * float((centred * linalg.cho_solve(factor, centred)).sum())
+        factor = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+        return -penalty * float((centred * scipy.linalg.cho_solve(factor, centred)).sum())
     gram, moments = np.zeros((d, d)), np.zeros((d, centred.shape[1]))
     for block, x in centred_blocks(features, mean):
         gram += x.T @ x
         moments += x.T @ centred[block]
     gram.flat[:: d + 1] += n * penalty
-    factor = linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-    explained = float((moments * linalg.cho_solve(factor, moments)).sum())
+    factor = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    explained = float((moments * scipy.linalg.cho_solve(factor, moments)).sum())
     return float(-max(0.0, float((centred**2).sum()) - explained) / n)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Shaped
-from scipy import linalg, special
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, check_labels
@@ -91,11 +91,11 @@ def _parts(x: Float[np.ndarray, "n k"], labels: Labels) -> NCTIParts:
     # classes without any spread would have no inverse; this least spread is rounding beside the features' own
     within.flat[:: len(within) + 1] += 1e-12 * np.trace(total) / len(total)
     kept = min(len(counts) - 1, len(within))
-    _, vectors = linalg.eigh(whole, within, subset_by_index=[len(within) - kept, len(within) - 1])
-    filled = np.sqrt(np.maximum(linalg.eigvalsh(vectors.T @ (total * n) @ vectors), 0.0)).sum()
-    weights = linalg.solve(within, means.T, assume_a="pos").T
+    _, vectors = scipy.linalg.eigh(whole, within, subset_by_index=[len(within) - kept, len(within) - 1])
+    filled = np.sqrt(np.maximum(scipy.linalg.eigvalsh(vectors.T @ (total * n) @ vectors), 0.0)).sum()
+    weights = scipy.linalg.solve(within, means.T, assume_a="pos").T
     logits = x @ weights.T + np.log(counts / n) - 0.5 * np.einsum("cr,cr->c", means, weights)
-    posterior = special.softmax(logits, axis=1)
+    posterior = scipy.special.softmax(logits, axis=1)
     order, edges = in_class_order(codes, len(counts))
     norms = sum(_nuclear_norm(posterior[order[edges[c] : edges[c + 1]]]) for c in range(len(counts)))
     return NCTIParts(float(np.log(filled)), float(posterior[np.arange(n), codes].mean()), float(np.log(norms)))
@@ -103,7 +103,7 @@ def _parts(x: Float[np.ndarray, "n k"], labels: Labels) -> NCTIParts:
 
 def _nuclear_norm(part: np.ndarray) -> float:
     """Sum of the singular values; columns too small to move it are left out first."""
-    return float(linalg.svdvals(part[:, part.max(axis=0) > 1e-13], check_finite=False).sum())
+    return float(scipy.linalg.svdvals(part[:, part.max(axis=0) > 1e-13], check_finite=False).sum())
 
 
 def _shrunk(covariance: np.ndarray, shrinkage: float) -> np.ndarray:

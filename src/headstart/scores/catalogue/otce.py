@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 import scipy
 from jaxtyping import Float, Shaped
-from scipy import special
 
 from headstart.errors import InputError
 from headstart.scores._checks import check_features, check_labels
@@ -162,8 +161,8 @@ def _entropic(cost: Float[np.ndarray, "m n"], epsilon: float) -> "scipy.sparse.c
     kernel = -cost / (epsilon * cost.mean())
     one, other = np.zeros(m), np.zeros(n)
     for _ in range(_SWEEPS):
-        one = -np.log(m) - special.logsumexp(kernel + other, axis=1)
-        other = -np.log(n) - special.logsumexp(kernel + one[:, None], axis=0)
+        one = -np.log(m) - scipy.special.logsumexp(kernel + other, axis=1)
+        other = -np.log(n) - scipy.special.logsumexp(kernel + one[:, None], axis=0)
         plan = np.exp(kernel + one[:, None] + other)
         if np.abs(plan.sum(axis=1) * m - 1).max() < 1e-9:
             return scipy.sparse.coo_array(plan)

@@ -3,8 +3,8 @@
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Shaped
-from scipy.special import digamma, gammaln, logsumexp
 
 from headstart.errors import InputError
 from headstart.scores._checks import check_labels, check_probs
@@ -91,6 +91,7 @@ def _bound(
         shares, fit = zip(*(_shares(part, mean) for part, mean in zip(parts, means, strict=True)), strict=True)
         if sweep < sweeps - 1:
             weights = prior + np.stack(shares)
+    gammaln = scipy.special.gammaln
     evidence = sum(fit) - ((weights - prior) * means).sum() + (gammaln(weights) - gammaln(prior)).sum()
     if family == "dirichlet":
         evidence -= (gammaln(weights.sum(axis=0)) - gammaln(alpha)).sum()
@@ -102,7 +103,9 @@ def _bound(
 
 def _log_means(weights: np.ndarray, family: Family) -> np.ndarray:
     """Expected logarithms of the table's entries, (C, z)."""
-    return np.asarray(digamma(weights) - (digamma(weights.sum(axis=0)) if family == "dirichlet" else 0.0))
+    return np.asarray(
+        scipy.special.digamma(weights) - (scipy.special.digamma(weights.sum(axis=0)) if family == "dirichlet" else 0.0)
+    )
 
 
 def _shares(part: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, float]:
@@ -116,7 +119,7 @@ def _shares(part: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, float]:
     if lost.any():
         with np.errstate(divide="ignore"):
             logits = np.log(part[lost].astype(np.float64)) + mean
-        row = logsumexp(logits, axis=1)
+        row = scipy.special.logsumexp(logits, axis=1)
         total += np.exp(logits - row[:, None]).sum(axis=0)
         fit += float(row.sum())
     return total, fit

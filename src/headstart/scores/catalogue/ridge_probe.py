@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Shaped
-from scipy import linalg
 
 from headstart.scores._checks import block_rows
 from headstart.scores._inputs import Inputs
@@ -124,7 +124,7 @@ def _errors_by_sums(inputs: Inputs, group: int, penalty: float) -> Float[np.ndar
     if np.isfinite(penalty):
         scatter = sums.scatter
         scatter.flat[:: len(scatter) + 1] += penalty
-        weights = linalg.solve(scatter, sums.products, assume_a="pos", overwrite_a=True, check_finite=False)
+        weights = scipy.linalg.solve(scatter, sums.products, assume_a="pos", overwrite_a=True, check_finite=False)
         mean = origin + sums.x / sums.n
         step = block_rows(inputs.features)
         for at in range(0, len(kept), step):

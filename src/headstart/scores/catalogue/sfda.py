@@ -1,8 +1,8 @@
 """SFDA: how surely a Fisher discriminant tells the classes apart once hard examples are made harder."""
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int, Shaped
-from scipy import linalg, special
 
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, NotApplicableError, block_rows, check_features, check_labels
@@ -109,7 +109,7 @@ def _within_covariance(
 def _published_shrinkage(within: np.ndarray) -> float:
     """exp(-5 times the largest eigenvalue of the within-class covariance), at least 1e-10."""
     last = len(within) - 1
-    largest = float(linalg.eigvalsh(within, subset_by_index=[last, last], check_finite=False)[0])
+    largest = float(scipy.linalg.eigvalsh(within, subset_by_index=[last, last], check_finite=False)[0])
     return max(float(np.exp(-5 * largest)), LEAST)
 
 
@@ -129,9 +129,11 @@ def _discriminant_posterior(
     shrunk.flat[:: len(within) + 1] += max(shrinkage * np.trace(within) / width, np.finfo(float).tiny)
     # classes without any spread: distances to the means are infinite, which this least spread stands for
     shrunk.flat[:: len(within) + 1] += 1e-14 * max(np.abs(means).max() ** 2, np.finfo(float).tiny)
-    weights = linalg.cho_solve(linalg.cho_factor(shrunk, lower=True, check_finite=False), means.T).T  # (C, r)
+    weights = scipy.linalg.cho_solve(
+        scipy.linalg.cho_factor(shrunk, lower=True, check_finite=False), means.T
+    ).T  # (C, r)
     offsets = np.log(counts / counts.sum()) - 0.5 * np.einsum("cr,cr->c", means, weights)
-    return np.asarray(special.softmax(x @ weights.T + offsets, axis=1))
+    return np.asarray(scipy.special.softmax(x @ weights.T + offsets, axis=1))
 
 
 def _measure(inputs: Inputs) -> Measured:

@@ -5,8 +5,8 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Shaped
-from scipy import linalg
 
 from headstart.errors import InputError
 from headstart.scores._decomposition import well_conditioned_factor
@@ -109,11 +109,11 @@ def _rate(x: np.ndarray, epsilon: float) -> float:
     gram.flat[:: len(gram) + 1] += 1.0
     factor = None
     if LEAST < level < MOST:
-        factor = linalg.cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
+        factor = scipy.linalg.cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
     elif level >= MOST:
         factor = well_conditioned_factor(gram, 1 / MOST)
     if factor is None:
-        return 0.5 * float(np.log1p(linalg.svdvals(x, check_finite=False) ** 2 / (n * epsilon)).sum())
+        return 0.5 * float(np.log1p(scipy.linalg.svdvals(x, check_finite=False) ** 2 / (n * epsilon)).sum())
     return float(np.log(np.diagonal(factor)).sum())
 
 
