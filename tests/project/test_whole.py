@@ -1,6 +1,7 @@
 """`hs.run`: from data to a proven model, on toys of eight pixels."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,15 @@ def test_a_folder_on_the_command_line(tmp_path: Path, run: Callable) -> None:
     predicted = run("predict", place / "model", photos)
     assert predicted.exit_code == 0
     assert "red" in predicted.stdout
+
+
+def test_a_model_that_was_chosen_on_test_examples_is_noted_and_a_project_has_none(project: Project) -> None:
+    ranking = hs.rank(pixels(60), [clear()], scores="knn", cache=False)
+    seen = hs.transfer(pixels(60), clear(), method="head", cache=False)
+    assert not any("optimistic" in note for note in seen.outcome.notes)
+    chosen = replace(ranking, rows=(replace(ranking.rows[0], source="zoo/tiny_digits"),))
+    warned = hs.transfer(pixels(60), chosen, method="head", cache=False)
+    assert any("15 of 15 test examples are among those" in note for note in warned.outcome.notes)
+    others = hs.transfer(pixels(60, seed=9), chosen, method="head", cache=False)
+    assert not any("optimistic" in note for note in others.outcome.notes)
+    assert not any("optimistic" in note for one in project.outcomes for note in one.notes)

@@ -159,7 +159,7 @@ def epilog() -> str:
     return "\n\n".join(["Methods:", *lines, EPILOG])
 
 
-def _source(model: str, ranking: Path | None) -> str:
+def _source(model: str, ranking: Path | None) -> str | Ranking:
     if (model == "best") != (ranking is not None):
         raise InputError("`--model best` and `--from RUN` belong together: the best source of a saved ranking.")
-    return Ranking.load(ranking).best if ranking is not None else model
+    return Ranking.load(ranking) if ranking is not None else model

@@ -27,6 +27,7 @@ def build(
     search: Search | None = None,
     staged: Staged | None = None,
     calibration: Calibration | None = None,
+    seen: str = "",
 ) -> Ranking:
     """Order the sources by one score, with intervals of their ranks; sources without it come last, unranked.
 
@@ -41,6 +42,7 @@ def build(
         provenance: How to reproduce the numbers.
         search: How the sources were searched, for the record.
         staged: What each round of a search found, where sources left in different rounds.
+        seen: Marks of the examples, for the record.
         calibration: What recorded transfers taught about forecasts; those that headstart ships by default.
     """
     score, reason = sort
@@ -75,6 +77,7 @@ def build(
         notes=tuple(notes),
         sort_reason=reason,
         search=search,
+        seen=seen,
     )
 
 

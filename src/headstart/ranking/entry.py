@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from headstart.data import summarize
 from headstart.data.media import MEDIA
-from headstart.data.provenance import provenance, target_hash
+from headstart.data.provenance import marks, provenance, target_hash
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
 from headstart.ranking.attempt import Course, Entrant, from_arrays, from_candidates
@@ -168,6 +168,7 @@ def _ranking(course: Course, found: Found, command: str) -> Ranking:
         ),
         search=found.search,
         staged=found.staged,
+        seen=marks(target),
     )
 
 

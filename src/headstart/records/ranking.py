@@ -1,7 +1,7 @@
 """What scoring many sources leaves; a report is rebuilt from it alone."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +99,7 @@ class Ranking(JsonRecord, Shown):
     format: int = 1
     sort_reason: str = ""  # why this score orders the rows
     search: Search | None = None  # how the sources were searched; None in older records
+    seen: str = field(default="", repr=False)  # eight hex digits of the content of each example that it saw, joined
 
     @property
     def sureness(self) -> str:

@@ -18,7 +18,7 @@ from headstart.runner import Event, Progress, Workers, listener, map, on_workers
 from headstart.sources.source import Source
 from headstart.train.training import Training
 from headstart.transfers.method import Method
-from headstart.transfers.opening import Model, class_of, open_parts, open_source
+from headstart.transfers.opening import Model, aware, class_of, open_parts, open_source
 from headstart.transfers.parts import Parts
 from headstart.transfers.run import Run
 from headstart.transfers.saved import load
@@ -92,6 +92,7 @@ def campaign(
         raise InputError(f"`seeds` must be at least 1; got {seeds}.")
     tell, workers = listener(progress), workers_of(workers)
     parts, left = open_parts(target, arguments)
+    parts = aware(parts, model)
     source = open_source(model, parts, trust_pickle=bool(left.get("trust_pickle")))
     with TemporaryDirectory() as spare:
         place = Path(out) if out is not None else Path(spare) if workers != 1 else None
@@ -121,6 +122,7 @@ def previews(
     """The plan of each method of `campaign` with the same arguments; data and model are opened once."""
     found = _methods(methods, scratch, arguments)
     parts, left = open_parts(target, arguments)
+    parts = aware(parts, model)
     source = open_source(model, parts, trust_pickle=bool(left.get("trust_pickle")))
     left = {name: value for name, value in left.items() if name not in ("via", "via_method", "source_data")}
     for one in found:

@@ -12,6 +12,7 @@ from torch import nn
 
 from headstart.data import Reading
 from headstart.data.media import MEDIA
+from headstart.data.provenance import digests, mark
 from headstart.data.reading import reading_of
 from headstart.errors import InputError
 from headstart.extract.device import pick_device
@@ -63,6 +64,7 @@ def open_setting(again: "Callable[..., Run]", asked: Mapping[str, Any]) -> Setti
     if ask.method != "auto":
         refuse_without_effect(settings, [class_of(ask.method, settings)], first)
     parts, _ = open_parts(ask.target, {**asked, **ask.options})
+    parts = aware(parts, ask.model)
     MEDIA[parts.train.kind].augment(settings.get("augment", "none"))
     task = task_of(parts.train.task)
     task.metric(settings.get("metric"))
@@ -128,16 +130,36 @@ def open_parts(target: object, arguments: Mapping[str, Any]) -> tuple[Parts, dic
     return split_target(target, test=test, most=limit, split_seed=seed or 0, reading=how), left
 
 
+def aware(parts: Parts, model: Model) -> Parts:
+    """The parts, with a note where a ranking chose the model on examples of the test part."""
+    ranking = _ranking_of(model)
+    if ranking is None or parts.test is None or not ranking.seen:
+        return parts
+    known = {ranking.seen[at : at + 8] for at in range(0, len(ranking.seen), 8)}
+    count = sum(mark(digest) in known for digest in digests(parts.test))
+    if not count:
+        return parts
+    note = (
+        f"{count} of {len(parts.test)} test examples are among those on which the ranking chose the model, so the "
+        "result may be optimistic: rank on the training part alone, as `headstart run` does"
+    )
+    return replace(parts, notes=(*parts.notes, note))
+
+
+def _ranking_of(model: Model) -> Ranking | None:
+    if isinstance(model, str | os.PathLike) and (Path(model) / "ranking.json").is_file():
+        return Ranking.load(model)
+    return model if isinstance(model, Ranking) else None
+
+
 def open_source(model: Model, parts: Parts, *, trust_pickle: bool = False) -> Source:
     """The source that is adapted: by name, as it is, or the best of a ranking.
 
     Raises:
         InputError: It is something else; ModelError: it cannot be found or loaded.
     """
-    if isinstance(model, str | os.PathLike) and (Path(model) / "ranking.json").is_file():
-        model = Ranking.load(model)
-    if isinstance(model, Ranking):
-        model = model.best
+    if (ranking := _ranking_of(model)) is not None:
+        model = ranking.best
     if not isinstance(model, str | os.PathLike | nn.Module | Source):
         raise InputError(
             f"`model` must be a name, a module, a source or a ranking; got {model!r} ({type(model).__name__})."
