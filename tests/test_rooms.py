@@ -16,7 +16,7 @@ FLOORS = (
     {"__main__"},
     {"cli"},
     {"loading", "fewshot", "project"},
-    {"ranking", "transfers", "meta", "clusters"},
+    {"ranking", "transfers", "meta", "clusters", "zeroshot"},
     {"evaluation", "report"},
     {"extract", "train"},
     {"sources"},
@@ -30,7 +30,7 @@ FLOORS = (
 )  # the top floor first
 
 AT_HOME = {
-    "torch": {"tasks", "data", "sources", "extract", "train", "transfers", "meta", "torchvision_ops"},
+    "torch": {"tasks", "data", "sources", "extract", "train", "transfers", "meta", "zeroshot", "torchvision_ops"},
     "timm": {"data", "sources", "train", "transfers"},
     "torchvision": {"data", "sources", "train", "transfers"},
     "matplotlib": {"report"},

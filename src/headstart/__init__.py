@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headstart.scores import audit
     from headstart.sources import Source, from_module, list_models
     from headstart.transfers import Run, transfer
+    from headstart.zeroshot import zero_shot
 del TYPE_CHECKING
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "scores",
     "transfer",
     "write_report",
+    "zero_shot",
 ]
 
 _HOMES = {
@@ -77,6 +79,7 @@ _HOMES = {
     "scores": ("audit",),
     "sources": ("Source", "from_module", "list_models"),
     "transfers": ("Run", "transfer"),
+    "zeroshot": ("zero_shot",),
 }  # the modules whose names are public here; the other names are modules themselves
 
 

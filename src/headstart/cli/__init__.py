@@ -23,6 +23,7 @@ from headstart.cli.report import report
 from headstart.cli.run import run
 from headstart.cli.scores import scores
 from headstart.cli.transfer import epilog, full_transfer, transfer
+from headstart.cli.zero_shot import zero_shot
 
 __all__ = ["VariadicCommand", "app", "check_places", "guarded", "main", "named", "on_stdout", "present"]
 
@@ -63,6 +64,7 @@ needing("evaluate")(guarded(evaluate))
 needing("few-shot")(guarded(with_options(few_shot, *reading_options())))
 needing("predict")(guarded(with_options(predict, *UNLABELLED)))
 needing("cluster")(guarded(with_options(cluster, *reading_options())))
+needing("zero-shot")(guarded(with_options(zero_shot, *reading_options())))
 needing("report")(guarded(report))
 needing("export")(guarded(export))
 app.command(cls=VariadicCommand)(guarded(models))

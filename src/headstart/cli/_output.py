@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -62,7 +62,11 @@ def wrote(places: Iterable[Path]) -> tuple[str, ...]:
 
 def to_csv(ranking: Ranking) -> str:
     """One line per source, failed ones last; missing values are empty."""
-    rows = ranking.to_rows()
+    return rows_as_csv(ranking.to_rows())
+
+
+def rows_as_csv(rows: Sequence[Mapping[str, object]]) -> str:
+    """Flat dictionaries as CSV; missing values are empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     lines = io.StringIO()
     writer = csv.DictWriter(lines, columns, lineterminator="\n")

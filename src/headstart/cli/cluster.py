@@ -1,7 +1,5 @@
 """`headstart cluster`: groups of alike examples, without labels."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +20,7 @@ from headstart.cli._options import (
     named,
     reading_from,
 )
-from headstart.cli._output import Output, on_stdout, show, write, wrote
+from headstart.cli._output import Output, on_stdout, rows_as_csv, show, write, wrote
 from headstart.cli._progress import shown
 from headstart.errors import InputError
 from headstart.records import Prose
@@ -91,7 +89,7 @@ def cluster(
             progress=progress,
         )
     write(json, found.to_json() + "\n")
-    write(csv, _as_csv(found.to_rows()))
+    write(csv, rows_as_csv(found.to_rows()))
     places = [out / "clusters.json"] if out else []
     places += [report] if report else []
     places += [Path(place) for place in (json, csv) if place and not on_stdout(place)]
@@ -106,11 +104,3 @@ def _number(k: str) -> Any:
         return int(k)
     except ValueError:
         raise InputError(f"`--k` must be auto or a whole number of clusters; got {k!r}.") from None
-
-
-def _as_csv(rows: list[dict[str, object]]) -> str:
-    lines = io.StringIO()
-    writer = csv.DictWriter(lines, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return lines.getvalue()

@@ -25,6 +25,7 @@ from headstart.records.project import Project
 from headstart.records.ranking import Failure, HeadView, RankedSource, Ranking, ScoreRow
 from headstart.records.search import Ending, Method, Round, Search
 from headstart.records.table import Prose, Table, View, as_markdown, as_text, titled
+from headstart.records.zero_shot import ZeroShot, ZeroShotSource
 
 __all__ = [
     "Bound",
@@ -61,6 +62,8 @@ __all__ = [
     "Trial",
     "Verdict",
     "View",
+    "ZeroShot",
+    "ZeroShotSource",
     "as_markdown",
     "as_text",
     "check_destination",

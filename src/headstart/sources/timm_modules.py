@@ -58,3 +58,19 @@ def imagenet_names(count: int | None) -> tuple[str, ...] | None:
     if subset is None:
         return None
     return tuple(ImageNetInfo(subset).label_descriptions())
+
+
+def wordnet_name(label: str) -> str | None:
+    """The first name of a WordNet id that ImageNet uses, or None.
+
+    Example:
+        >>> wordnet_name("n02084071"), wordnet_name("n99999999")
+        ('dog', None)
+    """
+    from timm.data import ImageNetInfo
+
+    try:
+        described = ImageNetInfo("imagenet-21k").label_name_to_description(label)
+    except (AssertionError, KeyError):
+        return None
+    return str(described).partition(",")[0]

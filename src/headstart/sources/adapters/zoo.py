@@ -57,8 +57,9 @@ class Zoo(Adapter):
         )
 
     def find(self, model: str, kind: Kind | None) -> list[Candidate]:
-        """Candidates for `zoo` (every installed model), a glob (every installed one that fits), or one name."""
+        """Candidates for `zoo` (every installed model but image-text pairs), a glob, or one name."""
         found = super().find("zoo/*" if model == self.name else model, kind)
+        found = [candidate for candidate in found if model != self.name or "text" not in _fact(candidate.name)]
         installed = [candidate for candidate in found if candidate.card.local]
         if not installed or (len(installed) < len(found) and not is_glob(model) and model != self.name):
             extra = "text" if found[0].card.kind == "text" else "zoo"
@@ -86,7 +87,7 @@ class Zoo(Adapter):
 
         module, classes = _from_wheel(card.name, fact) if fact.get("package") else _shipped(card.name, fact)
         preparation = timm_preparation(fact["preprocessing"])
-        return build_source(module.eval(), card, preparation, head="classifier", classes=classes)
+        return build_source(module.eval(), card, preparation, head="classifier" if classes else None, classes=classes)
 
 
 @cache
@@ -96,11 +97,18 @@ def table() -> dict[str, dict[str, Any]]:
     for file in sorted(weights_folder().iterdir(), key=lambda file: file.name):
         if file.name.endswith(".json"):
             described = json.loads(file.read_text(encoding="utf-8"))
-            described |= {"kind": "image", "num_classes": len(described["classes"]), "imagenet_top1": None, "url": None}
+            described |= {"kind": "image", "num_classes": None, "imagenet_top1": None, "url": None}
+            described |= {"num_classes": len(described["classes"])} if "classes" in described else {}
             described["input_size"] = described["preprocessing"]["input_size"]
             shipped[file.name.removesuffix(".json")] = described
     packaged: dict[str, dict[str, Any]] = facts.table()["zoo"]
     return packaged | shipped
+
+
+def pair_of(name: str) -> tuple[str, float]:
+    """The text encoder that an image-text pair of the zoo was trained beside, and the scale of their cosine."""
+    fact = _fact(name)
+    return str(fact["text"]), float(fact["scale"])
 
 
 def weights_folder() -> Traversable:
@@ -137,16 +145,16 @@ def _from_wheel(name: str, fact: dict[str, Any]) -> "tuple[nn.Module, Sequence[s
     return module, imagenet_names(1000)
 
 
-def _shipped(name: str, fact: dict[str, Any]) -> "tuple[nn.Module, Sequence[str]]":
+def _shipped(name: str, fact: dict[str, Any]) -> "tuple[nn.Module, Sequence[str] | None]":
     """A network that headstart trained (scripts/train_zoo.py): float16 safetensors beside its description."""
     from safetensors.torch import load
 
     from headstart.sources.tiny_resnet import TinyResNet
 
-    module = TinyResNet(tuple(fact["widths"]), fact["num_classes"])
+    module = TinyResNet(tuple(fact["widths"]), fact["num_classes"] or fact["width"])
     state = load(_weights(name).read_bytes())
     module.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
-    return module, fact["classes"]
+    return module, fact.get("classes")
 
 
 def _weights(name: str) -> Traversable:

@@ -1,0 +1,237 @@
+"""`zero_shot`: classify examples of classes that have names and no examples."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+from scipy.stats import beta
+
+from headstart.data import Reading, Target, open_target, open_unlabelled
+from headstart.data import limit as keep
+from headstart.data.provenance import provenance
+from headstart.data.reading import ReadingOptions, reading_of
+from headstart.errors import HeadstartError, InputError, TargetError
+from headstart.records import Failure, ZeroShot, ZeroShotSource, check_destination
+from headstart.records.zero_shot import Share
+from headstart.runner import Event, Progress, listener
+from headstart.store import folder_of
+from headstart.wording import one_line
+from headstart.zeroshot import prompts
+
+ALL = "all sets"
+StrPath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True, eq=False)
+class _Answered:
+    row: ZeroShotSource
+    ids: tuple[str, ...]
+    logits: np.ndarray  # (n, C) of the chosen template set
+    fingerprint: str
+
+
+def zero_shot(
+    data: object,
+    models: str | Sequence[str],
+    *,
+    class_names: object = None,
+    templates: str | Sequence[str] = "plain",
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    batch_size: int | None = None,
+    cache: StrPath | bool | None = True,
+    trust_pickle: bool = False,
+    out: StrPath | None = None,
+    reading: Reading | None = None,
+    progress: Progress | bool | None = None,
+    **options: Unpack[ReadingOptions],
+) -> ZeroShot:
+    """Classify images by the names of their classes, with image-text pairs such as CLIP.
+
+    Args:
+        data: Whatever `hs.rank` reads. Without labels, the classes are those that `class_names` lists.
+        models: Image-text pairs: `zoo/tiny_clip`, `hf/ID`, `local-dir:PATH`, `open_clip/NAME:PRETRAINED`.
+        class_names: What to call the classes: a mapping, a list in their order, or a CSV file with a class and its name
+            in each line. By default the data's own names, made readable.
+        templates: Sets of prompts, separated by commas: `names`, `plain`, `imagenet`, or text files with `{}`.
+        limit: Use this many examples.
+        seed: For the sample.
+        device: "auto", "cpu", "cuda" or "mps".
+        batch_size: Examples per forward pass; as many as fit in memory if None.
+        cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
+        trust_pickle: Load checkpoints that can run code.
+        out: Write `zero-shot.json` into this folder.
+        reading: How the data are read, as one `headstart.Reading`.
+        progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
+        options: The fields of `reading` as keywords.
+
+    Returns:
+        Accuracy of each template set with its interval where there are labels, and the answers of the best source.
+
+    Raises:
+        InputError: An option, a name or a template cannot be used, or every model failed.
+        TargetError: The data cannot be read.
+    """
+    how = reading_of(reading, options, zero_shot)
+    check_destination(out, folder=True)
+    asked = prompts.templates(templates)
+    target, labelled, classes = _open(data, how, class_names)
+    names = prompts.readable(classes, class_names if labelled else None)
+    target = (target if limit is None else keep(target, limit, seed)).held()
+    answer = partial(
+        _answered, target=target, labelled=labelled, names=names, asked=asked, place=folder_of(cache),
+        device=device, batch_size=batch_size, max_bad=how.max_bad, trust_pickle=trust_pickle, tell=listener(progress),
+    )  # fmt: skip
+    found: list[_Answered] = []
+    failures: list[Failure] = []
+    for name in [models] if isinstance(models, str) else models:
+        try:
+            found.append(answer(name))
+        except TargetError:
+            raise
+        except HeadstartError as error:
+            failures.append(Failure(name, one_line(str(error))))
+    if not found:
+        raise InputError(f"no model could be used: {failures[0].source}: {failures[0].reason}")
+    record = _record(found, failures, target, labelled, classes, names, asked, seed)
+    if out is not None:
+        record.save(out)
+    return record
+
+
+def _open(data: object, how: Reading, class_names: object) -> tuple[Target, bool, tuple[str, ...]]:
+    """The examples, whether they have labels, and the classes."""
+    try:
+        target = open_target(data, reading=how)
+    except TargetError:
+        if class_names is None:
+            raise
+        inputs = open_unlabelled(data, "image", reading=how)
+        classes = prompts.listed(class_names)
+        empty = np.zeros(len(inputs.ids))
+        name = Path(data).stem if isinstance(data, str | os.PathLike) else "data"
+        return (
+            Target(name, "image", "regression", inputs.examples, empty, (), inputs.ids, notes=inputs.notes),
+            False,
+            classes,
+        )
+    if not target.classes or target.task != "classification":
+        raise TargetError(f"{target.name} has no classes to name; zero-shot needs a classification target.")
+    return target, True, target.classes
+
+
+def _answered(
+    name: str,
+    *,
+    target: Target,
+    labelled: bool,
+    names: Sequence[str],
+    asked: dict[str, tuple[str, ...]],
+    place: Path | None,
+    device: str,
+    batch_size: int | None,
+    max_bad: float,
+    trust_pickle: bool,
+    tell: Progress,
+) -> _Answered:
+    """One pair's answers.
+
+    Raises:
+        HeadstartError: The pair cannot be loaded or run.
+    """
+    from headstart.extract import extract
+    from headstart.zeroshot.pairs import open_pair, text_head, unit
+
+    tell(Event(name, 0, len(target)))
+    pair = open_pair(name, trust_pickle=trust_pickle)
+    rows = extract(
+        target, pair.image, cache=place, device=device, batch_size=batch_size, max_bad=max_bad, progress=tell
+    )
+    assert rows.features is not None
+    sets = asked if len(asked) == 1 else {**asked, ALL: tuple(one for each in asked.values() for one in each)}
+    logits = {key: text_head(pair, names, lines)(unit(rows.features)).numpy() for key, lines in sets.items()}
+    if not labelled:
+        chosen = list(sets)[-1]
+        return _Answered(
+            ZeroShotSource(name, {}, None, None, None, chosen), rows.ids, logits[chosen], pair.image.fingerprint
+        )
+    accuracy = {key: share(found.argmax(axis=1) == rows.labels) for key, found in logits.items()}
+    chosen = max(accuracy, key=lambda key: accuracy[key].value)
+    temperature, before, after = fitted_temperature(logits[chosen], rows.labels)
+    row = ZeroShotSource(name, accuracy, before, after, temperature, chosen)
+    return _Answered(row, rows.ids, logits[chosen] / temperature, pair.image.fingerprint)
+
+
+def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:
+    """The temperature with the largest mean log-likelihood of the labels, and that likelihood before and after.
+
+    Example:
+        >>> temperature, before, after = fitted_temperature(np.array([[9.0, 0.0], [9.0, 0.0]]), np.array([0, 1]))
+        >>> before < after
+        True
+    """
+    rows = np.arange(len(labels))
+
+    def mean(temperature: float) -> float:
+        return float(log_softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1)[rows, labels].mean())
+
+    best = minimize_scalar(lambda power: -mean(float(np.exp(power))), bounds=(-5.0, 5.0), method="bounded")
+    temperature = float(np.exp(best.x))
+    return temperature, mean(1.0), mean(temperature)
+
+
+def share(hits: np.ndarray) -> Share:
+    """The share of hits with its exact 95 % interval (Clopper and Pearson, Biometrika 26, 1934)."""
+    n, k = len(hits), int(np.sum(hits))
+    low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
+    high = float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
+    return Share(k / n, low, high)
+
+
+def _record(
+    found: Sequence[_Answered],
+    failures: Sequence[Failure],
+    target: Target,
+    labelled: bool,
+    classes: tuple[str, ...],
+    names: tuple[str, ...],
+    asked: dict[str, tuple[str, ...]],
+    seed: int,
+) -> ZeroShot:
+    ordered = sorted(found, key=lambda one: -max((each.value for each in one.row.accuracy.values()), default=0.0))
+    best = ordered[0]
+    probs = softmax(np.asarray(best.logits, dtype=np.float64), axis=1)
+    chance = float(np.bincount(target.labels).max() / len(target)) if labelled else None
+    renamed = [f"{one} as {two}" for one, two in zip(classes, names, strict=True) if one != two]
+    notes = list(target.notes)
+    if labelled and len(asked) > 1:
+        notes.append("The best template set was chosen on these labels, which favours it a little.")
+    return ZeroShot(
+        data=target.name,
+        n=len(best.ids),
+        classes=classes,
+        names=names,
+        prompts={key: tuple(line.format(names[0]) for line in lines) for key, lines in asked.items()},
+        rows=tuple(one.row for one in ordered),
+        ids=best.ids,
+        answers=tuple(int(code) for code in probs.argmax(axis=1)),
+        probabilities=tuple(float(value) for value in probs.max(axis=1)),
+        labelled=labelled,
+        chance=chance,
+        failures=tuple(failures),
+        provenance=provenance(
+            target,
+            command=f"headstart.zero_shot({target.name!r}, {[one.row.source for one in ordered]!r})",
+            seed=seed,
+            source_hashes={one.row.source: one.fingerprint for one in ordered},
+            device="cpu",
+        ),
+        notes=tuple(notes) + ((f"Renamed: {one_line('; '.join(renamed), 200)}.",) if renamed else ()),
+    )

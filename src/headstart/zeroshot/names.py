@@ -1,0 +1,70 @@
+"""Sources ranked by the names of their classes alone: no example, no forward pass of a source."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from headstart.errors import InputError
+from headstart.records import ModelCard
+from headstart.zeroshot.prompts import clean
+
+TEXT = "st/all-MiniLM-L6-v2"
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near a source's classes are to the target's."""
+
+    source: str
+    value: float  # mean over the target's classes of the cosine with the nearest source class, at most 1
+    nearest: tuple[tuple[str, str], ...]  # target class, nearest source class
+
+
+def rank_by_names(
+    classes: Sequence[str], sources: Sequence[tuple[ModelCard, Sequence[str]]], *, text: str = TEXT
+) -> list[Nearness]:
+    """Sources in order of how near their classes' names are to the target's, nearest first.
+
+    Args:
+        classes: Names of the target's classes.
+        sources: Each source's card and the names of its classes; one without names is compared by its `trained_on`.
+        text: The sentence encoder that compares names.
+
+    Raises:
+        InputError: There are no names to compare.
+
+    Example:
+        >>> birds, cars = ModelCard("birds", "image"), ModelCard("cars", "image")
+        >>> [one.source for one in rank_by_names(["eagle"], [(cars, ["truck", "van"]), (birds, ["robin", "crow"])])]
+        ['birds', 'cars']
+    """
+    if not classes:
+        raise InputError("`classes` is empty: ranking by names needs a target with named classes.")
+    own = embedded([clean(name) for name in classes], text)
+    found = []
+    for card, names in sources:
+        said = [clean(name.partition(",")[0]) for name in names] or ([card.trained_on] if card.trained_on else [])
+        if not said:
+            raise InputError(f"{card.name} names neither its classes nor what it was trained on; leave it out.")
+        cosines = own @ embedded(said, text).T
+        best = cosines.argmax(axis=1)
+        pairs = tuple((name, said[place]) for name, place in zip(classes, best, strict=True))
+        found.append(Nearness(card.name, float(cosines.max(axis=1).mean()), pairs))
+    return sorted(found, key=lambda one: -one.value)
+
+
+def embedded(texts: Sequence[str], text: str) -> np.ndarray:
+    """Unit embeddings (m, e) of texts."""
+    import torch
+
+    from headstart.sources import candidates
+
+    source = candidates(text)[0].load(False)
+    with torch.inference_mode():
+        parts = [
+            source.network(source.collate([source.prepare(one) for one in texts[start : start + 64]]))[0]
+            for start in range(0, len(texts), 64)
+        ]
+    rows = torch.cat(parts).double().numpy()
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))

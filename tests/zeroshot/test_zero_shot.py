@@ -1,0 +1,190 @@
+"""Image-text pairs: a real small one from transformers, and the one that ships."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from typer.testing import CliRunner
+
+import headstart as hs
+import headstart.torchvision_ops
+from headstart.cli import app
+from headstart.errors import InputError, ModelNameError
+from headstart.records import ModelCard
+from headstart.sources import candidates
+from headstart.zeroshot import open_pair, predict_unseen, rank_by_names, text_head
+from headstart.zeroshot.entry import fitted_temperature, share
+from headstart.zeroshot.pairs import unit
+
+WORDS = ["[PAD]", "[UNK]", "a", "photo", "of", ".", "red", "blue", "green", "cat", "dog", "[EOS]"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLIP of random weights as transformers saves it."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, PreTrainedTokenizerFast
+
+    place = tmp_path_factory.mktemp("clip") / "tiny"
+    torch.manual_seed(0)
+    small = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**small, "vocab_size": len(WORDS), "max_position_embeddings": 16}
+    text |= {"bos_token_id": 2, "eos_token_id": 11, "pad_token_id": 0}
+    vision = {**small, "image_size": 32, "patch_size": 8}
+    CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)).eval().save_pretrained(place)
+    inner = Tokenizer(models.WordLevel({word: place for place, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()
+    inner.post_processor = processors.TemplateProcessing(single="$A [EOS]", special_tokens=[("[EOS]", 11)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", eos_token="[EOS]", model_max_length=16
+    ).save_pretrained(place)
+    size = {"shortest_edge": 32}
+    CLIPImageProcessor(size=size, crop_size={"height": 32, "width": 32}).save_pretrained(place)
+    return place
+
+
+def pictures(count: int = 18) -> tuple[list[Image.Image], list[str]]:
+    rng = np.random.default_rng(0)
+    names = ["red", "blue", "green"]
+    hues = np.array([[200, 30, 30], [30, 30, 200], [30, 200, 30]])
+    shown = [
+        Image.fromarray(np.clip(rng.normal(hues[i % 3], 20, (32, 32, 3)), 0, 255).astype(np.uint8))
+        for i in range(count)
+    ]
+    return shown, [names[i % 3] for i in range(count)]
+
+
+def test_answers_are_those_of_the_model_itself(folder: Path):
+    from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+
+    shown, labels = pictures()
+    found = hs.zero_shot((shown, labels), f"local-dir:{folder}", cache=False)
+    model, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    texts = [f"a photo of a {name}." for name in found.classes]
+    with torch.inference_mode():
+        whole = model(
+            pixel_values=AutoImageProcessor.from_pretrained(folder)(images=shown, return_tensors="pt")["pixel_values"],
+            **{
+                k: v
+                for k, v in tokenizer(texts, padding="max_length", max_length=16, return_tensors="pt").items()
+                if k != "token_type_ids"
+            },
+        ).logits_per_image
+    assert list(found.answers) == whole.argmax(dim=1).tolist()
+    temperature = found.rows[0].temperature
+    assert found.probabilities == pytest.approx(torch.softmax(whole / temperature, dim=1).amax(dim=1).numpy(), abs=1e-4)
+
+
+def test_the_text_head_is_a_linear_head_bit_for_bit(folder: Path):
+    pair = open_pair(f"local-dir:{folder}")
+    head = text_head(pair, ["red", "blue"], ["a {}", "a photo of a {}."])
+    rows = np.random.default_rng(0).standard_normal((5, 12))
+    each = [pair.texts([f"a {name}", f"a photo of a {name}."]).mean(dim=0) for name in ("red", "blue")]
+    weights = torch.nn.functional.normalize(torch.stack(each), dim=1) * pair.scale
+    assert torch.equal(head(unit(rows)), unit(rows) @ weights.T)
+
+
+def test_each_template_set_has_an_accuracy_and_so_has_their_mean(folder: Path, tmp_path: Path):
+    (tmp_path / "mine.txt").write_text("my {}\n")
+    found = hs.zero_shot(pictures(), f"local-dir:{folder}", templates=f"names,{tmp_path / 'mine.txt'}", cache=False)
+    assert list(found.rows[0].accuracy) == ["names", "mine", "all sets"]
+    assert found.prompts["mine"] == ("my blue",)
+    assert "my blue" in str(found)
+
+
+def test_a_fitted_temperature_is_the_best_of_a_grid():
+    rng = np.random.default_rng(0)
+    logits, labels = 5 * rng.standard_normal((50, 4)), rng.integers(0, 4, 50)
+    temperature, before, after = fitted_temperature(logits, labels)
+
+    def mean(t: float) -> float:
+        scaled = logits / t - np.log(np.exp(logits / t).sum(axis=1, keepdims=True))
+        return scaled[np.arange(50), labels].mean()
+
+    assert before == pytest.approx(mean(1.0))
+    assert after == pytest.approx(max(mean(t) for t in np.geomspace(0.05, 100, 2000)), abs=1e-4)
+    assert after == pytest.approx(mean(temperature))
+
+
+def test_the_exact_interval_agrees_with_the_binomial():
+    from scipy.stats import binomtest
+
+    expected = binomtest(7, 20).proportion_ci()
+    found = share(np.arange(20) < 7)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_the_shipped_pair_recognises_things_by_name_alone():
+    """Drawn here, so in a style that it never saw; a wrong answer for one of four would have accuracy 0.75."""
+
+    def drawn(paint: Callable[[ImageDraw.ImageDraw], object]) -> Image.Image:
+        picture = Image.new("RGB", (64, 64), "white")
+        paint(ImageDraw.Draw(picture))
+        return picture
+
+    def face(on: ImageDraw.ImageDraw) -> None:
+        on.ellipse((4, 4, 60, 60), fill="#ffcc33")
+        on.ellipse((18, 20, 26, 30), fill="#663300")
+        on.ellipse((38, 20, 46, 30), fill="#663300")
+        on.arc((16, 22, 48, 50), 20, 160, fill="#663300", width=4)
+
+    def flag(on: ImageDraw.ImageDraw) -> None:
+        for place, colour in enumerate(("#002395", "#ffffff", "#ed2939")):
+            on.rectangle((2 + 20 * place, 12, 22 + 20 * place, 52), fill=colour)
+
+    def heart(on: ImageDraw.ImageDraw) -> None:
+        on.ellipse((6, 8, 34, 36), fill="#dd2233")
+        on.ellipse((30, 8, 58, 36), fill="#dd2233")
+        on.polygon([(8, 28), (56, 28), (32, 58)], fill="#dd2233")
+
+    shown = {"face": face, "flag": flag, "heart": heart}
+    found = hs.zero_shot(([drawn(paint) for paint in shown.values()], list(shown)), "zoo/tiny_clip", cache=False)
+    assert [found.classes[code] for code in found.answers] == list(shown)
+    assert "zoo/tiny_clip" not in [one.name for one in candidates("zoo", kind="image")]  # it has no classifier
+
+
+def test_pictures_without_labels_get_answers(folder: Path, tmp_path: Path):
+    shown, _ = pictures(6)
+    for number, picture in enumerate(shown):
+        picture.save(tmp_path / f"{number}.png")
+    (tmp_path / "names.txt").write_text("red\nblue\n")
+    result = CliRunner().invoke(
+        app,
+        f"zero-shot {tmp_path} --models local-dir:{folder} --class-names {tmp_path}/names.txt --no-cache "
+        f"--csv {tmp_path}/answers.csv",
+    )
+    assert result.exit_code == 0, result.output
+    lines = (tmp_path / "answers.csv").read_text().splitlines()
+    assert lines[0] == "id,class,probability"
+    assert len(lines) == 7
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [("zoo/efficientnet_lite0", "image-text pair"), ("local-dir:nowhere", "no folder"), ("clip", "zoo/tiny_clip")],
+)
+def test_what_is_no_pair_is_refused(model: str, words: str):
+    with pytest.raises(ModelNameError, match=words):
+        open_pair(model)
+    with pytest.raises(InputError, match="no model could be used"):
+        hs.zero_shot(pictures(), model, cache=False)
+
+
+def test_unseen_classes_are_learnt_from_names():
+    target = hs.open_target(pictures(60))
+    with pytest.raises(InputError, match=r"`unseen`.*'gren'.*green"):
+        predict_unseen(target, "zoo/tiny_letters", ["gren", "red"])
+    with pytest.raises(InputError, match="two classes on either side"):
+        predict_unseen(target, "zoo/tiny_letters", ["red", "green"])
+
+
+def test_names_alone_order_sources():
+    cards = [ModelCard("vehicles", "image"), ModelCard("animals", "image")]
+    found = rank_by_names(["Spaniel", "siamese_cat"], [(cards[0], ["lorry", "ship"]), (cards[1], ["dog", "cat"])])
+    assert [one.source for one in found] == ["animals", "vehicles"]
+    assert found[0].nearest == (("Spaniel", "dog"), ("siamese_cat", "cat"))
+    with pytest.raises(InputError, match="vehicles"):
+        rank_by_names(["cat"], [(cards[0], [])])
