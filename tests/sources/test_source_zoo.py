@@ -46,8 +46,8 @@ def test_the_card_tells_what_loading_finds(name):
     source = load(name)
     assert (card.parameters, card.num_classes) == (source.card.parameters, source.card.num_classes)
     assert card.input_size == source.card.input_size
-    assert len(source.classes) == card.num_classes
-    assert source.head == "classifier"
+    assert (None if source.classes is None else len(source.classes)) == card.num_classes
+    assert source.head == ("classifier" if card.num_classes else None)  # an image-text pair classifies nothing
     assert source.card.local
     assert source.card.license
 
@@ -84,8 +84,8 @@ def test_tiny_letters_reads_a_font():
 def test_what_ships_is_small():
     files = shipped.weights_folder().iterdir()
     sizes = [len(file.read_bytes()) for file in files if file.name.endswith(".safetensors")]
-    assert len(sizes) == 3
-    assert sum(sizes) < 2_000_000
+    assert len(sizes) == 4
+    assert sum(sizes) < 3_000_000
 
 
 def test_weights_that_do_not_fit_are_refused():
