@@ -9,6 +9,7 @@ from headstart.errors import InputError
 from headstart.evaluation import bounds, convergence, evaluate, gain
 from headstart.evaluation.gain import Gain, judge, possible_mean
 from headstart.records import CurvePoint, Outcome, Predictions, Provenance
+from headstart.runner import Event
 from headstart.scores import leep
 from headstart.train.head import fit_head
 
@@ -297,3 +298,10 @@ def test_both_bounds_hold_on_a_real_head_and_the_first_can_fail() -> None:
     poor = bounds(probs, labels, np.full((120, 3), 1 / 3))[0]
     assert not poor.holds
     assert poor.note
+
+
+def test_progress_counts_the_comparisons() -> None:
+    transfer, scratch = draw(np.random.default_rng(5), 40, 1, 0.1)
+    events: list[Event] = []
+    evaluate([run("head", 0, transfer[0]), run("scratch", 0, scratch[0])], progress=events.append)
+    assert [(event.what, event.done, event.total) for event in events] == [("comparisons", 0, 1), ("comparisons", 1, 1)]

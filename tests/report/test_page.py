@@ -9,11 +9,14 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests.evaluation.test_compare import draw, run
 from tests.report.parsed_page import Page
 
+from headstart.evaluation import evaluate
 from headstart.records import HeadView, Ranking, TargetSummary
-from headstart.report import write_report
+from headstart.report import write_report, write_results
 from headstart.report.page import render
 
 HOSTILE = (
@@ -327,3 +330,14 @@ def test_a_report_is_rebuilt_without_torch_or_a_plotting_library(ranking, tmp_pa
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=120)
     assert Path(tmp_path, "report.html").read_text("utf-8") == render(ranking)
+
+
+def test_transfers_have_a_page_with_their_results_and_no_name_becomes_markup(tmp_path: Path) -> None:
+    (transfer,), (scratch,) = draw(np.random.default_rng(0), 60, 1, 0.2)
+    name = "<script>alert(1)</script>"
+    runs = [run("head", 0, transfer, target=name), run("scratch", 0, scratch, target=name)]
+    page = Page(write_results(evaluate(runs), tmp_path / "page.html").read_text("utf-8"))
+    assert page.first("h1").text == f"Transfers to {name}"
+    assert not page.all("script")
+    assert "One seed shows a difference and proves nothing" in page.text
+    assert len(page.all("table")) == 1

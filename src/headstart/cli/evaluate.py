@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from headstart.cli._output import check_places, on_stdout, show, write
+from headstart.cli._output import check_places, on_stdout, show, write, wrote
+from headstart.records import Prose, check_destination
 
 
 def evaluate(
@@ -16,11 +17,15 @@ def evaluate(
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the comparisons; - is standard output.")
     ] = None,
+    report: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a self-contained HTML page.")] = None,
 ) -> None:
     """Say what saved transfers gained over training from scratch, from their records alone."""
     from headstart.evaluation import evaluate as compare
+    from headstart.report import write_results
 
     check_places(json=json)
+    check_destination(report, folder=False)
     found = compare(runs, metric=metric, margin=margin, level=level)
-    show(found.view(), errors=on_stdout(json))
+    told = [Prose(wrote([write_results(found, report)]))] if report else []
+    show([*found.view(), *told], errors=on_stdout(json))
     write(json, found.to_json() + "\n")

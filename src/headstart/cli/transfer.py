@@ -103,11 +103,15 @@ def transfer(
     dry_run: Annotated[bool, named("--dry-run", help="Show the plan and train nothing.", panel=RESULT)] = False,
     margin: Margin = 0.01,
     json: Json = None,
+    report: Annotated[
+        Path | None, named(metavar="FILE", panel=RESULT, help="Write a self-contained HTML page.")
+    ] = None,
     **options: Any,
 ) -> None:
     """Adapt a pretrained model to labelled data, test it once, and say what the transfer gained."""
     check_places(json=json)
     check_destination(out, folder=True)
+    check_destination(report, folder=False)
     source = _source(model, ranking)
     methods = [name.strip() for name in method.split(",") if name.strip()]
     same: dict[str, Any] = {
@@ -115,6 +119,7 @@ def transfer(
         "reading": reading_from(options), "cache": cache_of(cache, no_cache), "trust_pickle": trust_pickle,
         "via": via, "via_method": via_method, "source_data": source_data, **options,
     }  # fmt: skip
+    from headstart.report import write_results
     from headstart.transfers.campaign import campaign, previews
 
     if dry_run:
@@ -134,7 +139,8 @@ def transfer(
             overwrite=overwrite,
             command=command,
         )
-    told = [Prose(wrote(done.folders))] if done.folders else []
+    pages = [write_results(done.evaluation, report)] if report else []
+    told = [Prose(wrote([*done.folders, *pages]))] if done.folders or pages else []
     show([*done.view(), *told], errors=on_stdout(json))
     write(json, done.evaluation.to_json() + "\n")
     if done.failures:

@@ -9,6 +9,7 @@ from headstart.evaluation.convergence import convergence
 from headstart.evaluation.gain import gain, judge
 from headstart.evaluation.stored import read_runs
 from headstart.records import Comparison, Convergence, Evaluation, Outcome, Predictions
+from headstart.runner import Event, Progress, listener
 from headstart.tasks import task_of
 from headstart.wording import listing
 
@@ -33,7 +34,12 @@ Given = HasOutcome | str | os.PathLike[str]
 
 
 def evaluate(
-    runs: Given | Sequence[Given], *, metric: str | None = None, margin: float = 0.01, level: float = 0.95
+    runs: Given | Sequence[Given],
+    *,
+    metric: str | None = None,
+    margin: float = 0.01,
+    level: float = 0.95,
+    progress: Progress | bool | None = None,
 ) -> Evaluation:
     """Gain over training from scratch, verdict and speed of every method, in the order of the runs.
 
@@ -47,6 +53,7 @@ def evaluate(
         metric: The metric to compare by; the task's main one by default.
         margin: The smallest difference that matters; see `judge`.
         level: Coverage of the intervals.
+        progress: A function called with each event; by default shown on a terminal and in a notebook.
 
     Raises:
         InputError: An unknown metric, no training from scratch with the seed of a transfer, several that it could be
@@ -60,10 +67,13 @@ def evaluate(
     if not scratch or not transfers:
         return Evaluation(outcomes, (), NO_TRANSFER if scratch else NO_SCRATCH)
     networks = {source: next(iter(members.values())).outcome.network for source, members in scratch.items()}
-    comparisons = (
-        _compare(members, scratch, _baseline(next(iter(members.values())).outcome, networks), metric, margin, level)
-        for members in transfers.values()
-    )
+    comparisons: list[Comparison] = []
+    tell = listener(progress)
+    for members in transfers.values():
+        tell(Event("comparisons", len(comparisons), len(transfers), ""))
+        baseline = _baseline(next(iter(members.values())).outcome, networks)
+        comparisons.append(_compare(members, scratch, baseline, metric, margin, level))
+    tell(Event("comparisons", len(transfers), len(transfers), ""))
     return Evaluation(outcomes, tuple(comparisons))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from headstart.records import Ranking, TargetSummary, text, write_atomically
+from headstart.records import Evaluation, Ranking, TargetSummary, text, write_atomically
 from headstart.records.axis import axis_svg, bar_svg, interval_svg
 from headstart.records.ranking_page import ranking_table
 from headstart.records.search import unreached
@@ -23,6 +23,18 @@ IN_VIEW = 24  # classes; more are folded away
 THUMBNAIL = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
 LONGEST_TEXT = 280
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")  # no HTML page may hold them
+
+
+def write_results(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
+    """Write what transfers reached and gained as one HTML file, whole or not at all, and return its path.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
+    template = _environment().get_template("results.html.jinja")
+    page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", template.render(evaluation=evaluation, parts=evaluation.view()))
+    write_atomically(Path(path), page.encode("utf-8", errors="replace"))
+    return Path(path)
 
 
 def write_report(ranking: Ranking, path: str | os.PathLike[str], *, story: str = "") -> Path:
