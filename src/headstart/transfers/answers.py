@@ -10,6 +10,7 @@ from headstart.errors import InputError
 from headstart.records import write_atomically
 from headstart.transfers.run import Answers
 
+DIGITS = 7  # as many as the network computes in
 Form = Literal["csv", "json"]
 
 
@@ -20,9 +21,14 @@ def as_text(answers: Answers, form: Form) -> str:
         return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2) + "\n"
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    for row in [list[str | float](columns), *rows]:
+        writer.writerow([_plain(cell) if isinstance(cell, str) else cell for cell in row])
     return text.getvalue()
+
+
+def _plain(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: those that could be one begin with an apostrophe."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def write_answers(answers: Answers, path: Path) -> None:
@@ -54,4 +60,5 @@ def _rows(answers: Answers) -> tuple[list[str], list[list[str | float]]]:
         width = answers.outputs.shape[1]
         columns = ["id", *(["value"] if width == 1 else [f"value {k + 1}" for k in range(width)])]
         starts = [[name] for name in answers.ids]
-    return columns, [[*start, *row] for start, row in zip(starts, answers.outputs.tolist(), strict=True)]
+    values = [[float(f"{value:.{DIGITS}g}") for value in row] for row in answers.outputs.tolist()]
+    return columns, [[*start, *row] for start, row in zip(starts, values, strict=True)]

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import json
 import os
 import warnings
 from contextlib import redirect_stdout
@@ -14,7 +15,14 @@ from torch import Tensor, nn
 from headstart.errors import InputError, require
 from headstart.records import check_destination, write_atomically
 from headstart.sources.fingerprint import probe_examples
+from headstart.tasks import Link, task_of
 from headstart.transfers.run import Run
+
+OUTPUTS: dict[Link, str] = {
+    "softmax": "logits; their softmax are the probabilities of the classes",
+    "sigmoid": "logits; their sigmoids are the probabilities of the labels",
+    "identity": "values",
+}
 
 
 class _ByName(nn.Module):
@@ -33,7 +41,8 @@ class _ByName(nn.Module):
 def export_onnx(run: Run, path: str | os.PathLike[str]) -> Path:
     """Write the network to `path`; low-rank updates are folded in first.
 
-    The batch size is free, and for texts the length too. Inputs are what the source's preprocessing makes: `input`
+    The file's `metadata_props` hold the class names in the order of the outputs, the preprocessing and what the output
+    is. The batch size is free, and for texts the length too. Inputs are what the source's preprocessing makes: `input`
     for images, the tokenizer's names for texts. The output is `output`.
 
     Raises:
@@ -48,7 +57,7 @@ def export_onnx(run: Run, path: str | os.PathLike[str]) -> Path:
     examples = probe_examples(run.source.card.kind)[:2]
     batch = run.source.collate([run.source.prepare(example) for example in examples])
     names, inputs = _inputs(batch)
-    content = _exported(_ByName(network, names).eval(), names, inputs)
+    content = _exported(_ByName(network, names).eval(), names, inputs, _about(run))
     write_atomically(path, content)
     return path
 
@@ -60,7 +69,20 @@ def _inputs(batch: Any) -> tuple[tuple[str, ...], tuple[Tensor, ...]]:
     return tuple(named), tuple(named.values())
 
 
-def _exported(network: nn.Module, names: tuple[str, ...], inputs: tuple[Tensor, ...]) -> bytes:
+def _about(run: Run) -> dict[str, str]:
+    """What a user of the file must know, for its `metadata_props`."""
+    outcome, card = run.outcome, run.source.card
+    return {
+        "source": outcome.source,
+        "task": outcome.task,
+        "classes": json.dumps(outcome.classes),
+        "output": OUTPUTS[task_of(outcome.task).link],
+        "preprocessing": str(run.source.prepare),
+        "input_size": json.dumps(card.input_size),
+    }
+
+
+def _exported(network: nn.Module, names: tuple[str, ...], inputs: tuple[Tensor, ...], about: dict[str, str]) -> bytes:
     for library in ("onnx", "onnxscript"):
         require(library, "export to ONNX", "speed")
     free = torch.export.Dim.AUTO
@@ -81,4 +103,7 @@ def _exported(network: nn.Module, names: tuple[str, ...], inputs: tuple[Tensor, 
     except (RuntimeError, TypeError, ValueError, torch.onnx.OnnxExporterError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"this network cannot be exported to ONNX: {reason}") from error
-    return bytes(program.model_proto.SerializeToString())
+    made = program.model_proto
+    for key, value in about.items():
+        made.metadata_props.add(key=key, value=value)
+    return bytes(made.SerializeToString())

@@ -81,17 +81,17 @@ def open_setting(again: "Callable[..., Run]", asked: Mapping[str, Any]) -> Setti
         *(ask.command or "", tell, ask.model if isinstance(ask.model, Source | nn.Module) else None),
     )
     if ask.method != "auto":
-        return _settled(ask.method, usual, settings)
-    choices = {name: _settled(name, usual, settings) for name in CHOICES}
+        return _settled(ask.method, usual, settings, ask.limit)
+    choices = {name: _settled(name, usual, settings, ask.limit) for name in CHOICES}
     advice = recommend(choices, train_once)
     settings |= {"layer": advice.layer} if advice.layer else {}
     own = {name: value for name, value in settings.items() if name not in options_of(Training)}
     refuse_without_effect(own, [METHODS.find(advice.method)])  # settings of a training may be meant for another choice
-    chosen = _settled(advice.method, usual, settings)
+    chosen = _settled(advice.method, usual, settings, ask.limit)
     return replace(chosen, reason=advice.reason, opened={"trials": advice.trials})
 
 
-def _settled(method: str | Method, usual: Setting, settings: Mapping[str, Any]) -> Setting:
+def _settled(method: str | Method, usual: Setting, settings: Mapping[str, Any], limit: int | None) -> Setting:
     """The setting of a method, with those of the settings that are its own.
 
     Raises:
@@ -108,7 +108,8 @@ def _settled(method: str | Method, usual: Setting, settings: Mapping[str, Any]) 
     training = replace(training, precision=precision_on(usual.device, training.precision))
     chosen = method if isinstance(method, Method) else method_of(made, settings)
     source = chosen.view(usual.source)
-    command = f"headstart.transfer({train.name!r}, {source.name!r}, method={made.name!r}, seed={seed})"
+    few = "" if limit is None else f", limit={limit}"
+    command = f"headstart.transfer({train.name!r}, {source.name!r}, method={made.name!r}, seed={seed}{few})"
     return replace(usual, source=source, method=chosen, training=training, command=usual.command or command, opened={})
 
 

@@ -84,7 +84,7 @@ def save(run: Run, folder: Path, *, weights: Weights = "whole") -> Path:
     for stale in (OUTCOME, TEST):  # of a run that is replaced; the first part, the largest, found room
         (folder / stale).unlink(missing_ok=True)
     write_atomically(folder / MODEL, json.dumps(model, indent=2).encode())
-    write_atomically(folder / CARD, model_card(run.outcome, weights).encode())
+    write_atomically(folder / CARD, model_card(run.outcome, weights, run.source.card.license).encode())
     if run.predictions is not None:
         arrays = {"labels": run.predictions.labels, "outputs": run.predictions.outputs}
         ids = {"ids": json.dumps(run.predictions.ids)}

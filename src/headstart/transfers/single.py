@@ -1,14 +1,18 @@
 """`transfer`: adapt a source to a target by one method, measure it once on the test part, and keep the result."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
 from typing import Any, Unpack
 
+from filelock import FileLock, Timeout
+
 from headstart.data import Reading
 from headstart.errors import InputError
-from headstart.records import PlanRow
+from headstart.records import PlanRow, check_destination
 from headstart.records.results import plan
 from headstart.records.shown import Shown
 from headstart.records.table import Prose, View
@@ -111,7 +115,12 @@ def transfer(
         InputError: Something does not fit; TargetError: the data; ModelError: the source; TrainingError: the training.
     """
     asked = dict(locals())
-    setting = open_setting(transfer, asked)
+    with only_one(out):
+        return _transferred(asked)
+
+
+def _transferred(asked: dict[str, Any]) -> Run:
+    setting, overwrite = open_setting(transfer, asked), asked["overwrite"]
     identity = identity_of(setting)
     if setting.out is not None:
         there = saved.identity_of(setting.out)
@@ -130,6 +139,37 @@ def transfer(
         (setting.out / CHECKPOINT).unlink(missing_ok=True)
         forget(setting.out)
     return run
+
+
+@contextmanager
+def only_one(out: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Hold a run's folder for this process.
+
+    Raises:
+        InputError: Another process is at work in it.
+    """
+    if out is None:
+        yield
+        return
+    folder = Path(out)
+    check_destination(folder, folder=True)
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock, process = FileLock(folder / ".lock"), folder / ".process"
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        by = f"process {process.read_text()}" if process.exists() else "another process"
+        raise InputError(f"{folder} is in use by {by}. Wait until it ends, or choose another folder.") from None
+    try:
+        process.write_text(str(os.getpid()))
+        yield
+    finally:
+        process.unlink(missing_ok=True)
+        (folder / ".lock").unlink(missing_ok=True)
+        lock.release()
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _make_room(checkpoint: Path, identity: str) -> None:
