@@ -45,7 +45,7 @@ class PlanRow:
 
 @dataclass(frozen=True)
 class Bound:
-    """A proven inequality, checked on a real run: `low` <= `high`."""
+    """An inequality that a paper states, checked on a real run: `low` <= `high`."""
 
     name: str
     low: float
