@@ -1,6 +1,7 @@
 """The transfers of one project: measured beforehand, made while the budget lasts, the best one kept on disk."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,9 @@ class Attempts:
             self.left_out.append(f"{one.title} failed: {error}")
             return
         self.runs.append(run)
-        self.validated.append(self._validated(one, run))
+        self.validated.append(None)
+        with suppress(Stopped):  # it was made, and counts without its validation
+            self.validated[-1] = self._validated(one, run)
         self.project()
 
     def project(self, *, final: bool = False) -> Project:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from headstart.sources.lookup import Model
 
 LOOKING = 0.4  # share of the budget for ranking
+FEWEST, ENOUGH = 2, 200  # models and examples that are ranked however short the time
 RIVALS = 3  # heads at most, beside the first
 HOPE = 0.05  # probability of being the best from which a source that ties with the first is transferred too
 
@@ -106,6 +107,8 @@ def _ranked(parts: Parts, models: "Sequence[Candidate]", deadline: Deadline, how
     """
     whole = parts.together
     raced = rank(whole, list(models), search="race", time_budget=_share(deadline), **how)
+    if not raced.rows and not raced.failures:  # the time was up before the first model was loaded
+        raced = rank(whole, list(models[:FEWEST]), limit=min(len(whole), ENOUGH), **how)
     if not raced.rows or raced.rows[0].rank is None:
         reasons = "; ".join(f"{one.source}: {one.reason}" for one in raced.failures[:3])
         raise InputError(f"none of the models could be ranked on {whole.name}. {reasons}")

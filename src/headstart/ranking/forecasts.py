@@ -41,7 +41,7 @@ class Calibration(JsonRecord):
     growth_error: float = 0.003885  # variance of a doubling, in (p q)^2
     tuned: tuple[float, float] = (0.4496, 0.9372)  # f, e
     tuned_error: float = 0.09736  # variance of fine-tuning around it, in (p q)^2
-    own: float = 0.5  # share of the error's variance that sources on one target do not have in common
+    own: float = 0.3  # share of the error's variance that sources on one target do not have in common
     transfers: int = 2768  # recorded outcomes behind these numbers
     targets: int = 19
 
