@@ -1,6 +1,8 @@
 # ruff: noqa: RUF001 (the page prints a true minus sign)
 """The page as a whole: complete, self-contained, escaped, bounded, and written whole or not at all."""
 
+import base64
+import hashlib
 import os
 import re
 import subprocess
@@ -17,7 +19,7 @@ from tests.report.parsed_page import Page
 from headstart.evaluation import evaluate
 from headstart.records import HeadView, Ranking, TargetSummary
 from headstart.report import write_report, write_results
-from headstart.report.page import render
+from headstart.report.page import SCRIPT, render
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -131,7 +133,7 @@ def test_every_score_has_a_panel_with_the_sources_in_the_same_order(ranking):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_shows_as_text_and_nothing_else(ranking, name):
     page = Page(render(hostile(ranking, name)))
-    assert not page.all("script")
+    assert [one.text for one in page.all("script")] == [SCRIPT]
     assert len(page.all("style")) == 1
     assert {e.tag for e in page.elements} <= {e.tag for e in Page(render(ranking)).elements}
     assert not page.all("img")
@@ -155,7 +157,9 @@ def test_the_page_asks_for_nothing_from_outside(ranking):
     assert "url(" not in style
     assert "@import" not in style
     policy = [e.attributes["content"] for e in page.all("meta") if "Content-Security-Policy" in e.attributes.values()]
-    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+    only = base64.b64encode(hashlib.sha256(page.first("script").text.encode()).digest()).decode()
+    assert policy == [f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{only}'"]
+    assert len(page.all("script")) == 1
 
 
 def test_references_inside_the_page_lead_somewhere(ranking):

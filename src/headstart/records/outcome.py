@@ -124,8 +124,8 @@ class Outcome(JsonRecord, Shown):
         return super().from_json(renamed(text, {"strategy": "method"}), origin=origin)
 
     def view(self) -> View:
-        """The metrics on the test part as a table, and the notes."""
-        return results.view([self])
+        """The metrics on the test part as a table, also by class, and the notes."""
+        return [*results.view([self]), *results.by_class(self)]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from headstart.records.table import Prose, Table, View, table
-from headstart.wording import duration, magnitude, plural
+from headstart.records.table import Prose, Table, View, table, titled
+from headstart.wording import MISSING, duration, magnitude, plural, shortened_inside
 
 if TYPE_CHECKING:
     from headstart.records.outcome import Bound, Comparison, Outcome, PlanRow
 
+CLASSES = 20  # more are left to the record
 TITLES = {
     "balanced_accuracy": "balanced",
     "macro_f1": "macro F1",
@@ -35,6 +36,23 @@ def view(outcomes: Sequence["Outcome"], comparisons: Sequence["Comparison"] = ()
         notes = dict.fromkeys(note for outcome in mine for note in outcome.notes)
         below = (*(_bound(bound) for bound in bounds if not bound.holds), *notes)
         parts += [Prose(below, "quiet")] if below else []
+    return parts
+
+
+def by_class(outcome: "Outcome") -> list[Table | Prose]:
+    """Quality of each class on the test part, and which classes were taken for which; nothing where there is none."""
+    if not outcome.by_class or len(outcome.by_class) > CLASSES:
+        return []
+    quality = [
+        (one.name, str(one.n), *(MISSING if v is None else f"{v:.3f}" for v in (one.recall, one.precision, one.f1)))
+        for one in outcome.by_class
+    ]
+    who = f"{outcome.source}, {outcome.method}, seed {outcome.seed}"
+    parts = titled(f"By class: {who}", ("class", "examples", "recall", "precision", "F1"), quality)
+    if outcome.confusion:
+        names = [shortened_inside(one.name, 12) for one in outcome.by_class]
+        rows = [(name, *map(str, counts)) for name, counts in zip(names, outcome.confusion, strict=True)]
+        parts += titled("Predicted (columns) for each true class (rows)", ("", *names), rows)
     return parts
 
 

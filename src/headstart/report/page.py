@@ -1,15 +1,22 @@
-"""The page: the record goes in, one self-contained HTML file comes out. No network, no script, no torch."""
+"""The page: the record goes in, one self-contained HTML file comes out. No network, no torch.
+
+Its only script sorts the ranking; the page's policy names it by its hash, so that no other one can run.
+"""
 
 import os
 import re
+from base64 import b64encode
+from hashlib import sha256
+from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from headstart.records import Evaluation, Ranking, TargetSummary, text, write_atomically
+from headstart.records import Evaluation, Outcome, Ranking, TargetSummary, text, write_atomically
 from headstart.records.axis import axis_svg, bar_svg, interval_svg
 from headstart.records.ranking_page import ranking_table
+from headstart.records.results import by_class
 from headstart.records.search import unreached
 from headstart.records.table import breakable
 from headstart.records.text import description
@@ -18,6 +25,7 @@ from headstart.report.heads import LEVELS, head_views
 from headstart.report.panels import score_panels, score_title
 from headstart.wording import NOUNS, percentage, plural, shortened
 
+SCRIPT = "\n" + resources.files("headstart.report").joinpath("templates", "sort.js").read_text(encoding="utf-8")
 IN_VIEW = 24  # classes; more are folded away
 # Only these are embedded: an SVG may carry a script, and any other address would reach for the network.
 THUMBNAIL = re.compile(r"data:image/(?:png|jpeg);base64,[A-Za-z0-9+/]+={0,2}")
@@ -32,9 +40,20 @@ def write_results(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
         WriteError: The file cannot be written.
     """
     template = _environment().get_template("results.html.jinja")
-    page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", template.render(evaluation=evaluation, parts=evaluation.view()))
+    parts = [*evaluation.view(), *(part for run in _best_runs(evaluation) for part in by_class(run))]
+    page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", template.render(evaluation=evaluation, parts=parts))
     write_atomically(Path(path), page.encode("utf-8", errors="replace"))
     return Path(path)
+
+
+def _best_runs(evaluation: Evaluation) -> list[Outcome]:
+    """The run of each source and method with the largest metric."""
+    found: dict[tuple[str, str], Outcome] = {}
+    for one in evaluation.outcomes:
+        before = found.get((one.source, one.method))
+        if before is None or one.metrics[one.metric] > before.metrics[one.metric]:
+            found[one.source, one.method] = one
+    return list(found.values())
 
 
 def write_report(ranking: Ranking, path: str | os.PathLike[str], *, story: str = "") -> Path:
@@ -64,6 +83,8 @@ def render(ranking: Ranking, story: str = "") -> str:
         .render(
             ranking=ranking,
             story=Markup(story),
+            script=Markup(SCRIPT),
+            script_hash=b64encode(sha256(SCRIPT.encode()).digest()).decode(),
             target=ranking.target,
             provenance=ranking.provenance,
             headline=headline(ranking),
