@@ -1,5 +1,6 @@
 """`headstart scores`, `models`, `report`, `--version`, `--help`, and `python -m headstart`."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +120,17 @@ def test_help_tells_the_exit_codes(run: Run) -> None:
 )
 def test_models_take_every_word_up_to_the_next_option(args: list[str], expected: list[str]) -> None:
     assert spread(args)[0] == expected
+
+
+@pytest.mark.parametrize("words", [("scores", "--verbose"), ("--verbose", "scores")])
+def test_verbose_lets_the_logger_speak_wherever_it_stands(run: Run, words: tuple[str, ...]) -> None:
+    logger = logging.getLogger("headstart")
+    before = logger.level
+    try:
+        logger.setLevel(logging.NOTSET)
+        assert run("scores").exit_code == 0
+        assert not logger.isEnabledFor(logging.INFO)
+        assert run(*words).exit_code == 0
+        assert logger.isEnabledFor(logging.INFO)
+    finally:
+        logger.setLevel(before)

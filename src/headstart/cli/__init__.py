@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import headstart
-from headstart.cli._commands import VariadicCommand, WithAdded
+from headstart.cli._commands import VERBOSE, VariadicCommand, WithAdded, be_verbose
 from headstart.cli._guard import guarded
 from headstart.cli._options import named, reading_options, with_options
 from headstart.cli._output import check_places, on_stdout, present
@@ -51,8 +51,12 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option(VERBOSE, help="Also print what the models' libraries report, and bounds that do not hold.")
+    ] = False,
 ) -> None:
-    pass
+    if verbose:
+        be_verbose()
 
 
 UNLABELLED = reading_options("text_column", "image_column", "split", "root", "download", "white_level")

@@ -1,5 +1,6 @@
 """What the command-line library lacks: commands of other packages, and options that take several values."""
 
+import logging
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from headstart.cli._guard import guarded
 
 GROUP = "headstart.commands"
+VERBOSE = "--verbose"
 VARIADIC = ("--models", "-m", "--data", "--with", "--meta-data")
 OPEN = "headstart.open"  # in a context: the variadic option that the words end with
 
@@ -67,8 +69,16 @@ class VariadicCommand(TyperCommand):
         return _untyped(super().get_params(ctx))
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        words, ctx.meta[OPEN] = spread(["--scores" if arg == "--score" else arg for arg in args])
+        if VERBOSE in args:  # also where it stands after the command's name
+            be_verbose()
+        words, ctx.meta[OPEN] = spread(["--scores" if arg == "--score" else arg for arg in args if arg != VERBOSE])
         return super().parse_args(ctx, words)
+
+
+def be_verbose() -> None:
+    """Print what the logger `headstart` is told, and what only a reader of the papers asks for."""
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("headstart").setLevel(logging.INFO)
 
 
 def spread(args: Sequence[str]) -> tuple[list[str], str | None]:

@@ -1,6 +1,7 @@
 """What transfers reached and gained, as tables and sentences."""
 
 from collections.abc import Sequence
+from logging import INFO, getLogger
 from typing import TYPE_CHECKING
 
 from headstart.records.table import Prose, Table, View, table, titled
@@ -32,7 +33,8 @@ def view(outcomes: Sequence["Outcome"], comparisons: Sequence["Comparison"] = ()
         parts += [Prose(title=f"{source} on {first.target}: {plural(first.n_test, 'test example')}"), runs(mine)]
         for comparison in comparisons:
             parts += gains(comparison) if comparison.source == source else []
-        bounds = next((outcome.bounds for outcome in mine if outcome.bounds), ())
+        told = getLogger("headstart").isEnabledFor(INFO)  # theory is for those who ask for it
+        bounds = next((outcome.bounds for outcome in mine if outcome.bounds and told), ())
         notes = dict.fromkeys(note for outcome in mine for note in outcome.notes)
         below = (*(_bound(bound) for bound in bounds if not bound.holds), *notes)
         parts += [Prose(below, "quiet")] if below else []
