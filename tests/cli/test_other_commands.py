@@ -77,7 +77,8 @@ def test_report_is_made_again_from_the_records(run: Run, tmp_path: Path) -> None
 def test_report_of_nothing_is_refused(run: Run, tmp_path: Path) -> None:
     result = run("report", tmp_path)
     assert result.exit_code == 2
-    assert "no ranking at" in result.stderr
+    assert f"{tmp_path}/ranking.json" in result.stderr
+    assert "headstart rank --out" in result.stderr
 
 
 def test_making_a_report_loads_no_torch(run: Run, tmp_path: Path) -> None:

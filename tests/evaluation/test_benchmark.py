@@ -198,7 +198,7 @@ def test_the_shipped_results_are_small() -> None:
     assert len(stored.sources) >= 12
     assert len(stored.targets) >= 8
     shipped = Path(hs.__file__).parent / "evaluation/benchmark/shipped"
-    assert sum(file.stat().st_size for file in shipped.iterdir()) < 3.2e6
+    assert sum(file.stat().st_size for file in shipped.iterdir()) < 3.4e6
     assert {kind: len(seeds) for kind, seeds in stored.outcomes.items()} == {"head": 3, "fine-tune": 3}
 
 

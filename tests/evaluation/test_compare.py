@@ -270,7 +270,7 @@ def test_an_unknown_metric_is_an_error_that_names_those_there_are() -> None:
     runs = [run("head", 0, transfer[0]), run("scratch", 0, scratch[0])]
     with pytest.raises(InputError, match=r"unknown metric 'acuracy' for classification. Did you mean `accuracy`\?"):
         evaluate(runs, metric="acuracy")
-    with pytest.raises(InputError, match=r"Available: accuracy, balanced_accuracy, .*, calibration_error\."):
+    with pytest.raises(InputError, match=r"Available: accuracy, balanced_accuracy, .*, pr_auc\."):
         evaluate(runs, metric="nope")
 
 

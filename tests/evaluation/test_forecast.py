@@ -95,9 +95,9 @@ def test_the_interval_of_a_correlation_covers_the_truth_over_fresh_targets(targe
         outcomes = rng.normal(size=(count, 6))
         return forecast(outcomes + rng.normal(size=outcomes.shape), outcomes, top=()).correlations[2]
 
-    truth = kendall(5_000).value
-    found = [kendall(targets) for _ in range(200)]
-    assert 182 <= sum(one.low <= truth <= one.high for one in found) <= 199
+    truth = kendall(1_500).value
+    found = [kendall(targets) for _ in range(100)]
+    assert sum(one.low <= truth <= one.high for one in found) >= 88
 
 
 def test_few_targets_have_a_mean_without_an_interval() -> None:

@@ -190,7 +190,7 @@ def test_no_worker_outlives_a_driver_that_is_interrupted_or_killed(number: signa
         os.killpg(driver.pid, number)  # as a terminal does
     else:
         driver.kill()
-    _, errors = driver.communicate(timeout=30)
+    _, errors = driver.communicate(timeout=90)
     assert until(lambda: not any(alive(pid) for pid in workers), 10)
     if number == signal.SIGINT:
         assert errors.count("KeyboardInterrupt") == 1

@@ -160,7 +160,7 @@ def test_groups(groups, text):
 def test_a_name_that_is_no_score():
     with says("unknown score 'leap'. Did you mean `leep`"):
         SCORES.find("leap")
-    with says("unknown score 'zzzz'. Available: leep_calibrated, "):
+    with says("unknown score 'zzzz'. Available: leep_pooled, "):
         evaluate(["zzzz"], labels=LABELS)
 
 

@@ -151,6 +151,7 @@ def test_the_report_on_loaded_weights_is_for_who_asks(tmp_path: Path, monkeypatc
     monkeypatch.setattr(handler, "emit", lambda record: said.append(record.getMessage()))
     logging.getLogger("transformers").addHandler(handler)
     try:
+        logging.getLogger("headstart").setLevel(logging.NOTSET)  # other tests of this process may have asked
         load(tmp_path)
         quiet = list(said)
         logging.getLogger("headstart").setLevel(logging.INFO)
