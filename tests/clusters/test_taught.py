@@ -31,7 +31,7 @@ def test_unlabelled_data_of_the_same_domain_help_few_labelled_examples():
 
 
 def test_a_dictionary_uses_few_atoms():
-    taught = self_taught(RNG.standard_normal((100, 4)) @ MIXING, components=8, kind="dictionary")
+    taught = self_taught(RNG.standard_normal((100, 4)) @ MIXING, components=8, form="dictionary")
     codes = taught.transform(RNG.standard_normal((10, 60)))
     assert codes.shape == (10, 8)
     assert ((codes != 0).sum(axis=1) <= 5).all()
@@ -39,7 +39,7 @@ def test_a_dictionary_uses_few_atoms():
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"components": 61}, "60"), ({"components": 0}, "from 1"), ({"kind": "ica"}, "dictionary")],
+    [({"components": 61}, "60"), ({"components": 0}, "from 1"), ({"form": "ica"}, "dictionary")],
 )
 def test_bad_options_are_a_sentence(options: dict, words: str):
     with pytest.raises(InputError, match=words):

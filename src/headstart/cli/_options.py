@@ -79,6 +79,13 @@ TrustPickle = Annotated[
     bool, named("--trust-pickle", panel=HOW, help="Load checkpoints that can run code on this machine.")
 ]
 Seed = Annotated[int, named(metavar="N", min=0, panel=HOW, help="Seed of every random choice.")]
+Limit = Annotated[
+    int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples, with every class in proportion.")
+]
+BatchSize = Annotated[
+    int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits.")
+]
+Report = Annotated[Path | None, named(metavar="FILE", panel=RESULT, help="Write a self-contained HTML page.")]
 Json = Annotated[
     str | None, named("--json", metavar="FILE", panel=RESULT, help="Write the records as JSON; - is standard output.")
 ]

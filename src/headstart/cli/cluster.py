@@ -7,13 +7,14 @@ import typer
 
 from headstart.cli._options import (
     DATA,
-    HOW,
     RESULT,
+    BatchSize,
     Cache,
     Device,
     Json,
     Models,
     NoCache,
+    Report,
     Seed,
     TrustPickle,
     cache_of,
@@ -37,7 +38,7 @@ def cluster(
         ),
     ],
     models: Models = None,
-    k: Annotated[str, named("--k", "-k", metavar="N", panel=WHAT, help="Clusters; auto: by the silhouette.")] = "auto",
+    k: Annotated[str, named("--k", "-k", metavar="N", panel=WHAT, help="Clusters; auto chooses.")] = "auto",
     algorithm: Annotated[
         str, named(metavar="NAME", panel=WHAT, help="k-means, agglomerative, or hdbscan (finds the number itself).")
     ] = "k-means",
@@ -48,16 +49,12 @@ def cluster(
     limit: Annotated[int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
-    batch_size: Annotated[
-        int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits.")
-    ] = None,
+    batch_size: BatchSize = None,
     cache: Cache = None,
     no_cache: NoCache = False,
     trust_pickle: TrustPickle = False,
     out: Annotated[Path | None, named(metavar="DIR", panel=RESULT, help="Save clusters.json here.")] = None,
-    report: Annotated[
-        Path | None, named(metavar="FILE", panel=RESULT, help="Write a self-contained HTML page.")
-    ] = None,
+    report: Report = None,
     json: Json = None,
     csv: Annotated[
         str | None,

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from headstart.cli._options import (
-    DATA,
-    HOW,
     RESULT,
+    BatchSize,
     Cache,
     Device,
     Json,
+    Limit,
     Models,
     NoCache,
     Seed,
@@ -55,14 +55,10 @@ def few_shot(
             help="centred, prototypes, cosine (nearest class means), ridge, logistic; by default all of them.",
         ),
     ] = None,
-    limit: Annotated[
-        int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples, with every class in proportion.")
-    ] = None,
+    limit: Limit = None,
     seed: Seed = 0,
     device: Device = "auto",
-    batch_size: Annotated[
-        int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits.")
-    ] = None,
+    batch_size: BatchSize = None,
     cache: Cache = None,
     no_cache: NoCache = False,
     trust_pickle: TrustPickle = False,

@@ -8,14 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from headstart.cli._options import (
-    DATA,
     HOW,
     RESULT,
+    BatchSize,
     Cache,
     Device,
     Json,
+    Limit,
     Models,
     NoCache,
+    Report,
     Scores,
     Seed,
     TrustPickle,
@@ -89,21 +91,12 @@ def rank(
         ),
     ] = "all",
     time_budget: Annotated[
-        str | None,
-        named(
-            metavar="TIME",
-            panel=HOW,
-            help="Stop after 90 (seconds), 60s, 5m or 1h with the best answer so far.",
-        ),
+        str | None, named(metavar="TIME", panel=HOW, help="Stop after 60s, 5m or 1h with the best answer so far.")
     ] = None,
-    limit: Annotated[
-        int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples, with every class in proportion.")
-    ] = None,
+    limit: Limit = None,
     seed: Seed = 0,
     device: Device = "auto",
-    batch_size: Annotated[
-        int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits.")
-    ] = None,
+    batch_size: BatchSize = None,
     workers: Workers = "1",
     cache: Cache = None,
     no_cache: NoCache = False,
@@ -111,13 +104,8 @@ def rank(
     out: Annotated[
         Path | None, named(metavar="DIR", panel=RESULT, help="Save the ranking here, for `headstart report`.")
     ] = None,
-    report: Annotated[
-        Path | None, named(metavar="FILE", panel=RESULT, help="Write a self-contained HTML page.")
-    ] = None,
-    dry_run: Annotated[
-        bool,
-        named("--dry-run", panel=HOW, help="Only show what would be loaded, downloaded and computed."),
-    ] = False,
+    report: Report = None,
+    dry_run: Annotated[bool, named("--dry-run", panel=HOW, help="Only show what would be computed.")] = False,
     json: Json = None,
     csv: Annotated[
         str | None, named("--csv", metavar="FILE", panel=RESULT, help="Write one line per model; - is standard output.")

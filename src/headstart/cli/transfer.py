@@ -17,6 +17,7 @@ from headstart.cli._options import (
     Json,
     Margin,
     NoCache,
+    Report,
     TrustPickle,
     Workers,
     cache_of,
@@ -103,9 +104,7 @@ def transfer(
     dry_run: Annotated[bool, named("--dry-run", help="Show the plan and train nothing.", panel=RESULT)] = False,
     margin: Margin = 0.01,
     json: Json = None,
-    report: Annotated[
-        Path | None, named(metavar="FILE", panel=RESULT, help="Write a self-contained HTML page.")
-    ] = None,
+    report: Report = None,
     **options: Any,
 ) -> None:
     """Adapt a pretrained model to labelled data, test it once, and say what the transfer gained."""

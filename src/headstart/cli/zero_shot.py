@@ -7,8 +7,8 @@ import typer
 
 from headstart.cli._options import (
     DATA,
-    HOW,
     RESULT,
+    BatchSize,
     Cache,
     Device,
     Json,
@@ -57,9 +57,7 @@ def zero_shot(
     limit: Annotated[int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples.")] = None,
     seed: Seed = 0,
     device: Device = "auto",
-    batch_size: Annotated[
-        int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits.")
-    ] = None,
+    batch_size: BatchSize = None,
     cache: Cache = None,
     no_cache: NoCache = False,
     trust_pickle: TrustPickle = False,

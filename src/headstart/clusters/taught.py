@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from headstart.errors import InputError
 
-KINDS = ("pca", "dictionary")
+FORMS = ("pca", "dictionary")
 ATOMS = 5  # of a dictionary, at most, that make up one example
 
 
@@ -17,7 +17,7 @@ ATOMS = 5  # of a dictionary, at most, that make up one example
 class SelfTaught:
     """A representation that was learnt without labels: numbers (n, d) in, features (n, k) out."""
 
-    kind: str
+    form: str
     components: Float[np.ndarray, "k d"]  # directions or atoms, one a row
     mean: Float[np.ndarray, " d"]
     model: Any
@@ -38,14 +38,14 @@ class SelfTaught:
             return np.asarray(self.model.transform(found - self.mean))
 
     def __repr__(self) -> str:
-        return f"SelfTaught({self.kind}: {self.components.shape[1]} numbers to {self.components.shape[0]} features)"
+        return f"SelfTaught({self.form}: {self.components.shape[1]} numbers to {self.components.shape[0]} features)"
 
 
 def self_taught(
     unlabelled: Float[np.ndarray, "m d"],
     *,
     components: int = 64,
-    kind: Literal["pca", "dictionary"] = "pca",
+    form: Literal["pca", "dictionary"] = "pca",
     seed: int = 0,
 ) -> SelfTaught:
     """Learn a representation from unlabelled source data, to be applied to a labelled target.
@@ -56,7 +56,7 @@ def self_taught(
     Args:
         unlabelled: (m, d) numbers: pixels, spectra, or features of a network.
         components: How many features to learn, k.
-        kind: "pca": the k directions of largest variance. "dictionary": k atoms, of which each example uses at most
+        form: "pca": the k directions of largest variance. "dictionary": k atoms, of which each example uses at most
             five (sparse coding, as in the paper).
         seed: For the dictionary's start.
 
@@ -74,21 +74,21 @@ def self_taught(
     from sklearn.decomposition import PCA, MiniBatchDictionaryLearning
 
     found = _matrix(unlabelled, "unlabelled")
-    if kind not in KINDS:
-        raise InputError(f"`kind` must be one of {', '.join(KINDS)}; got {kind!r}.")
-    most = min(found.shape) if kind == "pca" else len(found)
+    if form not in FORMS:
+        raise InputError(f"`form` must be one of {', '.join(FORMS)}; got {form!r}.")
+    most = min(found.shape) if form == "pca" else len(found)
     if not 1 <= components <= most:
         raise InputError(
-            f"`components` must be from 1 to {most} for {kind} on {found.shape} numbers; got {components}."
+            f"`components` must be from 1 to {most} for {form} on {found.shape} numbers; got {components}."
         )
     mean = found.mean(axis=0)
-    if kind == "pca":
+    if form == "pca":
         model: Any = PCA(components, svd_solver="full").fit(found - mean)
-        return SelfTaught(kind, model.components_, mean, model)
+        return SelfTaught(form, model.components_, mean, model)
     model = MiniBatchDictionaryLearning(
         components, transform_algorithm="omp", transform_n_nonzero_coefs=min(ATOMS, components), random_state=seed
     ).fit(found - mean)
-    return SelfTaught(kind, model.components_, mean, model)
+    return SelfTaught(form, model.components_, mean, model)
 
 
 def _matrix(given: object, name: str) -> Float[np.ndarray, "n d"]:

@@ -81,7 +81,7 @@ def run(
     parts = split_target(target, test=test, most=limit, split_seed=seed, reading=reading_of(reading, options, run))
     if parts.test is None:
         raise InputError(f"{parts.train.name} has too few examples to set a test part aside: every class needs three.")
-    if models is None and parts.train.kind != "image":
+    if models is None and not MEDIA[parts.train.kind].pictures:
         raise InputError(
             f"`models` is missing: name models for {parts.train.kind} data, for example "
             f"`{MEDIA[parts.train.kind].model}`."

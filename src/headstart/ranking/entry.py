@@ -60,14 +60,12 @@ def rank(
     """Rank source models on labelled data: one forward pass each, no training.
 
     Args:
-        target: A folder of class folders, a zip of one, a table, a data set's name, arrays, a torch data set, or a
-            target that `headstart.open_target` opened. Arrays of features and probabilities (a `.npz`, several of them,
-            a folder of them, or a mapping of arrays) are ranked as they are, without models.
+        target: Whatever `headstart.open_target` reads, or a target that it opened. Arrays of features and probabilities
+            (a `.npz`, several of them, a folder of them, or a mapping of arrays) are ranked without models.
         models: Names (`zoo`, `timm/resnet*`, `local-dir:PATH`, ...), modules or sources.
         scores: Names of scores, as a list or one text with commas, or "all"; the default ones if None.
         sort: The score that orders the rows. If None, `leep_pooled` where every source has features, otherwise
-            `leep_gaussian`, or the first of `scores` that every source has. "auto" is the default order with `scores`
-            too.
+            `leep_gaussian`, or the first of `scores` that every source has; "auto" ignores `scores` in this.
         metric: What the forecasts are of: accuracy by default; balanced_accuracy, macro_f1; R2 for amounts.
         limit: Use this many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
@@ -79,9 +77,8 @@ def rank(
             uses growing parts of the examples; sources that were not reached are listed.
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; as many as fit in memory if None.
-        workers: Number of processes that measure sources in parallel, "ray" for Ray on this machine, or
-            "ray://HOST:PORT". The ranking is the same to the last digit if each has equally many threads
-            (`OMP_NUM_THREADS`); without that setting they share the processors. In a script, call `rank` under
+        workers: Number of processes, "ray" for Ray on this machine, or "ray://HOST:PORT". The ranking is the same to
+            the last digit if each has equally many threads (`OMP_NUM_THREADS`). In a script, call `rank` under
             `if __name__ == "__main__":`.
         cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
         trust_pickle: Load checkpoints that can run code.
@@ -90,17 +87,14 @@ def rank(
         reading: How the target is read: columns, split, task and so on, as one `headstart.Reading`.
         progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
         command: What to record as the command; this call if None.
-        options: The fields of `reading` as keywords: `text_column`, `image_column`, `label_column`, `split`, `task`,
-            `root`, `download` and `max_bad`.
+        options: The fields of `reading` as keywords.
 
     Returns:
         The ranking. Sources that fail are its `failures`; if all fail, there are no rows and nothing is written.
 
     Raises:
-        InputError: An option, the target or a score's name cannot be used.
-        ModelError: A model's name does not exist.
-        CacheError: The cached rows of a source cannot be used. (A full or read-only cache is a note.)
-        WriteError: `out` or `report` cannot be written.
+        InputError, ModelError: An option, the target, or the name of a score or of a model cannot be used.
+        CacheError, WriteError: Cached rows cannot be used; `out` or `report` cannot be written.
 
     Example:
         >>> import numpy as np
@@ -115,17 +109,13 @@ def rank(
     names = _names(scores, sort)
     sort = sort or (AUTO if AUTO in (names or ()) else None)
     _check_numbers(limit=limit, batch_size=batch_size, seed=seed)
+    _check_places(out, report)
     workers = workers_of(workers)
-    for path, folder in ((out, True), (report, False)):
-        check_destination(path, folder=folder)
     inputs = open_inputs(target, how, most=limit, seed=seed)
     task_of(inputs.target.task).metric(metric)  # refuses an unknown one
     shown = choose_scores(names, sort, inputs.target.task)
     check_scores(method, shown, None if sort == AUTO else sort)
-    place = None if inputs.extractions else folder_of(cache)
-    where = device if inputs.extractions else _device(device)
-    groups = jackknife_groups(len(inputs.target.labels), seed=seed)
-    course = Course(inputs.target, groups, shown, seed, where, batch_size, place, how.max_bad, trust_pickle, metric)
+    course = _course(inputs, shown, seed, device, batch_size, cache, how.max_bad, trust_pickle, metric)
     again = deadline.seconds is not None or not isinstance(method, All)
     entrants = _entrants(inputs, models, again=again)
     choose = partial(choose_sort, shown, sort=sort, asked=names is not None and ALL not in names)
@@ -134,18 +124,40 @@ def rank(
         target_hash(inputs.target)  # now each worker receives the digests instead of computing them
     with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
         found = Rounds(entrants, method, kept, choose, tell, deadline, on).search()
-    call: dict[str, object] = {
-        "models": models,
-        "scores": names,
-        "sort": sort,
-        "metric": metric,
-        "limit": limit,
+    call: dict[str, object] = {"models": models, "scores": names, "sort": sort, "metric": metric, "limit": limit}
+    call |= {
         "seed": seed,
+        "search": None if search == "all" else search,
+        "time_budget": deadline.seconds,
+        **how.given(),
     }
-    call |= {"search": None if search == "all" else search, "time_budget": deadline.seconds, **how.given()}
-    ranking = _ranking(course, found, command or _describe_call(target, call))
+    ranking = _ranking(course, found, command or _describe_call(target, call | how.given()))
     _write(ranking, out, report)
     return ranking
+
+
+def _course(
+    inputs: Inputs,
+    scores: tuple[str, ...],
+    seed: int,
+    device: str,
+    batch_size: int | None,
+    cache: StrPath | bool | None,
+    max_bad: float,
+    trust_pickle: bool,
+    metric: str | None,
+) -> Course:
+    """What all sources have in common; arrays need neither a cache nor a device."""
+    place = None if inputs.extractions else folder_of(cache)
+    where = device if inputs.extractions else _device(device)
+    groups = jackknife_groups(len(inputs.target.labels), seed=seed)
+    return Course(inputs.target, groups, scores, seed, where, batch_size, place, max_bad, trust_pickle, metric)
+
+
+def _check_places(out: StrPath | None, report: StrPath | None) -> None:
+    """Refuse places that cannot be written before any work."""
+    check_destination(out, folder=True)
+    check_destination(report, folder=False)
 
 
 def _ranking(course: Course, found: Found, command: str) -> Ranking:

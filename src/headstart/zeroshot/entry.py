@@ -21,6 +21,7 @@ from headstart.records import Failure, ZeroShot, ZeroShotSource, check_destinati
 from headstart.records.zero_shot import Share
 from headstart.runner import Event, Progress, listener
 from headstart.store import folder_of
+from headstart.tasks import task_of
 from headstart.wording import one_line
 from headstart.zeroshot import prompts
 
@@ -122,7 +123,7 @@ def _open(data: object, how: Reading, class_names: object) -> tuple[Target, bool
             False,
             classes,
         )
-    if not target.classes or target.task != "classification":
+    if not task_of(target.task).single_class:
         raise TargetError(f"{target.name} has no classes to name; zero-shot needs a classification target.")
     return target, True, target.classes
 
