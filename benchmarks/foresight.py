@@ -1,4 +1,4 @@
-"""Which score foretells outcomes best: variants of calibrated LEEP, and the rule behind `sort="auto"`.
+"""Which score predicts outcomes best: variants of calibrated LEEP, and the rule behind `sort="auto"`.
 
     python benchmarks/foresight.py --data trashnet=trashnet.zip sign-digits=signs.zip --models zoo weights/*.safetensors
 

@@ -123,7 +123,7 @@ def _by_size(rows: Sequence[Row]) -> dict[Key, dict[Key, dict[str, float]]]:
 
 
 def kendall(score: np.ndarray, outcome: np.ndarray) -> float:
-    """Kendall's tau-b; 0 for a score that says the same of every source, which foretells nothing."""
+    """Kendall's tau-b; 0 for a score that says the same of every source, which predicts nothing."""
     return _kendall(score.tobytes(), outcome.tobytes())
 
 
