@@ -6,13 +6,13 @@ Writes its section of RESULTS.md. Accuracies, no timings.
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 from _results import write_section
 
 import headstart as hs
 from headstart.data import limit
+from headstart.store import folder_of
 from headstart.zeroshot import predict_unseen
 
 DRAWS, UNSEEN = 5, 20
@@ -24,14 +24,13 @@ def main() -> None:
     parser.add_argument("--model", default="zoo/efficientnet_lite0")
     parser.add_argument("--limit", type=int, default=2000)
     parser.add_argument("--label-column")
-    parser.add_argument("--cache", type=Path, default=Path(".cache-zero-shot"))
     options = parser.parse_args()
     target = hs.open_target(options.data, label_column=options.label_column)
     target = limit(target, options.limit, 0)
     rows = []
     for draw in range(DRAWS):
         unseen = np.random.default_rng(draw).permutation(target.classes)[:UNSEEN].tolist()
-        found = predict_unseen(target, options.model, unseen, cache=options.cache, seed=draw)
+        found = predict_unseen(target, options.model, unseen, cache=folder_of(True), seed=draw)
         print(found, flush=True)
         rows.append([found.among_unseen.value, found.seen.value, found.unseen_of_all.value, found.harmonic])
     table = [f"| {draw} | " + " | ".join(f"{value:.3f}" for value in row) + " |" for draw, row in enumerate(rows)]
