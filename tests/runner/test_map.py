@@ -176,6 +176,7 @@ def run_script(text: str, folder: Path) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )
 
 
@@ -190,7 +191,7 @@ def test_no_worker_outlives_a_driver_that_is_interrupted_or_killed(number: signa
         os.killpg(driver.pid, number)  # as a terminal does
     else:
         driver.kill()
-    _, errors = driver.communicate(timeout=90)
+    _, errors = driver.communicate(timeout=60)
     assert until(lambda: not any(alive(pid) for pid in workers), 10)
     if number == signal.SIGINT:
         assert errors.count("KeyboardInterrupt") == 1
