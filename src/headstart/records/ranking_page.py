@@ -38,6 +38,7 @@ def ranking_table(ranking: "Ranking", title: str = "", grid: str = "grid-ranking
     rows, noun = ranking.rows, NOUNS[ranking.target.kind]
     axis, places = score_axis(rows, ranking.sort), places_for(rows, ranking.sort)
     marks = [mark(row, ranking.sort, axis, places) for row in rows]
+    about = 2 if any(row.forecasts for row in rows) else 4  # the column of forecasts leaves less room for labels
     first, early = leaders(ranking), left_early(ranking)
     plots = [_plot(row, placed, ranking.sort, grid) for row, placed in zip(rows, marks, strict=True)]
     place = [DASH if row.rank is None else str(row.rank) for row in rows]
@@ -47,7 +48,7 @@ def ranking_table(ranking: "Ranking", title: str = "", grid: str = "grid-ranking
     columns = (
         _column("#", place, css="place"),
         _column("source", source, css="source", right=False),
-        _column("", plots, axis_svg(axis, grid, title or ranking.sort, 4), "plot-cell", right=False),
+        _column("", plots, axis_svg(axis, grid, title or ranking.sort, about), "plot-cell", right=False),
         _column("value", map(_value, marks), _two("value", "95 % interval"), "number value"),
         *_forecasts(rows, grid),
         _column("rank, 95 %", map(_ranks, rows), _two("rank", "95 %"), "number rank"),
