@@ -7,12 +7,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from headstart.errors import InputError
-from headstart.records import Ranking, View, as_markdown, check_destination, write_atomically
+from headstart.records import (
+    Clustering,
+    FewShot,
+    Ranking,
+    View,
+    ZeroShot,
+    as_markdown,
+    check_destination,
+    write_atomically,
+)
 from headstart.records.table import Prose, Tone, as_lines
 from headstart.wording import printable
 
@@ -47,6 +58,22 @@ class Output:
             written += [Path(place) for place in (self.json, self.csv) if place and not on_stdout(place)]
         told = [Prose(wrote(written))] if written and self.exit_code(ranking) != NOTHING else []
         show([*ranking.view(), *told], errors=on_stdout(self.json, self.csv))
+
+    def finish(self, record: Clustering | FewShot | ZeroShot, *saved: Path | None) -> NoReturn:
+        """Write a record where it was asked for, print it, and exit: 3 where some models failed.
+
+        Args:
+            record: What the command found.
+            saved: What the call has written already; None for what was not asked for.
+        """
+        write(self.json, record.to_json() + "\n")
+        if self.csv:
+            write(self.csv, rows_as_csv(record.to_rows()))
+        places = [place for place in saved if place]
+        places += [Path(place) for place in (self.json, self.csv) if place and not on_stdout(place)]
+        told = [Prose(wrote(places))] if places else []
+        show([*record.view(), *told], errors=on_stdout(self.json, self.csv))
+        raise typer.Exit(SOME_FAILED if record.failures else RANKED)
 
     def exit_code(self, ranking: Ranking) -> int:
         """0: ranked; 1: nothing could be ranked; 3: ranked, but some models failed."""

@@ -21,10 +21,9 @@ from headstart.cli._options import (
     named,
     reading_from,
 )
-from headstart.cli._output import Output, on_stdout, rows_as_csv, show, write, wrote
+from headstart.cli._output import Output
 from headstart.cli._progress import shown
 from headstart.errors import InputError
-from headstart.records import Prose
 
 WHAT = "How to group"
 
@@ -85,13 +84,7 @@ def cluster(
             reading=reading_from(reading),
             progress=progress,
         )
-    write(json, found.to_json() + "\n")
-    write(csv, rows_as_csv(found.to_rows()))
-    places = [out / "clusters.json"] if out else []
-    places += [report] if report else []
-    places += [Path(place) for place in (json, csv) if place and not on_stdout(place)]
-    show([*found.view(), Prose(wrote(places))] if places else found.view(), errors=on_stdout(json, csv))
-    raise typer.Exit(3 if found.failures else 0)
+    output.finish(found, out and out / "clusters.json", report)
 
 
 def _number(k: str) -> Any:

@@ -21,10 +21,9 @@ from headstart.cli._options import (
     named,
     reading_from,
 )
-from headstart.cli._output import Output, on_stdout, show, write, wrote
+from headstart.cli._output import Output
 from headstart.cli._progress import shown
 from headstart.errors import InputError
-from headstart.records import Prose
 
 WHAT = "The episodes"
 
@@ -89,10 +88,7 @@ def few_shot(
             reading=reading_from(reading),
             progress=progress,
         )
-    write(json, found.to_json() + "\n")
-    places = [place for place in (out and out / "few_shot.json", json and Path(json)) if place and not on_stdout(place)]
-    show([*found.view(), *([Prose(wrote(places))] if places else [])], errors=on_stdout(json))
-    raise typer.Exit(3 if found.failures else 0)
+    output.finish(found, out and out / "few_shot.json")
 
 
 def _ways(text: str) -> int | Literal["all"]:

@@ -19,10 +19,9 @@ from headstart.cli._options import (
     named,
     reading_from,
 )
-from headstart.cli._output import Output, on_stdout, rows_as_csv, show, write, wrote
+from headstart.cli._output import Output
 from headstart.cli._progress import shown
 from headstart.errors import InputError
-from headstart.records import Prose
 
 WHAT = "Classes and prompts"
 
@@ -91,9 +90,4 @@ def zero_shot(
             reading=reading_from(reading),
             progress=progress,
         )
-    write(json, found.to_json() + "\n")
-    write(csv, rows_as_csv(found.to_rows()))
-    places = [out / "zero-shot.json"] if out else []
-    places += [Path(place) for place in (json, csv) if place and not on_stdout(place)]
-    show([*found.view(), *([Prose(wrote(places))] if places else [])], errors=on_stdout(json, csv))
-    raise typer.Exit(3 if found.failures else 0)
+    output.finish(found, out and out / "zero-shot.json")

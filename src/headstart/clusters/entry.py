@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from headstart.clusters import criteria, oddities, partition
-from headstart.data import Reading, Target, limit, open_target, open_unlabelled, order_of
+from headstart.data import Reading, Target, limit, open_target, order_of, unlabelled_target
 from headstart.data.media import MEDIA
 from headstart.data.provenance import provenance
 from headstart.data.reading import ReadingOptions, reading_of
@@ -196,13 +196,9 @@ def _open(data: object, models: "Model | Sequence[Model]", how: Reading) -> tupl
 
     for kind in dict.fromkeys(candidate.card.kind for candidate in candidates(models)):
         try:
-            inputs = open_unlabelled(data, kind, reading=how)
+            return unlabelled_target(data, kind, how), False
         except HeadstartError:
             continue
-        empty = np.zeros(len(inputs.ids))
-        name = Path(data).stem if isinstance(data, str | os.PathLike) else "data"
-        target = Target(name, kind, "regression", inputs.examples, empty, (), inputs.ids, notes=inputs.notes)
-        return target, False
     raise first
 
 

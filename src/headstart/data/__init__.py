@@ -1,7 +1,7 @@
 """Targets: the labelled data a source is judged on, from files, tables, arrays and data sets by name."""
 
 from headstart.data.formats.npz import read_arrays
-from headstart.data.open import open_target, open_unlabelled
+from headstart.data.open import open_target, open_unlabelled, unlabelled_target
 from headstart.data.order import limit, order_of, stratified_order
 from headstart.data.provenance import target_hash
 from headstart.data.reading import Reading
@@ -20,4 +20,5 @@ __all__ = [
     "stratified_order",
     "summarize",
     "target_hash",
+    "unlabelled_target",
 ]

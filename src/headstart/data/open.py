@@ -95,6 +95,18 @@ def open_unlabelled(
     return Inputs(kept.examples, kept.ids, skipped, found.notes)
 
 
+def unlabelled_target(spec: object, kind: str, reading: Reading) -> Target:
+    """Examples without labels as a target: of amounts that are all 0, without classes.
+
+    Raises:
+        InputError: As for `open_unlabelled`.
+    """
+    inputs = open_unlabelled(spec, kind, reading=reading)
+    name = Path(spec).stem if isinstance(spec, str | os.PathLike) else "data"
+    labels = np.zeros(len(inputs.ids))
+    return Target(name, kind, "regression", inputs.examples, labels, (), inputs.ids, notes=inputs.notes)
+
+
 def _found(given: object, reading: Reading, kind: str | None) -> Found:
     spec = local(given)
     place: Any = spec

@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from scipy.stats import beta
 
-from headstart.data import Reading, Target, open_target, open_unlabelled
+from headstart.data import Reading, Target, open_target, unlabelled_target
 from headstart.data import limit as keep
 from headstart.data.provenance import provenance
 from headstart.data.reading import ReadingOptions, reading_of
@@ -114,15 +114,7 @@ def _open(data: object, how: Reading, class_names: object) -> tuple[Target, bool
     except TargetError:
         if class_names is None:
             raise
-        inputs = open_unlabelled(data, "image", reading=how)
-        classes = prompts.listed(class_names)
-        empty = np.zeros(len(inputs.ids))
-        name = Path(data).stem if isinstance(data, str | os.PathLike) else "data"
-        return (
-            Target(name, "image", "regression", inputs.examples, empty, (), inputs.ids, notes=inputs.notes),
-            False,
-            classes,
-        )
+        return unlabelled_target(data, "image", how), False, prompts.listed(class_names)
     if not task_of(target.task).single_class:
         raise TargetError(f"{target.name} has no classes to name; zero-shot needs a classification target.")
     return target, True, target.classes
