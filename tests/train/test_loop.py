@@ -15,6 +15,7 @@ from headstart.tasks import task_of
 from headstart.train.batches import TensorBatches, epoch_order
 from headstart.train.groups import Group, set_trainable
 from headstart.train.loop import Fitted, fit
+from headstart.train.objectives import Labels
 from headstart.train.training import Training
 
 
@@ -84,6 +85,27 @@ def test_a_training_killed_at_any_step_ends_with_the_same_numbers(tmp_path: Path
     got = fit(again, groups, data(), data(20, 1), training, checkpoint=path, checkpoint_seconds=0)
     assert same(state(again), state(whole))
     assert timeless(got) == timeless(expected)
+
+
+@pytest.mark.parametrize("l2_sp", [0.0, 0.1])
+def test_an_objective_may_change_the_network_once_it_is_trained(tmp_path: Path, l2_sp: float) -> None:
+    seen: list[dict[str, Tensor]] = []
+
+    class Doubled(Labels):
+        def end(self, network: nn.Module) -> None:
+            assert not network.training
+            seen.append(state(network))
+            with torch.no_grad():
+                network.get_parameter("6.bias").mul_(2)
+
+    training, path = replace(SHORT, l2_sp=l2_sp), tmp_path / "state.safetensors"
+    nets = network(), network(), network()
+    fit(nets[0], [BODY, HEAD], data(), data(20, 1), training)
+    for net in nets[1:]:  # the second finds a finished training
+        fit(net, [BODY, HEAD], data(), data(20, 1), training, objective=Doubled("classification"), checkpoint=path)
+    assert same(seen[0], state(nets[0]))
+    assert torch.equal(nets[1][6].bias, 2 * nets[0][6].bias)
+    assert same(state(nets[1]), state(nets[2]))
 
 
 def test_a_finished_training_is_not_repeated(tmp_path: Path) -> None:

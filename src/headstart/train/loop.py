@@ -145,6 +145,7 @@ class _Loop:
         if self.best:
             self._load(self.best)
         self.network.eval()
+        self.objective.end(self.network)
         return Fitted(
             tuple(state.curve),
             None if state.best_epoch is None else state.best_epoch + 1,

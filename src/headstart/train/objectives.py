@@ -73,6 +73,12 @@ class Objective:
         """
         raise NotImplementedError
 
+    def end(self, network: nn.Module) -> None:
+        """Called once after the last step, with the best weights, in evaluation mode: may still change the network.
+
+        A finished training that is resumed calls it again, with the same weights.
+        """
+
 
 @dataclass(frozen=True, eq=False)
 class Labels(Objective):
@@ -138,6 +144,9 @@ class Pulled(Objective):
 
     def prepare(self, batches: dict[str, Drawn], step: Step) -> dict[str, Drawn]:
         return self.inner.prepare(batches, step)
+
+    def end(self, network: nn.Module) -> None:
+        self.inner.end(network)
 
     def loss(self, network: nn.Module, batches: Mapping[str, Drawn], step: Step) -> tuple[Tensor, Parts]:
         value, parts = self.inner.loss(network, batches, step)

@@ -13,6 +13,7 @@ from headstart.transfers.methods.gradual import Gradual, LayerDecay
 from headstart.transfers.methods.head import Head
 from headstart.transfers.methods.lora import Dora, Lora, QLora
 from headstart.transfers.methods.prototypes import Prototypes
+from headstart.transfers.methods.residual import Residual
 from headstart.transfers.methods.virtual_tokens import Prefix, Prompt
 from headstart.transfers.methods.visual_prompt import VisualPrompt
 
@@ -34,6 +35,7 @@ __all__ = [
     "Prompt",
     "Prototypes",
     "QLora",
+    "Residual",
     "Scratch",
     "VisualPrompt",
 ]
