@@ -1,4 +1,4 @@
-# Two commands for a fresh machine. `make demo` goes from photos to a model; `make test` runs every check.
+# For a fresh machine. `make demo` goes from photos to a model; `make test` runs every check; `make docs` makes the site.
 # Each sets up its own .venv with the versions pinned in constraints.txt and the CPU build of torch.
 
 PYTHON ?= python3
@@ -10,7 +10,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' constraints.txt)
 DEMO_OUT ?= run
 
-.PHONY: demo test lint types unit clean
+.PHONY: demo test lint types unit docs clean
 
 demo: $(VENV)/.ready-demo
 	$(BIN)/headstart run demo/fashion_mnist_1000.zip --budget 150s --out $(DEMO_OUT)
@@ -27,6 +27,10 @@ types: $(VENV)/.ready-test
 unit: $(VENV)/.ready-test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
+# Runs every example of the documentation and makes the site: open build/docs/index.html
+docs: $(VENV)/.ready-docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -E -q -W --keep-going docs build/docs
+
 $(VENV)/.ready-torch: constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing $(TORCH), the CPU build."
@@ -41,6 +45,10 @@ $(VENV)/.ready-demo: $(VENV)/.ready-torch pyproject.toml
 
 $(VENV)/.ready-test: $(VENV)/.ready-torch pyproject.toml
 	$(PIP) install -q -c constraints.txt -e ".[all,dev]"
+	@touch $@
+
+$(VENV)/.ready-docs: $(VENV)/.ready-test
+	$(PIP) install -q -c constraints.txt -e ".[all,dev,docs]"
 	@touch $@
 
 clean:

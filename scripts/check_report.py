@@ -1,9 +1,11 @@
-"""Open a report in headless Chromium and fail unless it shows as it should.
+"""Open a report, or every page of a site, in headless Chromium and fail unless it shows as it should.
 
     python scripts/check_report.py run/report.html [--out screenshots/] [--require]
+    python scripts/check_report.py build/docs --require
 
 The page is opened at desktop and at phone width, light, dark and in print. Each time there must be no console message,
-no request to the network, no sideways scrolling and a picture that is not blank. Chromium is driven over its DevTools
+no request to the network, no sideways scrolling and a picture that is not blank. Of a site, the first page is opened
+like this and every other one on a dark phone, and its search must find a word. Chromium is driven over its DevTools
 pipe, so nothing but the standard library and Pillow is needed.
 
 Exit codes: 0 all is well (or Chromium is absent and --require was not given), 1 the page fails, 2 the file or Chromium
@@ -47,6 +49,8 @@ FLAGS = (
 PATIENCE = 60.0  # seconds for one answer of the browser: a loaded machine starts it slowly
 FEWEST_COLOURS = 16  # text alone brings dozens of shades; a blank page has one
 TALLEST = 16_000  # pixels: beyond it Chromium cannot take one picture
+SOUGHT = "transfer"  # the word that a site's search must find
+FOUND = "document.querySelectorAll('#search-results li a').length"
 
 
 @dataclass(frozen=True)
@@ -159,22 +163,33 @@ def open_browser(executable: str) -> Iterator[Browser]:
             os.waitpid(process, 0)
 
 
-def look(browser: Browser, page: Path, view: View) -> tuple[list[str], Image.Image]:
+def look(browser: Browser, page: Path, view: View, site: Path | None = None) -> tuple[list[str], Image.Image]:
     """What is wrong with the page in one view (nothing, one hopes), and its picture."""
+    _show(browser, page.resolve().as_uri(), view)
+    height = min(int(browser.call("Page.getLayoutMetrics")["cssContentSize"]["height"]) + 1, TALLEST)
+    clip = {"x": 0, "y": 0, "width": view.width, "height": height, "scale": 1}
+    shot = browser.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
+    picture = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
+    faults = [*_seen(browser, site or page, view), *_blank(picture)]
+    return [f"{view.name}: {fault}" for fault in faults], picture
+
+
+def _show(browser: Browser, url: str, view: View) -> None:
+    """Open an address and wait until it has loaded."""
     browser.events.clear()
     browser.call(
         "Emulation.setDeviceMetricsOverride", width=view.width, height=900, deviceScaleFactor=1, mobile=view.width < 600
     )
     scheme = [{"name": "prefers-color-scheme", "value": view.scheme}]
     browser.call("Emulation.setEmulatedMedia", media=view.medium, features=scheme)
-    browser.call("Page.navigate", url=page.resolve().as_uri())
+    browser.call("Page.navigate", url=url)
     browser.wait_for("Page.loadEventFired")
-    height = min(int(browser.call("Page.getLayoutMetrics")["cssContentSize"]["height"]) + 1, TALLEST)
-    clip = {"x": 0, "y": 0, "width": view.width, "height": height, "scale": 1}
-    shot = browser.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)
-    picture = Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB")
-    faults = [*_said(browser.events), *_fetched(browser.events, page), *_overflow(browser, view), *_blank(picture)]
-    return [f"{view.name}: {fault}" for fault in faults], picture
+
+
+def _seen(browser: Browser, allowed: Path, view: View) -> Iterator[str]:
+    yield from _said(browser.events)
+    yield from _fetched(browser.events, allowed)
+    yield from _overflow(browser, view)
 
 
 def _said(events: list[dict[str, Any]]) -> Iterator[str]:
@@ -190,12 +205,14 @@ def _said(events: list[dict[str, Any]]) -> Iterator[str]:
             yield f"browser {parameters['entry']['level']}: {parameters['entry']['text']}"
 
 
-def _fetched(events: list[dict[str, Any]], page: Path) -> Iterator[str]:
-    """Requests for anything but the page itself and what it carries."""
+def _fetched(events: list[dict[str, Any]], allowed: Path) -> Iterator[str]:
+    """Requests for anything but the page itself, or the files of its site, and what they carry."""
+    home = allowed.resolve().as_uri()
     for event in events:
         if event["method"] == "Network.requestWillBeSent":
             url = event["params"]["request"]["url"]
-            if not url.startswith(("data:", "about:")) and url != page.resolve().as_uri():
+            inside = allowed.is_dir() and url.startswith(home + "/")
+            if not url.startswith(("data:", "about:")) and url != home and not inside:
                 yield f"the page asks for {url}"
 
 
@@ -217,16 +234,36 @@ def _blank(picture: Image.Image) -> Iterator[str]:
 
 
 def check(page: Path, executable: str, out: Path | None = None) -> list[str]:
-    """Look at the page in every view; return what is wrong, and leave the pictures in `out`."""
+    """Look at the page, or the first page of a site, in every view and at a site's other pages in one; return what is
+    wrong, and leave the pictures in `out`."""
     faults: list[str] = []
+    site = page if page.is_dir() else None
     with open_browser(executable) as browser:
         for view in VIEWS:
-            found, picture = look(browser, page, view)
+            found, picture = look(browser, page / "index.html" if site else page, view, site)
             faults += found
             if out is not None:
                 out.mkdir(parents=True, exist_ok=True)
                 picture.save(out / f"{view.name}.png")
+        if site is not None:
+            faults += _others(browser, site)
     return faults
+
+
+def _others(browser: Browser, site: Path) -> Iterator[str]:
+    """What is wrong with the pages of a site on a dark phone, and with its search."""
+    phone = VIEWS[3]
+    for page in sorted(site.rglob("*.html")):
+        _show(browser, page.resolve().as_uri(), phone)
+        yield from (f"{page.relative_to(site)}: {fault}" for fault in _seen(browser, site, phone))
+    _show(browser, f"{(site / 'search.html').resolve().as_uri()}?q={SOUGHT}", phone)
+    until = time.monotonic() + PATIENCE / 6
+    while not browser.call("Runtime.evaluate", expression=FOUND)["result"]["value"]:
+        if time.monotonic() > until:
+            yield f"the search does not find {SOUGHT!r}"
+            break
+        time.sleep(0.1)
+    yield from (f"search: {fault}" for fault in _seen(browser, site, phone))
 
 
 def _high(descriptor: int) -> int:
@@ -243,15 +280,13 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("page", type=Path, help="the report to check")
+    parser.add_argument("page", type=Path, help="the report, or the folder of the site, to check")
     parser.add_argument("--out", type=Path, help="folder for the screenshots")
     parser.add_argument("--require", action="store_true", help="fail where Chromium is not installed")
     options = parser.parse_args()
-    if not options.page.is_file():
-        print(
-            f"no report at {options.page}; write one with `headstart rank ... --report {options.page}`.",
-            file=sys.stderr,
-        )
+    first = options.page / "index.html" if options.page.is_dir() else options.page
+    if not first.is_file():
+        print(f"no page at {first}; `headstart rank ... --report FILE` or `make docs` writes one.", file=sys.stderr)
         return 2
     executable = next(filter(None, map(shutil.which, NAMES)), None)
     if executable is None:

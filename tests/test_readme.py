@@ -66,23 +66,20 @@ def test_a_block_marked_as_not_run_is_left_out() -> None:
     assert found == ["$ headstart scores\n"]
 
 
-PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+MADE = {"scores", "reference", "results", "_made"}  # folders of docs/ that `make docs` writes
+DOCUMENTS = [page for page in sorted(ROOT.glob("docs/**/*.md")) if page.relative_to(ROOT).parts[1] not in MADE]
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
-def test_the_python_of_the_documentation_runs(page: Path, tmp_path: Path) -> None:
-    code = "\n".join(m["text"] for m in BLOCK.finditer(page.read_text()) if m["language"] == "python")
-    result = run([sys.executable, "-c", code], tmp_path)
-    assert result.returncode == 0, result.stderr
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")), ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path) -> None:  # those of the documentation are checked where it is made
+    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
+        assert (page.parent / link).exists(), link
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files_and_commands_exist(page: Path) -> None:
+def test_the_commands_that_are_named_exist() -> None:
     from headstart.cli import app
 
-    text = page.read_text()
-    for link in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
-        assert (page.parent / link).exists(), link
     known = typer.main.get_command(app).list_commands(None)
-    for name in re.findall(r"`headstart ([a-z][a-z-]*)", text):
-        assert name in known, name
+    for page in (*ROOT.glob("*.md"), *DOCUMENTS):
+        for name in re.findall(r"`headstart ([a-z][a-z-]*)", page.read_text()):
+            assert name in known, (page, name)

@@ -69,6 +69,23 @@ def test_a_page_without_faults_passes(browser, tmp_path):
     assert look(browser, page, PHONE)[0] == []
 
 
+@in_a_browser
+def test_every_page_of_a_site_is_checked_and_its_search(browser, tmp_path, monkeypatch):
+    results = "<ol id='search-results'><li><a href='index.html'>transfer</a></ol>"
+    for name, body in {
+        "index": "<img src='a.svg'>",
+        "sub/bad": FAULTS["console error: boom"],
+        "search": results,
+    }.items():
+        (tmp_path / "sub").mkdir(exist_ok=True)
+        (tmp_path / f"{name}.html").write_text(HEAD + TEXT + body)
+    (tmp_path / "a.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    assert list(check_report._others(browser, tmp_path)) == ["sub/bad.html: console error: boom"]
+    (tmp_path / "search.html").write_text(HEAD + TEXT)
+    monkeypatch.setattr(check_report, "PATIENCE", 3.0)
+    assert "the search does not find 'transfer'" in list(check_report._others(browser, tmp_path))
+
+
 @pytest.mark.parametrize(("arguments", "code"), [((), 0), (("--require",), 2)])
 def test_without_chromium_the_check_says_so_and_fails_only_if_it_is_required(ranking, tmp_path, arguments, code):
     page = write_report(ranking, tmp_path / "report.html")
@@ -80,4 +97,4 @@ def test_without_chromium_the_check_says_so_and_fails_only_if_it_is_required(ran
 def test_a_missing_report_is_named_with_the_next_step(tmp_path):
     done = run(tmp_path / "none.html")
     assert done.returncode == 2
-    assert "write one with `headstart rank ... --report" in done.stderr
+    assert "`headstart rank ... --report FILE` or `make docs` writes one" in done.stderr
