@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from headstart.errors import InputError
 from headstart.tasks import Link
@@ -41,6 +41,12 @@ class LinearHead:
         """Logits (n, C), or values (n, t) of a regression."""
         outputs: np.ndarray = features @ self.weight.T + self.bias
         return outputs
+
+    def put_into(self, layer: nn.Linear) -> None:
+        """Make a layer compute this head."""
+        with torch.no_grad():
+            layer.weight.copy_(torch.as_tensor(self.weight))
+            layer.bias.copy_(torch.as_tensor(self.bias))
 
 
 def fit_head(

@@ -20,10 +20,9 @@ from headstart.extract import extract
 from headstart.records import Bound, Extraction, Outcome, PlanRow, Predictions
 from headstart.records.options import options_of
 from headstart.records.outcome import ClassResult
-from headstart.tasks import softmax, task_of
+from headstart.tasks import Task, softmax, task_of
 from headstart.train.batches import batches_of
 from headstart.train.groups import Group
-from headstart.train.head import LinearHead
 from headstart.train.loop import Fitted, fit
 from headstart.train.outputs import outputs_of
 from headstart.train.training import Training
@@ -86,47 +85,61 @@ def carry_out(setting: Setting, identity: str) -> Run:
     seen = _extraction(setting, setting.parts.together) if solves else None
     setting, trials = tuned(setting, identity, lambda short: train_once(short, seen))
     model, recipe = planned(setting)
-    rows = plan_rows(model, recipe.groups)
-    parts, task = setting.parts, task_of(setting.parts.train.task)
+    parts, method = setting.parts, setting.method
     notes = [*parts.notes, *([f"method chosen: {setting.reason}"] if setting.reason else [])]
     notes += [note(setting, trials)] if trials else []
-    if not setting.method.trains:
+    if not method.trains:
         assert seen is not None, "a head is solved on what the source saw"
-        fitted, train = _solved(setting, model, seen), parts.together
+        fitted = _solved(setting, model, seen)
     else:
-        fitted, train = _trained(setting, model, recipe, identity, seen), parts.train
-        notes += [parts.valid_note] if parts.valid_note else []
+        fitted = _trained(setting, model, recipe, identity, seen)
+        notes += [parts.valid_note] if parts.valid_note and method.holds_out else []
     notes += fitted.notes
     network = model.network.to("cpu").eval()
     seconds = fitted.seconds or time.perf_counter() - started
     predictions = _tested(setting, model)
-    results: tuple[ClassResult, ...] = ()
-    confusion: tuple[tuple[int, ...], ...] = ()
-    if predictions is not None:
-        notes += [said for metric in task.metrics for said in task.caveats(metric.name, predictions.labels)]
-        results, confusion = _by_class(predictions, parts.train)
-        notes += _one_class_only(results)
     try:
         checked = _bounds(setting, seen)
     except HeadstartError as error:  # a finished run is not lost to a bound
         checked, notes = (), [*notes, f"the bounds of LEEP could not be checked: {error}"]
-    outcome = Outcome(
-        method=setting.method.name,
+    notes += _caveats(predictions, task_of(parts.train.task))
+    outcome = _outcome(
+        setting, model, recipe.groups, fitted, predictions, bounds=checked, trials=trials, notes=notes, seconds=seconds
+    )
+    trained = tuple(name for group in recipe.groups if group.rate > 0 for name in group.parameters)
+    return Run(outcome, predictions, network, setting.source, method, identity, trained)
+
+
+def _outcome(
+    setting: Setting,
+    model: Transferable,
+    groups: Sequence[Group],
+    fitted: Fitted,
+    predictions: Predictions | None,
+    *,
+    notes: Sequence[str],
+    **found: Any,
+) -> Outcome:
+    """The record. `found` are further fields of it."""
+    parts, method = setting.parts, setting.method
+    task, rows = task_of(parts.train.task), plan_rows(model, groups)
+    results, confusion = _by_class(predictions, parts.train)
+    return Outcome(
+        method=method.name,
         source=setting.source.name,
         target=parts.train.name,
         task=task.name,
         seed=setting.seed,
         metric=task.metric(setting.training.metric).name,
         metrics={} if predictions is None else metrics(predictions.labels, predictions.outputs, task.name),
-        n_train=len(train),
-        n_valid=0 if parts.valid is None or not setting.method.trains else len(parts.valid),
+        n_train=len(parts.train if method.holds_out else parts.together),
+        n_valid=0 if parts.valid is None or not method.holds_out else len(parts.valid),
         n_test=0 if parts.test is None else len(parts.test),
         parameters=sum(row.parameters for row in rows),
         trained=sum(row.trained for row in rows),
         epochs=len(fitted.curve),
         best_epoch=fitted.best_epoch,
         stopped=fitted.stopped,
-        seconds=seconds,
         curve=fitted.curve,
         plan=rows,
         classes=parts.train.classes,
@@ -137,19 +150,16 @@ def carry_out(setting: Setting, identity: str) -> Run:
             seed=setting.seed,
             source_hashes={setting.source.name: setting.source.fingerprint},
             device=str(setting.device),
-            precision=setting.training.precision if setting.method.trains else "fp32",
+            precision=setting.training.precision if method.trains else "fp32",
         ),
-        options=setting.method.options | _settings(setting),
-        bounds=checked,
+        options=method.options | _settings(setting),
         by_class=results,
         confusion=confusion,
-        trials=trials,
-        notes=tuple(notes),
+        notes=(*notes, *_one_class_only(results)),
         adapted_from=setting.source.adapted_from,
         white_level=parts.train.white_level,
+        **found,
     )
-    trained = tuple(name for group in recipe.groups if group.rate > 0 for name in group.parameters)
-    return Run(outcome, predictions, network, setting.source, setting.method, identity, trained)
 
 
 def _settings(setting: Setting) -> dict[str, Any]:
@@ -157,8 +167,16 @@ def _settings(setting: Setting) -> dict[str, Any]:
     return {name: getattr(setting.training, name) for name in names}
 
 
-def _by_class(predictions: Predictions, train: Target) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, ...], ...]]:
-    if not task_of(train.task).single_class:
+def _caveats(predictions: Predictions | None, task: Task) -> list[str]:
+    if predictions is None:
+        return []
+    return [said for metric in task.metrics for said in task.caveats(metric.name, predictions.labels)]
+
+
+def _by_class(
+    predictions: Predictions | None, train: Target
+) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, ...], ...]]:
+    if predictions is None or not task_of(train.task).single_class:
         return (), ()
     return by_class(predictions.labels, predictions.outputs, train.classes)
 
@@ -184,11 +202,13 @@ def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: st
     if seen is not None:
         how = Head(penalty=getattr(setting.method, "penalty", None))
         head = how.solve(seen, parts.train, 0, balanced=setting.training.class_weights == "balanced")
-        _put_head(model.network.head, scale.shrink(head))
+        scale.shrink(head).put_into(model.network.head)
     changed = MEDIA[parts.train.kind].augment(setting.training.augment)
     source = as_it_trains(setting.source, model.probe)
-    train = batches_of(scale.of(parts.train), source, augment=changed, seed=setting.seed)
-    valid = None if parts.valid is None else batches_of(scale.of(parts.valid), source)
+    held = parts.valid if setting.method.holds_out else None
+    labelled = parts.train if setting.method.holds_out else parts.together
+    train = batches_of(scale.of(labelled), source, augment=changed, seed=setting.seed)
+    valid = None if held is None else batches_of(scale.of(held), source)
     if recipe.inserts:
         model.network.add_module("inserts", nn.ModuleDict(dict(recipe.inserts)))
     fitted = fit(
@@ -215,14 +235,8 @@ def _solved(setting: Setting, model: Transferable, seen: Extraction) -> Fitted:
     assert isinstance(setting.method, Solved), "only a head is solved"
     balanced = setting.training.class_weights == "balanced"
     head = setting.method.solve(seen, setting.parts.train, setting.seed, balanced=balanced)
-    _put_head(model.network.head, head)
+    head.put_into(model.network.head)
     return Fitted((), None, f"head solved: {setting.method.told(head)}", 0.0, 0, head.weight.size + head.bias.size, ())
-
-
-def _put_head(layer: nn.Linear, head: LinearHead) -> None:
-    with torch.no_grad():
-        layer.weight.copy_(torch.as_tensor(head.weight))
-        layer.bias.copy_(torch.as_tensor(head.bias))
 
 
 def _extraction(setting: Setting, target: Target) -> Extraction:

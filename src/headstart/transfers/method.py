@@ -55,6 +55,7 @@ class Method:
     kinds: ClassVar[tuple[Kind, ...]] = ("image", "text")
     settings: ClassVar[Mapping[str, Any]] = {}  # settings of the training whose defaults differ from its own
     trains: ClassVar[bool] = True  # False: only a head is solved on fixed features, and nothing trains by epochs
+    holds_out: ClassVar[bool] = True  # False: it learns from the validation part too, and nothing picks an epoch
     scratch: ClassVar[bool] = False  # every weight is drawn anew
     probes_first: ClassVar[bool] = False  # the head starts from its optimum on the fixed features
     tunes: ClassVar[bool] = True  # it trains weights that the source brought along

@@ -14,6 +14,7 @@ from headstart.transfers.methods.head import Head
 from headstart.transfers.methods.lora import Dora, Lora, QLora
 from headstart.transfers.methods.prototypes import Prototypes
 from headstart.transfers.methods.residual import Residual
+from headstart.transfers.methods.setfit import SetFit
 from headstart.transfers.methods.virtual_tokens import Prefix, Prompt
 from headstart.transfers.methods.visual_prompt import VisualPrompt
 
@@ -37,5 +38,6 @@ __all__ = [
     "QLora",
     "Residual",
     "Scratch",
+    "SetFit",
     "VisualPrompt",
 ]

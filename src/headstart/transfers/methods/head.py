@@ -30,6 +30,7 @@ class Solved(Method):
     layer: str | None
     head_rate = 1.0
     trains = False
+    holds_out = False
 
     def view(self, source: Source) -> Source:
         """The source with the output of the block `layer` as its features."""
