@@ -15,7 +15,8 @@ CLIENT = Path(headstart_paper.__file__).parent  # of the public names, as any us
 FLOORS = (
     {"__main__"},
     {"cli"},
-    {"loading", "fewshot", "project"},
+    {"loading"},
+    {"adaptation", "fewshot", "project"},
     {"ranking", "transfers", "meta", "clusters", "zeroshot"},
     {"evaluation", "report"},
     {"extract", "train"},
@@ -30,7 +31,18 @@ FLOORS = (
 )  # the top floor first
 
 AT_HOME = {
-    "torch": {"tasks", "data", "sources", "extract", "train", "transfers", "meta", "zeroshot", "torchvision_ops"},
+    "torch": {
+        "tasks",
+        "data",
+        "sources",
+        "extract",
+        "train",
+        "transfers",
+        "adaptation",
+        "meta",
+        "zeroshot",
+        "torchvision_ops",
+    },
     "timm": {"data", "sources", "train", "transfers"},
     "torchvision": {"data", "sources", "train", "transfers"},
     "matplotlib": {"report"},

@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from headstart import errors, meta, records, scores
+    from headstart.adaptation import adapt
     from headstart.clusters import cluster
     from headstart.data import Reading, Target, open_target
     from headstart.errors import HeadstartError
@@ -43,6 +44,7 @@ __all__ = [
     "Source",
     "Target",
     "__version__",
+    "adapt",
     "audit",
     "benchmark",
     "cluster",
@@ -65,6 +67,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "adaptation": ("adapt",),
     "clusters": ("cluster",),
     "data": ("Reading", "Target", "open_target"),
     "errors": ("HeadstartError",),

@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.errors import InputError
 from headstart.records import Clustering, Evaluation, FewShot, Outcome, Project, Ranking
+from headstart.records.adaptation import ADAPTATION, AdaptationRecord
 from headstart.records.project import PROJECT
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from headstart.adaptation import Adapted
     from headstart.sources import Source
     from headstart.transfers import Run
 
 RANKING, OUTCOME, MODEL = "ranking.json", "outcome.json", "model.json"
 CLUSTERS, FEW_SHOT = "clusters.json", "few_shot.json"
+Record = Ranking | Outcome | Evaluation | Clustering | FewShot | AdaptationRecord
 SAVED = "`rank(out=...)`, `transfer(out=...)`, `Ranking.save`, `Run.save`, or `--json`"
 
 
 def load(
     path: str | os.PathLike[str], *, source: "Source | nn.Module | None" = None, trust_pickle: bool = False
-) -> "Project | Ranking | Run | tuple[Run, ...] | Outcome | Evaluation | Clustering | FewShot":
+) -> "Record | Project | Adapted | Run | tuple[Run, ...]":
     """Read what headstart saved: a ranking, a run ready to predict, several runs, or outcomes.
 
     Args:
@@ -31,8 +34,8 @@ def load(
         trust_pickle: Load a source's checkpoint that can run code.
 
     Returns:
-        A `Project`, `Ranking`, `Clustering` or `FewShot`; a `Run`, or a tuple of runs for the folder above; an
-        `Outcome` for `outcome.json`; an `Evaluation` for a file that `transfer --json` or `evaluate --json` wrote.
+        A `Project`, `Ranking`, `Adapted`, `Clustering` or `FewShot`; a `Run`, or a tuple of runs for the folder above;
+        an `Outcome` for `outcome.json`; an `Evaluation` for a file that `transfer --json` or `evaluate --json` wrote.
 
     Raises:
         InputError: Nothing that headstart saved is there, or it is damaged.
@@ -59,17 +62,21 @@ def load(
         return _from_file(place / CLUSTERS)
     if (place / FEW_SHOT).exists():
         return _from_file(place / FEW_SHOT)
+    if (place / ADAPTATION).exists():
+        from headstart.adaptation import load as load_adapted
+
+        return load_adapted(place, source=source, trust_pickle=trust_pickle)
     below = sorted(found.parent for found in place.glob(f"*/{OUTCOME}"))
     if not (place / OUTCOME).exists() and not below:
         raise InputError(f"{place} holds neither {RANKING} nor {OUTCOME}; `load` reads what {SAVED} wrote.")
-    from headstart.transfers import load as load_run
+    from headstart.adaptation import load_run
 
     if (place / OUTCOME).exists():
         return load_run(place, source=source, trust_pickle=trust_pickle)
     return tuple(load_run(each, source=source, trust_pickle=trust_pickle) for each in below)
 
 
-def _from_file(path: Path) -> Ranking | Outcome | Evaluation | Clustering | FewShot:
+def _from_file(path: Path) -> Record:
     try:
         found: Any = json.loads(path.read_bytes())
     except (ValueError, OSError) as error:
@@ -77,6 +84,8 @@ def _from_file(path: Path) -> Ranking | Outcome | Evaluation | Clustering | FewS
     keys = set(found) if isinstance(found, dict) else set()
     if {"rows", "target", "sort"} <= keys:
         return Ranking.from_json(path.read_bytes(), origin=path)
+    if {"labelled", "unlabelled", "rows"} <= keys:
+        return AdaptationRecord.from_json(path.read_bytes(), origin=path)
     if {"clusters", "groups"} <= keys:
         return Clustering.from_json(path.read_bytes(), origin=path)
     if {"rows", "target", "shots"} <= keys:

@@ -10,6 +10,8 @@ from headstart.cli._commands import VERBOSE, VariadicCommand, WithAdded, be_verb
 from headstart.cli._guard import guarded
 from headstart.cli._options import named, reading_options, with_options
 from headstart.cli._output import check_places, on_stdout, present
+from headstart.cli.adapt import adapt, full_adapt
+from headstart.cli.adapt import epilog as adapt_epilog
 from headstart.cli.benchmark import benchmark
 from headstart.cli.cluster import cluster
 from headstart.cli.evaluate import evaluate
@@ -64,6 +66,7 @@ needing = partial(app.command, cls=VariadicCommand, no_args_is_help=True)
 needing("rank", epilog=RANK_EPILOG)(guarded(with_options(rank, *reading_options())))
 needing("run")(guarded(with_options(run, *reading_options()), resumes=True))
 needing("transfer")(guarded(with_options(transfer), resumes=True))
+needing("adapt")(guarded(with_options(adapt), resumes=True))
 needing("evaluate")(guarded(evaluate))
 needing("few-shot")(guarded(with_options(few_shot, *reading_options())))
 needing("predict")(guarded(with_options(predict, *UNLABELLED)))
@@ -81,6 +84,15 @@ def _transfer() -> typer.Typer:
     """The command with the options of every method, which are read when it is used: they need torch."""
     only = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=CONTEXT)
     only.command(cls=VariadicCommand, no_args_is_help=True, epilog=epilog())(guarded(full_transfer(), resumes=True))
+    return only
+
+
+@WithAdded.whole("adapt")
+def _adapt() -> typer.Typer:
+    """The command with the options of every method of adaptation."""
+    only = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=CONTEXT)
+    made = guarded(full_adapt(), resumes=True)
+    only.command(cls=VariadicCommand, no_args_is_help=True, epilog=adapt_epilog())(made)
     return only
 
 

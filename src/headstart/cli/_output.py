@@ -15,6 +15,7 @@ from rich.text import Text
 
 from headstart.errors import InputError
 from headstart.records import (
+    AdaptationRecord,
     Clustering,
     FewShot,
     Ranking,
@@ -59,7 +60,7 @@ class Output:
         told = [Prose(wrote(written))] if written and self.exit_code(ranking) != NOTHING else []
         show([*ranking.view(), *told], errors=on_stdout(self.json, self.csv))
 
-    def finish(self, record: Clustering | FewShot | ZeroShot, *saved: Path | None) -> NoReturn:
+    def finish(self, record: AdaptationRecord | Clustering | FewShot | ZeroShot, *saved: Path | None) -> NoReturn:
         """Write a record where it was asked for, print it, and exit: 3 where some models failed.
 
         Args:

@@ -22,7 +22,7 @@ def export(
     ] = False,
 ) -> None:
     """Export a saved transfer: as ONNX, as its added part alone, or with that part folded in."""
-    from headstart.transfers import load
+    from headstart.adaptation import load_run
     from headstart.transfers.export import export_onnx
     from headstart.transfers.saved import check_copy, check_weights
 
@@ -33,7 +33,7 @@ def export(
     if weights is not None and out is not None:
         check_weights(weights)
         check_copy(run, out, overwrite=overwrite)
-    loaded = load(run, trust_pickle=trust_pickle)
+    loaded = load_run(run, trust_pickle=trust_pickle)
     if onnx is not None:
         typer.echo(f"Wrote {export_onnx(loaded, onnx)}")
     if weights is not None and out is not None:

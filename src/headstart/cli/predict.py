@@ -32,15 +32,15 @@ def predict(
     **reading: Any,
 ) -> None:
     """Predict with a saved transfer: class and probabilities, or values, of every input."""
+    from headstart.adaptation import load_run
     from headstart.data import open_unlabelled
-    from headstart.transfers import load
     from headstart.transfers.answers import as_text, form_of, write_answers
 
     check_places(out=out)
     form = None if out is None or on_stdout(out) else form_of(out)  # before the work, not after
     if json and form == "csv":
         raise InputError(f"`--json` and `--out {out}` ask for two forms: name a .json file, or leave out `--json`.")
-    loaded = load(run, trust_pickle=trust_pickle)
+    loaded = load_run(run, trust_pickle=trust_pickle)
     how = reading_from(reading)
     how = replace(how, white_level=how.white_level or loaded.outcome.white_level)
     found = open_unlabelled(inputs, loaded.source.card.kind, reading=how)

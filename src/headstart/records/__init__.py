@@ -4,6 +4,7 @@
 from it alone.
 """
 
+from headstart.records.adaptation import AdaptationRecord, AdaptedRow
 from headstart.records.clustering import Cluster, ClusteredSource, Clustering, Index
 from headstart.records.facts import Extraction, Kind, ModelCard, Provenance, TargetSummary
 from headstart.records.few_shot import FewShot
@@ -28,6 +29,8 @@ from headstart.records.table import Prose, Table, View, as_markdown, as_text, ti
 from headstart.records.zero_shot import ZeroShot, ZeroShotSource
 
 __all__ = [
+    "AdaptationRecord",
+    "AdaptedRow",
     "Bound",
     "Cluster",
     "ClusteredSource",

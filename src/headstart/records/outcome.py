@@ -108,6 +108,7 @@ class Outcome(JsonRecord, Shown):
     trials: tuple[Trial, ...] = ()  # by which options that were not given were chosen; all equally long
     adapted_from: str | None = None  # the source whose network this one has, where another training changed its weights
     white_level: float | None = None  # what was white in images of more than 8 bits, and is when the run predicts
+    facts: dict[str, float] = field(default_factory=dict)  # what the method measured on its way, by name
 
     @property
     def network(self) -> str:

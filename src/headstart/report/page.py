@@ -6,6 +6,7 @@ Its only script sorts the ranking; the page's policy names it by its hash, so th
 import os
 import re
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -13,7 +14,17 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from headstart.records import Evaluation, Outcome, Ranking, TargetSummary, text, write_atomically
+from headstart.records import (
+    AdaptationRecord,
+    Evaluation,
+    Outcome,
+    Provenance,
+    Ranking,
+    TargetSummary,
+    View,
+    text,
+    write_atomically,
+)
 from headstart.records.axis import axis_svg, bar_svg, interval_svg
 from headstart.records.ranking_page import ranking_table
 from headstart.records.results import by_class
@@ -39,10 +50,38 @@ def write_results(evaluation: Evaluation, path: str | os.PathLike[str]) -> Path:
     Raises:
         WriteError: The file cannot be written.
     """
-    template = _environment().get_template("results.html.jinja")
     parts = [*evaluation.view(), *(part for run in _best_runs(evaluation) for part in by_class(run))]
-    page = CONTROL.sub("\N{REPLACEMENT CHARACTER}", template.render(evaluation=evaluation, parts=parts))
-    write_atomically(Path(path), page.encode("utf-8", errors="replace"))
+    facts = [run.provenance for run in evaluation.outcomes]
+    return _write_view(path, parts, facts, f"Transfers to {evaluation.outcomes[0].target}", "headstart transfers")
+
+
+def write_adaptation(record: AdaptationRecord, path: str | os.PathLike[str]) -> Path:
+    """Write what adapting to a new domain did as one HTML file, whole or not at all, and return its path.
+
+    Raises:
+        WriteError: The file cannot be written.
+    """
+    title = f"From {record.labelled} to {record.unlabelled}"
+    return _write_view(path, record.view(), [record.provenance], title, "headstart adapt")
+
+
+def _write_view(
+    path: str | os.PathLike[str], parts: View, made: Sequence[Provenance], title: str, eyebrow: str
+) -> Path:
+    """A page of tables and sentences, with the commands that made them."""
+    page = (
+        _environment()
+        .get_template("results.html.jinja")
+        .render(
+            title=title,
+            eyebrow=eyebrow,
+            created=made[0].created,
+            parts=parts,
+            commands=[one.command for one in made],
+        )
+    )
+    text = CONTROL.sub("\N{REPLACEMENT CHARACTER}", page)
+    write_atomically(Path(path), text.encode("utf-8", errors="replace"))
     return Path(path)
 
 

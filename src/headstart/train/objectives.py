@@ -58,6 +58,11 @@ class Step:
 class Objective:
     """What a training minimises. The loss is a mean over the examples of a chunk."""
 
+    @property
+    def facts(self) -> Mapping[str, float]:
+        """What it has measured by the end of the training, by name, for the record."""
+        return {}
+
     def begin(self, network: nn.Module) -> None:
         """Called once before the first step, also of a resumed training, with the weights the training starts from."""
 

@@ -199,7 +199,8 @@ def _carried_out(
                 done[one.number] = result.value
             else:
                 assert one.folder is not None, "a worker leaves its run in a folder"
-                done[one.number] = load(one.folder, source=source)
+                made = {} if isinstance(one.method, str) else {one.method.name: type(one.method)}
+                done[one.number] = load(one.folder, source=source, methods=made)
             ended = len(done) + len(errors)
             tell(Event("runs", ended, len(planned), f"[{ended}/{len(planned)}] {one.name} {said}" if said else ""))
     return done, errors

@@ -1,7 +1,7 @@
 """Carry out one transfer that is opened and checked."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -90,9 +90,10 @@ def carry_out(setting: Setting, identity: str) -> Run:
     notes += [note(setting, trials)] if trials else []
     if not method.trains:
         assert seen is not None, "a head is solved on what the source saw"
-        fitted = _solved(setting, model, seen)
+        fitted, facts = _solved(setting, model, seen)
     else:
         fitted = _trained(setting, model, recipe, identity, seen)
+        facts = {} if recipe.objective is None else recipe.objective.facts
         notes += [parts.valid_note] if parts.valid_note and method.holds_out else []
     notes += fitted.notes
     network = model.network.to("cpu").eval()
@@ -104,8 +105,9 @@ def carry_out(setting: Setting, identity: str) -> Run:
         checked, notes = (), [*notes, f"the bounds of LEEP could not be checked: {error}"]
     notes += _caveats(predictions, task_of(parts.train.task))
     outcome = _outcome(
-        setting, model, recipe.groups, fitted, predictions, bounds=checked, trials=trials, notes=notes, seconds=seconds
-    )
+        setting, model, recipe.groups, fitted, predictions, bounds=checked, trials=trials, notes=notes, seconds=seconds,
+        facts=dict(facts),
+    )  # fmt: skip
     trained = tuple(name for group in recipe.groups if group.rate > 0 for name in group.parameters)
     return Run(outcome, predictions, network, setting.source, method, identity, trained)
 
@@ -231,12 +233,12 @@ def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: st
     return fitted
 
 
-def _solved(setting: Setting, model: Transferable, seen: Extraction) -> Fitted:
+def _solved(setting: Setting, model: Transferable, seen: Extraction) -> tuple[Fitted, Mapping[str, float]]:
     assert isinstance(setting.method, Solved), "only a head is solved"
-    balanced = setting.training.class_weights == "balanced"
-    head = setting.method.solve(seen, setting.parts.train, setting.seed, balanced=balanced)
+    found = setting.method.solved(setting, seen)
+    head, told = found.head, f"head solved: {setting.method.told(found.head)}"
     head.put_into(model.network.head)
-    return Fitted((), None, f"head solved: {setting.method.told(head)}", 0.0, 0, head.weight.size + head.bias.size, ())
+    return Fitted((), None, told, 0.0, 0, head.weight.size + head.bias.size, found.notes), found.facts
 
 
 def _extraction(setting: Setting, target: Target) -> Extraction:

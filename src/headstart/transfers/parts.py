@@ -27,6 +27,7 @@ class Parts:
     split: str  # hash of who is in which part, by name and content
     notes: tuple[str, ...]
     valid_note: str = ""  # where the validation part comes from; methods that use none leave it out
+    unlabelled: Target | None = None  # examples of another domain, with the training part's classes and no labels
 
     @property
     def together(self) -> Target:
@@ -108,6 +109,18 @@ def split_target(
     notes += _missing(train, found)
     notes += _trained_on_too(found, (train, valid))
     return Parts(train, valid, found, _hash(train, valid, found), (*train.notes, *notes), valid_note)
+
+
+def given_test(test: object, train: Target, reading: Reading) -> tuple[Target, list[str]]:
+    """A test part that lies elsewhere, with the classes of the training part, and notes.
+
+    Raises:
+        TargetError: The data cannot be read, are of another kind, or have no class of the training part.
+    """
+    _, _, found, notes = _same_classes(train, None, _given_part(test, train, reading))
+    assert found is not None, "a test part without a class of the training part is an error"
+    found, _ = readable(found, max_bad=reading.max_bad)
+    return found, [*notes, *_missing(train, found)]
 
 
 def hold_out(target: Target, share: float, seed: int) -> tuple[Target, Target | None]:

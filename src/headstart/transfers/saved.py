@@ -9,6 +9,7 @@ README.md             a model card
 
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -111,13 +112,20 @@ def check_copy(run: Path, folder: Path, *, overwrite: bool) -> None:
         raise InputError(f"{folder} holds a run already. Choose another folder, or pass `--overwrite`.")
 
 
-def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_pickle: bool = False) -> Run:
+def load(
+    folder: str | Path,
+    *,
+    source: Source | nn.Module | None = None,
+    trust_pickle: bool = False,
+    methods: Mapping[str, type[Method]] = METHODS,
+) -> Run:
     """Read a run back.
 
     Args:
         folder: What `Run.save`, or `transfer` with `out`, wrote.
         source: The source it was made from, where that has no name that can be found again (a module from Python).
         trust_pickle: Load a checkpoint of the source that can run code.
+        methods: The methods that it may have been made by, by name.
 
     Raises:
         InputError: The folder holds no run, or a damaged one, or the source is another.
@@ -129,7 +137,7 @@ def load(folder: str | Path, *, source: Source | nn.Module | None = None, trust_
     if blake2b(content, digest_size=16).hexdigest() != model["hash"]:
         raise InputError(f"{folder / WEIGHTS} is damaged: its content is not what was saved. {AGAIN}")
     found = _source(model, source, trust_pickle)
-    method = _method(model, folder)
+    method = _method(model, folder, methods)
     found = method.view(found)
     if model["weights"] == "adapter" and found.fingerprint != model["fingerprint"]:
         raise InputError(
@@ -207,10 +215,11 @@ def _source(model: dict[str, Any], given: Source | nn.Module | None, trust_pickl
     return candidates(name if given is None else given, kind=model["kind"])[0].load(trust_pickle)
 
 
-def _method(model: dict[str, Any], folder: Path) -> Method:
+def _method(model: dict[str, Any], folder: Path, methods: Mapping[str, type[Method]]) -> Method:
     """The method a run was made with; options that it no longer has are an error, and so is a method from elsewhere."""
+    name = model["method"]
     try:
-        return METHODS.find(model["method"])(**model["options"])
+        return (methods[name] if name in methods else METHODS.find(name))(**model["options"])
     except TypeError as error:
         raise InputError(f"{folder / MODEL} is damaged ({error}). {AGAIN}") from error
 

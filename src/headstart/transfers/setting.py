@@ -43,10 +43,17 @@ class Setting:
     reason: str = ""  # why this method, where it was chosen for the user
     opened: dict[str, Any] = field(default_factory=dict)  # what the method opens once for the run, by name
 
-    def unlabelled(self, spec: str | Path) -> Batches:
-        """New inputs without labels, as a stream of a recipe: whatever `headstart predict` reads."""
-        found = open_unlabelled(spec, self.parts.train.kind, white_level=self.parts.train.white_level)
-        target = replace(self.parts.train, examples=found.examples, labels=np.zeros(len(found.ids)), ids=found.ids)
+    def unlabelled(self, spec: str | Path | None = None) -> Batches:
+        """New inputs without labels, as a stream of a recipe.
+
+        Args:
+            spec: Whatever `headstart predict` reads; None takes the other domain that the parts hold.
+        """
+        train, target = self.parts.train, self.parts.unlabelled
+        if spec is not None:
+            found = open_unlabelled(spec, train.kind, white_level=train.white_level)
+            target = replace(train, examples=found.examples, labels=np.zeros(len(found.ids)), ids=found.ids)
+        assert target is not None, "no other domain was given"
         augment = MEDIA[target.kind].augment(self.training.augment)
         plain = replace(self.source, channels_last=False)  # as every network takes them while it trains
         return batches_of(target, plain, augment=augment, seed=self.seed)

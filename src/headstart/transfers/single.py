@@ -125,7 +125,7 @@ def _transferred(asked: dict[str, Any]) -> Run:
     if setting.out is not None:
         there = saved.identity_of(setting.out)
         if there == identity:
-            return saved.load(setting.out, source=setting.given)
+            return saved.load(setting.out, source=setting.given, methods={setting.method.name: type(setting.method)})
         if there is not None and not overwrite:
             raise InputError(
                 f"{setting.out} holds another run (other data, model, method or options). Choose another folder, or "

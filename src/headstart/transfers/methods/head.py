@@ -1,6 +1,7 @@
 """A linear head on the source's fixed features: solved to its optimum, or trained as in the LEEP paper."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -24,6 +25,15 @@ from headstart.transfers.taps import at_layer
 BY_SGD = {"solver": ["sgd"]}
 
 
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A solved head, and what the record should keep of how it was found."""
+
+    head: LinearHead
+    notes: tuple[str, ...] = ()
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
 class Solved(Method):
     """A method that computes a linear head from fixed features, without training."""
 
@@ -41,6 +51,11 @@ class Solved(Method):
         frozen = [Group(block.name, block.parameters, block.modules, 0.0) for block in network.body]
         head = network.blocks[-1]
         return Recipe((*frozen, Group(head.name, head.parameters, head.modules, self.head_rate, new=True)))
+
+    def solved(self, setting: Setting, seen: Extraction) -> Solution:
+        """The head for a setting, of which `seen` holds the features of training and validation part."""
+        balanced = setting.training.class_weights == "balanced"
+        return Solution(self.solve(seen, setting.parts.train, setting.seed, balanced=balanced))
 
     def solve(self, extraction: Extraction, target: Target, seed: int, *, balanced: bool = False) -> LinearHead:
         """The head for the extraction's features and labels; `balanced` makes all classes count alike.

@@ -1,0 +1,1 @@
+"""The methods of adaptation, one file each; a file in this folder is found by itself."""

@@ -1,0 +1,115 @@
+"""The two domains: labelled examples divided, unlabelled ones opened without their labels, a test part apart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from headstart.data import Reading, open_target, open_unlabelled
+from headstart.data.media import MEDIA
+from headstart.data.provenance import digests, target_hash
+from headstart.data.target import Target
+from headstart.errors import HeadstartError, InputError
+from headstart.tasks import task_of
+from headstart.transfers.parts import Parts, given_test, split_target
+from headstart.wording import plural
+
+FEWEST = 10  # examples of a new domain
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """Everything that the runs of one command share."""
+
+    parts: Parts  # of the labelled domain, with the new one; its test part is the new domain's
+    kept: Target  # labelled examples held out: is the labelled domain still known afterwards?
+    notes: tuple[str, ...]
+
+
+def open_domains(
+    labelled: object,
+    unlabelled: object,
+    *,
+    test: object = None,
+    most: int | None = None,
+    split_seed: int = 0,
+    reading: Reading | None = None,
+) -> Opened:
+    """Open and check both domains.
+
+    Args:
+        labelled: Whatever `open_target` reads; its test part, or a quarter, is held out.
+        unlabelled: Whatever `headstart predict` reads; labels that come with it are ignored.
+        test: Labelled examples of the new domain.
+        most: Use so many examples of each domain.
+        split_seed: Who is held out.
+        reading: How the data are read; columns of labels and the task belong to the labelled sets.
+
+    Raises:
+        InputError: The labelled data have no classes or too few examples, or the new domain has too few, or is of
+            another kind.
+    """
+    how = reading or Reading()
+    parts = split_target(labelled, most=most, split_seed=split_seed, reading=how)
+    train, kept = parts.train, parts.test
+    if not task_of(train.task).single_class:
+        raise InputError(f"adaptation needs classes, and the task of {train.name} is {train.task}.")
+    if kept is None:
+        raise InputError(f"{train.name} has too few examples to hold some out: every class needs at least two.")
+    new, notes = _new_domain(unlabelled, train, how, most, split_seed)
+    found: Target | None = None
+    if test is not None:
+        found, said = given_test(test, train, replace(how, white_level=train.white_level))
+        notes += [*said, *_seen_without_labels(found, new)]
+    whole = f"{parts.split}-{target_hash(found) if found is not None else ''}"
+    return Opened(replace(parts, test=found, split=whole, unlabelled=new, notes=parts.notes), kept, tuple(notes))
+
+
+def _new_domain(spec: object, train: Target, reading: Reading, most: int | None, seed: int) -> tuple[Target, list[str]]:
+    """The new domain as a target whose labels are all 0, and what to say of it."""
+    given = spec["features"] if isinstance(spec, Mapping) and train.kind == "arrays" and "features" in spec else spec
+    how = replace(reading, label_column=None, task=None, white_level=train.white_level)
+    found = open_unlabelled(given, train.kind, reading=how)
+    name, labelled = _named(spec, how)
+    if len(found.ids) < FEWEST:
+        raise InputError(
+            f"the new domain {name} holds {plural(len(found.ids), MEDIA[train.kind].plural.removesuffix('s'))}; "
+            f"adaptation estimates how a domain is distributed and needs at least {FEWEST}. Add unlabelled examples."
+        )
+    notes = [*found.notes]
+    notes += [f"The labels of {name} are ignored: only `test` data are read with labels."] if labelled else []
+    notes += [f"{len(found.skipped)} unreadable examples of {name} were left out."] if found.skipped else []
+    new = replace(
+        train, name=name, examples=found.examples, labels=np.zeros(len(found.ids), dtype=np.int64), ids=found.ids
+    )  # fmt: skip
+    if most is not None:
+        new = new.subset(np.sort(np.random.default_rng(seed).permutation(len(new))[:most]))
+    new = new.held()
+    known = set(digests(train))
+    same = sum(digest in known for digest in digests(new))
+    if same:
+        notes.append(
+            f"{same} of {len(new)} examples of {name} are among the labelled ones by their content"
+            + ("; there is nothing to adapt to." if same == len(new) else ".")
+        )
+    return new, notes
+
+
+def _named(spec: object, reading: Reading) -> tuple[str, bool]:
+    """What the data are called, and whether they come with classes."""
+    try:
+        target = open_target(spec, reading=reading)
+    except HeadstartError:  # as they should be: without labels
+        return str(spec) if isinstance(spec, str) else "the new domain", False
+    return target.name, bool(target.classes)
+
+
+def _seen_without_labels(test: Target, new: Target) -> list[str]:
+    known = set(digests(new))
+    same = sum(digest in known for digest in digests(test))
+    if not same:
+        return []
+    return [
+        f"{same} of {len(test)} test examples are among the unlabelled ones: the methods saw them, without their "
+        "labels. For examples that nobody saw, test on others."
+    ]

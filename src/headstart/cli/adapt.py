@@ -1,0 +1,155 @@
+"""`headstart adapt`: from labels in one domain to a model for another."""
+
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from headstart.cli._options import (
+    DATA,
+    RESULT,
+    Cache,
+    Device,
+    Json,
+    Margin,
+    NoCache,
+    Report,
+    TrustPickle,
+    Workers,
+    cache_of,
+    complete_models,
+    method_options,
+    named,
+    reading_from,
+    reading_options,
+    with_options,
+)
+from headstart.cli._output import Output
+from headstart.cli._progress import shown
+
+ADAPT = "How to adapt"
+EPILOG = (
+    "Examples:\n\n"
+    "headstart adapt labelled_photos/ new_camera/ --model zoo/efficientnet_lite0 --method all --out runs/da\n\n"
+    "headstart adapt reviews_en.csv reviews_de.csv --models st/all-MiniLM-L6-v2 zoo/e5_small\n\n"
+    "headstart adapt digits.npz usps.npz --model zoo/tiny_letters --method coral,dann --test usps_labelled.npz"
+)
+
+
+def adapt(
+    labelled: Annotated[
+        str, typer.Argument(metavar="LABELLED", help="Labelled data, whatever `headstart rank` reads.")
+    ],
+    unlabelled: Annotated[
+        str,
+        typer.Argument(
+            metavar="UNLABELLED", help="Examples of the new domain; labels that come with them are ignored."
+        ),
+    ],
+    models: Annotated[
+        list[str] | None,
+        named(
+            *("--models", "--model", "-m"),
+            metavar="NAME...",
+            help="One model, or several to rank for the new domain; arrays of features need none.",
+            autocompletion=complete_models,
+            show_default=False,
+        ),
+    ] = None,
+    method: Annotated[
+        str,
+        named(
+            metavar="NAME,...",
+            panel=ADAPT,
+            help="Methods, listed below; features for all on cached features, deep for all that train, all for both.",
+        ),
+    ] = "features",
+    select: Annotated[
+        str,
+        named(
+            metavar="NAME",
+            panel=ADAPT,
+            help="What chooses among them without labels: source-risk, importance-weighted, entropy, density or "
+            "agreement.",
+        ),
+    ] = "importance-weighted",
+    seeds: Annotated[
+        int, named(min=1, metavar="N", panel=ADAPT, help="Repeat with N seeds; methods that train need several.")
+    ] = 1,
+    seed: Annotated[int, named(min=0, metavar="N", panel=ADAPT, help="The first seed.")] = 0,
+    test: Annotated[
+        str | None, named(metavar="DATA", panel=DATA, help="Labelled examples of the new domain, for the report alone.")
+    ] = None,
+    limit: Annotated[int | None, named(min=10, metavar="N", panel=DATA, help="Use N examples of each domain.")] = None,
+    split_seed: Annotated[
+        int, named(min=0, metavar="N", panel=DATA, help="Seed that decides which labelled examples are held out.")
+    ] = 0,
+    device: Device = "auto",
+    workers: Workers = "1",
+    cache: Cache = None,
+    no_cache: NoCache = False,
+    trust_pickle: TrustPickle = False,
+    out: Annotated[
+        Path | None, named(metavar="DIR", panel=RESULT, help="Save the result here; the same command resumes.")
+    ] = None,
+    overwrite: Annotated[bool, named("--overwrite", panel=RESULT, help="Replace other runs in `--out`.")] = False,
+    margin: Margin = 0.01,
+    report: Report = None,
+    json: Json = None,
+    csv: Annotated[
+        str | None,
+        named("--csv", metavar="FILE", panel=RESULT, help="Write one line per method; - is standard output."),
+    ] = None,
+    **options: Any,
+) -> None:
+    """Train on a labelled domain for one without labels, and say what adapting gained."""
+    output = Output(json=json, csv=csv)
+    from headstart.adaptation import adapt as carry_out
+
+    with shown(output.errors) as progress:
+        found = carry_out(
+            labelled,
+            unlabelled,
+            models=models,
+            method=method,
+            select=select,
+            test=test,
+            seeds=seeds,
+            seed=seed,
+            limit=limit,
+            split_seed=split_seed,
+            workers=workers,
+            device=device,
+            cache=cache_of(cache, no_cache),
+            trust_pickle=trust_pickle,
+            out=out,
+            overwrite=overwrite,
+            margin=margin,
+            report=report,
+            reading=reading_from(options),
+            progress=progress,
+            command=shlex.join(["headstart", *sys.argv[1:]]),
+            **options,
+        )
+    output.finish(found.record, out and out / "adaptation.json", report)
+
+
+def full_adapt() -> Callable[..., None]:
+    """`adapt` with the options of all methods, of the training and of reading; needs torch."""
+    from headstart.adaptation import ADAPTATIONS
+    from headstart.records.options import options_of
+    from headstart.train.training import Training
+
+    methods = {name: options_of(made) for name, made in ADAPTATIONS.items()}
+    return with_options(adapt, *reading_options(), *method_options(methods, options_of(Training)))
+
+
+def epilog() -> str:
+    """Every method in one line, then examples."""
+    from headstart.adaptation import ADAPTATIONS
+
+    lines = (f"{name}: {(made.__doc__ or '').splitlines()[0]}" for name, made in ADAPTATIONS.items())
+    return "\n\n".join(["Methods:", *lines, EPILOG])

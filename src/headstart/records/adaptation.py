@@ -1,0 +1,181 @@
+"""What adapting to a new domain leaves: how far apart the domains are, what each method did, and what was chosen."""
+
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from headstart.records.facts import Provenance
+from headstart.records.files import JsonRecord, write_atomically
+from headstart.records.outcome import Verdict
+from headstart.records.ranking import Failure
+from headstart.records.shown import Brief, Shown
+from headstart.records.table import Prose, Table, View, table, titled
+from headstart.wording import MISSING, listing, plural
+
+ADAPTATION = "adaptation.json"
+FEW_EFFECTIVE = 0.05  # share of the examples that weights must leave effective
+FLAT = 0.01  # spread of weights below which they change nothing
+EFFECTIVE, SPREAD = "effective_sample_size", "weight_spread"  # facts of a run
+
+MEANS: dict[Verdict | None, str] = {
+    "positive": "it helps",
+    "negative": "it hurts (negative adaptation)",
+    "neutral": "it makes no difference",
+    "inconclusive": "the interval includes 0: inconclusive",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class AdaptedRow(Brief):
+    """One source adapted by one method, over its seeds."""
+
+    source: str
+    method: str
+    seeds: tuple[int, ...]
+    kept: float  # accuracy on held-out examples of the labelled domain
+    criteria: dict[str, float]  # criterion -> value; all are larger for what they would choose
+    frequencies: tuple[float, ...]  # share of each class among the answers on the new domain
+    accuracy: float | None = None  # on the test part of the new domain; None without one
+    low: float | None = None  # 95 % interval over test examples
+    high: float | None = None
+    baseline: str = ""  # the method whose accuracy is the zero of the gain
+    gain: float | None = None
+    gain_low: float | None = None  # 95 % interval over seeds and test examples
+    gain_high: float | None = None
+    verdict: Verdict | None = None
+    facts: dict[str, float] = field(default_factory=dict)  # what the method measured on its way
+    notes: tuple[str, ...] = ()
+
+    @property
+    def idle(self) -> str:
+        """Why its weights adapted nothing; empty where they did, or there are none."""
+        if EFFECTIVE not in self.facts:
+            return ""
+        if self.facts[EFFECTIVE] < FEW_EFFECTIVE:
+            return f"the weights leave {self.facts[EFFECTIVE]:.1%} of the labelled examples effective"
+        return "the weights are flat" if self.facts[SPREAD] < FLAT else ""
+
+
+@dataclass(frozen=True, repr=False)
+class AdaptationRecord(JsonRecord, Shown):
+    """What `headstart.adapt` leaves; `print` shows what was gained over no adaptation, how sure that is, and why."""
+
+    labelled: str
+    unlabelled: str
+    kind: str
+    n_labelled: int  # training and validation part
+    n_kept: int  # labelled examples held out
+    n_new: int  # without labels
+    n_test: int
+    classes: tuple[str, ...]
+    select: str  # the criterion that chose
+    choices: dict[str, tuple[str, str]]  # criterion -> (source, method) that it would choose
+    rows: tuple[AdaptedRow, ...]
+    failures: tuple[Failure, ...]
+    provenance: Provenance
+    folder: str = ""  # of the chosen run, below the record's own
+    notes: tuple[str, ...] = ()
+    format: int = 1
+
+    @property
+    def chosen(self) -> AdaptedRow:
+        """The row that the criterion `select` chose."""
+        return self.row(*self.choices[self.select])
+
+    def row(self, source: str, method: str) -> AdaptedRow:
+        """The row of a source and a method."""
+        return next(one for one in self.rows if (one.source, one.method) == (source, method))
+
+    def view(self) -> View:
+        """What was chosen and gained, every method, the criteria, and notes."""
+        best = self.chosen
+        title = f"{self.labelled} to {self.unlabelled}: {best.method} of {best.source}, chosen by {self.select}"
+        sizes = (
+            f"{plural(self.n_labelled, 'labelled example')} and {self.n_kept} held out; {self.n_new} of the new domain "
+            f"without labels"
+        )
+        parts: list[Table | Prose] = [Prose((f"{sizes}.", self.gained(best)), title=title), self.methods()]
+        parts += titled("How the choice was made, without labels of the new domain", *self._criteria())
+        said = self._disagreement()
+        said += [f"{row.method}: no adaptation took place: {row.idle}." for row in self.rows if row.idle]
+        parts += [Prose((*said, *self.notes))] if said or self.notes else []
+        if self.failures:
+            parts.append(Prose(tuple(f"{one.source}: {one.reason}" for one in self.failures), "failure", "Failed"))
+        return parts
+
+    def gained(self, row: AdaptedRow) -> str:
+        """What a row gained over no adaptation, in a sentence."""
+        if row.accuracy is None:
+            return "Without labelled test data of the new domain (`test`) nobody knows what was gained."
+        reached = f"ccuracy {row.accuracy:.3f} on {plural(self.n_test, 'test example')}"
+        if row.gain is None:
+            return f"Without adaptation: a{reached}."
+        text = f"A{reached}; gain over {row.baseline} {row.gain:+.3f}"
+        if row.gain_low is None:
+            return f"{text}, without an interval: one seed proves nothing; repeat with `seeds=3`."
+        return f"{text} (95 % interval {row.gain_low:+.3f} to {row.gain_high:+.3f}): {MEANS[row.verdict]}."
+
+    def methods(self) -> Table:
+        """One line per source and method; the chosen one stands out."""
+        several = len({row.source for row in self.rows}) > 1
+        tested = self.n_test > 0
+        header = ["source"] if several else []
+        header += ["method", *(["accuracy", "95 %", "gain", "95 %", "verdict"] if tested else []), "kept", "effective"]
+        rows = [
+            [
+                *([row.source] if several else []),
+                row.method,
+                *(self._tested(row) if tested else []),
+                f"{row.kept:.3f}",
+                f"{row.facts[EFFECTIVE]:.0%}" if EFFECTIVE in row.facts else MISSING,
+            ]
+            for row in self.rows
+        ]
+        made = table(header, rows, words=2 if several else 1)
+        best = self.chosen
+        return replace(made, tones=tuple("good" if row is best else "plain" for row in self.rows))
+
+    def _tested(self, row: AdaptedRow) -> list[str]:
+        interval = MISSING if row.low is None else f"{row.low:.3f} to {row.high:.3f}"
+        gain = MISSING if row.gain is None else f"{row.gain:+.3f}"
+        reach = MISSING if row.gain_low is None else f"{row.gain_low:+.3f} to {row.gain_high:+.3f}"
+        return [f"{row.accuracy:.3f}", interval, gain, reach, row.verdict or MISSING]
+
+    def _criteria(self) -> tuple[list[str], list[list[str]], list[str]]:
+        names = list(self.choices)
+        several = len({row.source for row in self.rows}) > 1
+        rows = [
+            [
+                f"{row.source} {row.method}" if several else row.method,
+                *(
+                    f"{row.criteria[name]:.3f}{' *' if self.choices[name] == (row.source, row.method) else '  '}"
+                    for name in names
+                ),
+            ]
+            for row in self.rows
+        ]
+        return ["method", *names], rows, ["*: what the criterion would choose among the methods that were asked for."]
+
+    def _disagreement(self) -> list[str]:
+        by: dict[tuple[str, str], list[str]] = {}
+        for name, choice in self.choices.items():
+            by.setdefault(choice, []).append(name)
+        if len(by) < 2:
+            return []
+        several = len({row.source for row in self.rows}) > 1
+        said = (
+            f"{listing(names)} would choose {f'{method} of {source}' if several else method}"
+            for (source, method), names in by.items()
+        )
+        return [f"The criteria disagree: {'; '.join(said)}."]
+
+    def to_rows(self) -> list[dict[str, object]]:
+        """One flat dictionary per source and method."""
+        names = ("source", "method", "accuracy", "low", "high", "gain", "gain_low", "gain_high", "verdict", "kept")
+        return [{name: getattr(row, name) for name in names} | row.criteria for row in self.rows]
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write `adaptation.json` into `folder` (made if need be) and return its path; all or nothing."""
+        path = Path(folder) / ADAPTATION
+        write_atomically(path, self.to_json().encode())
+        return path

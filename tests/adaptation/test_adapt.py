@@ -1,0 +1,118 @@
+"""`adapt` from end to end, on tiny arrays and one tiny network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import headstart
+from headstart.adaptation import ADAPTATIONS, Adapted, adapt, load_run
+from headstart.errors import InputError
+from headstart.records import AdaptationRecord
+
+QUIET = {"progress": False, "cache": False}
+
+
+def domain(n: int, seed: int, *, turned: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes of points; `turned` is the new domain: stretched and moved."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 3
+    points = rng.standard_normal((n, 4))
+    points[:, 0] += 3 * labels
+    points[:, 1] += 2 * (labels == 1)
+    return (points * [2, 1, 1, 1] + 1 if turned else points), labels
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("adapted")
+
+
+@pytest.fixture(scope="module")
+def adapted(place: Path) -> Adapted:
+    new = domain(200, 1, turned=True)[0]
+    return adapt(
+        domain(300, 0), new, method="coral", test=domain(150, 2, turned=True), out=place / "run",
+        report=place / "page.html", **QUIET,
+    )  # fmt: skip
+
+
+def test_it_says_what_was_gained_over_no_adaptation_and_how_sure_that_is(adapted: Adapted) -> None:
+    none, coral = adapted.record.rows
+    assert (none.method, coral.method, adapted.record.chosen.method) == ("none", "coral", "coral")
+    assert coral.gain == pytest.approx(coral.accuracy - none.accuracy)  # type: ignore[operator]
+    assert coral.gain_low is not None
+    assert coral.gain_low > 0.1
+    assert coral.verdict == "positive"
+    text = " ".join(str(adapted).split())
+    assert "it helps" in text
+    assert f"{coral.gain:+.3f}" in text
+
+
+def test_it_predicts_and_is_saved(adapted: Adapted, place: Path) -> None:
+    new = domain(40, 3, turned=True)
+    answers = adapted.predict(new[0])
+    assert np.mean(np.array(answers.labels) == new[1].astype(str)) > 0.8
+    again = headstart.load(place / "run")
+    assert isinstance(again, Adapted)
+    assert again.record == adapted.record
+    assert np.array_equal(again.predict(new[0]).outputs, answers.outputs)
+    assert load_run(place / "run" / "runs" / "coral-seed0").outcome.method == "coral"
+    assert np.array_equal(load_run(adapted.save(place / "copy")).predict(new[0]).outputs, answers.outputs)
+    assert headstart.load(place / "run" / "adaptation.json") == adapted.record
+    assert "it helps" in (place / "page.html").read_text()
+
+
+def test_the_same_call_resumes_in_its_folder(adapted: Adapted, place: Path) -> None:
+    new = domain(200, 1, turned=True)[0]
+    before = (place / "run" / "runs" / "coral-seed0" / "outcome.json").stat().st_mtime_ns
+    again = adapt(
+        domain(300, 0), new, method="coral", test=domain(150, 2, turned=True), out=place / "run", **QUIET
+    )  # fmt: skip
+    assert (place / "run" / "runs" / "coral-seed0" / "outcome.json").stat().st_mtime_ns == before
+    assert again.record.rows == adapted.record.rows
+    with pytest.raises(InputError, match="holds another run"):  # another new domain is another run
+        adapt(domain(300, 0), new + 1, method="coral", out=place / "run", **QUIET)
+
+
+def test_labels_of_the_new_domain_change_nothing_and_are_said_to_be_ignored() -> None:
+    new, labels = domain(120, 1, turned=True)
+    plain, wrong = (adapt(domain(150, 0), data, **QUIET) for data in (new, (new, 2 - labels)))
+    assert wrong.record.rows == plain.record.rows
+    assert any("labels" in note and "ignored" in note for note in wrong.record.notes)
+    assert not any("ignored" in note for note in plain.record.notes)
+    assert "nobody knows what was gained" in " ".join(str(plain).split())
+
+
+def test_every_method_is_a_file_with_paper_and_options() -> None:
+    assert {"none", "none-deep", "coral", "importance"} <= set(ADAPTATIONS)
+    for made in ADAPTATIONS.values():
+        assert made.__doc__, made
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"select": "oracle"}, "`select` must be one of source-risk"),
+        ({"method": "corall"}, "Did you mean `coral`"),
+        ({"shrinkage": 0.1, "method": "importance"}, "`shrinkage` has no effect with.*belongs to `coral`"),
+        ({"shrinkagge": 0.1}, "no option `shrinkagge`. Did you mean `shrinkage`"),
+        ({"shrinkage": 2.0, "method": "coral"}, "`shrinkage` must be a number in"),
+        ({"seeds": 0}, "`seeds` must be at least 1"),
+        ({"model": "zoo/tiny_letters"}, "need no model"),
+        ({"epochs": 3}, "`epochs` has no effect"),
+    ],
+)
+def test_a_mistake_is_explained(change: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        adapt(domain(60, 0), domain(60, 1)[0], **{**QUIET, **change})  # type: ignore[arg-type]
+
+
+def test_a_new_domain_of_three_examples_is_refused() -> None:
+    with pytest.raises(InputError, match=r"3 arrays.*at least 10"):
+        adapt(domain(60, 0), domain(3, 1)[0], **QUIET)
+
+
+def test_the_record_is_json(adapted: Adapted) -> None:
+    assert AdaptationRecord.from_json(adapted.record.to_json()) == adapted.record
+    assert adapted.record.to_rows()[1]["method"] == "coral"
