@@ -79,7 +79,7 @@ def test_models_are_listed_without_torch() -> None:
 def test_every_adapter_says_what_it_is() -> None:
     for one in ADAPTERS.values():
         assert one.about
-        assert set(one.media) <= {"image", "text"}
+        assert set(one.media) <= {"image", "text", "arrays"}
         assert not one.typed or one.serves(one.example)
     assert [one.name for one in ADAPTERS.values() if one.network] == ["hf", "st", "timm", "torchvision"]
 

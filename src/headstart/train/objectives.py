@@ -141,6 +141,10 @@ class Pulled(Objective):
         self.inner, self.strength, self.names = inner, strength, tuple(names)
         self.anchors: list[tuple[nn.Parameter, Tensor]] = []
 
+    @property
+    def facts(self) -> Mapping[str, float]:
+        return self.inner.facts
+
     def begin(self, network: nn.Module) -> None:
         """Note where the weights start."""
         self.inner.begin(network)
