@@ -43,7 +43,9 @@ def test_a_dry_run_loads_nothing_and_says_what_a_run_would_take(run: Run, tmp_pa
     assert result.exit_code == 0, result.stderr
     assert "2 models on 30 images: 60 forward passes, 0.10 GB to download" in " ".join(result.stdout.split())
     assert "With 2 workers" in result.stdout
-    assert "`--models` is missing" in run("rank", photos, "--dry-run").stderr
+    auto = run("rank", photos, "--dry-run", "--exclude", "zoo/eff*", "zoo/tiny_e*", "--licence", "apache-2.0")
+    assert "zoo/tiny_letters" in auto.stdout  # without models: those of this machine
+    assert "(zoo/tiny_emoji): excluded by `zoo/tiny_e*`" in " ".join(auto.stdout.split())
 
 
 def test_several_models_follow_one_option(run: Run, tmp_path: Path) -> None:

@@ -302,7 +302,6 @@ def test_a_target_that_is_open_already_is_taken_as_it_is(tmp_path: Path) -> None
     [
         ({"scores": "lepe"}, InputError, "lepe"),
         ({"sort": "lepe"}, InputError, "lepe"),
-        ({"models": None}, InputError, "`models` is missing: name the sources to rank on image data"),
         ({"models": []}, InputError, "`models` is empty"),
         ({"models": "zoo/efficientnet_lite9"}, ModelError, "efficientnet_lite"),
         ({"limit": 0}, InputError, "`limit` must be at least 1"),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headstart.errors import CacheError, InputError
-from headstart.store import RowStore, RowWriter, cache_size, clear_cache, default_folder
+from headstart.store import RowStore, RowWriter, default_folder
 from headstart.store.rows import as_keys
 
 PRINT = "0123456789abcdef"
@@ -252,17 +252,6 @@ def test_a_long_run_leaves_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = RowStore(tmp_path, PRINT).read(digest(n) for n in range(100))["features"]
     assert isinstance(found, np.memmap)
     assert np.array_equal(found, expected(list(range(100))))
-
-
-def test_the_cache_tells_its_size_and_can_be_cleared(tmp_path: Path):
-    (tmp_path / "mine.txt").write_text("not rows")
-    assert cache_size(tmp_path) == 0
-    add(RowStore(tmp_path, PRINT), [1, 2])
-    size = cache_size(tmp_path)
-    assert size > 2 * 16
-    assert clear_cache(tmp_path) == size
-    assert cache_size(tmp_path) == 0
-    assert (tmp_path / "mine.txt").exists()
 
 
 def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

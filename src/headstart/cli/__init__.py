@@ -13,6 +13,7 @@ from headstart.cli._output import check_places, on_stdout, present
 from headstart.cli.adapt import adapt, full_adapt
 from headstart.cli.adapt import epilog as adapt_epilog
 from headstart.cli.benchmark import benchmark
+from headstart.cli.cache import cache
 from headstart.cli.cluster import cluster
 from headstart.cli.evaluate import evaluate
 from headstart.cli.export import export
@@ -77,6 +78,7 @@ needing("export")(guarded(export))
 app.command(cls=VariadicCommand)(guarded(models))
 app.command(cls=VariadicCommand)(guarded(scores))
 app.command(cls=VariadicCommand)(guarded(benchmark))
+app.command(cls=VariadicCommand)(guarded(cache))
 
 
 @WithAdded.whole("transfer")

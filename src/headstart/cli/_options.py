@@ -32,7 +32,7 @@ def complete_models(incomplete: str) -> list[str]:
     from headstart.sources import list_models
 
     if "/" not in incomplete:
-        kinds = ["zoo", *(one.prefix for one in ADAPTERS.values() if one.typed)]
+        kinds = ["auto", "zoo", *(one.prefix for one in ADAPTERS.values() if one.typed)]
         return [name for name in kinds if name.startswith(incomplete)]
     if not any(incomplete.startswith(one.prefix) for one in ADAPTERS.values() if one.listed):
         return []
@@ -95,7 +95,7 @@ Models = Annotated[
     named(
         *("--models", "-m"),
         metavar="NAME...",
-        help=f"Models to rank: zoo, or {', '.join(one.usage for one in ADAPTERS.values() if one.typed)}; see "
+        help=f"Models to rank: auto, zoo, or {', '.join(one.usage for one in ADAPTERS.values() if one.typed)}; see "
         "`headstart models`. Quote names with wildcards, as in 'timm/resnet*'.",
         autocompletion=complete_models,
         show_default=False,

@@ -33,7 +33,7 @@ from headstart.cli._progress import shown
 from headstart.errors import InputError
 from headstart.records.table import View
 
-WHAT = "What to rank by"
+WHAT, WHICH = "What to rank by", "Which models"
 EPILOG = (
     "[bold]Exit codes[/bold]: 0 ranked; 1 nothing could be ranked; 2 bad input or usage; 3 ranked, but some models "
     "failed; 70 a defect of headstart; 130 stopped by Ctrl-C."
@@ -41,7 +41,11 @@ EPILOG = (
 
 [bold]Examples[/bold]
 
+headstart rank photos/
+
 headstart rank photos/ --models zoo
+
+headstart rank photos/ --models 'timm/*' --shortlist 40 --licence apache-2.0 mit
 
 headstart rank photos/ --models timm/resnet18 local-dir:my_model/
 
@@ -93,6 +97,26 @@ def rank(
     time_budget: Annotated[
         str | None, named(metavar="TIME", panel=HOW, help="Stop after 60s, 5m or 1h with the best answer so far.")
     ] = None,
+    shortlist: Annotated[
+        int | None,
+        named(
+            metavar="N",
+            min=2,
+            panel=WHICH,
+            help="Rank at most N of the models: the best of each family by what is published, then the family of the "
+            "winner. 24 where no model is named.",
+        ),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        named(metavar="GLOB...", panel=WHICH, help="Leave out these models, as in --exclude 'timm/*.fb_*'."),
+    ] = None,
+    licence: Annotated[
+        list[str] | None,
+        named(
+            metavar="NAME...", panel=WHICH, help="Rank only models of these licences, as in --licence apache-2.0 mit."
+        ),
+    ] = None,
     limit: Limit = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -118,9 +142,11 @@ def rank(
             "`TARGET` is missing: name the data before `--models`, as in: headstart rank photos/ --models zoo"
         )
     output = Output(json=json, csv=csv)
+    pool: dict[str, Any] = {"shortlist": shortlist, "exclude": exclude, "licence": licence}
     data = target[0] if len(target) == 1 else target
     if dry_run:
-        show(_dry_run(data, models, reading, limit=limit, seed=seed, workers=workers, cache=cache, no_cache=no_cache))
+        planned = {"limit": limit, "seed": seed, "workers": workers, **pool}
+        show(_dry_run(data, models, reading, cache=cache, no_cache=no_cache, **planned))
         return
     from headstart.ranking import rank as rank_sources
 
@@ -145,6 +171,7 @@ def rank(
             reading=reading_from(reading),
             progress=progress,
             command=shlex.join(["headstart", *sys.argv[1:]]),
+            **pool,
         )
     output.show(ranking, out=out, report=report)
     raise typer.Exit(output.exit_code(ranking))
@@ -154,7 +181,5 @@ def _dry_run(target: Any, models: Any, reading: Any, *, cache: Path | None, no_c
     from headstart.ranking.dry_run import dry_run
     from headstart.store import folder_of
 
-    if not models:
-        raise InputError("`--models` is missing: name the models to plan for, for example `--models zoo`.")
     place = folder_of(cache_of(cache, no_cache))
     return dry_run(target, models, reading=reading_from(reading), cache=place, **options)

@@ -1,7 +1,8 @@
 """`rank`: from labelled data and a list of models to a ranking with intervals."""
 
+import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -11,18 +12,19 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Unpack
 
 from headstart.data import summarize
-from headstart.data.media import MEDIA
 from headstart.data.provenance import marks, provenance, target_hash
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
-from headstart.ranking.attempt import Course, Entrant, from_arrays, from_candidates
+from headstart.ranking.attempt import Course, from_arrays, from_candidates
 from headstart.ranking.budget import Deadline, seconds_of
 from headstart.ranking.build import build
 from headstart.ranking.inputs import Inputs, open_inputs
+from headstart.ranking.measure import Measurement
 from headstart.ranking.methods import All, Halving, Race, check_scores, method_of
 from headstart.ranking.order import ALL, AUTO, check_name, choose_scores, choose_sort
-from headstart.ranking.rounds import Found, Rounds
-from headstart.records import Ranking, check_destination
+from headstart.ranking.rounds import Found, Rounds, together
+from headstart.ranking.shortlist import Names, Shortlist, Wishes, shortlist_of
+from headstart.records import LeftOut, Ranking, check_destination
 from headstart.runner import Progress, Workers, listener, on_workers, workers_of
 from headstart.stats import jackknife_groups
 from headstart.store import folder_of
@@ -45,6 +47,9 @@ def rank(
     seed: int = 0,
     search: str | All | Race | Halving = "all",
     time_budget: float | str | None = None,
+    shortlist: int | None = None,
+    exclude: Names = None,
+    licence: Names = None,
     device: str = "auto",
     batch_size: int | None = None,
     workers: Workers = 1,
@@ -62,7 +67,8 @@ def rank(
     Args:
         target: Whatever `headstart.open_target` reads, or a target that it opened. Arrays of features and probabilities
             (a `.npz`, several of them, a folder of them, or a mapping of arrays) are ranked without models.
-        models: Names (`zoo`, `timm/resnet*`, `local-dir:PATH`, ...), modules or sources.
+        models: Names (`zoo`, `timm/resnet*`, `local-dir:PATH`, ...), modules or sources. None, or "auto", stands for
+            the models on this machine and, with a network, the best of timm for their size; at most 24 of them.
         scores: Names of scores, as a list or one text with commas, or "all"; the default ones if None.
         sort: The score that orders the rows. If None, `leep_pooled` where every source has features, otherwise
             `leep_gaussian`, or the first of `scores` that every source has; "auto" ignores `scores` in this.
@@ -75,6 +81,10 @@ def rank(
             `headstart.ranking` set other values.
         time_budget: Stop after this time (90 seconds, "60s", "5m", "1h") with the best answer so far. Every search then
             uses growing parts of the examples; sources that were not reached are listed.
+        shortlist: Rank at most this many of the models: the best of each family by published accuracy, training data,
+            nearness of class names; then the winner's family. `left_out` says who was spared, and why.
+        exclude: Leave out models whose names fit these globs.
+        licence: Leave out models whose licence is not one of these, such as "apache-2.0"; an unknown one is not.
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; as many as fit in memory if None.
         workers: Number of processes, "ray" for Ray on this machine, or "ray://HOST:PORT". The ranking is the same to
@@ -105,6 +115,7 @@ def rank(
     """
     how = reading_of(reading, options, rank)
     deadline = Deadline.after(seconds_of(time_budget))
+    wishes = Wishes(shortlist, exclude, licence)
     method = method_of(search, timed=deadline.seconds is not None)
     names = _names(scores, sort)
     sort = sort or (AUTO if AUTO in (names or ()) else None)
@@ -116,22 +127,27 @@ def rank(
     shown = choose_scores(names, sort, inputs.target.task)
     check_scores(method, shown, None if sort == AUTO else sort)
     course = _course(inputs, shown, seed, device, batch_size, cache, how.max_bad, trust_pickle, metric)
-    again = deadline.seconds is not None or not isinstance(method, All)
-    entrants = _entrants(inputs, models, again=again)
+    listed = _shortlist(inputs, models, wishes, deadline)
+    again = deadline.seconds is not None or not isinstance(method, All) or bool(listed and listed.waiting)
     choose = partial(choose_sort, shown, sort=sort, asked=names is not None and ALL not in names)
     tell = listener(False if inputs.extractions else progress)  # arrays are ranked too fast to follow
     if workers != 1:
         target_hash(inputs.target)  # now each worker receives the digests instead of computing them
     with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
-        found = Rounds(entrants, method, kept, choose, tell, deadline, on).search()
+        run = partial(Rounds, method=method, course=kept, choose=choose, tell=tell, deadline=deadline, on=on)
+        found, left_out = _searched(inputs, listed, run, again=again)
     call: dict[str, object] = {"models": models, "scores": names, "sort": sort, "metric": metric, "limit": limit}
     call |= {
         "seed": seed,
+        "shortlist": shortlist,
+        "exclude": exclude,
+        "licence": licence,
         "search": None if search == "all" else search,
         "time_budget": deadline.seconds,
         **how.given(),
     }
     ranking = _ranking(course, found, command or _describe_call(target, call | how.given()))
+    ranking = replace(ranking, left_out=left_out)
     _write(ranking, out, report)
     return ranking
 
@@ -217,20 +233,41 @@ def _device(name: str) -> str:
     return str(pick_device(name))
 
 
-def _entrants(inputs: Inputs, models: "Model | Sequence[Model] | None", *, again: bool) -> list[Entrant]:
-    """The sources: those of the arrays, or those that `models` names."""
+def _shortlist(
+    inputs: Inputs, models: "Model | Sequence[Model] | None", wishes: Wishes, deadline: Deadline
+) -> Shortlist | None:
+    """The models to rank, cut as wished; None where the target holds arrays."""
     if inputs.extractions:
-        if models is not None:
-            raise InputError("the target holds arrays, which are ranked without models; leave out `models`.")
-        return from_arrays(inputs.extractions)
-    if models is None:
-        raise InputError(
-            f"`models` is missing: name the sources to rank on {inputs.target.kind} data, for example "
-            f"`{MEDIA[inputs.target.kind].model}`."
-        )
-    from headstart.sources import candidates
+        if models is not None or wishes.any:
+            given = "models" if models is not None else "shortlist`, `exclude` or `licence"
+            raise InputError(f"the target holds arrays, which are ranked without models; leave out `{given}`.")
+        return None
+    return shortlist_of(models, inputs.target, wishes, deadline.left)
 
-    return from_candidates(candidates(models, kind=inputs.target.kind), again=again)
+
+def _searched(
+    inputs: Inputs, listed: Shortlist | None, run: Callable[..., Rounds], *, again: bool
+) -> tuple[Found, tuple[LeftOut, ...]]:
+    """The search; after the first race of a shortlist, once more with the family of the winner."""
+    if listed is None:
+        return run(from_arrays(inputs.extractions)).search(), ()
+    entrants = from_candidates(listed.first, again=again)
+    first = run(entrants)
+    found = first.search()
+    order = sorted(found.measurements, key=partial(_standing, score=found.sort[0]), reverse=True)
+    later = [] if first.deadline.passed else listed.relatives([one.source for one in order])
+    if later:
+        failed = {one.source for one in found.failures}
+        rivals = [one for one in entrants if one.name not in failed]
+        second = run([*rivals, *from_candidates(later, again=again)], seen=first.seen).search()
+        whole = [together(first.measured.get(one.source), one) for one in second.measurements]
+        found = replace(second, measurements=whole, failures=(*found.failures, *second.failures))
+    return found, listed.left_out(later)
+
+
+def _standing(one: Measurement, score: str) -> tuple[int, float]:
+    """How far a source came in a search, and its score there."""
+    return len(one.extraction.ids), one.evaluations[score].value if score in one.evaluations else -math.inf
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class Rounds:
         tell: Called at every step.
         deadline: When to stop.
         on: Where sources are measured. Worker processes give the same numbers and do not report batches.
+        seen: Examples that went through sources in a search before this one, by source.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Rounds:
         tell: Progress,
         deadline: Deadline,
         on: Executor | None = None,
+        seen: Mapping[str, int] | None = None,
     ) -> None:
         self.entrants = {entrant.name: entrant for entrant in entrants}
         self.method, self.course, self.choose, self.tell, self.deadline = method, course, choose, tell, deadline
@@ -83,7 +85,7 @@ class Rounds:
         self.measured: dict[str, Measurement] = {}
         self.failures: list[Failure] = []
         self.dropped: dict[str, Drop] = {}
-        self.seen = dict.fromkeys(self.entrants, 0)  # examples that went through each source
+        self.seen = dict.fromkeys(self.entrants, 0) | dict(seen or {})  # examples that went through each source
         self.paces: dict[str, Pace] = {}
         self.records: list[RoundRecord] = []
         self.stages: list[dict[str, Evaluation]] = []
@@ -203,7 +205,7 @@ class Rounds:
 
     def _keep(self, found: Mapping[str, Measurement]) -> None:
         for name, one in found.items():
-            self.measured[name] = _together(self.measured.get(name), one)
+            self.measured[name] = together(self.measured.get(name), one)
         if self.sort is None and found:
             self.sort = self.choose([one.evaluations for one in self.measured.values()])
 
@@ -258,7 +260,7 @@ def _answer(result: Result[Entrant, _Attempt]) -> _Attempt:
     return result.get()
 
 
-def _together(before: Measurement | None, now: Measurement) -> Measurement:
+def together(before: Measurement | None, now: Measurement) -> Measurement:
     """The latest measurement, with the cost of the rounds before it."""
     if before is None:
         return now

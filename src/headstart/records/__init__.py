@@ -24,7 +24,7 @@ from headstart.records.outcome import (
 )
 from headstart.records.project import Project
 from headstart.records.ranking import Failure, HeadView, RankedSource, Ranking, ScoreRow
-from headstart.records.search import Ending, Method, Round, Search
+from headstart.records.search import Ending, LeftOut, Method, Round, Search
 from headstart.records.table import Prose, Table, View, as_markdown, as_text, titled
 from headstart.records.zero_shot import ZeroShot, ZeroShotSource
 
@@ -47,6 +47,7 @@ __all__ = [
     "HeadView",
     "Index",
     "Kind",
+    "LeftOut",
     "Method",
     "ModelCard",
     "Outcome",

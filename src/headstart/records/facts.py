@@ -54,6 +54,9 @@ class ModelCard:
     license: str | None = None
     url: str | None = None
     local: bool = True  # False: loading it may need a network
+    family: str | None = None  # of architectures, as its library groups them: "resnet", "vision_transformer"
+    revision: str | None = None  # commit of the hub's repository that the weights came from
+    products: float | None = None  # multiplications and additions for one example
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -11,7 +11,7 @@ from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.files import JsonRecord, write_atomically
 from headstart.records.forecast import Forecast
 from headstart.records.ranking_page import ranking_table
-from headstart.records.search import UNREACHED, Search
+from headstart.records.search import UNREACHED, LeftOut, Search
 from headstart.records.shown import Brief, Shown, draw
 from headstart.records.table import View, as_html
 
@@ -99,6 +99,7 @@ class Ranking(JsonRecord, Shown):
     format: int = 1
     sort_reason: str = ""  # why this score orders the rows
     search: Search | None = None  # how the sources were searched; None in older records
+    left_out: tuple[LeftOut, ...] = ()  # models that a shortlist, a licence or a pattern kept out
     seen: str = field(default="", repr=False)  # eight hex digits of the content of each example that it saw, joined
 
     @property
@@ -116,6 +117,14 @@ class Ranking(JsonRecord, Shown):
         if not self.rows or self.rows[0].rank is None:
             raise InputError("no source could be ranked, so there is no best one; see `ranking.failures`.")
         return self.rows[0].source
+
+    @property
+    def models(self) -> list[str]:
+        """Names of the ranked models, with the revisions that were ranked: to repeat the ranking on exactly those."""
+        return [
+            f"{row.source.partition('@')[0]}@{row.card.revision}" if row.card.revision else row.source
+            for row in self.rows
+        ]
 
     def view(self) -> View:
         """What was ranked on, the table, and the sentences that belong to it."""
@@ -139,6 +148,7 @@ class Ranking(JsonRecord, Shown):
             [_flat(row, self.scores) for row in self.rows]
             + [{"source": failure.source, "failed": failure.reason} for failure in self.failures]
             + [{"source": source, "dropped": UNREACHED} for source in (self.search.unreached if self.search else ())]
+            + [{"source": source, "dropped": one.why} for one in self.left_out for source in one.sources]
         )
 
     def to_dataframe(self) -> "pandas.DataFrame":

@@ -1,5 +1,6 @@
 """How sources were searched, and what a search that spared passes says: its certainty, its cost, who left when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +23,14 @@ class Round:
     examples: int
     sources: int  # that were scored
     dropped: tuple[str, ...] = ()  # after it
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Models that were named, but not ranked, for one reason that is known without running them."""
+
+    why: str
+    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,14 @@ def departures(search: Search, noun: str) -> list[str]:
         for place, (examples, names) in enumerate(left)
     ]
     return [f"Dropped {'; '.join(parts)}."] if parts else []
+
+
+def spared(left: Sequence[LeftOut]) -> list[str]:
+    """What a shortlist spared, in a sentence a reason."""
+    return [
+        f"Left out without a pass: {plural(len(one.sources), 'model')} ({listing(one.sources)}): {one.why}."
+        for one in left
+    ]
 
 
 def unreached(search: Search) -> list[str]:

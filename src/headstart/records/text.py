@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from headstart.records.search import cost, departures, sureness, unreached
+from headstart.records.search import cost, departures, spared, sureness, unreached
 from headstart.records.table import Column, Prose, Table, Tone, View
 from headstart.wording import (
     MISSING,
@@ -314,7 +314,7 @@ def remarks(ranking: "Ranking") -> list[Prose]:
         ("plain", outlook(ranking)),
         ("warning", [*(unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
         ("quiet", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
-        ("quiet", [*course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),
+        ("quiet", [*spared(ranking.left_out), *course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),
         ("failure", failures(ranking)),
     ]
     return [Prose(said, tone) for tone, sentences in groups if (said := tuple(filter(None, sentences)))]

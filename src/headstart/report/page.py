@@ -28,7 +28,7 @@ from headstart.records import (
 from headstart.records.axis import axis_svg, bar_svg, interval_svg
 from headstart.records.ranking_page import ranking_table
 from headstart.records.results import by_class
-from headstart.records.search import unreached
+from headstart.records.search import spared, unreached
 from headstart.records.table import breakable
 from headstart.records.text import description
 from headstart.report.answer import headline, support
@@ -132,7 +132,11 @@ def render(ranking: Ranking, story: str = "") -> str:
             description=description(ranking),
             table=ranking_table(ranking, score_title(ranking.sort)),
             panels=score_panels(ranking),
-            course=[*text.course(ranking), *(unreached(ranking.search) if ranking.search else ())],
+            course=[
+                *spared(ranking.left_out),
+                *text.course(ranking),
+                *(unreached(ranking.search) if ranking.search else ()),
+            ],
             spent=percentage(ranking.search.share if ranking.search else None),
             classes=classes,
             in_view=len(classes) if len(classes) <= IN_VIEW + 6 else IN_VIEW,  # folding a handful away saves nothing

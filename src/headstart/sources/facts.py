@@ -26,6 +26,27 @@ def imagenet_top1(name: str) -> float | None:
     return found.get(name)
 
 
+@cache
+def _timm_sizes() -> dict[str, tuple[float, float | None]]:
+    found: dict[str, tuple[float, float | None]] = json.loads(
+        resources.files("headstart.sources").joinpath("timm_sizes.json").read_text(encoding="utf-8")
+    )
+    return found
+
+
+def timm_size(architecture: str) -> tuple[int | None, float | None]:
+    """Parameters, and products for one image, of an architecture of timm; counted by `scripts/measure_timm.py`.
+
+    Example:
+        >>> timm_size("resnet50")
+        (25557000, 4090000000.0)
+        >>> timm_size("no_such_model")
+        (None, None)
+    """
+    parameters, products = _timm_sizes().get(architecture, (None, None))
+    return None if parameters is None else round(parameters * 1e6), None if products is None else products * 1e9
+
+
 def trained_on(tag: str | None) -> str | None:
     """What the tag of a timm model says of its training data.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headstart.errors import InputError, MissingExtra, ModelError, ModelNameError, did_you_mean
 from headstart.records import Kind, ModelCard
 from headstart.sources.adapters import ADAPTERS, Adapter, Candidate, broken, is_glob, matching
+from headstart.sources.pool import AUTO, pool
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +22,8 @@ def candidates(models: "Model | Sequence[Model]", *, kind: Kind | None = None) -
     """The candidates that `models` names, in order, each once.
 
     Args:
-        models: Names (`headstart models` lists their kinds), globs, modules, sources or candidates.
+        models: Names (`headstart models` lists their kinds), globs, modules, sources or candidates; "auto" stands for
+            those on this machine and, with a network, the best of timm for their size.
         kind: What the target holds. `zoo` and globs give only models that read it; another model that was named
             fails on loading, with the reason.
 
@@ -74,6 +76,8 @@ def list_models(pattern: str = "*") -> list[ModelCard]:
 
 def _fitting(model: object, kind: Kind | None) -> list[Candidate]:
     """The candidates for one name or object; those that read another kind of data refuse to load."""
+    if isinstance(model, str) and model == AUTO:
+        return pool(kind or "image")
     found = _found(model, kind)
     if kind is None:
         return found

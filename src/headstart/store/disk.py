@@ -43,19 +43,6 @@ def cache_size(root: Path) -> int:
     return sum(_size(path) for path in (root / ROWS).rglob("*"))
 
 
-def clear_cache(root: Path) -> int:
-    """Delete every cached row under `root` and nothing else; returns the number of bytes freed.
-
-    Raises:
-        CacheError: Something cannot be deleted.
-    """
-    freed = cache_size(root)
-    with disk_errors(root, 0):
-        if (root / ROWS).exists():
-            shutil.rmtree(root / ROWS)
-    return freed
-
-
 @contextmanager
 def disk_errors(folder: Path, needed: int) -> Iterator[None]:
     """Turn any OSError inside the block into a CacheError that names the folder and the next step."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart.errors import CacheError, InputError
+from headstart.store.care import announce
 from headstart.store.disk import ROWS, disk_errors
 from headstart.store.segment import KEY, SUFFIX, DamagedSegmentError, Layout, Segment, read_segment
 
@@ -34,7 +35,7 @@ class RowStore:
     def __init__(self, root: Path, fingerprint: str) -> None:
         if not re.fullmatch(r"[0-9A-Za-z_-]{4,200}", fingerprint):
             raise InputError(f"`fingerprint` must be a hash (letters and digits), got {fingerprint!r}.")
-        self.folder = Path(root) / ROWS / fingerprint
+        self.root, self.folder = Path(root), Path(root) / ROWS / fingerprint
         self.notes: list[str] = []
         self._known: dict[Path, tuple[int, Segment | None]] = {}  # with the size of the index when it was read
         self._held: list[Segment] = []
@@ -74,6 +75,7 @@ class RowStore:
 
     def segments(self) -> list[Segment]:
         """All undamaged segments, the longest first. Damaged ones are set aside with a note."""
+        announce(self.root, self.folder)
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             with suppress(FileNotFoundError):  # another process cleared it, or set it aside
                 size = path.stat().st_size

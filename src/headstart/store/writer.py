@@ -6,6 +6,7 @@ from types import TracebackType
 import numpy as np
 
 from headstart.errors import CacheError
+from headstart.store.care import announce
 from headstart.store.rows import RowStore, as_keys
 from headstart.store.segment import SegmentWriter, layout_of
 
@@ -60,6 +61,7 @@ class RowWriter:
         try:
             if self._failed is None:
                 self._segment = self._segment or SegmentWriter(self.store.folder, layout_of(parts[0]))
+                announce(self.store.root, self.store.folder)
                 self._segment.append(keys, parts)
         except CacheError as error:
             self._failed = error

@@ -1,8 +1,8 @@
 """Classes that have names but no examples: image-text pairs, descriptions, and sources ranked by class names alone."""
 
+from headstart.sources.names import Nearness, rank_by_names
 from headstart.zeroshot.descriptions import Descriptions, learn_descriptions
 from headstart.zeroshot.entry import zero_shot
-from headstart.zeroshot.names import Nearness, rank_by_names
 from headstart.zeroshot.pairs import Pair, open_pair, text_head
 from headstart.zeroshot.unseen import Unseen, predict_unseen
 

@@ -119,14 +119,16 @@ def _transformers(name: str, trust_pickle: bool) -> Pair:
     from headstart.sources.quiet import quiet_loading
 
     local = name.startswith("local-dir:")
-    where = name.removeprefix("local-dir:").removeprefix("hf/")
+    where, revision = name.removeprefix("local-dir:"), None
     if local:
         if not Path(where).is_dir():
             raise ModelNameError(f"`{name}`: there is no folder {where}.")
         refuse_code(Path(where), name, trust_pickle=trust_pickle)
+    else:
+        where, revision = hub.parted(name.removeprefix("hf/"))
 
-    def load(offline: bool) -> tuple[Any, Any, Any]:
-        same: dict[str, Any] = {"local_files_only": offline, **NO_CODE}
+    def load() -> tuple[Any, Any, Any]:
+        same: dict[str, Any] = {"local_files_only": True, "revision": revision or "main", **NO_CODE}
         with quiet_loading():
             model = transformers.AutoModel.from_pretrained(
                 where, dtype="float32", weights_only=not trust_pickle, **same
@@ -135,7 +137,7 @@ def _transformers(name: str, trust_pickle: bool) -> Pair:
             return model.eval(), pixels, transformers.AutoTokenizer.from_pretrained(where, **same)
 
     try:
-        model, pixels, tokenizer = load(True) if local else hub.local_first(load, name)
+        model, pixels, tokenizer = load() if local else hub.local_first(load, name, where, revision)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{name}: transformers cannot load it as an image-text pair: {error}") from error
     if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):

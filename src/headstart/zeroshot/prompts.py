@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from headstart.errors import InputError, did_you_mean
+from headstart.sources.names import clean
 from headstart.wording import one_line
 
 WORDNET = re.compile(r"n\d{8}")
-CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 SETS: Mapping[str, tuple[str, ...]] = {
     "names": ("{}",),
     "plain": ("a photo of a {}.",),
@@ -25,17 +25,6 @@ SETS: Mapping[str, tuple[str, ...]] = {
         "a photo of the small {}.",
     ),  # the seven that OpenAI's notebook on prompt engineering for ImageNet keeps of its eighty
 }
-
-
-def clean(name: str) -> str:
-    """A class name as a person would write it: words apart, in lower case unless it is an abbreviation.
-
-    Example:
-        >>> clean("T-shirt_top"), clean("GoldenRetriever"), clean("DVD player"), clean("Ankle  boot")
-        ('t-shirt top', 'golden retriever', 'DVD player', 'ankle boot')
-    """
-    words = CAMEL.sub(" ", name.replace("_", " ").replace("/", " or ")).split()
-    return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in words)
 
 
 def readable(classes: Sequence[str], given: object = None) -> tuple[str, ...]:

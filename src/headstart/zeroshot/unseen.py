@@ -11,10 +11,10 @@ from headstart.errors import InputError, did_you_mean
 from headstart.records import Prose, View
 from headstart.records.shown import Shown
 from headstart.records.zero_shot import Share
+from headstart.sources.names import TEXT, embedded
 from headstart.wording import plural
 from headstart.zeroshot.descriptions import harmonic, learn_descriptions
 from headstart.zeroshot.entry import share
-from headstart.zeroshot.names import TEXT, embedded
 from headstart.zeroshot.prompts import readable
 
 TESTED = 0.25  # of the seen classes' examples

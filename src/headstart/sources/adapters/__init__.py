@@ -30,6 +30,7 @@ class Candidate:
     card: ModelCard
     load: "Callable[[bool], Source]"
     files: Callable[[], tuple[Path, ...]] | None = None  # what decides its numbers, all of it; None: not known
+    classes: Callable[[], tuple[str, ...]] | None = None  # names of its classes, as far as they are known unloaded
 
     @property
     def name(self) -> str:
@@ -98,10 +99,14 @@ class Adapter(ABC):
 
     def candidate_of(self, card: ModelCard) -> Candidate:
         """The candidate whose loading loads the model of a card."""
-        return Candidate(card, partial(_load, self, card), partial(self.files, card))
+        return Candidate(card, partial(_load, self, card), partial(self.files, card), partial(self.classes, card))
 
     def files(self, card: ModelCard) -> tuple[Path, ...]:
         """All files that decide what `load` returns, apart from code; empty if that cannot be told without loading."""
+        return ()
+
+    def classes(self, card: ModelCard) -> tuple[str, ...]:
+        """Names of the model's classes, known without loading it; empty if they are not."""
         return ()
 
     def find(self, model: Any, kind: Kind | None) -> list[Candidate]:

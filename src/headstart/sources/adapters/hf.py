@@ -1,6 +1,7 @@
 """`hf/ID`: image classifiers and text models of transformers, with their own image processor or tokenizer."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,19 +35,37 @@ class HuggingFace(Adapter):
         from headstart.sources import hub
 
         self.check_installed()
-        repo = model.removeprefix(self.prefix)
-        config = hub.cached_file(repo, ("config.json",))
-        known = kind_of_config(_config(str(config.parent), local=True)) if config else kind
+        repo, revision = hub.parted(model.removeprefix(self.prefix))
+        file = hub.cached_file(repo, ("config.json",), revision)
+        config = _config(str(file.parent)) if file else None
+        known = kind_of_config(config) if config else kind
+        family = config.model_type if config else None
         url = f"https://huggingface.co/{repo}"
-        card = ModelCard(name=model, kind=known or "image", local=config is not None, url=url)
+        card = ModelCard(name=model, kind=known or "image", local=file is not None, url=url, family=family)
         return [self.candidate_of(card)]
+
+    def classes(self, card: ModelCard) -> tuple[str, ...]:
+        """Those of its configuration, if that is on this machine."""
+        from headstart.sources import hub
+
+        repo, revision = hub.parted(card.name.removeprefix(self.prefix))
+        file = hub.cached_file(repo, ("config.json",), revision)
+        return (class_names(_config(str(file.parent))) or ()) if file else ()
 
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load from the local cache, else from the hub."""
         from headstart.sources import hub
 
-        repo = card.name.removeprefix(self.prefix)
-        return hub.local_first(lambda local: load_from(repo, card, local, trust_pickle), card.name)
+        repo, revision = hub.parted(card.name.removeprefix(self.prefix))
+
+        def load() -> "Source":
+            place = hub.cached_file(repo, ("config.json",), revision)
+            if place is None:
+                raise FileNotFoundError(repo)
+            known = replace(card, revision=hub.commit_of(repo, ("config.json",), revision))
+            return load_from(str(place.parent), known, trust_pickle)
+
+        return hub.local_first(load, card.name, repo, revision)
 
 
 def folder_kind(folder: Path, name: str) -> Kind:
@@ -55,7 +74,7 @@ def folder_kind(folder: Path, name: str) -> Kind:
     Raises:
         ModelError: It reads neither images nor texts.
     """
-    return _kind(_config(str(folder), local=True), name)
+    return _kind(_config(str(folder)), name)
 
 
 def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
@@ -65,7 +84,7 @@ def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
         ModelError: It cannot be loaded.
     """
     try:
-        return load_from(str(folder), card, True, trust_pickle)
+        return load_from(str(folder), card, trust_pickle)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise ModelError(f"{card.name}: transformers cannot load it: {error}") from error
 
@@ -85,10 +104,10 @@ def kind_of_config(config: Any) -> Kind | None:
     return "text" if any(config.model_type in names for names in reading) else None
 
 
-def _config(where: str, *, local: bool) -> Any:
+def _config(where: str) -> Any:
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(where, local_files_only=local, **NO_CODE)
+    return AutoConfig.from_pretrained(where, local_files_only=True, **NO_CODE)
 
 
 def _kind(config: Any, name: str) -> Kind:
@@ -101,8 +120,8 @@ def _kind(config: Any, name: str) -> Kind:
     return kind
 
 
-def load_from(where: str, card: ModelCard, local: bool, trust_pickle: bool) -> "Source":
-    """Load a folder or a repository of the hub: as a classifier if it is one, else as features.
+def load_from(where: str, card: ModelCard, trust_pickle: bool) -> "Source":
+    """Load a folder: as a classifier if it is one, else as features.
 
     Raises:
         ModelError: It holds no model for the kind of data that the card names, or one without trained weights.
@@ -114,21 +133,21 @@ def load_from(where: str, card: ModelCard, local: bool, trust_pickle: bool) -> "
     from headstart.sources.build import build_source
     from headstart.sources.texts import check_padding
 
-    config = _config(where, local=local)
+    config = _config(where)
     kind = _kind(config, card.name)
     if kind != card.kind:
         raise ModelError(f"{card.name} reads {kind} data, but the target holds {card.kind} data.")
     image = MEDIA[kind].pictures
     auto = transformers.AutoModelForImageClassification if image else transformers.AutoModelForSequenceClassification
     if not image and config.model_type not in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
-        return _encoder(where, config, card, local, trust_pickle)
-    module, missing = _pretrained(auto, where, config, card.name, local, trust_pickle)
+        return _encoder(where, config, card, trust_pickle)
+    module, missing = _pretrained(auto, where, config, card.name, trust_pickle)
     layers = sorted({key.rpartition(".")[0] for key in missing})
     if len(layers) > 1 and not image:
-        return _encoder(where, config, card, local, trust_pickle)
+        return _encoder(where, config, card, trust_pickle)
     if len(layers) > 1:
         raise ModelError(f"{card.name}: its checkpoint lacks {', '.join(layers)}, which would stay random.")
-    preparation = _image_preparation(where, local) if image else _text_preparation(where, local, module)
+    preparation = _image_preparation(where) if image else _text_preparation(where, module)
     classifies = not layers and getattr(module.config, "problem_type", None) != "regression"
     head = layers[0] if layers else "auto"  # a head that the checkpoint lacks is random, so only its input is used
     classes = class_names(module.config)
@@ -138,7 +157,7 @@ def load_from(where: str, card: ModelCard, local: bool, trust_pickle: bool) -> "
     return source
 
 
-def _encoder(where: str, config: Any, card: ModelCard, local: bool, trust_pickle: bool) -> "Source":
+def _encoder(where: str, config: Any, card: ModelCard, trust_pickle: bool) -> "Source":
     """A text model without a classifier, or the encoder of one that has a decoder too."""
     import transformers
     from transformers.models.auto import modeling_auto
@@ -147,13 +166,13 @@ def _encoder(where: str, config: Any, card: ModelCard, local: bool, trust_pickle
 
     encodes = config.model_type in modeling_auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
     auto = transformers.AutoModelForTextEncoding if encodes else transformers.AutoModel
-    whole, keys = _pretrained(auto, where, config, card.name, local, trust_pickle)
+    whole, keys = _pretrained(auto, where, config, card.name, trust_pickle)
     missing = {id(parameter) for name, parameter in whole.named_parameters() if name in keys}
     module = whole.get_encoder() if config.is_encoder_decoder else whole
-    return from_text_encoder(module, card, _text_preparation(where, local, module), missing)
+    return from_text_encoder(module, card, _text_preparation(where, module), missing)
 
 
-def _pretrained(auto: Any, where: str, config: Any, name: str, local: bool, trust_pickle: bool) -> tuple[Any, set[str]]:
+def _pretrained(auto: Any, where: str, config: Any, name: str, trust_pickle: bool) -> tuple[Any, set[str]]:
     """A model in eval mode, and the names of the weights that its checkpoint lacks."""
     from headstart.sources.checkpoint import check_size
     from headstart.sources.quiet import quiet_loading
@@ -162,7 +181,7 @@ def _pretrained(auto: Any, where: str, config: Any, name: str, local: bool, trus
     options: dict[str, Any] = {"dtype": "float32", **NO_CODE}  # not the width of the file: half is for graphics cards
     options |= {"weights_only": False} if trust_pickle else {}
     with quiet_loading():
-        module, info = auto.from_pretrained(where, local_files_only=local, output_loading_info=True, **options)
+        module, info = auto.from_pretrained(where, local_files_only=True, output_loading_info=True, **options)
     return module.eval(), set(info["missing_keys"])
 
 
@@ -174,14 +193,14 @@ def class_names(config: Any) -> tuple[str, ...] | None:
     return tuple(labels[i] for i in range(len(labels)))
 
 
-def _image_preparation(where: str, local: bool) -> "Preparation":
+def _image_preparation(where: str) -> "Preparation":
     from transformers import AutoImageProcessor
 
     from headstart.sources.build import Preparation, stack
     from headstart.sources.fingerprint import canonical
     from headstart.sources.preparation import middle_of
 
-    processor = AutoImageProcessor.from_pretrained(where, local_files_only=local, **NO_CODE)
+    processor = AutoImageProcessor.from_pretrained(where, local_files_only=True, **NO_CODE)
 
     def prepare(image: Any) -> Any:
         if getattr(processor, "do_center_crop", False):
@@ -192,14 +211,14 @@ def _image_preparation(where: str, local: bool) -> "Preparation":
     return Preparation(prepare, stack, canonical(described))
 
 
-def _text_preparation(where: str, local: bool, module: Any) -> "Preparation":
+def _text_preparation(where: str, module: Any) -> "Preparation":
     from transformers import AutoTokenizer
 
     from headstart.sources.build import Preparation
     from headstart.sources.preparation import Texts, plain_text, sides, tokenizer_description
     from headstart.sources.texts import check_tokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=local, **NO_CODE)
+    tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True, **NO_CODE)
     if tokenizer.pad_token is None:  # decoders have none; any token will do behind the mask
         tokenizer.pad_token = tokenizer.eos_token
     check_tokenizer(tokenizer, module.get_input_embeddings().num_embeddings, where)

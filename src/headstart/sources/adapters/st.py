@@ -1,6 +1,7 @@
 """`st/ID`: sentence encoders of sentence-transformers; their embedding is the features, there is no classifier."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,8 @@ class SentenceEncoders(Adapter):
         """Whether the model is on this machine."""
         from headstart.sources import hub
 
-        model = name.removeprefix(self.prefix)
-        local = _packaged(model) is not None or hub.cached_file(_repository(model), ("modules.json",)) is not None
+        model, revision = hub.parted(name.removeprefix(self.prefix))
+        local = _packaged(model) is not None or _cached(model, revision) is not None
         return ModelCard(name=name, kind="text", local=local)
 
     def files(self, card: ModelCard) -> tuple[Path, ...]:
@@ -49,13 +50,20 @@ class SentenceEncoders(Adapter):
         from headstart.sources.checkpoint import refuse_code
         from headstart.sources.texts import from_sentence_transformer
 
-        model = card.name.removeprefix(self.prefix)
-        folder = _packaged(model)
+        model, revision = hub.parted(card.name.removeprefix(self.prefix))
+        folder = None if revision else _packaged(model)
         if folder is not None:
             refuse_code(folder, card.name, trust_pickle=trust_pickle)
             return load_folder(folder, card, trust_pickle)
-        module = hub.local_first(lambda local: _load(_repository(model), local, trust_pickle), card.name)
-        return from_sentence_transformer(module, card)
+
+        def load() -> "Source":
+            place = _cached(model, revision)
+            if place is None:
+                raise FileNotFoundError(model)
+            commit = hub.commit_of(_repository(model), ("modules.json",), revision)
+            return from_sentence_transformer(_load(str(place.parent), trust_pickle), replace(card, revision=commit))
+
+        return hub.local_first(load, card.name, _repository(model), revision)
 
 
 def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
@@ -67,7 +75,7 @@ def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
     from headstart.sources.texts import from_sentence_transformer
 
     try:
-        return from_sentence_transformer(_load(str(folder), True, trust_pickle), card)
+        return from_sentence_transformer(_load(str(folder), trust_pickle), card)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise ModelError(f"{card.name}: sentence-transformers cannot load it: {error}") from error
 
@@ -83,7 +91,13 @@ def _repository(model: str) -> str:
     return model if "/" in model else OWNER + model
 
 
-def _load(where: str, local: bool, trust_pickle: bool) -> "SentenceTransformer":
+def _cached(model: str, revision: str | None) -> Path | None:
+    from headstart.sources import hub
+
+    return hub.cached_file(_repository(model), ("modules.json",), revision)
+
+
+def _load(where: str, trust_pickle: bool) -> "SentenceTransformer":
     from headstart.sources.quiet import quiet_import, quiet_loading
 
     with quiet_import():  # it imports peft, and that bitsandbytes, where they are installed
@@ -92,5 +106,5 @@ def _load(where: str, local: bool, trust_pickle: bool) -> "SentenceTransformer":
     options = {"dtype": "float32", **({"weights_only": False} if trust_pickle else {})}  # whatever the file's width is
     with quiet_loading():
         return SentenceTransformer(
-            where, device="cpu", local_files_only=local, trust_remote_code=False, model_kwargs=options
+            where, device="cpu", local_files_only=True, trust_remote_code=False, model_kwargs=options
         ).eval()

@@ -1,6 +1,7 @@
 """`timm/NAME`: pretrained models of timm, with the preprocessing each was trained for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,24 +31,30 @@ class Timm(Adapter):
 
     def card(self, name: str) -> ModelCard:
         """What timm knows of a model without building it."""
-        config = _timm().get_pretrained_cfg(name.removeprefix(self.prefix))
+        timm, (model, revision) = _timm(), _parted(name)
+        config, architecture = timm.get_pretrained_cfg(model), model.partition(".")[0]
+        parameters, products = facts.timm_size(architecture)
         return ModelCard(
             name=name,
             kind="image",
+            parameters=parameters,
+            products=products,
+            family=timm.models.model_entrypoint(architecture).__module__.rpartition(".")[2],
             input_size=tuple(config.input_size),
             num_classes=config.num_classes or None,
             imagenet_top1=facts.imagenet_top1(name),
             trained_on=facts.trained_on(config.tag),
             license=config.license,
             url=config.origin_url,
-            local=bool(_cached(config)),
+            local=bool(_cached(config, revision)),
         )
 
     def find(self, model: str, kind: Kind | None) -> list[Candidate]:
         """Candidates for a name or a glob; a name without a tag means the weights that timm calls default."""
         self.check_installed()
         if not is_glob(model):
-            return [self.candidate(self.prefix + _resolve(model.removeprefix(self.prefix)))]
+            named, at, revision = model.removeprefix(self.prefix).partition("@")
+            return [self.candidate(self.prefix + _resolve(named) + at + revision)]
         names = self.names()
         found = matching(model, names) or matching(model + ".*", names)
         if not found:
@@ -56,23 +63,33 @@ class Timm(Adapter):
 
     def files(self, card: ModelCard) -> tuple[Path, ...]:
         """The cached file of weights."""
-        config = _timm().get_pretrained_cfg(card.name.removeprefix(self.prefix))
-        path = _cached(config)
+        model, revision = _parted(card.name)
+        config = _timm().get_pretrained_cfg(model)
+        path = _cached(config, revision)
         return (path,) if isinstance(path, Path) and config.custom_load != "hf" else ()
+
+    def classes(self, card: ModelCard) -> tuple[str, ...]:
+        """Those of ImageNet, where their number says which list it is."""
+        from headstart.sources.timm_modules import imagenet_names
+
+        return imagenet_names(card.num_classes) or ()
 
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Build the model with its weights, from the cache or the hub."""
         from headstart.sources import hub
         from headstart.sources.timm_modules import from_timm
 
-        model = card.name.removeprefix(self.prefix)
+        model, revision = _parted(card.name)
         config = _timm().get_pretrained_cfg(model)
+        if revision and (config.custom_load == "hf" or not config.hf_hub_id):
+            raise ModelError(f"{card.name}: its weights have no revisions. Leave out `@{revision}`.")
         overlay: dict[str, Any] = {}
         if config.custom_load == "hf":
             hub.hub_file(config.hf_hub_id, (config.hf_hub_filename,), model=card.name)
         elif config.hf_hub_id:
-            overlay = {"file": str(hub.hub_file(config.hf_hub_id, _files(config), model=card.name))}
-            overlay["custom_load"] = False
+            file = hub.hub_file(config.hf_hub_id, _files(config), model=card.name, revision=revision)
+            overlay = {"file": str(file), "custom_load": False}
+            card = replace(card, revision=hub.commit_of(config.hf_hub_id, _files(config), revision))
         else:
             hub.require_url(config.url, card.name)
         try:
@@ -117,7 +134,16 @@ def _files(config: Any) -> tuple[str, ...]:
     return (config.hf_hub_filename,) if config.hf_hub_filename else ("model.safetensors", "pytorch_model.bin")
 
 
-def _cached(config: Any) -> Path | bool | None:
+def _parted(name: str) -> tuple[str, str | None]:
+    """The model's name in timm, and the revision of its repository, of `timm/NAME@REVISION`."""
     from headstart.sources import hub
 
-    return hub.cached_file(config.hf_hub_id, _files(config)) if config.hf_hub_id else hub.url_is_cached(config.url)
+    return hub.parted(name.partition("/")[2])
+
+
+def _cached(config: Any, revision: str | None) -> Path | bool | None:
+    from headstart.sources import hub
+
+    if not config.hf_hub_id:
+        return hub.url_is_cached(config.url)
+    return hub.cached_file(config.hf_hub_id, _files(config), revision)

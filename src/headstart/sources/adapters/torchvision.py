@@ -38,6 +38,7 @@ class Torchvision(Adapter):
         return ModelCard(
             name=name,
             kind="image",
+            family=_library().get_model_builder(name.removeprefix(self.prefix)).__module__.rpartition(".")[2],
             parameters=meta.get("num_params"),
             input_size=(3, size, size),
             num_classes=len(meta["categories"]),
@@ -45,8 +46,13 @@ class Torchvision(Adapter):
             trained_on="Instagram-3.6B, then ImageNet-1k" if "SWAG" in weights.name else "ImageNet-1k",
             license=meta.get("license"),  # most weights state none
             url=meta.get("recipe"),
+            products=None if meta.get("_ops") is None else meta["_ops"] * 1e9,
             local=hub.url_is_cached(weights.url),
         )
+
+    def classes(self, card: ModelCard) -> tuple[str, ...]:
+        """The categories that torchvision lists."""
+        return tuple(self._weights(card.name).meta["categories"])
 
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Build the model with its DEFAULT weights, from torch's cache or the network; code in them is never run."""

@@ -54,7 +54,16 @@ class Zoo(Adapter):
             license=fact["license"],
             url=fact["url"],
             local=_installed(fact),
+            family=fact["family"],
+            products=facts.timm_size(fact.get("architecture", ""))[1],
         )
+
+    def classes(self, card: ModelCard) -> tuple[str, ...]:
+        """Those of the shipped networks, and ImageNet's."""
+        from headstart.sources.timm_modules import imagenet_names
+
+        own = _fact(card.name).get("classes")
+        return tuple(own) if own else imagenet_names(card.num_classes) or ()
 
     def find(self, model: str, kind: Kind | None) -> list[Candidate]:
         """Candidates for `zoo` (every installed model but image-text pairs), a glob, or one name."""
@@ -98,6 +107,7 @@ def table() -> dict[str, dict[str, Any]]:
         if file.name.endswith(".json"):
             described = json.loads(file.read_text(encoding="utf-8"))
             described |= {"kind": "image", "num_classes": None, "imagenet_top1": None, "url": None}
+            described["family"] = "tiny_resnet"
             described |= {"num_classes": len(described["classes"])} if "classes" in described else {}
             described["input_size"] = described["preprocessing"]["input_size"]
             shipped[file.name.removesuffix(".json")] = described

@@ -1,5 +1,6 @@
 """Sources ranked by the names of their classes alone: no example, no forward pass of a source."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,9 +8,9 @@ import numpy as np
 
 from headstart.errors import InputError
 from headstart.records import ModelCard
-from headstart.zeroshot.prompts import clean
 
 TEXT = "st/all-MiniLM-L6-v2"
+CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,17 @@ def rank_by_names(
         pairs = tuple((name, said[place]) for name, place in zip(classes, best, strict=True))
         found.append(Nearness(card.name, float(cosines.max(axis=1).mean()), pairs))
     return sorted(found, key=lambda one: -one.value)
+
+
+def clean(name: str) -> str:
+    """A class name as a person would write it: words apart, in lower case unless it is an abbreviation.
+
+    Example:
+        >>> clean("T-shirt_top"), clean("GoldenRetriever"), clean("DVD player"), clean("Ankle  boot")
+        ('t-shirt top', 'golden retriever', 'DVD player', 'ankle boot')
+    """
+    words = CAMEL.sub(" ", name.replace("_", " ").replace("/", " or ")).split()
+    return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in words)
 
 
 def embedded(texts: Sequence[str], text: str) -> np.ndarray:

@@ -1,0 +1,51 @@
+"""What a model takes, estimated from its card: processor-seconds of a pass, bytes, memory."""
+
+import os
+
+from headstart.data.media import MEDIA
+from headstart.records import ModelCard
+
+USUAL = 25_000_000  # parameters, of a model that does not say
+BYTES = 4  # of a parameter in a file
+PRODUCTS = 160  # of a parameter with an image of 224 x 224: 155 to 203 in ResNet, ConvNeXt, ViT; 85 in EfficientNet
+TOKENS = 64  # of a text
+PER_SECOND = 25e9  # products of one processor: ResNet-18, channels last
+
+
+def seconds_of_pass(card: ModelCard) -> float:
+    """Processor-seconds of one forward pass: from the products that it takes, or the parameters and the input's size.
+
+    Example:
+        >>> round(seconds_of_pass(ModelCard(name="resnet50", kind="image", parameters=25_557_032)), 2)
+        0.16
+    """
+    if card.products:
+        return card.products / PER_SECOND
+    parameters = card.parameters or USUAL
+    if not MEDIA[card.kind].pictures:
+        return parameters * TOKENS / PER_SECOND
+    area = card.input_size[1] * card.input_size[2] / 224**2 if card.input_size else 1.0
+    return parameters * PRODUCTS * area / PER_SECOND
+
+
+def gigabytes_of(card: ModelCard) -> float:
+    """Size of a model's weights.
+
+    Example:
+        >>> gigabytes_of(ModelCard(name="resnet50", kind="image", parameters=25_000_000))
+        0.1
+    """
+    return (card.parameters or USUAL) * BYTES / 1e9
+
+
+def memory() -> float:
+    """Gigabytes of memory of this machine; infinite where the system does not say."""
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in names:
+        return float("inf")
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
