@@ -18,7 +18,7 @@ from headstart.transfers.parts import split_target
 from headstart.transfers.setting import Setting
 
 SIZE = 8
-ELSEWHERE = ("qlora", "distill")  # it needs wider layers than those here, a teacher: they have tests of their own
+ELSEWHERE = ("qlora", "distill", "zero-shot")  # wider layers, a teacher, an image-text pair: tests of their own
 ON_IMAGES = [name for name, row in METHODS.items() if "image" in row.kinds and name not in ELSEWHERE]
 ON_TEXTS = [name for name, row in METHODS.items() if "text" in row.kinds and name not in ELSEWHERE]
 WORDS = ("red", "green", "blue", "one", "two", "three", "four", "five")

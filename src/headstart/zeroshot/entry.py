@@ -211,7 +211,7 @@ def _record(
         n=len(best.ids),
         classes=classes,
         names=names,
-        prompts={key: tuple(line.format(names[0]) for line in lines) for key, lines in asked.items()},
+        prompts={key: tuple(line.replace("{}", names[0]) for line in lines) for key, lines in asked.items()},
         rows=tuple(one.row for one in ordered),
         ids=best.ids,
         answers=tuple(int(code) for code in probs.argmax(axis=1)),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def text_head(pair: Pair, names: Sequence[str], templates: Sequence[str]) -> nn.
 
     Reference: Radford et al., Learning transferable visual models from natural language supervision, ICML 2021.
     """
-    rows = [pair.texts([template.format(name) for template in templates]).mean(dim=0) for name in names]
+    rows = [pair.texts([template.replace("{}", name) for template in templates]).mean(dim=0) for name in names]
     weights = nn.functional.normalize(torch.stack(rows), dim=1) * pair.scale
     head = nn.Linear(weights.shape[1], len(names), bias=False)
     head.weight = nn.Parameter(weights)
@@ -73,7 +74,7 @@ def open_pair(name: str, *, trust_pickle: bool = False) -> Pair:
     if name == "zoo/tiny_clip":
         return _tiny(name)
     if name.startswith("open_clip/"):
-        return _open_clip(name)
+        return _open_clip(name, trust_pickle)
     if name.startswith(("hf/", "local-dir:")):
         return _transformers(name, trust_pickle)
     raise ModelNameError(f"`{name}` is no image-text pair. Zero-shot needs one of {', '.join(PREFIXES)}.")
@@ -84,9 +85,10 @@ def _tiny(name: str) -> Pair:
     from headstart.sources.adapters.zoo import pair_of
 
     told_by, scale = pair_of(name)
-    text = candidates(told_by)[0].load(False)
+    encoder = cache(lambda: candidates(told_by)[0].load(False))
 
     def embed(texts: Sequence[str]) -> Tensor:
+        text = encoder()
         found: Tensor = text.network(text.collate([text.prepare(one) for one in texts]))[0]
         return found
 
@@ -171,24 +173,18 @@ def _longest(model: Any, tokenizer: Any) -> int:
     return int(min(positions, tokenizer.model_max_length))
 
 
-def _open_clip(name: str) -> Pair:
-    open_clip = require("open_clip", f"`{name}`", "clip")
-    architecture, _, pretrained = name.removeprefix("open_clip/").partition(":")
-    if architecture not in open_clip.list_models():
-        raise ModelNameError(f"`{name}`: open_clip has no model {architecture!r}.")
-    tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if not pretrained and not tags:
-        raise ModelError(f"`{name}`: open_clip has no weights for it; name a file after a colon.")
-    try:
-        model, _, transform = open_clip.create_model_and_transforms(architecture, pretrained=pretrained or tags[0])
-    except (OSError, RuntimeError) as error:
-        raise ModelError(f"`{name}` cannot be loaded: {error}") from error
-    tokenizer = open_clip.get_tokenizer(architecture)
+def _open_clip(name: str, trust_pickle: bool) -> Pair:
+    from headstart.sources.adapters.open_clip import image_source, open_clip_model
 
-    preparation = Preparation(transform, stack, canonical({"transform": str(transform)}))
-    image = build_source(model.visual.eval(), ModelCard(name, "image"), preparation, head=None)
+    model, transform = open_clip_model(name, trust_pickle)
+    tokenizer = require("open_clip", f"`{name}`", "clip").get_tokenizer(
+        name.removeprefix("open_clip/").partition(":")[0]
+    )
     return Pair(
-        image, lambda texts: model.encode_text(tokenizer(list(texts))), float(model.logit_scale.detach().exp()), name
+        image_source(model, transform, ModelCard(name, "image")),
+        lambda texts: model.encode_text(tokenizer(list(texts))),
+        float(model.logit_scale.detach().exp()),
+        name,
     )
 
 

@@ -17,6 +17,7 @@ from headstart.transfers.methods.residual import Residual
 from headstart.transfers.methods.setfit import SetFit
 from headstart.transfers.methods.virtual_tokens import Prefix, Prompt
 from headstart.transfers.methods.visual_prompt import VisualPrompt
+from headstart.transfers.methods.zero_shot import ZeroShotTuning
 
 __all__ = [
     "Adapters",
@@ -40,4 +41,5 @@ __all__ = [
     "Scratch",
     "SetFit",
     "VisualPrompt",
+    "ZeroShotTuning",
 ]
