@@ -45,3 +45,18 @@ def test_a_source_without_features_moves_the_order(tmp_path) -> None:
 def test_a_search_in_rounds_goes_by_it_too(tmp_path, search: str) -> None:
     files = saved(tmp_path, blurred=arrays(1, 3.0), clear=arrays(2, 0.2))
     assert hs.rank(files, sort="auto", search=search).sort == "leep_pooled"
+
+
+def test_the_goal_decides_order_forecast_and_what_best_means(tmp_path) -> None:
+    files = saved(tmp_path, blurred=arrays(1, 0.8), clear=arrays(2, 0.5))
+    head, tuned = hs.rank(files), hs.rank(files, goal="fine-tune")
+    assert (tuned.sort, tuned.goal, head.goal) == ("transferability", "fine-tune", "head")
+    assert [one.method for one in tuned.rows[0].forecasts] == ["fine-tune", "head", "head", "head"]
+    assert tuned.rows[0].forecasts[0] == head.rows[0].forecasts[1]
+    assert tuned.rows[0].probability_best < head.rows[0].probability_best < 1  # fine-tuning is less sure
+    assert "fine-tuned" in str(tuned)
+    assert "fine-tuned" not in str(head)
+    assert hs.Ranking.from_json(tuned.to_json()).goal == "fine-tune"
+    assert hs.rank(files, scores="nce,auto", goal="fine-tune").sort == "transferability"
+    with pytest.raises(hs.errors.InputError, match="head or fine-tune"):
+        hs.rank(files, goal="finetune")

@@ -76,7 +76,7 @@ def rank(
             metavar="NAME",
             panel=WHAT,
             help="The score that orders the rows; by default (auto) leep_pooled, or leep_gaussian where a model has no "
-            "features.",
+            "features; transferability with --for fine-tune.",
             autocompletion=complete_scores,
         ),
     ] = None,
@@ -86,12 +86,17 @@ def rank(
             metavar="NAME", panel=WHAT, help="What to forecast: accuracy, balanced_accuracy, macro_f1; r2 for amounts."
         ),
     ] = None,
+    goal: Annotated[
+        str,
+        named("--for", metavar="GOAL", panel=WHAT, help="head (a new head on frozen features) or fine-tune."),
+    ] = "head",
     search: Annotated[
         str,
         named(
             metavar="NAME",
             panel=HOW,
-            help="all; race (drop models once they are surely behind); or halving (a fifth of the forward passes).",
+            help="all; race (drop models once they are surely behind); halving (a fifth of the forward passes); or "
+            "fine-tune (train the likeliest for growing numbers of epochs).",
         ),
     ] = "all",
     time_budget: Annotated[
@@ -156,6 +161,7 @@ def rank(
             models,
             scores=scores,
             sort=sort,
+            goal=goal,
             metric=metric,
             limit=limit,
             seed=seed,

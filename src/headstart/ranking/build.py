@@ -28,6 +28,7 @@ def build(
     staged: Staged | None = None,
     calibration: Calibration | None = None,
     seen: str = "",
+    goal: str = "head",
 ) -> Ranking:
     """Order the sources by one score, with intervals of their ranks; sources without it come last, unranked.
 
@@ -44,6 +45,7 @@ def build(
         staged: What each round of a search found, where sources left in different rounds.
         seen: Marks of the examples, for the record.
         calibration: What recorded transfers taught about forecasts; those that headstart ships by default.
+        goal: What the sources are ranked for: "head" or "fine-tune".
     """
     score, reason = sort
     calibration = calibration or Calibration()
@@ -56,12 +58,14 @@ def build(
         first, tied = scored[int(ranks.order[0])], ranks.tied
         evidence = [one.evidence for one in scored if one.evidence]
         if len(evidence) == len(scored):  # the probability of the outcome, not of the score
-            ranks = replace(ranks, probability_best=probability_best(evidence, calibration, seed=seed))
+            ranks = replace(ranks, probability_best=probability_best(evidence, calibration, goal, seed=seed))
         rows = [
-            replace(_row(scored[s], scores, calibration, ranks, s), behind_error=behind_error(score, scored[s], first))
+            replace(
+                _row(scored[s], scores, calibration, goal, ranks, s), behind_error=behind_error(score, scored[s], first)
+            )
             for s in ranks.order
         ]
-    rows += [_row(one, scores, calibration) for one in measurements if score not in one.evaluations]
+    rows += [_row(one, scores, calibration, goal) for one in measurements if score not in one.evaluations]
     last = measurements if staged is None else [one for one in measurements if one.source in staged.rounds[-1]]
     if len({one.extraction.ids for one in last}) > 1:
         notes.append(DIFFERENT)
@@ -78,6 +82,7 @@ def build(
         sort_reason=reason,
         search=search,
         seen=seen,
+        goal=goal,
     )
 
 
@@ -85,6 +90,7 @@ def _row(
     measurement: Measurement,
     scores: Sequence[str],
     calibration: Calibration,
+    goal: str,
     ranks: PairedRanks | None = None,
     place: int = 0,
 ) -> RankedSource:
@@ -110,7 +116,7 @@ def _row(
         engine=run.engine,
         notes=run.notes,
         examples=len(run.ids),
-        forecasts=forecasts(evidence, calibration) if evidence else (),
+        forecasts=forecasts(evidence, calibration, goal) if evidence else (),
     )
 
 

@@ -18,10 +18,11 @@ from headstart.errors import InputError
 from headstart.ranking.attempt import Course, from_arrays, from_candidates
 from headstart.ranking.budget import Deadline, seconds_of
 from headstart.ranking.build import build
+from headstart.ranking.fine_tuned import FORECAST_SHARE, raced
 from headstart.ranking.inputs import Inputs, open_inputs
 from headstart.ranking.measure import Measurement
-from headstart.ranking.methods import All, Halving, Race, check_scores, method_of
-from headstart.ranking.order import ALL, AUTO, check_name, choose_scores, choose_sort
+from headstart.ranking.methods import FINE_TUNE, All, Halving, Race, check_scores, method_of
+from headstart.ranking.order import ALL, AUTO, check_goal, check_name, choose_scores, choose_sort
 from headstart.ranking.rounds import Found, Rounds, together
 from headstart.ranking.shortlist import Names, Shortlist, Wishes, shortlist_of
 from headstart.records import LeftOut, Ranking, check_destination
@@ -42,6 +43,7 @@ def rank(
     *,
     scores: str | Sequence[str] | None = None,
     sort: str | None = None,
+    goal: str = "head",
     metric: str | None = None,
     limit: int | None = None,
     seed: int = 0,
@@ -72,13 +74,16 @@ def rank(
         scores: Names of scores, as a list or one text with commas, or "all"; the default ones if None.
         sort: The score that orders the rows. If None, `leep_pooled` where every source has features, otherwise
             `leep_gaussian`, or the first of `scores` that every source has; "auto" ignores `scores` in this.
+        goal: What the models are ranked for: "head", a new head on frozen features, or "fine-tune", training the whole
+            network. It decides the default order, the first forecast and the probability of being the best.
         metric: What the forecasts are of: accuracy by default; balanced_accuracy, macro_f1; R2 for amounts.
         limit: Use this many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
         search: "all" scores every source on every example. "race" uses growing parts of the examples and drops a
             source once it is surely below another: it loses the best one with probability at most 5 %. "halving" drops
-            the worse half after each round, within a fifth of the passes. `Race(...)` and `Halving(...)` of
-            `headstart.ranking` set other values.
+            the worse half after each round, within a fifth of the passes. "fine-tune" then really fine-tunes the first
+            eight, with the goal "fine-tune": the worse half stops after 2, 5 and 10 of 20 epochs. `Race(...)` and
+            `Halving(...)` of `headstart.ranking` set other values.
         time_budget: Stop after this time (90 seconds, "60s", "5m", "1h") with the best answer so far. Every search then
             uses growing parts of the examples; sources that were not reached are listed.
         shortlist: Rank at most this many of the models: the best of each family by published accuracy, training data,
@@ -114,22 +119,28 @@ def rank(
         'arrays'
     """
     how = reading_of(reading, options, rank)
-    deadline = Deadline.after(seconds_of(time_budget))
+    tunes, seconds = search == FINE_TUNE, seconds_of(time_budget)
+    goal = "fine-tune" if tunes else goal
+    whole = Deadline.after(seconds)
+    deadline = Deadline.after(seconds and (FORECAST_SHARE * seconds if tunes else seconds))
     wishes = Wishes(shortlist, exclude, licence)
     method = method_of(search, timed=deadline.seconds is not None)
     names = _names(scores, sort)
     sort = sort or (AUTO if AUTO in (names or ()) else None)
+    check_goal(goal)
     _check_numbers(limit=limit, batch_size=batch_size, seed=seed)
     _check_places(out, report)
     workers = workers_of(workers)
     inputs = open_inputs(target, how, most=limit, seed=seed)
     task_of(inputs.target.task).metric(metric)  # refuses an unknown one
-    shown = choose_scores(names, sort, inputs.target.task)
+    shown = choose_scores(names, sort, inputs.target.task, goal)
     check_scores(method, shown, None if sort == AUTO else sort)
     course = _course(inputs, shown, seed, device, batch_size, cache, how.max_bad, trust_pickle, metric)
+    if tunes and inputs.extractions:
+        raise InputError("`search` fine-tune trains models, and the target holds arrays. Rank examples, or use a race.")
     listed = _shortlist(inputs, models, wishes, deadline)
     again = deadline.seconds is not None or not isinstance(method, All) or bool(listed and listed.waiting)
-    choose = partial(choose_sort, shown, sort=sort, asked=names is not None and ALL not in names)
+    choose = partial(choose_sort, shown, sort=sort, asked=names is not None and ALL not in names, goal=goal)
     tell = listener(False if inputs.extractions else progress)  # arrays are ranked too fast to follow
     if workers != 1:
         target_hash(inputs.target)  # now each worker receives the digests instead of computing them
@@ -137,17 +148,22 @@ def rank(
         run = partial(Rounds, method=method, course=kept, choose=choose, tell=tell, deadline=deadline, on=on)
         found, left_out = _searched(inputs, listed, run, again=again)
     call: dict[str, object] = {"models": models, "scores": names, "sort": sort, "metric": metric, "limit": limit}
+    call |= {} if goal == "head" else {"goal": goal}
     call |= {
         "seed": seed,
         "shortlist": shortlist,
         "exclude": exclude,
         "licence": licence,
         "search": None if search == "all" else search,
-        "time_budget": deadline.seconds,
+        "time_budget": seconds,
         **how.given(),
     }
-    ranking = _ranking(course, found, command or _describe_call(target, call | how.given()))
+    ranking = _ranking(course, found, goal, command or _describe_call(target, call | how.given()))
     ranking = replace(ranking, left_out=left_out)
+    if tunes:
+        assert listed is not None, "arrays were refused"
+        checkpoints = None if out is None else Path(out)
+        ranking = raced(ranking, course, [*listed.first, *listed.waiting], whole, tell, checkpoints)
     _write(ranking, out, report)
     return ranking
 
@@ -176,7 +192,7 @@ def _check_places(out: StrPath | None, report: StrPath | None) -> None:
     check_destination(report, folder=False)
 
 
-def _ranking(course: Course, found: Found, command: str) -> Ranking:
+def _ranking(course: Course, found: Found, goal: str, command: str) -> Ranking:
     """What the search found, in order, with how to repeat it."""
     target = course.target
     skipped = {name: why for one in found.measurements for name, why in one.extraction.skipped.items()}
@@ -197,6 +213,7 @@ def _ranking(course: Course, found: Found, command: str) -> Ranking:
         search=found.search,
         staged=found.staged,
         seen=marks(target),
+        goal=goal,
     )
 
 

@@ -112,28 +112,31 @@ def belief(one: Evidence, calibration: Calibration, times: float = 1.0, method: 
     )
 
 
-def forecasts(one: Evidence, calibration: Calibration) -> tuple[Forecast, ...]:
-    """A head and fine-tuning on the examples there are, then a head on two and on four times as many."""
+def forecasts(one: Evidence, calibration: Calibration, goal: str = "head") -> tuple[Forecast, ...]:
+    """A transfer by the goal, by the other of head and fine-tuning, and a head on two and four times the examples."""
     basis = f"{calibration.transfers:,} recorded transfers to {calibration.targets} targets"
     if one.confidence is None:
         return (belief(one, calibration).forecast("head", one.metric, one.examples, "left-out predictions", -math.inf),)
+    both = (goal, *({"head", "fine-tune"} - {goal}))
     return tuple(
         belief(one, calibration, times, method).forecast(method, one.metric, times * one.examples, basis)
-        for times, method in ((1, "head"), (1, "fine-tune"), (2, "head"), (4, "head"))
+        for times, method in (*((1, method) for method in both), (2, "head"), (4, "head"))
     )
 
 
 def probability_best(
-    sources: Sequence[Evidence], calibration: Calibration, *, seed: int = 0, draws: int = DRAWS
+    sources: Sequence[Evidence], calibration: Calibration, goal: str = "head", *, seed: int = 0, draws: int = DRAWS
 ) -> Float[np.ndarray, " s"]:
     """For each source, the probability that its head will be the best of them, on the most examples any of them saw.
+
+    With another goal, that its fine-tuned network will be.
 
     Draws from the joint distribution of the results: errors of sampling go together as far as the left-out predictions
     of two sources are right on the same examples, errors of the forecast as far as recorded transfers showed. Equal
     draws are shared.
     """
     most = max(one.examples for one in sources)
-    beliefs = [belief(one, calibration, min(4.0, most / one.examples)) for one in sources]
+    beliefs = [belief(one, calibration, min(4.0, most / one.examples), goal) for one in sources]
     own = calibration.own if all(one.confidence is not None for one in sources) else 0.0
     covariance = _shared_sampling(sources, 0.0 if own == 0.0 else 1 / TESTED)
     covariance[np.diag_indices(len(sources))] += [own * one.variance for one in beliefs]

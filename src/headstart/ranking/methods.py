@@ -148,6 +148,7 @@ class Halving:
         return {round_.measurements[place].source: Drop("", why) for place in worse}, None
 
 
+FINE_TUNE = "fine-tune"  # all sources by their scores, then a race by fine-tuning
 SEARCHES: dict[str, type[All] | type[Race] | type[Halving]] = {"all": All, "race": Race, "halving": Halving}
 
 
@@ -163,12 +164,12 @@ def method_of(search: object, timed: bool) -> All | Race | Halving:
     """
     if isinstance(search, Race | Halving):
         return search
-    if isinstance(search, All) or search == "all":
+    if isinstance(search, All) or search in ("all", FINE_TUNE):
         return All(growing=timed)
     if isinstance(search, str) and search in SEARCHES:
         return SEARCHES[search]()
     raise InputError(
-        f"`search` must be one of {', '.join(SEARCHES)}, or headstart.ranking.Race(...) or Halving(...); "
+        f"`search` must be one of {', '.join((*SEARCHES, FINE_TUNE))}, or headstart.ranking.Race(...) or Halving(...); "
         f"got {search!r}."
     )
 

@@ -24,7 +24,7 @@ from headstart.records.outcome import (
 )
 from headstart.records.project import Project
 from headstart.records.ranking import Failure, HeadView, RankedSource, Ranking, ScoreRow
-from headstart.records.search import Ending, LeftOut, Method, Round, Search
+from headstart.records.search import Ending, FineTuned, LeftOut, Method, Round, Search
 from headstart.records.table import Prose, Table, View, as_markdown, as_text, titled
 from headstart.records.zero_shot import ZeroShot, ZeroShotSource
 
@@ -43,6 +43,7 @@ __all__ = [
     "Extraction",
     "Failure",
     "FewShot",
+    "FineTuned",
     "Forecast",
     "HeadView",
     "Index",

@@ -11,7 +11,7 @@ from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.files import JsonRecord, write_atomically
 from headstart.records.forecast import Forecast
 from headstart.records.ranking_page import ranking_table
-from headstart.records.search import UNREACHED, LeftOut, Search
+from headstart.records.search import UNREACHED, FineTuned, LeftOut, Search
 from headstart.records.shown import Brief, Shown, draw
 from headstart.records.table import View, as_html
 
@@ -52,7 +52,7 @@ class RankedSource(Brief):
     rank: int | None  # None: unscored, listed after the ranked ones
     rank_low: int | None  # 95 % interval of the rank, simultaneous over all ranked sources
     rank_high: int | None
-    probability_best: float | None  # that its head will reach the most; without forecasts, that its score is the best
+    probability_best: float | None  # that its transfer will reach the most; without forecasts, that its score is best
     scores: dict[str, ScoreRow]
     unavailable: dict[str, str]  # score -> why this source has none
     card: ModelCard
@@ -68,11 +68,11 @@ class RankedSource(Brief):
     behind_error: float | None = None  # paired standard error of how far its sorting score lies behind the first one's
     examples: int | None = None  # that its scores were computed on; None in older records
     dropped: str = ""  # why a search went on without it; "" if it did not
-    forecasts: tuple[Forecast, ...] = ()  # what transfers will reach: a head first, then fine-tuning, then more labels
+    forecasts: tuple[Forecast, ...] = ()  # what transfers will reach: first by the goal of the ranking
 
     @property
     def forecast(self) -> Forecast | None:
-        """What a new head on its features will reach; None where it has no features."""
+        """What a transfer by the ranking's goal, such as a new head, will reach; None where it has no features."""
         return self.forecasts[0] if self.forecasts else None
 
 
@@ -100,6 +100,8 @@ class Ranking(JsonRecord, Shown):
     sort_reason: str = ""  # why this score orders the rows
     search: Search | None = None  # how the sources were searched; None in older records
     left_out: tuple[LeftOut, ...] = ()  # models that a shortlist, a licence or a pattern kept out
+    fine_tuned: tuple[FineTuned, ...] = ()  # a race by fine-tuning, whose results then order the rows
+    goal: str = "head"  # what the sources are ranked for: "head" or "fine-tune"
     seen: str = field(default="", repr=False)  # eight hex digits of the content of each example that it saw, joined
 
     @property

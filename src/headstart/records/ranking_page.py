@@ -62,7 +62,7 @@ def ranking_table(ranking: "Ranking", title: str = "", grid: str = "grid-ranking
 
 
 def _forecasts(rows: "Sequence[RankedSource]", grid: str) -> list[Column]:
-    """What a new head will reach: a dot with its interval on an axis of its own; nothing without forecasts."""
+    """What a transfer will reach: a dot with its interval on an axis of its own; nothing without forecasts."""
     found = [row.forecast for row in rows]
     if not any(found):
         return []
@@ -75,7 +75,8 @@ def _forecasts(rows: "Sequence[RankedSource]", grid: str) -> list[Column]:
             Mark(text) if one is None else Mark(text, bounds, axis.at(one.value), axis.at(one.low), axis.at(one.high))
         )
         cells.append(_value(placed) if placed.at is None else interval_svg(placed, grid, 24, 4) + _value(placed))
-    title = "forecast of a new head, 90 % interval"
+    means = next("a new head" if one.method == "head" else one.method for one in found if one)
+    title = f"forecast of {means}, 90 % interval"
     return [_column(title, cells, _two("forecast", "90 % interval") + axis_svg(axis, grid, title, 4), "plot-cell")]
 
 

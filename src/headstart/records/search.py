@@ -34,6 +34,24 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class FineTuned:
+    """One training of a race by fine-tuning: how far it came, and what it reached on the examples set aside."""
+
+    source: str
+    ratio: float  # how many times more slowly the body trained than the head
+    epochs: int  # after which it stopped
+    quality: float  # the best so far: accuracy, R2, ...
+    loss: float  # at that epoch
+    judged: int  # examples set aside
+    seconds: float
+
+    @property
+    def standing(self) -> tuple[int, float, float]:
+        """What orders trainings: those that went on longer first, then the better ones."""
+        return self.epochs, self.quality, -self.loss
+
+
+@dataclass(frozen=True)
 class Search:
     """A search over sources, round by round.
 

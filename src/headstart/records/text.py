@@ -23,6 +23,7 @@ from headstart.wording import (
 if TYPE_CHECKING:
     from headstart.records.ranking import RankedSource, Ranking, ScoreRow
 
+MEANS = {"head": "a new head", "fine-tune": "fine-tuning"}  # of a goal
 CLEAR = 0.95  # probability of being the best above which the first source is called clearly the best
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 SPEEDS = {"image": "img/s", "text": "text/s"}  # arrays pass through no network
@@ -37,7 +38,7 @@ def table(ranking: "Ranking") -> Table:
     """One row per source: rank, sorting score, probability of being the best, cost, and the other scores."""
     columns = [_rank(ranking), _source(ranking), _score(ranking, ranking.sort)]
     columns += [_forecast(ranking)] if any(row.forecasts for row in ranking.rows) else []
-    columns += [_best(ranking)] if sum(row.rank is not None for row in ranking.rows) > 1 else []
+    columns += [_best(ranking)] if any(row.probability_best is not None for row in ranking.rows[1:]) else []
     columns += [_seen(ranking)] if ranking.search and ranking.search.partial else []
     tones = tuple(_tone(row.rank, place < ranking.tied) for place, row in enumerate(ranking.rows))
     return Table((*columns, *_cost(ranking), *_other_scores(ranking)), tones, lead=2)
@@ -65,7 +66,7 @@ def _source(ranking: "Ranking") -> Column:
 
 
 def _forecast(ranking: "Ranking") -> Column:
-    """What a new head will reach, and half its interval."""
+    """What a transfer by the ranking's goal will reach, and half its interval."""
     cells = []
     for row in ranking.rows:
         one = row.forecast
@@ -127,10 +128,11 @@ def ties(ranking: "Ranking") -> str | None:
     if len(ranked) < 2:
         return None
     n = plural(ranking.target.n, NOUNS[ranking.target.kind])
+    by = "fine-tuning" if ranking.fine_tuned else ranking.sort
     if is_clear(ranking):
         sentence = f"{ranked[0].source} is clearly the best of {spelled(len(ranked))} on {n}."
     elif ranking.tied == 1:
-        sentence = f"{ranked[0].source} comes first of {spelled(len(ranked))} by {ranking.sort} on {n}."
+        sentence = f"{ranked[0].source} comes first of {spelled(len(ranked))} by {by} on {n}."
     elif ranking.tied == len(ranked):
         sentence = f"The {spelled(ranking.tied)} cannot be told apart on {n}."
     else:
@@ -142,21 +144,24 @@ def ties(ranking: "Ranking") -> str | None:
 def is_clear(ranking: "Ranking") -> bool:
     """Whether the first source is the best beyond doubt: alone at the top by score, and likely to stay so as a head."""
     chance = ranking.rows[0].probability_best
-    return ranking.tied == 1 and (chance is None or chance > CLEAR)
+    return ranking.tied == 1 and not ranking.fine_tuned and (chance is None or chance > CLEAR)
 
 
 def outlook(ranking: "Ranking") -> list[str]:
-    """What transfers of the first source will reach, and whose head is likely to be the best if not its own."""
+    """What transfers of the first source will reach, and which source is likely to reach most if not the first."""
     ranked = [row for row in ranking.rows if row.rank is not None and row.forecasts]
     if not ranked:
         return []
     best, first = max(ranked, key=lambda row: row.probability_best or 0.0), ranked[0]
     said = []
     if best is not first and (best.probability_best or 0) > 0.5:
-        said.append(f"A new head will most likely reach most on {best.source} ({probability(best.probability_best)}).")
+        said.append(
+            f"{MEANS[ranking.goal].capitalize()} will most likely reach most on {best.source} "
+            f"({probability(best.probability_best)})."
+        )
     noun = NOUNS[ranking.target.kind]
     for one in first.forecasts[1:]:
-        how = "fine-tuning" if one.method == "fine-tune" else f"a head with {plural(one.examples, noun)}"
+        how = MEANS["fine-tune"] if one.method == "fine-tune" else f"a head with {plural(one.examples, noun)}"
         said.append(f"{how}: {one.value:.2f} ({one.low:.2f} to {one.high:.2f})")
     if first.forecasts[1:]:
         said = [*said[: -len(first.forecasts[1:])], f"Forecast for {first.source}: {'; '.join(said[-3:])}."]
@@ -237,6 +242,17 @@ def course(ranking: "Ranking") -> list[str]:
     return [cost(ranking.search, noun), *departures(ranking.search, noun)]
 
 
+def fine_tunings(ranking: "Ranking") -> list[str]:
+    """What the trainings of a race reached, the best of each source, in a sentence."""
+    best = {one.source: one for one in reversed(ranking.fine_tuned)}
+    parts = [f"{name} {one.quality:.3f} ({plural(one.epochs, 'epoch')})" for name, one in reversed(best.items())]
+    if not parts:
+        return []
+    judged = plural(ranking.fine_tuned[0].judged, NOUNS[ranking.target.kind])
+    spent = duration(sum(one.seconds for one in ranking.fine_tuned))
+    return [f"Fine-tuned, judged on {judged} set aside: {', '.join(parts)}. The trainings took {spent}."]
+
+
 def passes(ranking: "Ranking") -> list[str]:
     """What there is to know of the forward passes, each note once, with the sources it holds for."""
     found: dict[str, list[str]] = {}
@@ -285,8 +301,10 @@ def legend(ranking: "Ranking") -> str:
         shown = [row.forecast for row in ranking.rows if row.forecast]
         if shown:
             metric = shown[0].metric.replace("_", " ")
-            parts.append(f"forecast is the {metric} of a new head on fresh data, ± half its 90 % interval.")
-        parts.append(f"best is the probability {'that its head will be' if shown else 'of being'} the best.")
+            means = MEANS[ranking.goal]
+            parts.append(f"forecast is the {metric} of {means} on fresh data, ± half its 90 % interval.")
+        whose = {"head": "that its head will be", "fine-tune": "that it will be, fine-tuned,"}[ranking.goal]
+        parts.append(f"best is the probability {whose if shown else 'of being'} the best.")
     if ranking.search and ranking.search.partial:
         parts.append("Rows with fewer examples come later; their scores do not compare with those above.")
     return " ".join(parts)
@@ -311,7 +329,7 @@ def remarks(ranking: "Ranking") -> list[Prose]:
     search = ranking.search
     groups: list[tuple[Tone, list[str]]] = [
         ("title", [ties(ranking) or "", dissent(ranking)] if ranking.rows else ["No model could be ranked."]),
-        ("plain", outlook(ranking)),
+        ("plain", [*fine_tunings(ranking), *outlook(ranking)]),
         ("warning", [*(unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
         ("quiet", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
         ("quiet", [*spared(ranking.left_out), *course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),

@@ -10,7 +10,7 @@ import numpy as np
 from headstart.records import ModelCard
 from headstart.scores._checks import NotApplicableError
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out, measured
 from headstart.scores._threads import one_matrix_thread
 
 # What linear algebra raises; only the score that met it is lost.
@@ -109,7 +109,7 @@ def _measure(row: Score, inputs: Inputs) -> Measured:
     if missing is not None:
         raise NotApplicableError(missing)
     if row.measure is not None:
-        return row.measure(inputs)
+        return measured(row, inputs)
     array = inputs.array(row.needs)
     options = {"task": inputs.task} if len(row.tasks) > 1 else {}
     value = row.function(array, inputs.labels, **options)

@@ -7,6 +7,7 @@ module of your own is added the same way.
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -82,6 +83,12 @@ class Score:
 SCORES: Registry[Score] = Registry(
     "headstart.scores.catalogue", "score", key=lambda score: (score.default or 1000, score.name)
 )
+
+
+def measured(row: Score, inputs: Inputs) -> Measured:
+    """What the row's own way of measuring gives, once for all scores that build on it."""
+    assert row.measure is not None, "only asked of rows that measure themselves"
+    return inputs.once(f"score {row.name}", partial(row.measure, inputs))
 
 
 def leave_groups_out(

@@ -193,10 +193,10 @@ def _one_class_only(results: tuple[ClassResult, ...]) -> list[str]:
     ]
 
 
-def train_once(setting: Setting, seen: Extraction | None = None) -> Fitted:
-    """One training by epochs of a network of its own, without a test."""
+def train_once(setting: Setting, seen: Extraction | None = None, identity: str = "") -> Fitted:
+    """One training by epochs of a network of its own, without a test; resumes from the output folder."""
     model, recipe = planned(setting)
-    return _trained(setting, model, recipe, "", seen)
+    return _trained(setting, model, recipe, identity, seen)
 
 
 def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: str, seen: Extraction | None) -> Fitted:

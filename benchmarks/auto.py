@@ -1,0 +1,151 @@
+"""`--method auto` against every method it could have chosen, each tuned alike; and orders of sources for fine-tuning.
+
+    python benchmarks/auto.py --data mnist=mnist.npz notmnist=notmnist.npz cifar10=... sign-digits=... usps=...
+
+The sources are small residual networks for 16 px pictures, trained here on 2,000 pictures of MNIST, notMNIST, CIFAR-10
+and sign digits; every other data set is a target for them. On 300 and 1,300 labelled examples: the head on each layer,
+fine-tuning, partial and gradual fine-tuning, LoRA and training from scratch, all judged on one test part; beside them
+what `auto` measures before it chooses. `auto` itself is its rule (`headstart.transfers.recommend.decide`) on those
+measurements, so another rule needs no new training. Every result goes to `--out` at once: a killed run goes on, and
+`--minutes` ends one early. `--report-only` writes the section "Method auto" of RESULTS.md from what is there.
+"""
+
+import argparse
+import time
+import warnings
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from headstart.data import stratified_order
+from headstart.data.target import Target
+from headstart.extract import extract
+from headstart.scores import evaluate, ridge_probe
+from headstart.sources import Source, TinyResNet, from_module
+from headstart.train.head import fit_head
+from headstart.transfers import transfer
+from headstart.transfers.parts import Parts, hold_out
+from headstart.transfers.recommend import EXAMPLES
+from headstart.transfers.taps import layer_features
+from headstart_paper.data_sets import open_data_set, parse_places
+from headstart_paper.results import Results
+
+METHODS = ("fine-tune", "scratch", "partial", "lora", "gradual")
+SOURCES = {"mnist": (8, 16, 32), "notmnist": (8, 16, 32), "cifar10": (8, 16, 32, 64), "sign-digits": (8, 16, 32, 64)}
+SIDE, LEARNT, TESTED, VALID = 16, 2000, 1000, 0.15
+SCORES = ("leep_pooled", "leep_gaussian", "logme", "pactran_gaussian", "ridge_probe", "knn")
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    results = Results(Path(options.out), {"study": "auto", "version": 1})
+    if not options.report_only:
+        measure(results, parse_places(options.data), options.sizes, 60 * options.minutes)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", default=[], metavar="NAME=PATH")
+    parser.add_argument("--sizes", nargs="+", type=int, default=[300, 1300], help="labelled examples")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing after this time")
+    parser.add_argument("--out", default="auto.jsonl", help="results so far")
+    parser.add_argument("--report-only", action="store_true", help="write the section from what is there")
+    return parser.parse_args()
+
+
+def measure(results: Results, places: dict[str, str], sizes: list[int], seconds: float) -> None:
+    """Everything that is missing: the small sizes first, and each method for all pairs before the next."""
+    done = {row["key"] for row in results.rows}
+    opened = cache(lambda data, n: parts_of(data, places, n))
+    learnt = cache(lambda name: trained_source(name, places, results.path.parent / "sources" / name))
+    end = time.monotonic() + seconds
+    for n, what, data, name in product(sizes, ("layers", *METHODS), places, SOURCES):
+        key = f"{name} {data} {n} {what}"
+        if key in done or name == data or data == "cifar10":
+            continue
+        if time.monotonic() > end:
+            return
+        source, parts = learnt(name), opened(data, n)
+        started = time.monotonic()
+        found = layers(source, parts) if what == "layers" else trained(source, parts, what)
+        took = time.monotonic() - started
+        results.append(key, found | {"source": name, "data": data, "n": n, "what": what, "took": took})
+        print(key, f"{took:.1f} s", flush=True)
+
+
+def prepare(image: object) -> Tensor:
+    """(3, 16, 16) in [-1, 1]."""
+    assert isinstance(image, Image.Image)
+    pixels = np.array(image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.float32)
+    return torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1
+
+
+def trained_source(name: str, places: dict[str, str], folder: Path) -> Source:
+    """A small network that has learnt one data set; kept in the folder."""
+    parts = parts_of(name, places, LEARNT)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = TinyResNet(SOURCES[name], len(parts.train.classes)).eval()
+    new = from_module(network, head="classifier", prepare=prepare, name=name)
+    run = transfer(parts, new, method="scratch", rate=4e-3, epochs=12, out=folder, cache=False, progress=False)
+    print(name, run.outcome.metrics["accuracy"], flush=True)
+    body, head = run.network.body.get_submodule("model").state_dict(), run.network.head.state_dict()
+    whole = {name: body.get(name) for name in network.state_dict()} | {f"classifier.{k}": v for k, v in head.items()}
+    network.load_state_dict(whole)
+    return from_module(network, head="classifier", prepare=prepare, name=name)
+
+
+def parts_of(data: str, places: dict[str, str], n: int) -> Parts:
+    """n labelled examples, 15 % of them to validate on, and up to 1,000 others to test on."""
+    whole = open_data_set(data, places=places)
+    pool, test = _first(whole.train.held(), n), _first(whole.test.held(), TESTED)
+    train, valid = hold_out(pool, VALID, 1)
+    return Parts(train, valid, test, f"{data} {n}", ())
+
+
+def _first(target: Target, n: int) -> Target:
+    return target.subset(np.sort(np.asarray(stratified_order(target.labels, 0))[:n]))
+
+
+def layers(source: Source, parts: Parts) -> dict[str, Any]:
+    """For every layer, its leave-one-out accuracy on the training part and what a head on it reaches; and scores."""
+    device = torch.device("cpu")
+    assert parts.test is not None
+    train, test = layer_features(source, parts.together, device), layer_features(source, parts.test, device)
+    labels, seen = parts.together.labels, len(parts.train)
+    few = np.asarray(stratified_order(parts.train.labels, 0))[:EXAMPLES]
+    left_out, reached = {}, {}
+    for name, features in train.items():
+        x = features.astype(np.float64)
+        left_out[name] = ridge_probe(x[:seen][few], labels[:seen][few])
+        head = fit_head(x, labels, classes=len(parts.train.classes))
+        reached[name] = float((head.outputs(test[name].astype(np.float64)).argmax(1) == parts.test.labels).mean())
+    own = extract(parts.together, source, cache=None)
+    scores, _ = evaluate(SCORES, labels=labels, logits=own.logits, features=own.features)
+    return {
+        "left_out": left_out,
+        "reached": reached,
+        "valid": 0 if parts.valid is None else len(parts.valid),
+        "classes": len(parts.train.classes),
+        "tested": len(parts.test),
+        "scores": {name: one.value for name, one in scores.items()},
+    }
+
+
+def trained(source: Source, parts: Parts, method: str) -> dict[str, Any]:
+    """What a method reaches, tuned, and its short trainings."""
+    out = transfer(parts, source, method=method, cache=False, progress=False).outcome
+    trials = [{"options": one.options, "loss": one.loss, "quality": one.quality} for one in out.trials]
+    return {"reached": out.metrics["accuracy"], "trials": trials, "seconds": out.seconds}
+
+
+if __name__ == "__main__":
+    main()

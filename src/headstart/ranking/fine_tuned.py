@@ -1,0 +1,89 @@
+"""The order of sources after a race by fine-tuning."""
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from headstart.ranking.attempt import Course
+from headstart.ranking.budget import Deadline
+from headstart.records import Failure, FineTuned, Ranking
+from headstart.runner import Event, Progress
+from headstart.runner.progress import Stopped
+from headstart.wording import one_line
+
+if TYPE_CHECKING:
+    from headstart.sources import Candidate
+
+FORECAST_SHARE = 0.3  # of a time budget, for the forecasts that decide who begins
+ERRORS = 2.0  # standard errors of a difference within which two sources count as tied
+REASON = "it decided which models began the race by fine-tuning, whose results order the rows"
+
+
+def raced(
+    ranking: Ranking,
+    course: Course,
+    models: "Sequence[Candidate]",
+    deadline: Deadline,
+    tell: Progress,
+    out: Path | None,
+) -> Ranking:
+    """The ranking in the order that a race by fine-tuning gives; checkpoints stay in `out`, so that it can go on."""
+    from headstart.transfers.search import race  # imports torch, which ranking arrays does not need
+
+    by_name = {model.name: model for model in models}
+    entering = [by_name[row.source] for row in ranking.rows if row.rank is not None]
+
+    def stop(event: Event) -> None:
+        tell(event)
+        if deadline.passed:
+            raise Stopped
+
+    with TemporaryDirectory() if out is None else nullcontext(out / "fine-tuning") as place:
+        trained, failures = race(
+            course.target,
+            entering,
+            Path(place),
+            stop=stop,
+            tell=tell,
+            seed=course.seed,
+            device=course.device,
+            trust_pickle=course.trust_pickle,
+        )
+    return reordered(ranking, trained, failures)
+
+
+def reordered(ranking: Ranking, trained: Sequence[FineTuned], failures: Mapping[str, str]) -> Ranking:
+    """The rows as the race ended, those that did not begin behind them in their order."""
+    best: dict[str, FineTuned] = {}
+    for one in trained:
+        best.setdefault(one.source, one)
+    rows = {row.source: row for row in ranking.rows if row.source not in failures}
+    order = [*best, *(name for name in rows if name not in best)]
+    ranked = sum(rows[name].rank is not None for name in order)
+    tied = _tied(list(best.values()))
+    placed = []
+    for place, name in enumerate(order):
+        row, reached = rows[name], best.get(name)
+        if row.rank is not None:
+            low = 1 if place < tied else 2
+            row = replace(row, rank=place + 1, rank_low=low, rank_high=ranked, probability_best=None)
+        if reached and reached.epochs < trained[0].epochs:
+            row = replace(row, dropped=f"stopped after {reached.epochs} epochs at {reached.quality:.3f}")
+        placed.append(row)
+    failed = (*ranking.failures, *(Failure(name, one_line(why)) for name, why in failures.items()))
+    found = replace(ranking, rows=tuple(placed), failures=failed, fine_tuned=tuple(trained))
+    return replace(found, tied=tied or ranking.tied, sort_reason=REASON if best else ranking.sort_reason)
+
+
+def _tied(best: Sequence[FineTuned]) -> int:
+    """How many of the first, trained as long, are within two standard errors of the first."""
+    if not best:
+        return 0
+    first = best[0]
+    error = math.sqrt(2 * max(first.quality * (1 - first.quality), 1 / first.judged) / first.judged)
+    near = [one.epochs == first.epochs and first.quality - one.quality <= ERRORS * error for one in best]
+    return next((place for place, close in enumerate(near) if not close), len(near))
