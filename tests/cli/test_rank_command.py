@@ -202,3 +202,17 @@ def test_progress_names_the_rounds(run: Run, tmp_path: Path) -> None:
     result = run("rank", photos, "--models", TINY, "zoo/tiny_letters", *SCORES, "--search", "halving")
     assert result.exit_code == 0, result.stderr
     assert "Round 1: 2 models on 80 examples" in result.stderr
+
+
+def test_names_are_shown_as_they_are_and_are_no_formulas(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    saved(folder, a=0.2, b=2.0)
+    (folder / "a.npz").rename(folder / "=a:m:[b].npz")
+    result = run("rank", folder, "--scores", "leep", "--csv", tmp_path / "x.csv")
+    assert "=a:m:[b]" in result.stdout
+    assert [row["source"] for row in csv.DictReader(io.StringIO((tmp_path / "x.csv").read_text()))] == [
+        "'=a:m:[b]",
+        "b",
+    ]
+    missing = run("rank", folder_of_classes(tmp_path / "photos", 9), "--models", "local-dir::m:", "--scores", "leep")
+    assert "local-dir::m:" in missing.stderr

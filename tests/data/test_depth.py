@@ -24,7 +24,7 @@ def colour_png(values: np.ndarray) -> bytes:
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    header = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -56,6 +56,8 @@ def file_of(values: np.ndarray, form: str) -> bytes:
     content = io.BytesIO()
     if form == "png16 opaque":
         return colour_png(np.stack([values, values // 2, values // 3, np.full_like(values, 65535)], axis=2))
+    if form == "png16 grey opaque":
+        return colour_png(np.stack([values, np.full_like(values, 65535)], axis=2))
     dtype = {"png16": np.uint16, "tiff16": np.uint16, "tiff32": np.int32, "tiff float": np.float32}[form]
     Image.fromarray(values.astype(dtype)).save(content, "PNG" if form == "png16" else "TIFF")
     return content.getvalue()
@@ -77,6 +79,7 @@ FORMS = [
     "tiff float",
     "png16 colour",
     "png16 opaque",
+    "png16 grey opaque",
     "tiff16 colour <",
     "tiff16 colour >",
 ]
@@ -94,8 +97,37 @@ def test_the_bits_in_use_decide_what_is_white(tmp_path: Path, form: str, bits: i
     brightest = np.asarray(target.examples.load(3))
     np.testing.assert_array_equal(brightest[..., 0], np.rint(values * (255 / white)))
     np.testing.assert_array_equal(np.asarray(target.examples.load(0))[..., 0], np.rint((values // 4) * (255 / white)))
-    if "colour" in form or "opaque" in form:
+    if "colour" in form or form == "png16 opaque":
         np.testing.assert_array_equal(brightest[..., 1], np.rint((values // 2) * (255 / white)))
+
+
+def declaring(root: Path, *levels: int) -> Path:
+    """Two classes of two TIFF files, each with a MaxSampleValue."""
+    for number, level in enumerate(levels):
+        path = root / ("cat", "dog")[number % 2] / f"{number}.tif"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(GREY * (number + 1)).save(path, tiffinfo={281: level})  # at most 940
+    return root
+
+
+def test_the_level_that_all_files_declare_is_white(tmp_path: Path) -> None:
+    target = open_target(declaring(tmp_path / "a", 4000, 4000, 4000, 4000))
+    assert target.white_level == 4000
+    assert any("4000 (declared in the files) is white in all" in note for note in target.notes)
+    np.testing.assert_array_equal(np.asarray(target.examples.load(0))[..., 0], np.rint(GREY * (255 / 4000)))
+    for number, levels in enumerate([(235, 470, 705, 940), (500,) * 4, (65535,) * 4]):  # of each, too low, of the type
+        assert open_target(declaring(tmp_path / str(number), *levels)).white_level == 1023
+
+
+def test_a_grey_tiff_whose_zero_is_white_is_turned_over(tmp_path: Path) -> None:
+    root = folder(tmp_path, GREY * np.uint16(257), "tiff16")
+    path = root / "cat" / "0.tif"
+    black, tag = open_target(root).examples.load(0), struct.pack("<HHI", 262, 3, 1)
+    content = path.read_bytes()
+    assert content.count(tag + b"\1") == 1
+    path.write_bytes(content.replace(tag + b"\1", tag + b"\0"))
+    turned = np.asarray(open_target(root).examples.load(0))
+    np.testing.assert_array_equal(turned, 255 - np.asarray(black))
 
 
 def test_images_that_use_all_16_bits_are_read_as_before(tmp_path: Path) -> None:

@@ -22,9 +22,18 @@ def test_a_long_name_is_shortened_rather_than_wrapped(width: int) -> None:
     assert all("timm/" in row and "goes_on" in row for row in rows)
 
 
-def test_names_that_would_look_alike_when_shortened_stay_whole() -> None:
+def test_names_that_would_look_alike_when_shortened_go_on_in_the_next_line() -> None:
     names = [f"timm/vit_{'x' * 40}{i}{'y' * 40}" for i in range(2)]
-    assert all(name in as_text([wide(*names)], 60) for name in names)
+    lines = as_text([wide(*names)], 60).splitlines()
+    assert max(map(len, lines)) <= 60
+    shown = wide(*names).parts(60)[0].columns[1].cells
+    assert [cell.replace("\n", "") for cell in shown] == names
+
+
+@pytest.mark.parametrize("tail", ["", "y" * 60])
+def test_long_names_make_no_more_tables_than_short_ones(tail: str) -> None:
+    long = wide(*(f"local-dir:/home/someone/experiments/2026/{i}/model{tail}" for i in range(3)))
+    assert len(long.parts(80)) == len(wide(*("x" * 24 for _ in range(3))).parts(80)) == 2
 
 
 def test_every_column_appears_once_and_the_leading_ones_in_every_part() -> None:

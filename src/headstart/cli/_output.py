@@ -1,7 +1,5 @@
 """Where results go: a table for people, files for programs. Standard output carries one of them only."""
 
-import csv
-import io
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from headstart.records import (
     Ranking,
     View,
     ZeroShot,
+    as_csv,
     as_markdown,
     check_destination,
     write_atomically,
@@ -48,7 +47,7 @@ class Output:
     @cached_property
     def errors(self) -> Console:
         """For progress."""
-        return Console(stderr=True, highlight=False, markup=False, soft_wrap=False)
+        return console(errors=True)
 
     def show(self, ranking: Ranking, *, out: Path | None, report: Path | None) -> None:
         """Write everything that was asked for, then the table."""
@@ -96,11 +95,7 @@ def to_csv(ranking: Ranking) -> str:
 def rows_as_csv(rows: Sequence[Mapping[str, object]]) -> str:
     """Flat dictionaries as CSV; missing values are empty."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    lines = io.StringIO()
-    writer = csv.DictWriter(lines, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return lines.getvalue()
+    return as_csv([columns, *([row.get(name) for name in columns] for row in rows)])
 
 
 def check_places(**places: str | Path | None) -> None:
@@ -148,9 +143,14 @@ def show(view: View, *, errors: bool = False, width: int | None = None) -> None:
         errors: Print on the error stream.
         width: Characters a line may have; the terminal's width by default.
     """
-    console = Console(stderr=errors, highlight=False, markup=False)
-    for line, tone in as_lines(view, width or console.width):
-        console.print(Text(printable(line), style=STYLES[tone]), soft_wrap=True)
+    out = console(errors=errors)
+    for line, tone in as_lines(view, width or out.width):
+        out.print(Text(printable(line), style=STYLES[tone]), soft_wrap=True)
+
+
+def console(*, errors: bool = False) -> Console:
+    """A stream that shows text as it is: a name that holds `[b]` or `:m:` is no markup and no emoji."""
+    return Console(stderr=errors, highlight=False, markup=False, emoji=False)
 
 
 def terminal_width() -> int:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from headstart.cli._options import (
     DATA,
@@ -24,7 +23,7 @@ from headstart.cli._options import (
     named,
     reading_from,
 )
-from headstart.cli._output import check_places, on_stdout, show, write, wrote
+from headstart.cli._output import check_places, console, on_stdout, show, write, wrote
 from headstart.cli._progress import shown
 from headstart.records.table import Prose
 
@@ -63,7 +62,7 @@ def run(
     check_places(json=json)
     from headstart.project import run as run_project
 
-    with shown(Console(stderr=True, highlight=False, markup=False)) as tell:
+    with shown(console(errors=True)) as tell:
         done = run_project(
             target,
             models,

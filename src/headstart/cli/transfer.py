@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from headstart.cli._options import (
     DATA,
@@ -29,7 +28,7 @@ from headstart.cli._options import (
     reading_options,
     with_options,
 )
-from headstart.cli._output import SOME_FAILED, check_places, on_stdout, show, write, wrote
+from headstart.cli._output import SOME_FAILED, check_places, console, on_stdout, show, write, wrote
 from headstart.cli._progress import shown
 from headstart.errors import InputError
 from headstart.records import Ranking, check_destination
@@ -126,7 +125,7 @@ def transfer(
             show(plan.view())
         return
     command = shlex.join(["headstart", *sys.argv[1:]])
-    with shown(Console(stderr=True, highlight=False, markup=False)) as tell:
+    with shown(console(errors=True)) as tell:
         done = campaign(
             *(target, source, methods),
             **same,

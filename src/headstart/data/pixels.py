@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from hashlib import blake2b
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -34,6 +34,15 @@ UNREADABLE = (
 
 WHITE = (255, 255, 255, 255)
 WIDEST = 65535  # the white of 16 bits
+LARGEST = (281, 341)  # tags of TIFF that declare the largest value: MaxSampleValue, SMaxSampleValue
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF and its value
+
+
+class Deep(NamedTuple):
+    """The values of an image of more than 8 bits a channel, (h, w) or (h, w, channels)."""
+
+    values: np.ndarray
+    declared: float | None = None  # the largest value that may occur, where the file says so
 
 
 def decode(content: bytes, white: float | None = None) -> Image.Image:
@@ -44,13 +53,22 @@ def decode(content: bytes, white: float | None = None) -> Image.Image:
     """
     with _opened(content) as image:
         values = None if white in (None, WIDEST) else _deep(image, content)
-        return upright_rgb(image, white) if values is None else _as_bytes(values, white)
+        return upright_rgb(image, white) if values is None else _black_is_zero(image, _as_bytes(values, white))
 
 
-def deep_values(content: bytes) -> np.ndarray | None:
-    """The values of an image of more than 8 bits a channel, (h, w) or (h, w, channels); None if 8 bits hold them."""
+def deep_values(content: bytes) -> Deep | None:
+    """The values of an image of more than 8 bits a channel; None if 8 bits hold them."""
     with _opened(content) as image:
-        return _deep(image, content)
+        values = _deep(image, content)
+        declared = next((value for tag in LARGEST if (value := _tag(image, tag)) is not None), None)
+        return None if values is None else Deep(values, declared)
+
+
+def _tag(image: Image.Image, number: int) -> float | None:
+    """A number in the header of a TIFF file, the largest of several channels; None where there is none."""
+    found = getattr(image, "tag_v2", {}).get(number)
+    values = found if isinstance(found, tuple) else (found,)
+    return max(map(float, values)) if values and all(isinstance(one, int | float) for one in values) else None
 
 
 @contextmanager
@@ -79,15 +97,19 @@ def upright_rgb(image: Image.Image, white: float | None = None) -> Image.Image:
         >>> upright_rgb(Image.new("RGBA", (1, 1), (0, 0, 0, 0))).getpixel((0, 0))  # transparent: white shows through
         (255, 255, 255)
     """
-    image = _upright(image)
+    given, image = image, _upright(image)
     if is_wide(image):
-        if white is None or image.format == "PPM":
-            return _from_wide(image).convert("RGB")
-        return _as_bytes(np.asarray(image), white)
+        grey = _from_wide(image) if white is None or image.format == "PPM" else _as_bytes(np.asarray(image), white)
+        return _black_is_zero(given, grey.convert("RGB"))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, WHITE), image).convert("RGB")
     return image.convert("RGB")
+
+
+def _black_is_zero(image: Image.Image, picture: Image.Image) -> Image.Image:
+    """The picture of a wide image, turned over if its zero is white, which Pillow minds in 8 bits only."""
+    return ImageOps.invert(picture) if is_wide(image) and _tag(image, PHOTOMETRIC) == WHITE_IS_ZERO else picture
 
 
 def is_wide(image: Image.Image) -> bool:
@@ -100,13 +122,19 @@ def _deep(image: Image.Image, content: bytes) -> np.ndarray | None:
         return None
     if is_wide(image):
         return np.asarray(_upright(image))
-    if not any(";16" in _layout(tile.args) for tile in getattr(image, "tile", ())):
+    layouts = {_layout(tile.args) for tile in getattr(image, "tile", ())}
+    if not any(";16" in layout for layout in layouts):
         return None
+    if layouts == {"LA;16B"}:  # Pillow keeps the high bytes; read as RGBA, the four bytes of a pixel are all there
+        with Image.open(io.BytesIO(content)) as whole:
+            whole._mode, whole.tile = "RGBA", [tile._replace(args="RGBA") for tile in whole.tile]
+            parts = np.asarray(_upright(whole)).astype(np.uint16)
+        return parts[..., ::2] << 8 | parts[..., 1::2]
     with Image.open(io.BytesIO(content)) as low:  # Pillow keeps one of the two bytes of a colour: read each in turn
         low.tile = [tile._replace(args=_other_bytes(tile.args)) for tile in low.tile]
         try:
             below = np.asarray(_upright(low)).astype(np.uint16)
-        except ValueError:  # Pillow cannot read the low bytes of this layout, such as grey with alpha
+        except ValueError:  # Pillow cannot read the low bytes of this layout
             return None
     return np.asarray(_upright(image)).astype(np.uint16) << 8 | below
 
@@ -126,12 +154,12 @@ def _other_bytes(arguments: Any) -> Any:
 
 
 def colours_of(values: np.ndarray) -> np.ndarray:
-    """Values (h, w) or (h, w, channels) without those of a fourth channel, which is opacity."""
-    return values[..., :3] if values.ndim == 3 else values
+    """Values (h, w) or (h, w, channels) without those of a second or fourth channel, which is opacity."""
+    return values[..., : values.shape[2] - 1 + values.shape[2] % 2] if values.ndim == 3 else values
 
 
 def _as_bytes(values: np.ndarray, white: float | None) -> Image.Image:
-    """Deep values as RGB of 8 bits, `white` as 255; a fourth channel is opacity."""
+    """Deep values as RGB of 8 bits, `white` as 255; a second or fourth channel is opacity."""
     white = white or WIDEST
     colours = colours_of(values)
     if not (colours.min() >= 0 and colours.max() <= white):  # written so that nan fails too

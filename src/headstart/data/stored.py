@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from headstart.data.pixels import WIDEST, decode, deep_values, is_wide, pixel_digest, upright_rgb
+from headstart.data.pixels import WIDEST, Deep, decode, deep_values, is_wide, pixel_digest, upright_rgb
 from headstart.errors import ExampleError
 
 LARGEST_MEMBER = 1 << 29  # bytes; one image inside a zip is never larger, a zip bomb is
@@ -40,7 +40,7 @@ class DeepImages:
     white: float | None = None
     looks: ClassVar[int] = 16  # images looked at to see whether any has more than 8 bits
 
-    def deep(self, index: int) -> np.ndarray | None:
+    def deep(self, index: int) -> Deep | None:
         """The values of an image that has more than 8 bits, else None."""
         raise NotImplementedError
 
@@ -60,7 +60,7 @@ class EncodedImages(DeepImages):
         scale = b"" if usual else f"white {self.white:g} ".encode()  # on another scale it is another picture
         return content_digest(scale + self.read(index))
 
-    def deep(self, index: int) -> np.ndarray | None:
+    def deep(self, index: int) -> Deep | None:
         return deep_values(self.read(index))
 
 
@@ -166,8 +166,8 @@ class ImageArray(DeepImages):
         scale = f"{self._scale!r} ".encode()  # equal numbers on another scale are another picture
         return content_digest(scale + array_digest(self.pixels[index]))
 
-    def deep(self, index: int) -> np.ndarray | None:
-        return np.asarray(self.pixels[index]) if self.pixels.dtype == np.uint16 else None
+    def deep(self, index: int) -> Deep | None:
+        return Deep(np.asarray(self.pixels[index])) if self.pixels.dtype == np.uint16 else None
 
     @property
     def _scale(self) -> float:
@@ -189,9 +189,9 @@ class Pictures(DeepImages):
     def digest(self, index: int) -> bytes:
         return pixel_digest(self.load(index))
 
-    def deep(self, index: int) -> np.ndarray | None:
+    def deep(self, index: int) -> Deep | None:
         image = self.images[index]
-        return np.asarray(image) if is_wide(image) else None
+        return Deep(np.asarray(image)) if is_wide(image) else None
 
 
 @dataclass(frozen=True, eq=False)

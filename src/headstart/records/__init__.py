@@ -8,7 +8,7 @@ from headstart.records.adaptation import AdaptationRecord, AdaptedRow
 from headstart.records.clustering import Cluster, ClusteredSource, Clustering, Index
 from headstart.records.facts import Extraction, Kind, ModelCard, Provenance, TargetSummary
 from headstart.records.few_shot import FewShot
-from headstart.records.files import check_destination, finite_or_none, write_atomically, writing
+from headstart.records.files import as_csv, check_destination, finite_or_none, write_atomically, writing
 from headstart.records.forecast import Forecast
 from headstart.records.outcome import (
     Bound,
@@ -69,6 +69,7 @@ __all__ = [
     "View",
     "ZeroShot",
     "ZeroShotSource",
+    "as_csv",
     "as_markdown",
     "as_text",
     "check_destination",

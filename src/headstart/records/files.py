@@ -1,10 +1,12 @@
-"""Records on disk: whole files or none, and numbers that JSON can hold."""
+"""Records on disk: whole files or none, numbers that JSON can hold, and rows as CSV."""
 
+import csv
+import io
 import math
 import os
 import stat
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +16,7 @@ import msgspec
 from headstart.errors import InputError, WriteError
 from headstart.wording import printable
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula of a spreadsheet can begin with
 SHOWN = 20  # characters of the name in that of the unfinished file, which so has at most 114 bytes of the 255 allowed
 
 
@@ -24,6 +27,19 @@ def as_json(value: object) -> str:
     except UnicodeEncodeError:  # a name of a file that is not UTF-8
         encoded = msgspec.json.encode(_printable(msgspec.to_builtins(value)))
     return msgspec.json.format(encoded, indent=2).decode()
+
+
+def as_csv(rows: Iterable[Sequence[object]]) -> str:
+    """Rows as CSV; a cell of text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    >>> as_csv([["id", "x"], ["=1+1", -1.0], ["b", None]])
+    "id,x\\n'=1+1,-1.0\\nb,\\n"
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow([f"'{cell}" if str(cell)[:1] in FORMULA and isinstance(cell, str) else cell for cell in row])
+    return printable(text.getvalue())
 
 
 def _printable(value: Any) -> Any:

@@ -106,13 +106,22 @@ class Table:
         return replace(self, columns=tuple(columns), tones=self.tones[part])
 
     def parts(self, width: int) -> list["Table"]:
-        """The table cut into tables of at most `width` characters; each begins with the leading columns.
+        """The table cut into as few tables of at most `width` characters as can be, each with the leading columns.
 
-        A name too long for the width is shortened in its middle, unless two names would then look alike.
+        Names that would make more tables of it are shortened in their middle; where two would then look alike, they go
+        on in the next line instead.
         """
         if self.width <= width:
             return [self]
-        lead = self._short_lead(width)
+        longest = max(NARROWEST, *(column.width for column in self.columns[: self.lead]))
+        found = self._cut(NARROWEST, width)
+        while longest > NARROWEST and len(wider := self._cut(longest, width)) > len(found):
+            longest -= 1
+        return wider if longest > NARROWEST else found
+
+    def _cut(self, room: int, width: int) -> list["Table"]:
+        """The tables where a name has `room` characters."""
+        lead = tuple(column if column.right else _narrowed(column, room) for column in self.columns[: self.lead])
         found = [replace(self, columns=lead)]
         for column in self.columns[self.lead :]:
             longer = replace(self, columns=(*found[-1].columns, column))
@@ -121,13 +130,6 @@ class Table:
             else:
                 found.append(replace(self, columns=(*lead, column)))
         return found
-
-    def _short_lead(self, width: int) -> tuple[Column, ...]:
-        lead, others = self.columns[: self.lead], self.columns[self.lead :]
-        widest = max((column.width for column in others), default=0)
-        rest = sum(column.width + len(GAP) for column in lead if column.right or column.width <= NARROWEST)
-        room = max(width - widest - len(GAP) - rest, NARROWEST)
-        return tuple(column if column.right else _shortened(column, room) for column in lead)
 
     def lines(self) -> Iterator[Line]:
         """Title line and rows as text, each with its tone."""
@@ -274,6 +276,8 @@ def breakable(name: str) -> str:
     return "<wbr>".join(escape(part) for part in re.split(r"(?<=[_.])(?=\w)", name))
 
 
-def _shortened(column: Column, room: int) -> Column:
+def _narrowed(column: Column, room: int) -> Column:
     cells = tuple(shortened_inside(cell, room) for cell in column.cells)
-    return replace(column, cells=cells) if len(set(cells)) == len(set(column.cells)) else column
+    if len(set(cells)) < len(set(column.cells)):
+        cells = tuple("\n".join(cell[i : i + room] for i in range(0, len(cell), room)) for cell in column.cells)
+    return replace(column, cells=cells)

@@ -1,13 +1,11 @@
 """Predictions as CSV or JSON."""
 
-import csv
-import io
 import json
 from pathlib import Path
 from typing import Literal
 
 from headstart.errors import InputError
-from headstart.records import write_atomically
+from headstart.records import as_csv, write_atomically
 from headstart.transfers.run import Answers
 
 DIGITS = 7  # as many as the network computes in
@@ -19,16 +17,7 @@ def as_text(answers: Answers, form: Form) -> str:
     columns, rows = _rows(answers)
     if form == "json":
         return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2) + "\n"
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in [list[str | float](columns), *rows]:
-        writer.writerow([_plain(cell) if isinstance(cell, str) else cell for cell in row])
-    return text.getvalue()
-
-
-def _plain(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: those that could be one begin with an apostrophe."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    return as_csv([columns, *rows])
 
 
 def write_answers(answers: Answers, path: Path) -> None:

@@ -18,7 +18,7 @@ from headstart.data.media import MEDIA
 from headstart.data.media.image import NAMES as IMAGES
 from headstart.data.media.text import NAMES as TEXTS
 from headstart.data.media.text import is_pair
-from headstart.data.pixels import is_wide, pixel_digest, upright_rgb
+from headstart.data.pixels import Deep, is_wide, pixel_digest, upright_rgb
 from headstart.data.reading import Reading
 from headstart.data.roles import LABEL_NAMES, ColumnKind, Table, listed
 from headstart.data.scaling import as_numpy, image_array
@@ -245,10 +245,10 @@ class DatasetExamples(DeepImages):
             return pixel_digest(example)
         return content_digest(("\0".join(example) if is_pair(example) else example).encode("utf-8", "surrogatepass"))
 
-    def deep(self, index: int) -> Array | None:
+    def deep(self, index: int) -> Deep | None:
         example = self._item(index)
         wide = is_wide(example) if isinstance(example, Image.Image) else getattr(example, "dtype", None) == np.uint16
-        return np.asarray(example) if wide else None
+        return Deep(np.asarray(example)) if wide else None
 
     def _item(self, index: int) -> Any:
         with self._one_at_a_time:
