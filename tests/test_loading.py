@@ -50,7 +50,12 @@ def test_a_wrong_field_is_named_with_its_file(saved: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("{", "not a JSON file"), ("[1]", "neither a ranking nor outcomes"), ("{}", "neither")],
+    [
+        ("{", "not a JSON file"),
+        ("[1]", "no record of headstart"),
+        ("{}", "no record"),
+        ("[" * 100_000, "not a JSON file"),
+    ],
 )
 def test_what_headstart_did_not_write_is_refused(tmp_path: Path, content: str, said: str) -> None:
     (tmp_path / "x.json").write_text(content)

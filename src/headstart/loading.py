@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headstart.errors import InputError
-from headstart.records import Clustering, Evaluation, FewShot, Outcome, Project, Ranking
+from headstart.records import Clustering, Evaluation, FewShot, Outcome, Project, Ranking, ZeroShot
 from headstart.records.adaptation import ADAPTATION, AdaptationRecord
 from headstart.records.project import PROJECT
 
@@ -17,15 +17,25 @@ if TYPE_CHECKING:
     from headstart.sources import Source
     from headstart.transfers import Run
 
-RANKING, OUTCOME, MODEL = "ranking.json", "outcome.json", "model.json"
-CLUSTERS, FEW_SHOT = "clusters.json", "few_shot.json"
-Record = Ranking | Outcome | Evaluation | Clustering | FewShot | AdaptationRecord
+Record = Project | Ranking | Clustering | FewShot | ZeroShot | AdaptationRecord | Outcome | Evaluation
+KEYS: tuple[tuple[set[str], type[Record]], ...] = (
+    ({"ranking", "chosen"}, Project),
+    ({"rows", "target", "sort"}, Ranking),
+    ({"labelled", "unlabelled", "rows"}, AdaptationRecord),
+    ({"clusters", "groups"}, Clustering),
+    ({"rows", "target", "shots"}, FewShot),
+    ({"rows", "prompts"}, ZeroShot),
+    ({"metrics", "curve"}, Outcome),
+    ({"outcomes", "comparisons"}, Evaluation),
+)  # fields that tell one record from another
+RANKING, OUTCOME = "ranking.json", "outcome.json"
+FILES = (PROJECT, RANKING, "clusters.json", "few_shot.json", ADAPTATION)  # the first of them says what a folder holds
 SAVED = "`rank(out=...)`, `transfer(out=...)`, `Ranking.save`, `Run.save`, or `--json`"
 
 
 def load(
     path: str | os.PathLike[str], *, source: "Source | nn.Module | None" = None, trust_pickle: bool = False
-) -> "Record | Project | Adapted | Run | tuple[Run, ...]":
+) -> "Record | Adapted | Run | tuple[Run, ...]":
     """Read what headstart saved: a ranking, a run ready to predict, several runs, or outcomes.
 
     Args:
@@ -34,8 +44,8 @@ def load(
         trust_pickle: Load a source's checkpoint that can run code.
 
     Returns:
-        A `Project`, `Ranking`, `Adapted`, `Clustering` or `FewShot`; a `Run`, or a tuple of runs for the folder above;
-        an `Outcome` for `outcome.json`; an `Evaluation` for a file that `transfer --json` or `evaluate --json` wrote.
+        A `Project`, `Ranking`, `Adapted`, `Clustering`, `FewShot` or `ZeroShot`; a `Run`, or a tuple of runs for the
+        folder above; an `Outcome` for `outcome.json`; an `Evaluation` for what `--json` of `transfer` or `evaluate` wrote.
 
     Raises:
         InputError: Nothing that headstart saved is there, or it is damaged.
@@ -47,51 +57,67 @@ def load(
             ...
         headstart.errors.InputError: no/such/folder does not exist.
     """
+    found, below = _record_of(path), sorted(each.parent for each in Path(path).glob(f"*/{OUTCOME}"))
+    if isinstance(found, AdaptationRecord) and os.path.isdir(path):
+        from headstart.adaptation import load as load_adapted
+
+        return load_adapted(Path(path), source=source, trust_pickle=trust_pickle)
+    if found is not None:
+        return found
+    from headstart.adaptation import load_run
+
+    if (Path(path) / OUTCOME).exists():
+        return load_run(Path(path), source=source, trust_pickle=trust_pickle)
+    return tuple(load_run(each, source=source, trust_pickle=trust_pickle) for each in below)
+
+
+def load_record(path: str | os.PathLike[str]) -> Record:
+    """What `load` reads, without any network: of saved runs their evaluation.
+
+    Raises:
+        InputError: Nothing that headstart saved is there, or it is damaged.
+    """
+    from headstart.evaluation import evaluate
+    from headstart.evaluation.stored import read_runs
+
+    found = _record_of(path)
+    if found is not None:
+        return found
+    runs = read_runs([path])
+    try:
+        return evaluate(runs, progress=False)
+    except InputError as error:  # they do not compare; their own results stand
+        return Evaluation(tuple(run.outcome for run in runs), (), str(error))
+
+
+def _record_of(path: str | os.PathLike[str]) -> Record | None:
+    """The record in a file, or in a folder that is none of runs.
+
+    Raises:
+        InputError: There is none, and no run.
+    """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"`path` must be the path of a file or folder; got {type(path).__name__}.")
     place = Path(path)
-    if not place.exists():
+    if not os.path.exists(place):
         raise InputError(f"{place} does not exist.")
     if place.is_file():
         return _from_file(place)
-    if (place / PROJECT).exists():
-        return Project.load(place)
-    if (place / RANKING).exists():
-        return Ranking.load(place)
-    if (place / CLUSTERS).exists():
-        return _from_file(place / CLUSTERS)
-    if (place / FEW_SHOT).exists():
-        return _from_file(place / FEW_SHOT)
-    if (place / ADAPTATION).exists():
-        from headstart.adaptation import load as load_adapted
-
-        return load_adapted(place, source=source, trust_pickle=trust_pickle)
-    below = sorted(found.parent for found in place.glob(f"*/{OUTCOME}"))
-    if not (place / OUTCOME).exists() and not below:
+    for name in FILES:
+        if (place / name).exists():
+            return _from_file(place / name)
+    if not (place / OUTCOME).exists() and not any(place.glob(f"*/{OUTCOME}")):
         raise InputError(f"{place} holds neither {RANKING} nor {OUTCOME}; `load` reads what {SAVED} wrote.")
-    from headstart.adaptation import load_run
-
-    if (place / OUTCOME).exists():
-        return load_run(place, source=source, trust_pickle=trust_pickle)
-    return tuple(load_run(each, source=source, trust_pickle=trust_pickle) for each in below)
+    return None
 
 
 def _from_file(path: Path) -> Record:
     try:
         found: Any = json.loads(path.read_bytes())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path} is not a JSON file ({error}); `load` reads what {SAVED} wrote.") from error
-    keys = set(found) if isinstance(found, dict) else set()
-    if {"rows", "target", "sort"} <= keys:
-        return Ranking.from_json(path.read_bytes(), origin=path)
-    if {"labelled", "unlabelled", "rows"} <= keys:
-        return AdaptationRecord.from_json(path.read_bytes(), origin=path)
-    if {"clusters", "groups"} <= keys:
-        return Clustering.from_json(path.read_bytes(), origin=path)
-    if {"rows", "target", "shots"} <= keys:
-        return FewShot.from_json(path.read_bytes(), origin=path)
-    if {"metrics", "curve"} <= keys:
-        return Outcome.from_json(path.read_bytes(), origin=path)
-    if {"outcomes", "comparisons"} <= keys:
-        return Evaluation.from_json(path.read_bytes(), origin=path)
-    raise InputError(f"{path} is JSON, but neither a ranking nor outcomes; `load` reads what {SAVED} wrote.")
+    given = set(found) if isinstance(found, dict) else set()
+    for keys, record in KEYS:
+        if keys <= given or (path.name == RANKING and record is Ranking):
+            return record.from_json(path.read_bytes(), origin=path)
+    raise InputError(f"{path} is JSON, but no record of headstart; `load` reads what {SAVED} wrote.")

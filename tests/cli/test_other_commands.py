@@ -5,8 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.cli.conftest import Run
+from tests.evaluation.test_compare import draw
+from tests.evaluation.test_compare import run as stored
 from tests.ranking.test_arrays import saved
 
 import headstart as hs
@@ -74,11 +77,26 @@ def test_report_is_made_again_from_the_records(run: Run, tmp_path: Path) -> None
     assert (tmp_path / "page.html").read_text() == first
 
 
+def test_the_page_of_transfers_is_made_again_from_a_run_a_folder_of_runs_or_a_file(run: Run, tmp_path: Path) -> None:
+    (transfer,), (scratch,) = draw(np.random.default_rng(0), 40, 1, 0.2)
+    for name, seed, answers in (("head", 0, transfer), ("scratch", 0, scratch)):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / "outcome.json").write_text(stored(name, seed, answers).outcome.to_json())
+    (tmp_path / "all.json").write_text(
+        hs.evaluate([stored("head", 0, transfer), stored("scratch", 0, scratch)]).to_json()
+    )
+    for place, said in (("runs", "has no test part"), ("runs/head", "train from scratch too"), ("all.json", "gain")):
+        result = run("report", tmp_path / place, "--out", tmp_path / "page.html")
+        assert result.exit_code == 0, result.output
+        page = (tmp_path / "page.html").read_text()
+        assert "Transfers to" in page
+        assert said in page
+
+
 def test_report_of_nothing_is_refused(run: Run, tmp_path: Path) -> None:
     result = run("report", tmp_path)
     assert result.exit_code == 2
-    assert f"{tmp_path}/ranking.json" in result.stderr
-    assert "headstart rank --out" in result.stderr
+    assert f"{tmp_path} holds neither ranking.json nor outcome.json" in result.stderr
 
 
 def test_making_a_report_loads_no_torch(run: Run, tmp_path: Path) -> None:

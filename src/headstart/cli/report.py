@@ -1,15 +1,21 @@
-"""`headstart report`: the page of a saved ranking, made again."""
+"""`headstart report`: the page of whatever was saved, made again."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from headstart.records import Ranking, check_destination
+from headstart.records import check_destination
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder given to `--out`, or its ranking.json.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="What a command wrote: the folder of `--out`, also of several runs, or a file.",
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -17,11 +23,11 @@ def report(
         ),
     ] = None,
 ) -> None:
-    """Make the HTML page of a saved ranking, without any model."""
+    """Make the HTML page of a saved ranking, of transfers, a clustering or a project, without any model."""
+    from headstart.loading import load_record
     from headstart.report import write_report
 
-    ranking = Ranking.load(run)
-    folder = run if run.is_dir() else run.parent
-    place = out or folder / "report.html"
+    record = load_record(run)
+    place = out or (run if run.is_dir() else run.parent) / "report.html"
     check_destination(place, folder=False)
-    typer.echo(f"Wrote {write_report(ranking, place)}")
+    typer.echo(f"Wrote {write_report(record, place)}")

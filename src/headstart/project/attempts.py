@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.data import limit
 from headstart.errors import HeadstartError, InputError
-from headstart.project.page import write_project
 from headstart.ranking.budget import Deadline
 from headstart.records import Outcome, Project, Ranking
 from headstart.records.options import options_of
+from headstart.report import write_report
 from headstart.runner import Event, Progress
 from headstart.runner.progress import Stopped
 from headstart.train.training import Training
@@ -123,7 +123,7 @@ class Attempts:
         if final or place == len(self.runs) - 1:
             self.runs[place].save(self.place / "model")
         found.save(self.place)
-        write_project(found, self.place / "report.html")
+        write_report(found, self.place / "report.html")
         return found
 
     def _chosen(self) -> int:

@@ -14,10 +14,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from headstart.errors import InputError
 from headstart.records import (
     AdaptationRecord,
+    Clustering,
     Evaluation,
     Outcome,
+    Project,
     Provenance,
     Ranking,
     TargetSummary,
@@ -29,7 +32,8 @@ from headstart.records.axis import axis_svg, bar_svg, interval_svg
 from headstart.records.ranking_page import ranking_table
 from headstart.records.results import by_class
 from headstart.records.search import spared, unreached
-from headstart.records.table import breakable
+from headstart.records.shown import Shown
+from headstart.records.table import as_html, breakable
 from headstart.records.text import description
 from headstart.report.answer import headline, support
 from headstart.report.heads import LEVELS, head_views
@@ -95,21 +99,34 @@ def _best_runs(evaluation: Evaluation) -> list[Outcome]:
     return list(found.values())
 
 
-def write_report(ranking: Ranking, path: str | os.PathLike[str], *, story: str = "") -> Path:
-    """Write the report of a ranking as one HTML file, whole or not at all, and return its path.
+def write_report(record: Shown, path: str | os.PathLike[str]) -> Path:
+    """Write the report of a record as one HTML file, whole or not at all, and return its path.
 
     Args:
-        ranking: The record, fresh or from `Ranking.load`; nothing else is read.
+        record: A ranking, a project, transfers or a clustering, fresh or from `headstart.load`; nothing else is read.
         path: The file to write; its folder is made if need be, an old file is replaced.
-        story: HTML to show above the ranking, trusted as it is.
 
     Raises:
+        InputError: The record has no page.
         WriteError: The file cannot be written.
     """
-    path = Path(path)
+    if isinstance(record, Outcome | Evaluation):
+        return write_results(Evaluation((record,), ()) if isinstance(record, Outcome) else record, path)
+    if isinstance(record, AdaptationRecord):
+        return write_adaptation(record, path)
+    if isinstance(record, Clustering):
+        from headstart.report.clusters import write_clusters
+
+        return write_clusters(record, path)
+    story = as_html(record.view()) if isinstance(record, Project) else ""
+    record = record.ranking if isinstance(record, Project) else record
+    if not isinstance(record, Ranking):
+        raise InputError(
+            f"there is no page for a {type(record).__name__}, only for rankings, projects, transfers and clusterings."
+        )
     # A file name that is not UTF-8 reaches us as lone surrogates, which no page can hold: they show as "?".
-    write_atomically(path, render(ranking, story).encode("utf-8", errors="replace"))
-    return path
+    write_atomically(Path(path), render(record, story).encode("utf-8", errors="replace"))
+    return Path(path)
 
 
 def render(ranking: Ranking, story: str = "") -> str:
