@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.ranking.worlds import extraction
 
+import headstart as hs
 from headstart.errors import InputError
 from headstart.ranking.calibration import as_csv, fit, judge, judged_view, read_recorded
 from headstart.ranking.evidence import Evidence, evidence_of
@@ -51,6 +52,15 @@ def test_left_out_hits_are_those_of_the_examples_left_out_one_by_one() -> None:
     assert found.hits == pytest.approx(found.parts.mean())
     assert found.value == found.hits
     assert 1 / 4 < found.confidence < 1
+
+
+def test_the_first_source_has_the_quality_of_each_class_that_occurs() -> None:
+    features, labels = world(60, 0.8, 0)
+    given = {"features": features, "labels": np.array(["a", "b", "c", "d"])[labels]}
+    (row,) = hs.rank(given, scores="knn").rows
+    assert [one.name for one in row.by_class] == ["a", "b", "c", "d"]
+    right = sum(one.n * (one.recall or 0) for one in row.by_class)
+    assert right == pytest.approx(60 * (evidence(features, labels).hits or 0))
 
 
 def test_more_labels_never_cost_accuracy_and_widen_the_interval() -> None:

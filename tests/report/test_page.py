@@ -18,6 +18,7 @@ from tests.report.parsed_page import Page
 
 from headstart.evaluation import evaluate
 from headstart.records import HeadView, Ranking, TargetSummary
+from headstart.records.outcome import ClassResult
 from headstart.report import write_report, write_results
 from headstart.report.page import SCRIPT, render
 
@@ -57,6 +58,7 @@ def hostile(ranking: Ranking, name: str) -> Ranking:
         advised_against=True,
         head=head,
         layer=name,
+        by_class=(ClassResult(name, 3, None, 0.0, 0.0),),
     )
     return replace(
         ranking,
@@ -345,3 +347,23 @@ def test_transfers_have_a_page_with_their_results_and_no_name_becomes_markup(tmp
     assert not page.all("script")
     assert "One seed shows a difference and proves nothing" in page.text
     assert len(page.all("table")) == 1
+
+
+def test_each_panel_says_how_its_order_differs_from_the_rankings(ranking: Ranking) -> None:
+    def said(given: Ranking) -> list[str]:
+        return [element.text for element in Page(render(given)).all("p") if element.has_class("meaning")]
+
+    assert any("It disagrees with the ranking on 1 of 21 pairs of sources." in each for each in said(ranking))
+    first, *others = ranking.rows
+    last = replace(first, scores=first.scores | {"knn": replace(first.scores["knn"], value=0.0)})
+    told = said(replace(ranking, rows=(last, *others)))
+    assert any("on 7 of 21 pairs of sources, and puts" in each and "lite0" in each for each in told)
+    assert "with the ranking" not in " ".join(said(replace(ranking, rows=(first,))))
+
+
+def test_the_classes_of_the_best_source_are_shown_hardest_first(ranking: Ranking) -> None:
+    assert "Which classes" not in render(ranking)
+    found = tuple(ClassResult(f"class {i}", 10, i / 40, i / 50, i / 45) for i in (3, 1, 2, *range(4, 40)))
+    page = render(replace(ranking, rows=(replace(ranking.rows[0], by_class=found), *ranking.rows[1:])))
+    assert page.index("class 1<") < page.index("class 2<") < page.index("class 3<")
+    assert "29 more classes" in page  # as many are in view as of the target

@@ -16,18 +16,18 @@ CLASSES = 100  # more than these have no confusion matrix: it would outgrow the 
 
 
 def by_class(
-    labels: Array, probs: Array, classes: Sequence[str]
+    labels: Array, predicted: Array, classes: Sequence[str]
 ) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, ...], ...]]:
     """Precision, recall and F1 of each class, and the confusion matrix [true class][predicted class].
 
     Args:
         labels: (n,) codes.
-        probs: (n, C).
+        predicted: (n,) codes.
         classes: Their names.
     """
     count = len(classes)
-    table = np.bincount(labels * count + probs.argmax(axis=1), minlength=count**2).reshape(count, count)
-    right, true, predicted = table.diagonal(), table.sum(axis=1), table.sum(axis=0)
+    table = np.bincount(labels * count + predicted, minlength=count**2).reshape(count, count)
+    right, true, said = table.diagonal(), table.sum(axis=1), table.sum(axis=0)
 
     def share(part: int, whole: int) -> float | None:
         return float(part / whole) if whole else None
@@ -36,9 +36,9 @@ def by_class(
         ClassResult(
             name,
             int(true[c]),
-            share(right[c], predicted[c]),
+            share(right[c], said[c]),
             share(right[c], true[c]),
-            share(2 * right[c], true[c] + predicted[c]),
+            share(2 * right[c], true[c] + said[c]),
         )
         for c, name in enumerate(classes)
     )

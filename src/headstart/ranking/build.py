@@ -4,10 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from headstart.evaluation.metrics import by_class
 from headstart.ranking.forecasts import Calibration, forecasts, probability_best
 from headstart.ranking.measure import SKILL, Measurement
 from headstart.ranking.uncertainty import Staged, behind_error, estimate, ranks_of, verdict
 from headstart.records import Failure, ModelCard, Provenance, RankedSource, Ranking, ScoreRow, Search, TargetSummary
+from headstart.records.outcome import ClassResult
 from headstart.scores import SCORES, Evaluation
 from headstart.stats import PairedRanks
 
@@ -65,6 +67,7 @@ def build(
             )
             for s in ranks.order
         ]
+        rows[0] = replace(rows[0], by_class=_by_class(first, target.classes))
     rows += [_row(one, scores, calibration, goal) for one in measurements if score not in one.evaluations]
     last = measurements if staged is None else [one for one in measurements if one.source in staged.rounds[-1]]
     if len({one.extraction.ids for one in last}) > 1:
@@ -84,6 +87,13 @@ def build(
         seen=seen,
         goal=goal,
     )
+
+
+def _by_class(one: Measurement, classes: Sequence[str]) -> tuple[ClassResult, ...]:
+    """How each class that occurs fares in left-out predictions from the features; nothing without classes."""
+    if one.evidence is None or one.evidence.chosen is None:
+        return ()
+    return tuple(row for row in by_class(one.extraction.labels, one.evidence.chosen, classes)[0] if row.n)
 
 
 def _row(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from headstart.data.order import stratified_order
 from headstart.errors import InputError
@@ -30,6 +30,7 @@ class Evidence:
     confidence: float | None = None  # mean probability of the class that is chosen, at the best scale
     half: float | None = None  # the same on halves of the examples
     gains: Float[np.ndarray, " n"] | None = None  # log-likelihood of each label minus that of a guess
+    chosen: Int[np.ndarray, " n"] | None = None  # the class of each left-out example
 
 
 def evidence_of(
@@ -56,7 +57,7 @@ def evidence_of(
 
 def _of_classes(inputs: Inputs, extraction: Extraction, task: str, metric: str | None, groups: np.ndarray) -> Evidence:
     probs = left_out_probs(inputs)
-    labels = np.unique(extraction.labels, return_inverse=True)[1]
+    occurring, labels = np.unique(extraction.labels, return_inverse=True)
     right = probs.argmax(axis=1) == labels
     measure = task_of(task).metric(metric)
     value, parts, ids = float(right.mean()), right.astype(np.float64), extraction.ids
@@ -73,6 +74,7 @@ def _of_classes(inputs: Inputs, extraction: Extraction, task: str, metric: str |
         float(probs.max(axis=1).mean()),
         _on_halves(extraction, labels),
         left_out_gains(inputs, probs),
+        occurring[probs.argmax(axis=1)],
     )
 
 

@@ -10,6 +10,7 @@ from headstart.records import text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.files import JsonRecord, write_atomically
 from headstart.records.forecast import Forecast
+from headstart.records.outcome import ClassResult
 from headstart.records.ranking_page import ranking_table
 from headstart.records.search import UNREACHED, FineTuned, LeftOut, Search
 from headstart.records.shown import Brief, Shown, draw
@@ -68,6 +69,7 @@ class RankedSource(Brief):
     behind_error: float | None = None  # paired standard error of how far its sorting score lies behind the first one's
     examples: int | None = None  # that its scores were computed on; None in older records
     dropped: str = ""  # why a search went on without it; "" if it did not
+    by_class: tuple[ClassResult, ...] = ()  # of left-out predictions from its features; of the first source only
     forecasts: tuple[Forecast, ...] = ()  # what transfers will reach: first by the goal of the ranking
 
     @property

@@ -8,7 +8,7 @@ from headstart.records.table import Prose, Table, View, table, titled
 from headstart.wording import MISSING, duration, magnitude, plural, shortened_inside
 
 if TYPE_CHECKING:
-    from headstart.records.outcome import Bound, Comparison, Outcome, PlanRow
+    from headstart.records.outcome import Bound, ClassResult, Comparison, Outcome, PlanRow
 
 CLASSES = 20  # more are left to the record
 TITLES = {
@@ -45,17 +45,22 @@ def by_class(outcome: "Outcome") -> list[Table | Prose]:
     """Quality of each class on the test part, and which classes were taken for which; nothing where there is none."""
     if not outcome.by_class or len(outcome.by_class) > CLASSES:
         return []
-    quality = [
-        (one.name, str(one.n), *(MISSING if v is None else f"{v:.3f}" for v in (one.recall, one.precision, one.f1)))
-        for one in outcome.by_class
-    ]
     who = f"{outcome.source}, {outcome.method}, seed {outcome.seed}"
-    parts = titled(f"By class: {who}", ("class", "examples", "recall", "precision", "F1"), quality)
+    parts: list[Table | Prose] = [Prose(title=f"By class: {who}"), quality(outcome.by_class)]
     if outcome.confusion:
         names = [shortened_inside(one.name, 12) for one in outcome.by_class]
         rows = [(name, *map(str, counts)) for name, counts in zip(names, outcome.confusion, strict=True)]
         parts += titled("Predicted (columns) for each true class (rows)", ("", *names), rows)
     return parts
+
+
+def quality(results: Sequence["ClassResult"]) -> Table:
+    """One row per class: how many examples it has, and how it was predicted."""
+    rows = [
+        (one.name, str(one.n), *(MISSING if v is None else f"{v:.3f}" for v in (one.recall, one.precision, one.f1)))
+        for one in results
+    ]
+    return table(("class", "examples", "recall", "precision", "F1"), rows)
 
 
 def runs(outcomes: Sequence["Outcome"]) -> Table:

@@ -30,10 +30,10 @@ from headstart.records import (
 )
 from headstart.records.axis import axis_svg, bar_svg, interval_svg
 from headstart.records.ranking_page import ranking_table
-from headstart.records.results import by_class
+from headstart.records.results import by_class, quality
 from headstart.records.search import spared, unreached
 from headstart.records.shown import Shown
-from headstart.records.table import as_html, breakable
+from headstart.records.table import Table, as_html, breakable
 from headstart.records.text import description
 from headstart.report.answer import headline, support
 from headstart.report.heads import LEVELS, head_views
@@ -165,6 +165,12 @@ def render(ranking: Ranking, story: str = "") -> str:
         )
     )
     return CONTROL.sub("\N{REPLACEMENT CHARACTER}", page)
+
+
+def _by_class(ranking: Ranking) -> Table | None:
+    """Quality of each class in left-out predictions from the best source's features, the hardest first."""
+    found = ranking.rows[0].by_class if ranking.rows else ()
+    return quality(sorted(found, key=lambda one: one.f1 or 0.0)) if found else None
 
 
 def _samples(target: TargetSummary) -> dict[str, list[str]]:

@@ -3,13 +3,14 @@
 import re
 from dataclasses import dataclass
 from html import escape
+from itertools import combinations
 
 from headstart.records import Ranking, Table
 from headstart.records.axis import axis_svg, interval_svg
-from headstart.records.ranking_page import leaders, mark, places_for, score_axis
+from headstart.records.ranking_page import leaders, mark, places_for, ranked, score_axis
 from headstart.records.table import Column, Tone, breakable
 from headstart.scores import SCORES, Score
-from headstart.wording import MINUS, bounds, shortened_inside
+from headstart.wording import MINUS, bounds, isolated, plural, shortened_inside
 
 COSTS = {
     "probs": "source probabilities",
@@ -32,6 +33,7 @@ class Panel:
     title: str
     meaning: str
     reads: str  # what it is computed from, and its bounds
+    agreement: str  # how its order compares with the ranking's; "" where there is nothing to compare
     citation: str
     paper: str | None  # its web address
     shown: Table
@@ -62,11 +64,27 @@ def _panel(ranking: Ranking, name: str, grid: str) -> Panel:
         title=score_title(name),
         meaning=known.meaning if known else "",
         reads=_reads(known) if known else "",
+        agreement=_agreement(ranking, name),
         citation=ADDRESS.sub("", known.citation).rstrip(" ,;.") if known else "",
         paper=address[0] if address else None,
         shown=dots.rows(0, SHOWN) if many else dots,
         folded=_dots(ranking, name, f"{grid}-more", of_source).rows(SHOWN, None) if many else None,
         remarks={signs[text]: text for text in signs},
+    )
+
+
+def _agreement(ranking: Ranking, name: str) -> str:
+    """How many pairs of sources a score orders as the ranking does, and which it puts first if another."""
+    values = [(row.scores[name].value, row.source) for row in ranked(ranking) if name in row.scores]
+    pairs = [(a, b) for a, b in combinations([value for value, _ in values], 2) if a != b]
+    if name == ranking.sort or not pairs:
+        return ""
+    agreed, (_, first) = sum(a > b for a, b in pairs), max(values, key=lambda one: one[0])
+    if agreed == len(pairs):
+        return "It orders the sources as the ranking does."
+    other = "" if first == values[0][1] else f", and puts {isolated(first)} first"
+    return (
+        f"It disagrees with the ranking on {len(pairs) - agreed:,} of {plural(len(pairs), 'pair')} of sources{other}."
     )
 
 

@@ -180,7 +180,7 @@ def _by_class(
 ) -> tuple[tuple[ClassResult, ...], tuple[tuple[int, ...], ...]]:
     if predictions is None or not task_of(train.task).single_class:
         return (), ()
-    return by_class(predictions.labels, predictions.outputs, train.classes)
+    return by_class(predictions.labels, predictions.outputs.argmax(axis=1), train.classes)
 
 
 def _one_class_only(results: tuple[ClassResult, ...]) -> list[str]:
