@@ -45,7 +45,7 @@ def load(
 
     Returns:
         A `Project`, `Ranking`, `Adapted`, `Clustering`, `FewShot` or `ZeroShot`; a `Run`, or a tuple of runs for the
-        folder above; an `Outcome` for `outcome.json`; an `Evaluation` for what `--json` of `transfer` or `evaluate` wrote.
+        folder above; an `Outcome` for `outcome.json`; an `Evaluation` for the `--json` of `transfer` or `evaluate`.
 
     Raises:
         InputError: Nothing that headstart saved is there, or it is damaged.

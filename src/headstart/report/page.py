@@ -149,6 +149,7 @@ def render(ranking: Ranking, story: str = "") -> str:
             description=description(ranking),
             table=ranking_table(ranking, score_title(ranking.sort)),
             panels=score_panels(ranking),
+            by_class=_by_class(ranking),
             course=[
                 *spared(ranking.left_out),
                 *text.course(ranking),
