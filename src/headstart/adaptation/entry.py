@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.adaptation import criteria
+from headstart.adaptation.gap import gap_of
 from headstart.adaptation.measure import Measured, Seen, measure
 from headstart.adaptation.method import ADAPTATIONS, Adaptation
 from headstart.adaptation.opening import Opened, open_domains
@@ -20,7 +22,7 @@ from headstart.data.provenance import provenance
 from headstart.data.reading import Reading, reading_of
 from headstart.errors import HeadstartError, InputError, did_you_mean
 from headstart.records import Failure, check_destination
-from headstart.records.adaptation import AdaptationRecord
+from headstart.records.adaptation import AdaptationRecord, DomainGap
 from headstart.records.options import options_of
 from headstart.runner import Progress, Workers, listener
 from headstart.sources import Candidate, candidates
@@ -118,6 +120,7 @@ def adapt(
     tell = listener(progress)
     found: list[Measured] = []
     failures: list[Failure] = []
+    gaps: list[DomainGap] = []
     with TemporaryDirectory() as spare:
         shared = {
             "seeds": seeds, "seed": seed, "workers": workers, "device": device, "overwrite": overwrite,
@@ -127,12 +130,12 @@ def adapt(
         sources = _candidates(model, models, opened)
         for one in sources:
             below = None if place is None else place / "runs" / _slug(one.name, len(sources) > 1)
-            runs, failed = _carried_out(one, opened, methods, below, shared, len(sources) == 1)
-            found, failures = found + runs, failures + failed
+            runs, failed, gap = _carried_out(one, opened, methods, below, shared, len(sources) == 1)
+            found, failures, gaps = found + runs, failures + failed, gaps + gap
     if not found:
         raise InputError(f"no model could be used: {failures[0].source}: {failures[0].reason}")
     said = {"select": select, "margin": margin, "seed": seed, "place": place, "command": command}
-    record, chosen = _record(found, failures, opened, asked, said)
+    record, chosen = _record(found, failures, gaps, opened, asked, said)
     if place is not None:
         record.save(place)
     if report is not None:
@@ -157,7 +160,7 @@ def methods_of(
             made[one.name] = one
             continue
         kinds = GROUPS.get(str(one).strip())
-        names = [str(one).strip()] if kinds is None else [n for n, each in ADAPTATIONS.items() if each.trains in kinds]
+        names = [str(one).strip()] if kinds is None else _whole_group(kinds)
         made |= {name: ADAPTATIONS.find(name) for name in names if name not in made}
     if not made:
         raise InputError(f"`method` is empty; name some of {', '.join(ADAPTATIONS)}.")
@@ -172,6 +175,12 @@ def methods_of(
         for key, one in made.items()
     ]
     return asked, methods, {name: value for name, value in settings.items() if name in options_of(Training)}
+
+
+def _whole_group(trains: Sequence[bool]) -> list[str]:
+    """All methods that train by epochs, or do not, as far as their libraries are installed."""
+    fitting = {name: made for name, made in ADAPTATIONS.items() if made.trains in trains}
+    return [name for name, made in fitting.items() if made.library is None or find_spec(made.library)]
 
 
 def _class(one: Adaptation | type[Adaptation]) -> type[Adaptation]:
@@ -220,7 +229,7 @@ def _carried_out(
     folder: Path | None,
     shared: Mapping[str, Any],
     alone: bool,
-) -> tuple[list[Measured], list[Failure]]:
+) -> tuple[list[Measured], list[Failure], list[DomainGap]]:
     """All runs of one source. A source that fails is a failure, unless it is the only one.
 
     Raises:
@@ -230,6 +239,7 @@ def _carried_out(
     try:
         source = one.load(shared["trust_pickle"])
         both = seen.domains(source)
+        gap = gap_of(one.name, both)
         model = one.name if shared["workers"] != 1 and one.files is not None else source
         done = campaign(opened.parts, model, methods, out=folder, **shared)
         places: Sequence[Path | None] = done.folders or [None] * len(done.runs)
@@ -237,13 +247,14 @@ def _carried_out(
     except HeadstartError as error:
         if alone:
             raise
-        return [], [Failure(one.name, one_line(str(error)))]
-    return found, [Failure(f"{one.name}, {each.source}", each.reason) for each in done.failures]
+        return [], [Failure(one.name, one_line(str(error)))], []
+    return found, [Failure(f"{one.name}, {each.source}", each.reason) for each in done.failures], [gap]
 
 
 def _record(
     found: Sequence[Measured],
     failures: Sequence[Failure],
+    gaps: Sequence[DomainGap],
     opened: Opened,
     asked: Sequence[str],
     how: Mapping[str, Any],
@@ -273,6 +284,7 @@ def _record(
         select=how["select"],
         choices=dict(choices),
         rows=rows,
+        gaps=tuple(gaps),
         failures=tuple(failures),
         provenance=provenance(
             parts.train,

@@ -30,6 +30,7 @@ class Adaptation(Method):
 
     kinds: ClassVar[tuple[Kind, ...]] = ("image", "text", "arrays")
     adapts: ClassVar[bool] = True  # False: a baseline, which does not look at the new domain
+    library: ClassVar[str | None] = None  # of an extra, without which it is left out where all methods are asked for
 
     def identity(self, setting: Setting) -> str:
         """The options, and the content of the new domain."""

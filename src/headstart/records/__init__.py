@@ -4,7 +4,7 @@
 from it alone.
 """
 
-from headstart.records.adaptation import AdaptationRecord, AdaptedRow
+from headstart.records.adaptation import AdaptationRecord, AdaptedRow, DomainGap
 from headstart.records.clustering import Cluster, ClusteredSource, Clustering, Index
 from headstart.records.facts import Extraction, Kind, ModelCard, Provenance, TargetSummary
 from headstart.records.few_shot import FewShot
@@ -38,6 +38,7 @@ __all__ = [
     "Comparison",
     "Convergence",
     "CurvePoint",
+    "DomainGap",
     "Ending",
     "Evaluation",
     "Extraction",

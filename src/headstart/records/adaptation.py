@@ -13,7 +13,9 @@ from headstart.records.table import Prose, Table, View, table, titled
 from headstart.wording import MISSING, listing, plural
 
 ADAPTATION = "adaptation.json"
+CLASSES = 12  # in the table of frequencies
 FEW_EFFECTIVE = 0.05  # share of the examples that weights must leave effective
+CLEAR = 0.8  # accuracy from which two domains differ clearly
 FLAT = 0.01  # spread of weights below which they change nothing
 EFFECTIVE, SPREAD = "effective_sample_size", "weight_spread"  # facts of a run
 
@@ -56,6 +58,54 @@ class AdaptedRow(Brief):
         return "the weights are flat" if self.facts[SPREAD] < FLAT else ""
 
 
+@dataclass(frozen=True)
+class Frequencies:
+    """Estimated class frequencies with 95 % intervals, each in the order of the classes."""
+
+    values: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True, repr=False)
+class DomainGap(Brief):
+    """How far apart the domains are in a source's features, before any adaptation."""
+
+    source: str
+    accuracy: float  # of a classifier that tells held-out examples of the two domains apart
+    chance: float  # the largest accuracy that chance alone reaches in 95 of 100 cases
+    p: float
+    mmd: float  # squared maximum mean discrepancy, unbiased
+    mmd_p: float  # of its permutation test
+    effective: float  # share of the labelled examples that weights like the new domain leave effective
+    labelled: tuple[float, ...]  # class frequencies of the labelled domain
+    estimates: dict[str, Frequencies]  # "em" and "confusion": of the new domain
+
+    @property
+    def apart(self) -> bool:
+        """Whether either test sees a difference at 5 %."""
+        return self.p < 0.05 or self.mmd_p < 0.05
+
+    def said(self) -> list[str]:
+        """The tests in sentences."""
+        differ = "they differ clearly" if self.accuracy > CLEAR else "they differ"
+        found = [
+            f"A classifier tells the domains apart with accuracy {self.accuracy:.2f} (chance: up to {self.chance:.2f}, "
+            f"p {self.p:.2g}); squared MMD {self.mmd:.4f} (permutation p {self.mmd_p:.2g}): "
+            f"{differ if self.apart else 'they look alike'}."
+        ]
+        if self.effective < FEW_EFFECTIVE:
+            found.append(
+                f"Weights like the new domain would leave {self.effective:.1%} of the labelled examples effective: "
+                "weighting (`importance`, `kmm`) has little to go on here; aligning and training have more."
+            )
+        em = self.estimates["em"]
+        moved = [i for i, share in enumerate(self.labelled) if not em.low[i] <= share <= em.high[i]]
+        said = f"{len(moved)} of {len(em.values)} classes seem to be more or less frequent than in the labelled domain"
+        found.append(f"{said}, if classes look alike in both." if moved else "No change of class frequencies shows.")
+        return found
+
+
 @dataclass(frozen=True, repr=False)
 class AdaptationRecord(JsonRecord, Shown):
     """What `headstart.adapt` leaves; `print` shows what was gained over no adaptation, how sure that is, and why."""
@@ -71,6 +121,7 @@ class AdaptationRecord(JsonRecord, Shown):
     select: str  # the criterion that chose
     choices: dict[str, tuple[str, str]]  # criterion -> (source, method) that it would choose
     rows: tuple[AdaptedRow, ...]
+    gaps: tuple[DomainGap, ...]  # one for each source
     failures: tuple[Failure, ...]
     provenance: Provenance
     folder: str = ""  # of the chosen run, below the record's own
@@ -81,6 +132,11 @@ class AdaptationRecord(JsonRecord, Shown):
     def chosen(self) -> AdaptedRow:
         """The row that the criterion `select` chose."""
         return self.row(*self.choices[self.select])
+
+    @property
+    def gap(self) -> DomainGap:
+        """The distance of the domains in the features of the chosen source."""
+        return next(one for one in self.gaps if one.source == self.chosen.source)
 
     def row(self, source: str, method: str) -> AdaptedRow:
         """The row of a source and a method."""
@@ -95,7 +151,9 @@ class AdaptationRecord(JsonRecord, Shown):
             f"without labels"
         )
         parts: list[Table | Prose] = [Prose((f"{sizes}.", self.gained(best)), title=title), self.methods()]
+        parts += [Prose(tuple(self.gap.said()), title="How far apart the domains are, before adaptation")]
         parts += titled("How the choice was made, without labels of the new domain", *self._criteria())
+        parts += titled(*self._frequencies())
         said = self._disagreement()
         said += [f"{row.method}: no adaptation took place: {row.idle}." for row in self.rows if row.idle]
         parts += [Prose((*said, *self.notes))] if said or self.notes else []
@@ -155,6 +213,24 @@ class AdaptationRecord(JsonRecord, Shown):
             for row in self.rows
         ]
         return ["method", *names], rows, ["*: what the criterion would choose among the methods that were asked for."]
+
+    def _frequencies(self) -> tuple[str, list[str], list[list[str]], list[str]]:
+        gap, answered = self.gap, self.chosen.frequencies
+        order = sorted(range(len(self.classes)), key=lambda code: -abs(answered[code] - gap.labelled[code]))[:CLASSES]
+        em = gap.estimates["em"]
+        rows = [
+            [
+                self.classes[code],
+                f"{gap.labelled[code]:.3f}",
+                *(f"{one.values[code]:.3f}" for one in gap.estimates.values()),
+                f"{em.low[code]:.3f} to {em.high[code]:.3f}",
+                f"{answered[code]:.3f}",
+            ]
+            for code in sorted(order)
+        ]
+        left = len(self.classes) - len(rows)
+        notes = [f"{plural(left, 'class', 'classes')} whose frequencies change less are in the record."] if left else []
+        return "Class frequencies", ["class", "labelled", *gap.estimates, "95 % of em", "answered"], rows, notes
 
     def _disagreement(self) -> list[str]:
         by: dict[tuple[str, str], list[str]] = {}
