@@ -74,7 +74,7 @@ def test_kernel_mean_matching_works_in_blocks_that_fit_the_memory(both: Domains)
 
 def test_the_density_ratio_of_two_gaussians_is_known() -> None:
     rng = np.random.default_rng(2)
-    old, new = rng.standard_normal((3000, 2)), rng.standard_normal((3000, 2)) + [1.0, 0.0]
+    old, new = rng.standard_normal((3000, 2)), rng.normal([1.0, 0.0], size=(3000, 2))
     at = np.array([[-1.0, 0.0], [0.0, 0.0], [1.0, 1.0]])
     found, known = density_ratio(old, new, at), np.exp(at[:, 0] - 0.5)
     assert found / found[1] == pytest.approx(known / known[1], rel=0.15)
