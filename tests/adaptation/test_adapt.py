@@ -77,7 +77,8 @@ def test_the_same_call_resumes_in_its_folder(adapted: Adapted, place: Path) -> N
 
 def test_labels_of_the_new_domain_change_nothing_and_are_said_to_be_ignored() -> None:
     new, labels = domain(120, 1, turned=True)
-    plain, wrong = (adapt(domain(150, 0), data, method="coral,importance", **QUIET) for data in (new, (new, 2 - labels)))
+    named = {"method": "coral,importance", **QUIET}
+    plain, wrong = (adapt(domain(150, 0), data, **named) for data in (new, (new, 2 - labels)))  # type: ignore[arg-type]
     assert wrong.record.rows == plain.record.rows
     assert any("labels" in note and "ignored" in note for note in wrong.record.notes)
     assert not any("ignored" in note for note in plain.record.notes)
