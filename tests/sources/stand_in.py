@@ -74,6 +74,10 @@ class _Handler(BaseHTTPRequestHandler):
         path, hub = unquote(urlsplit(self.path).path), self.server.hub
         hub.requests.append(("POST", path, ""))
         repo = "/".join(path.split("/")[3:5])
+        for name, waiting in hub.faults.items():
+            if waiting and path.endswith(name):
+                status = waiting.pop(0)
+                return self.send(status, {"error": "a fault"}, {"X-Error-Code": REFUSED.get(status, "")})
         if path == "/api/repos/create":
             asked = json.loads(content)
             name = f"{asked['organization']}/{asked['name']}" if asked.get("organization") else asked["name"]
@@ -94,6 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send(200, {"commitUrl": f"{hub.url}/{repo}/commit/{name}", "commitOid": name, "success": True})
         else:
             self.send(200, {})
+        return None
 
     def answer(self) -> None:
         path, hub = unquote(urlsplit(self.path).path), self.server.hub

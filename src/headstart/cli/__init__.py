@@ -20,6 +20,7 @@ from headstart.cli.export import export
 from headstart.cli.few_shot import few_shot
 from headstart.cli.models import models
 from headstart.cli.predict import predict
+from headstart.cli.push import push
 from headstart.cli.rank import EPILOG as RANK_EPILOG
 from headstart.cli.rank import rank
 from headstart.cli.report import report
@@ -75,6 +76,7 @@ needing("cluster")(guarded(with_options(cluster, *reading_options())))
 needing("zero-shot")(guarded(with_options(zero_shot, *reading_options())))
 needing("report")(guarded(report))
 needing("export")(guarded(export))
+needing("push")(guarded(push))
 app.command(cls=VariadicCommand)(guarded(models))
 app.command(cls=VariadicCommand)(guarded(scores))
 app.command(cls=VariadicCommand)(guarded(benchmark))

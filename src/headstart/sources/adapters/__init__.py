@@ -105,6 +105,10 @@ class Adapter(ABC):
         """All files that decide what `load` returns, apart from code; empty if that cannot be told without loading."""
         return ()
 
+    def folder(self, name: str) -> Path | None:
+        """The folder of a model's files on this machine, if it has one of its own."""
+        return None
+
     def classes(self, card: ModelCard) -> tuple[str, ...]:
         """Names of the model's classes, known without loading it; empty if they are not."""
         return ()

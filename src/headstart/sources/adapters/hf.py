@@ -35,22 +35,27 @@ class HuggingFace(Adapter):
         from headstart.sources import hub
 
         self.check_installed()
-        repo, revision = hub.parted(model.removeprefix(self.prefix))
-        file = hub.cached_file(repo, ("config.json",), revision)
-        config = _config(str(file.parent)) if file else None
+        repo, _ = hub.parted(model.removeprefix(self.prefix))
+        place = self.folder(model)
+        config = _config(str(place)) if place else None
         known = kind_of_config(config) if config else kind
         family = config.model_type if config else None
         url = f"https://huggingface.co/{repo}"
-        card = ModelCard(name=model, kind=known or "image", local=file is not None, url=url, family=family)
+        card = ModelCard(name=model, kind=known or "image", local=place is not None, url=url, family=family)
         return [self.candidate_of(card)]
+
+    def folder(self, name: str) -> Path | None:
+        """Its snapshot in the hub's cache."""
+        from headstart.sources import hub
+
+        repo, revision = hub.parted(name.removeprefix(self.prefix))
+        file = hub.cached_file(repo, ("config.json",), revision)
+        return file.parent if file else None
 
     def classes(self, card: ModelCard) -> tuple[str, ...]:
         """Those of its configuration, if that is on this machine."""
-        from headstart.sources import hub
-
-        repo, revision = hub.parted(card.name.removeprefix(self.prefix))
-        file = hub.cached_file(repo, ("config.json",), revision)
-        return (class_names(_config(str(file.parent))) or ()) if file else ()
+        place = self.folder(card.name)
+        return (class_names(_config(str(place))) or ()) if place else ()
 
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load from the local cache, else from the hub."""
@@ -59,11 +64,11 @@ class HuggingFace(Adapter):
         repo, revision = hub.parted(card.name.removeprefix(self.prefix))
 
         def load() -> "Source":
-            place = hub.cached_file(repo, ("config.json",), revision)
+            place = self.folder(card.name)
             if place is None:
                 raise FileNotFoundError(repo)
             known = replace(card, revision=hub.commit_of(repo, ("config.json",), revision))
-            return load_from(str(place.parent), known, trust_pickle)
+            return load_from(str(place), known, trust_pickle)
 
         return hub.local_first(load, card.name, repo, revision)
 

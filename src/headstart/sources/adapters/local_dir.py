@@ -61,6 +61,10 @@ class LocalFolder(Adapter):
         ADAPTERS["hf"].check_installed()
         return ModelCard(name=name, kind=folder_kind(folder, name))
 
+    def folder(self, name: str) -> Path | None:
+        """The folder that is named."""
+        return self._parts(name)[0]
+
     def files(self, card: ModelCard) -> tuple[Path, ...]:
         """All files in the folder."""
         return files_in(self._parts(card.name)[0])
