@@ -5,6 +5,7 @@ from headstart.data.open import open_target, open_unlabelled, unlabelled_target
 from headstart.data.order import limit, order_of, stratified_order
 from headstart.data.provenance import target_hash
 from headstart.data.reading import Reading
+from headstart.data.sampling import sampled
 from headstart.data.summary import summarize
 from headstart.data.target import Examples, Target
 
@@ -17,6 +18,7 @@ __all__ = [
     "open_unlabelled",
     "order_of",
     "read_arrays",
+    "sampled",
     "stratified_order",
     "summarize",
     "target_hash",

@@ -37,6 +37,7 @@ class Table:
     class_names: dict[str, Sequence[str]] = field(default_factory=dict)  # of columns that hold codes
     notes: tuple[str, ...] = ()
     split: str | None = None  # the split that it is, where splits are tables of their own
+    numbers: np.ndarray[Any, np.dtype[Any]] | None = None  # of its rows, in a table that it is a sample of
 
 
 @dataclass(frozen=True)

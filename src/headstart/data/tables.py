@@ -25,7 +25,8 @@ def read_table(table: Table, reading: Reading, kind: str | None) -> Found:
     rows, split, split_notes = _rows(table, chosen, reading, every=kind is not None and reading.split is None)
     held = [_column(table, chosen.kind, name, rows) for name in chosen.examples]
     examples, files = held[0] if len(held) == 1 else (TextPairs(held[0][0], held[1][0]), [])
-    ids = [str(row) if kind is not None else f"row {row + 1}" for row in rows]
+    numbers = rows if table.numbers is None else table.numbers[rows]
+    ids = [str(row) if kind is not None else f"row {row + 1}" for row in numbers]
     if files and kind is None:
         _check_files(table, chosen.examples[0], files, ids)
     if files and (kind is not None or len(set(files)) == len(files)):

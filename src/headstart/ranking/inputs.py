@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from headstart.data import limit, open_target
+from headstart.data import limit, open_target, sampled
 from headstart.data.formats.npz import Arrays, extraction_of, found_of, read_npz
 from headstart.data.media import MEDIA
 from headstart.data.order import order_of
@@ -46,7 +46,7 @@ def open_inputs(spec: object, reading: Reading, *, most: int | None, seed: int) 
         TargetError: The data cannot be read.
         InputError: Files of arrays have different labels, or `most` is not positive.
     """
-    inputs = _open(spec, reading)
+    inputs = _open(sampled(spec, reading, most, seed), reading)
     if not inputs.extractions:
         inputs = Inputs(inputs.target.held())
     if most is None:

@@ -131,15 +131,19 @@ def _write(run: Run, place: Path) -> str:
     return OURS
 
 
+def _inner(network: TransferNetwork) -> tuple[Any, tuple[str, ...]]:
+    """The module of the base model's library, and the names of its classifiers."""
+    return getattr(network.body, "model", None), tuple(getattr(network.body, "heads", ()))
+
+
 def _as_timm(run: Run, network: TransferNetwork, place: Path) -> bool:
-    inner, heads = getattr(network.body, "model", None), getattr(network.body, "heads", ())
+    inner, heads = _inner(network)
     config: dict[str, Any] = dict(getattr(inner, "pretrained_cfg", None) or {})
     if len(heads) != 1 or "architecture" not in config:
         return False
     import timm
     from timm.models import save_for_hf
 
-    assert isinstance(inner, nn.Module)
     try:
         module = timm.create_model(config["architecture"], num_classes=network.head.out_features)
         state, new = inner.state_dict(), module.state_dict()
@@ -155,7 +159,7 @@ def _as_timm(run: Run, network: TransferNetwork, place: Path) -> bool:
 
 
 def _as_transformers(run: Run, network: TransferNetwork, place: Path) -> bool:
-    inner, heads = getattr(network.body, "model", None), getattr(network.body, "heads", ())
+    inner, heads = _inner(network)
     if len(heads) != 1 or not hasattr(inner, "save_pretrained") or not hasattr(inner, "config"):
         return False
     module: Any = copy.deepcopy(inner)

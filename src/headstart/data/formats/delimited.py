@@ -66,7 +66,7 @@ def read_delimited(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     stated = re.match(r"\s*sep=(.)\r?\n", text)  # Excel's line, which is no header
     text = text[stated.end() :] if stated else text
     delimiter = stated[1] if stated else _delimiter(text, usual)
-    notes = () if delimiter == usual else (f"{path.name} is split at {DELIMITERS.get(delimiter, repr(delimiter))}",)
+    notes = _split_at(path, delimiter, usual)
     try:
         rows = _rows(text, delimiter, csv.QUOTE_MINIMAL)
         swallowed = delimiter == "\t" and any("\n" in field and "\t" in field for row in rows for field in row)
@@ -86,6 +86,19 @@ def read_delimited(path: Path) -> tuple[dict[str, list[str]], tuple[str, ...]]:
     if values:
         notes = (*notes, f"the first row of {path.name} is taken as its header, but `{values[0]}` looks like a value")
     return columns, notes
+
+
+def delimiter_of(path: Path, header: str) -> tuple[str, tuple[str, ...]]:
+    """What separates the cells of a file with this header, and a note where that is not what its name says."""
+    usual = "\t" if path.suffix.casefold() == ".tsv" else ","
+    found = _delimiter(header, usual)
+    return found, _split_at(path, found, usual)
+
+
+def _split_at(path: Path, delimiter: str, usual: str) -> tuple[str, ...]:
+    if delimiter == usual:
+        return ()
+    return (f"{path.name} is split at {DELIMITERS.get(delimiter, repr(delimiter))}",)
 
 
 def decode(path: Path) -> str:

@@ -59,6 +59,8 @@ class Dataset(Format):
         return hasattr(spec, "cast_column")  # both have it, and neither library must be loaded
 
     def read(self, spec: Any, reading: Reading, kind: str | None) -> Found:
+        if not hasattr(spec, "__len__"):
+            raise TargetError("a streaming data set is read in part only: pass `limit` to draw a sample of it.")
         return _read(spec, "dataset", reading, kind, "the data set")
 
 

@@ -50,24 +50,38 @@ class Shards(Format):
         return ".parquet" in endings and not endings & SUFFIXES
 
     def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
-        return read_table(_of_split(spec, reading.split), reading, kind)
+        files, split, note = files_of(spec, reading.split)
+        table = parquet_table(spec, files)
+        table = table if split is None else replace(table, split=split, notes=(note,))
+        return read_table(table, reading, kind)
 
 
-def _of_split(folder: Path, wanted: str | None) -> Table:
-    """The table of one split, or of all files where they are not splits."""
+def files_of(path: Path, wanted: str | None) -> tuple[list[Path], str | None, str]:
+    """The files of one split and a note, or all files of a folder, or the one file, where they are not splits."""
+    if path.is_file():
+        return [path], None, ""
     by_split: dict[str, list[Shard]] = {}
-    for shard in _shards(folder):
+    for shard in _shards(path):
         by_split.setdefault(shard.split, []).append(shard)
-    tables = {name: parquet_table(folder, [shard.file for shard in shards]) for name, shards in by_split.items()}
-    if list(tables) == [""]:
-        return tables[""]
-    from pyarrow.parquet import read_metadata
+    if list(by_split) == [""]:
+        return [shard.file for shard in by_split[""]], None, ""
+    sizes = {name: sum(_rows(shard.file) for shard in shards) for name, shards in by_split.items()}
+    chosen, note = choose_split(sizes, wanted, str(path))
+    _refuse_several(path, by_split[chosen])
+    return [shard.file for shard in by_split[chosen]], chosen, note
 
-    rows = {shard.file: int(read_metadata(shard.file).num_rows) for shards in by_split.values() for shard in shards}
-    sizes = {name: sum(rows[shard.file] for shard in shards) for name, shards in by_split.items()}
-    chosen, note = choose_split(sizes, wanted, str(folder))
-    _refuse_several(folder, by_split[chosen])
-    return replace(tables[chosen], split=chosen, notes=(note,))
+
+def _rows(file: Path) -> int:
+    pyarrow = require("pyarrow", f"reading {file}, a Parquet file,", "data")
+    require("pyarrow.parquet", f"reading {file}, a Parquet file,", "data")
+    try:
+        return int(pyarrow.parquet.read_metadata(file).num_rows)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> TargetError:
+    return TargetError(f"cannot read {path} as Parquet: {str(error).rstrip('.')}; fetch or write it again.")
 
 
 def parquet_table(path: Path, files: Sequence[Path] = ()) -> Table:
@@ -77,9 +91,7 @@ def parquet_table(path: Path, files: Sequence[Path] = ()) -> Table:
     try:
         schemas = [pyarrow.parquet.read_schema(file) for file in files or (path,)]
     except (pyarrow.ArrowException, OSError) as error:
-        raise TargetError(
-            f"cannot read {path} as Parquet: {str(error).rstrip('.')}; fetch or write it again."
-        ) from error
+        raise _unreadable(path, error) from error
 
     def read(column: str) -> Sequence[object] | Array:
         parts = [pyarrow.parquet.read_table(file, columns=[column]).column(0) for file in files or (path,)]
