@@ -38,6 +38,8 @@ def timm_size(architecture: str) -> tuple[int | None, float | None]:
     """Parameters, and products for one image, of an architecture of timm; counted by `scripts/measure_timm.py`.
 
     Example:
+        >>> timm_size("resnet50")
+        (25557000, 4090000000.0)
         >>> timm_size("no_such_model")
         (None, None)
     """
