@@ -41,7 +41,7 @@ def test_a_dry_run_loads_nothing_and_says_what_a_run_would_take(run: Run, tmp_pa
     photos = folder_of_classes(tmp_path / "photos", 30)
     result = run("rank", photos, "--models", TINY, "timm/resnet18", "--dry-run", "--workers", "2", "--no-cache")
     assert result.exit_code == 0, result.stderr
-    assert "2 models on 30 images: 60 forward passes, 0.10 GB to download" in " ".join(result.stdout.split())
+    assert "2 models on 30 images: 60 forward passes, 0.05 GB to download" in " ".join(result.stdout.split())
     assert "With 2 workers" in result.stdout
     auto = run("rank", photos, "--dry-run", "--exclude", "zoo/eff*", "zoo/tiny_e*", "--licence", "apache-2.0")
     assert "zoo/tiny_letters" in auto.stdout  # without models: those of this machine

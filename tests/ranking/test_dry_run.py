@@ -20,8 +20,8 @@ def test_cached_rows_need_no_pass(tmp_path: Path) -> None:
     lines = {line.split()[0]: line.split() for line in said.splitlines() if line.strip()}
     assert lines["zoo/tiny_digits"][1:4] == ["here", "12", "18"]
     assert lines["zoo/tiny_letters"][1:4] == ["here", "0", "30"]
-    assert lines["timm/resnet18.a1_in1k"][1:3] == ["0.10", "GB"]
-    assert "3 models on 30 images: 78 forward passes, 0.10 GB to download" in said
+    assert lines["timm/resnet18.a1_in1k"][1:3] == ["0.05", "GB"]
+    assert "3 models on 30 images: 78 forward passes, 0.05 GB to download" in said
     assert "With 2 workers" in said
 
 
