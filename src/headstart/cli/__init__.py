@@ -14,6 +14,7 @@ from headstart.cli.adapt import adapt, full_adapt
 from headstart.cli.adapt import epilog as adapt_epilog
 from headstart.cli.benchmark import benchmark
 from headstart.cli.cache import cache
+from headstart.cli.calibrate import calibrate
 from headstart.cli.cluster import cluster
 from headstart.cli.evaluate import evaluate
 from headstart.cli.export import export
@@ -77,6 +78,7 @@ needing("zero-shot")(guarded(with_options(zero_shot, *reading_options())))
 needing("report")(guarded(report))
 needing("export")(guarded(export))
 needing("push")(guarded(push))
+needing("calibrate")(guarded(calibrate))
 app.command(cls=VariadicCommand)(guarded(models))
 app.command(cls=VariadicCommand)(guarded(scores))
 app.command(cls=VariadicCommand)(guarded(benchmark))

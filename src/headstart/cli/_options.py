@@ -82,6 +82,10 @@ Seed = Annotated[int, named(metavar="N", min=0, panel=HOW, help="Seed of every r
 Limit = Annotated[
     int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples, with every class in proportion.")
 ]
+History = Annotated[
+    Path | None,
+    named("--history", metavar="DIR", panel=HOW, help="Keep records here, and forecast by what calibrate learnt here."),
+]
 BatchSize = Annotated[
     int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits.")
 ]

@@ -13,6 +13,7 @@ from headstart.cli._options import (
     BatchSize,
     Cache,
     Device,
+    History,
     Json,
     Limit,
     Models,
@@ -130,6 +131,7 @@ def rank(
     cache: Cache = None,
     no_cache: NoCache = False,
     trust_pickle: TrustPickle = False,
+    history: History = None,
     out: Annotated[
         Path | None, named(metavar="DIR", panel=RESULT, help="Save the ranking here, for `headstart report`.")
     ] = None,
@@ -172,6 +174,7 @@ def rank(
             workers=workers,
             cache=cache_of(cache, no_cache),
             trust_pickle=trust_pickle,
+            history=history,
             out=out,
             report=report,
             reading=reading_from(reading),

@@ -13,6 +13,7 @@ from headstart.cli._options import (
     RESULT,
     Cache,
     Device,
+    History,
     Json,
     Models,
     NoCache,
@@ -52,6 +53,7 @@ def run(
     cache: Cache = None,
     no_cache: NoCache = False,
     trust_pickle: TrustPickle = False,
+    history: History = None,
     out: Annotated[
         Path, named(metavar="DIR", panel=RESULT, help="Everything goes here; the same command resumes.")
     ] = Path("project"),
@@ -75,6 +77,7 @@ def run(
             device=device,
             cache=cache_of(cache, no_cache),
             trust_pickle=trust_pickle,
+            history=history,
             reading=reading_from(reading),
             progress=tell,
             command=shlex.join(["headstart", *sys.argv[1:]]),

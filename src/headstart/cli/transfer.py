@@ -13,6 +13,7 @@ from headstart.cli._options import (
     RESULT,
     Cache,
     Device,
+    History,
     Json,
     Margin,
     NoCache,
@@ -94,6 +95,7 @@ def transfer(
     cache: Cache = None,
     no_cache: NoCache = False,
     trust_pickle: TrustPickle = False,
+    history: History = None,
     out: Annotated[
         Path | None, named(metavar="DIR", help="Save the result here; the same command resumes.", panel=RESULT)
     ] = None,
@@ -115,7 +117,7 @@ def transfer(
     same: dict[str, Any] = {
         "seed": seed, "scratch": scratch, "test": test, "limit": limit, "split_seed": split_seed, "device": device,
         "reading": reading_from(options), "cache": cache_of(cache, no_cache), "trust_pickle": trust_pickle,
-        "via": via, "via_method": via_method, "source_data": source_data, **options,
+        "via": via, "via_method": via_method, "source_data": source_data, "history": history, **options,
     }  # fmt: skip
     from headstart.report import write_results
     from headstart.transfers.campaign import campaign, previews

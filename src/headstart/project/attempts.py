@@ -152,7 +152,9 @@ class Attempts:
             self._too_long(one, least)
             return None
         probe = replace(self.parts, train=limit(self.parts.train, min(PROBE, len(self.parts.train)), 0), valid=None)
-        first, second = self._transfer(replace(probe, test=None), one, epochs=2).outcome.curve  # the first warms up
+        first, second = self._transfer(
+            replace(probe, test=None), one, epochs=2, history=None
+        ).outcome.curve  # the first warms up
         each = max(second.seconds - first.seconds, 1e-6) / len(probe.train) * len(self.parts.train)
         fit = int(CAUTION * self.deadline.left / each)
         if fit < FEWEST_EPOCHS:
@@ -180,7 +182,7 @@ class Attempts:
         if self.parts.valid is None:
             return None
         trial = replace(self.parts, valid=None, test=self.parts.valid)
-        return _reached(self._transfer(trial, one).outcome)
+        return _reached(self._transfer(trial, one, history=None).outcome)
 
 
 def _reached(outcome: Outcome) -> float:

@@ -45,6 +45,7 @@ def run(
     reading: Reading | None = None,
     progress: Progress | bool | None = None,
     command: str | None = None,
+    history: str | os.PathLike[str] | None = None,
     **options: Unpack[ReadingOptions],
 ) -> Project:
     """Choose a model for labelled data, transfer it, and prove on untouched examples what that gained.
@@ -70,6 +71,7 @@ def run(
         reading: Columns, split, task and so on as one object.
         progress: As in `rank`.
         command: What to record as the command.
+        history: Keep the rankings and outcomes in this folder, and forecast by what `headstart calibrate` learnt there.
         options: The fields of `reading` as keywords.
 
     Raises:
@@ -88,6 +90,7 @@ def run(
         )
     found = candidates("zoo" if models is None else models, kind=parts.train.kind)
     shared = {"seed": seed, "device": device, "cache": cache, "trust_pickle": trust_pickle, "command": command}
+    shared["history"] = history
     with TemporaryDirectory() as spare:
         place = Path(out) if out is not None else Path(spare)
         ranking = _ranked(parts, found, deadline, shared | {"metric": metric, "progress": tell})

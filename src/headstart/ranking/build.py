@@ -127,6 +127,7 @@ def _row(
         notes=run.notes,
         examples=len(run.ids),
         forecasts=forecasts(evidence, calibration, goal) if evidence else (),
+        probe=evidence.probe if evidence else None,
     )
 
 

@@ -19,6 +19,8 @@ from headstart.records import Table, View
 from headstart.records.table import Column
 
 SHIPPED = "recorded.csv"
+ALIKE = 0.7  # examples of a probe and of a transfer whose ratio is above this, either way, count as equally many
+PRIOR = 5  # transfers that a calibration counts as much as when it is adjusted to others
 FEWEST = 3  # targets from which something can be left out
 SMALLEST = 0.02  # variance of an outcome that a weight counts at least
 
@@ -101,14 +103,14 @@ def fit(rows: Sequence[Recorded], start: Calibration | None = None) -> Calibrati
         InputError: There are too few heads to learn from.
     """
     found = start or Calibration()
-    heads = [row for row in rows if row.method == "head" and row.trained == row.examples]
+    heads = [row for row in rows if row.method == "head" and ALIKE < row.examples / row.trained < 1 / ALIKE]
     if len(heads) < 10:
         raise InputError(f"{len(heads)} recorded heads are too few to fit forecasts to; 10 are needed.")
     bases, columns = zip(*(terms(row.evidence) for row in heads), strict=True)
     a, b, c, d = _solve(heads, np.array(columns), np.array(bases))
     found = replace(found, head=(a, b, c, d), transfers=len(rows), targets=len({row.target for row in rows}))
     found = replace(found, error=_spread(heads, found))
-    grown = [row for row in rows if row.method == "head" and row.trained > row.examples]
+    grown = [row for row in rows if row.method == "head" and row.trained >= row.examples / ALIKE]
     if len(grown) >= 10:
         doubled = np.log2([row.trained / row.examples for row in grown])
         columns = doubled[:, None] * np.array([growth_terms(row.evidence) for row in grown])
@@ -122,6 +124,31 @@ def fit(rows: Sequence[Recorded], start: Calibration | None = None) -> Calibrati
         found = replace(found, tuned=(f, e), tuned_error=0.0)
         found = replace(found, tuned_error=_excess(tuned, found, np.ones(len(tuned))))
     return found
+
+
+def adjusted(rows: Sequence[Recorded], start: Calibration) -> Calibration:
+    """A calibration moved towards a few transfers: how high heads and fine-tuning end, and how far errors spread.
+
+    What `start` says counts as much as `PRIOR` of the transfers.
+    """
+    found = start
+    for method in ("head", "fine-tune"):
+        mine = [row for row in rows if row.method == method]
+        reached = logit(np.clip([row.accuracy for row in mine], EDGE, 1 - EDGE))
+        beliefs = [belief(row.evidence, found, row.trained / row.examples, method) for row in mine]
+        missed = reached - logit(np.clip([one.mean for one in beliefs], EDGE, 1 - EDGE))
+        moved = float(missed.sum()) / (len(mine) + PRIOR)
+        if method == "head":
+            scale = np.mean([terms(row.evidence)[1][0] for row in mine]) if mine else 1.0
+            found = replace(found, head=(found.head[0] + moved / float(scale), *found.head[1:]))
+        else:
+            found = replace(found, tuned=(found.tuned[0] + moved, found.tuned[1]))
+    squares, pq, variance = _misses(rows, found)
+    ratios = squares / (variance + pq / np.array([row.tested for row in rows]))
+    wider = (float(ratios.sum()) + PRIOR) / (len(rows) + PRIOR)
+    errors = (found.error[0] * wider, found.error[1] * wider)
+    known = (start.transfers + len(rows), start.targets + len({row.target for row in rows}))
+    return replace(found, error=errors, transfers=known[0], targets=known[1])
 
 
 def _solve(rows: Sequence[Recorded], columns: np.ndarray, offset: np.ndarray) -> list[float]:
@@ -179,8 +206,8 @@ def _likeliest(
     return [float(amount) for amount in np.exp(minimize(loss, start, method="Nelder-Mead").x)]
 
 
-def judge(rows: Sequence[Recorded], start: Calibration | None = None) -> list[Judged]:
-    """Forecasts of every target's transfers from the transfers to the other targets.
+def judge(rows: Sequence[Recorded], learn: Callable[[list[Recorded]], Calibration] = fit) -> list[Judged]:
+    """Forecasts of every target's transfers by what `learn` makes of the transfers to the other targets.
 
     Raises:
         InputError: There are fewer than three targets.
@@ -190,7 +217,7 @@ def judge(rows: Sequence[Recorded], start: Calibration | None = None) -> list[Ju
         raise InputError(f"transfers to {FEWEST} targets are needed to leave one out; there are {len(targets)}.")
     held: dict[tuple[str, int, int], list[tuple[float, float, bool]]] = {}
     for target in targets:
-        calibration = fit([row for row in rows if row.target != target], start)
+        calibration = learn([row for row in rows if row.target != target])
         for row in rows:
             if row.target == target:
                 key = (row.method, row.examples, round(row.trained / row.examples))

@@ -19,13 +19,15 @@ from headstart.ranking.attempt import Course, from_arrays, from_candidates
 from headstart.ranking.budget import Deadline, seconds_of
 from headstart.ranking.build import build
 from headstart.ranking.fine_tuned import FORECAST_SHARE, raced
+from headstart.ranking.forecasts import Calibration
+from headstart.ranking.history import calibration_of
 from headstart.ranking.inputs import Inputs, open_inputs
 from headstart.ranking.measure import Measurement
 from headstart.ranking.methods import FINE_TUNE, All, Halving, Race, check_scores, method_of
 from headstart.ranking.order import ALL, AUTO, check_goal, check_name, choose_scores, choose_sort
 from headstart.ranking.rounds import Found, Rounds, together
 from headstart.ranking.shortlist import Names, Shortlist, Wishes, shortlist_of
-from headstart.records import LeftOut, Ranking, check_destination
+from headstart.records import History, LeftOut, Ranking, check_destination
 from headstart.runner import Progress, Workers, listener, on_workers, workers_of
 from headstart.stats import jackknife_groups
 from headstart.store import folder_of
@@ -62,6 +64,7 @@ def rank(
     reading: Reading | None = None,
     progress: Progress | bool | None = None,
     command: str | None = None,
+    history: StrPath | None = None,
     **options: Unpack[ReadingOptions],
 ) -> Ranking:
     """Rank source models on labelled data: one forward pass each, no training.
@@ -102,6 +105,7 @@ def rank(
         reading: How the target is read: columns, split, task and so on, as one `headstart.Reading`.
         progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
         command: What to record as the command; this call if None.
+        history: Keep the ranking in this folder, and forecast by what `headstart calibrate` learnt there.
         options: The fields of `reading` as keywords.
 
     Returns:
@@ -128,6 +132,7 @@ def rank(
     names = _names(scores, sort)
     sort = sort or (AUTO if AUTO in (names or ()) else None)
     check_goal(goal)
+    kept_in = None if history is None else History(history)
     _check_numbers(limit=limit, batch_size=batch_size, seed=seed)
     _check_places(out, report)
     workers = workers_of(workers)
@@ -158,13 +163,16 @@ def rank(
         "time_budget": seconds,
         **how.given(),
     }
-    ranking = _ranking(course, found, goal, command or _describe_call(target, call | how.given()))
+    said = command or _describe_call(target, call | how.given())
+    ranking = _ranking(course, found, goal, calibration_of(kept_in), said)
     ranking = replace(ranking, left_out=left_out)
     if tunes:
         assert listed is not None, "arrays were refused"
         checkpoints = None if out is None else Path(out)
         ranking = raced(ranking, course, [*listed.first, *listed.waiting], whole, tell, checkpoints)
     _write(ranking, out, report)
+    if kept_in is not None and ranking.rows:
+        kept_in.keep(ranking)
     return ranking
 
 
@@ -192,7 +200,7 @@ def _check_places(out: StrPath | None, report: StrPath | None) -> None:
     check_destination(report, folder=False)
 
 
-def _ranking(course: Course, found: Found, goal: str, command: str) -> Ranking:
+def _ranking(course: Course, found: Found, goal: str, calibration: Calibration | None, command: str) -> Ranking:
     """What the search found, in order, with how to repeat it."""
     target = course.target
     skipped = {name: why for one in found.measurements for name, why in one.extraction.skipped.items()}
@@ -214,6 +222,7 @@ def _ranking(course: Course, found: Found, goal: str, command: str) -> Ranking:
         staged=found.staged,
         seen=marks(target),
         goal=goal,
+        calibration=calibration,
     )
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from headstart.data.order import stratified_order
 from headstart.errors import InputError
-from headstart.records import Extraction
+from headstart.records import Extraction, Probe
 from headstart.scores import Inputs, left_out_answers, left_out_gains, left_out_probs
 from headstart.stats import pseudo_values
 from headstart.tasks import task_of
@@ -31,6 +31,13 @@ class Evidence:
     half: float | None = None  # the same on halves of the examples
     gains: Float[np.ndarray, " n"] | None = None  # log-likelihood of each label minus that of a guess
     chosen: Int[np.ndarray, " n"] | None = None  # the class of each left-out example
+
+    @property
+    def probe(self) -> Probe | None:
+        """The same as a record; None where there are no classes."""
+        if self.hits is None or self.confidence is None:
+            return None
+        return Probe(self.examples, self.classes, self.hits, self.confidence, self.half)
 
 
 def evidence_of(

@@ -9,7 +9,8 @@ from headstart.records.clustering import Cluster, ClusteredSource, Clustering, I
 from headstart.records.facts import Extraction, Kind, ModelCard, Provenance, TargetSummary
 from headstart.records.few_shot import FewShot
 from headstart.records.files import as_csv, check_destination, finite_or_none, write_atomically, writing
-from headstart.records.forecast import Forecast
+from headstart.records.forecast import Forecast, Probe
+from headstart.records.history import History
 from headstart.records.outcome import (
     Bound,
     Comparison,
@@ -47,6 +48,7 @@ __all__ = [
     "FineTuned",
     "Forecast",
     "HeadView",
+    "History",
     "Index",
     "Kind",
     "LeftOut",
@@ -55,6 +57,7 @@ __all__ = [
     "Outcome",
     "PlanRow",
     "Predictions",
+    "Probe",
     "Project",
     "Prose",
     "Provenance",

@@ -9,6 +9,17 @@ Z_90 = 1.6448536269514722  # normal quantile of a two-sided interval of 90 %
 
 
 @dataclass(frozen=True)
+class Probe:
+    """What a linear probe's predictions of examples that it was not fitted to say: the basis of a forecast."""
+
+    examples: int
+    classes: int
+    hits: float  # share of right classes
+    confidence: float  # mean probability of the class that is chosen
+    half: float | None  # the same on halves of the examples
+
+
+@dataclass(frozen=True)
 class Forecast:
     """The result that a transfer of one source will reach on fresh data, with its interval."""
 

@@ -9,7 +9,7 @@ from headstart.errors import InputError, require
 from headstart.records import text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.files import JsonRecord, write_atomically
-from headstart.records.forecast import Forecast
+from headstart.records.forecast import Forecast, Probe
 from headstart.records.outcome import ClassResult
 from headstart.records.ranking_page import ranking_table
 from headstart.records.search import UNREACHED, FineTuned, LeftOut, Search
@@ -71,6 +71,7 @@ class RankedSource(Brief):
     dropped: str = ""  # why a search went on without it; "" if it did not
     by_class: tuple[ClassResult, ...] = ()  # of left-out predictions from its features; of the first source only
     forecasts: tuple[Forecast, ...] = ()  # what transfers will reach: first by the goal of the ranking
+    probe: Probe | None = None  # what accuracies are forecast from
 
     @property
     def forecast(self) -> Forecast | None:

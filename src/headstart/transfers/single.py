@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from headstart.data import Reading
 from headstart.errors import InputError
-from headstart.records import PlanRow, check_destination
+from headstart.records import History, PlanRow, check_destination
 from headstart.records.results import plan
 from headstart.records.shown import Shown
 from headstart.records.table import Prose, View
@@ -80,6 +80,7 @@ def transfer(
     reading: Reading | None = None,
     progress: Progress | bool | None = None,
     command: str | None = None,
+    history: str | os.PathLike[str] | None = None,
     **options: Unpack[TransferOptions],
 ) -> Run:
     """Adapt a pretrained model to a target, measure it once on the test part, and return the finished run.
@@ -108,6 +109,7 @@ def transfer(
         progress: None shows how far the run is, in a terminal or notebook only; True shows it everywhere, False
             nowhere. A function is called with each `headstart.runner.Event` instead.
         command: What to record as the command.
+        history: Keep the outcome in this folder, for `headstart calibrate`.
         options: Options of the method (rate, ratio, top, ...), settings of the training (epochs, batch_size, augment,
             ...; see `Training`), and how data are read (label_column, task, ...; see `Reading`).
 
@@ -115,8 +117,12 @@ def transfer(
         InputError: Something does not fit; TargetError: the data; ModelError: the source; TrainingError: the training.
     """
     asked = dict(locals())
+    kept_in = None if history is None else History(history)
     with only_one(out):
-        return _transferred(asked)
+        run = _transferred(asked)
+    if kept_in is not None:
+        kept_in.keep(run.outcome)
+    return run
 
 
 def _transferred(asked: dict[str, Any]) -> Run:
