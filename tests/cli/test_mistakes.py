@@ -71,6 +71,7 @@ def places(root: Path) -> Iterator[tuple[str, Path | str]]:
 
 GROUP = typer.main.get_command(app)
 COMMANDS = GROUP.list_commands(None)  # those of other packages too
+NAMING = ("rank", "run", "few-shot", "zero-shot", "cluster", "adapt")  # commands with `--models`
 OPTIONS = {
     "rank": [
         *("--models zoo/tiny_digit", "--models hf/https://x/y", "--models st//abs/path", "--models local-dir:DATA/red"),
@@ -111,6 +112,26 @@ OPTIONS = {
     "benchmark": [
         *("--scores lepe", "--scores ,", "--results nowhere", "--results DATA", "--weights mine", "--level 2"),
         *("--level nan", "--json DATA", "--markdown DATA/x/y", "--json - --markdown -"),
+    ],
+    "run": [
+        *("--models x/y/z", "--models zoo/tiny_digit", "--budget soon", "--budget -1", "--metric nope", "--limit 1"),
+        *("--test nowhere", "--json DATA", "--split nope", "--max-bad nan", "--device tpu"),
+    ],
+    "few-shot": [
+        *("--models x/y/z", "--ways 1", "--ways 99", "--ways x", "--shots 0", "--shots ,", "--episodes 0"),
+        *("--queries 0", "--method nope", "--limit 1", "--json DATA", "--csv DATA", "--out DATA/red/001.png"),
+    ],
+    "zero-shot": [
+        *("--models zoo/tiny_digits", "--models x/y/z", "--class-names nowhere", "--class-names DATA", "--json DATA"),
+        *("--templates nope", "--templates ,", "--limit 0", "--csv DATA", "--batch-size 0"),
+    ],
+    "cluster": [
+        *("--models x/y/z", "--k 1", "--k 99", "--k x", "--algorithm nope", "--select nope", "--map nope"),
+        *("--limit 1", "--report DATA", "--json DATA", "--csv DATA", "--out DATA/red/001.png"),
+    ],
+    "adapt": [
+        *("--method nope", "--method ,", "--select nope", "--seeds 0", "--rate nan", "--penalty -1", "--test nowhere"),
+        *("--limit 1", "--layer nope", "--workers 0", "--margin -1", "--json DATA", "--out DATA/red/001.png"),
     ],
     "models": ["[", "hf/https://x", "timm/[!", "st/x"],
     "scores": ["lepe", "--x"],
@@ -153,9 +174,11 @@ def test_no_option_that_is_a_mistake_is_called_a_bug(run: Run, world: dict[str, 
         given = [
             word.replace("DATA", str(data)).replace("RECORDS", str(world["cut ranking.json"])) for word in words.split()
         ]
-        models = ["--models", TINY] * ("--models" not in words) if command == "rank" else []
-        needed = {"rank": [data, "--scores", "leep"], "transfer": [data, "--model", TINY]}.get(command, [])
-        check(run(command, *needed, *models, *given), f"{command} {words}", codes=(0, 1, 2, 3))  # 0: of no effect here
+        pair = "zoo/tiny_clip" if command == "zero-shot" else TINY
+        models = ["--models", pair] * ("--models" not in words and command in NAMING)
+        needed = {"rank": [data, "--scores", "leep"], "transfer": [data, "--model", TINY], "adapt": [data, data]}
+        given = [*needed.get(command, [data] * (command in NAMING)), *models, *given]
+        check(run(command, *given), f"{command} {words}", codes=(0, 1, 2, 3))  # 0: of no effect here
 
 
 def test_a_name_that_is_not_utf_8_is_escaped_everywhere(run: Run, tmp_path: Path) -> None:

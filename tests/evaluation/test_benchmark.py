@@ -79,6 +79,16 @@ def test_a_score_that_knows_the_outcome_is_perfect_and_its_reverse_is_not(folder
     assert knows.weighted_tau.low is None  # three targets are too few for an interval
 
 
+def test_progress_counts_the_scores(folder: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    benchmark(
+        {"one": lambda pair: 0.0, "two": lambda pair: 1.0},
+        results=folder,
+        progress=lambda e: seen.append((e.what, e.done, e.total)),
+    )
+    assert seen == [("scores", 0, 2), ("scores", 1, 2), ("scores", 2, 2)]
+
+
 def test_kendall_and_regret_are_those_of_plain_loops(folder: Path) -> None:
     means = NOISY.mean(axis=0)
     found = row(benchmark("leep", results=folder).of("head"), "leep")

@@ -14,7 +14,7 @@ from headstart.runner import Event, Progress
 from headstart.tasks import task_of
 from headstart.train.batches import TensorBatches, epoch_order
 from headstart.train.groups import Group, set_trainable
-from headstart.train.loop import Fitted, fit
+from headstart.train.loop import Fitted, _Loop, fit
 from headstart.train.objectives import Labels
 from headstart.train.training import Training
 
@@ -199,6 +199,20 @@ def test_a_thawing_block_rests_until_its_epoch() -> None:
     fitted = fit(net, [replace(BODY, thaw=2), HEAD], data(), None, SHORT, progress=report)
     assert seen == [True] * 8 + [False] * 4
     assert [point.trained for point in fitted.curve] == [21, 21, 201]
+
+
+@pytest.mark.parametrize(("thaw", "epochs", "batch"), [(0, 3, 16), (2, 3, 16), (3, 4, 60)])
+def test_every_block_reaches_the_rate_of_the_plan_however_late_it_thaws(thaw: int, epochs: int, batch: int) -> None:
+    seen: list[dict[float, float]] = []  # of each step: peak -> rate
+    training = Training(epochs=epochs, batch_size=batch, schedule="slanted")
+    loop = _Loop(
+        *(network(), [replace(BODY, thaw=thaw), HEAD], data(), None, training, task_of("classification")),
+        *(torch.device("cpu"), Labels("classification"), {}, None, "", 60.0),
+        lambda event: seen.append({group["peak"]: group["lr"] for group in loop.optimizer.param_groups}),
+    )
+    loop.run()
+    for peak in (BODY.rate, HEAD.rate):
+        assert max(rates[peak] for rates in seen) == pytest.approx(peak)
 
 
 def test_early_stopping_keeps_the_best_epoch() -> None:

@@ -1,5 +1,7 @@
 """Image-text pairs: a real small one from transformers, and the one that ships."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 import headstart as hs
 import headstart.torchvision_ops
 from headstart.cli import app
-from headstart.errors import InputError, ModelNameError
+from headstart.errors import InputError, ModelError, ModelNameError
 from headstart.records import ModelCard
 from headstart.sources import candidates
 from headstart.zeroshot import open_pair, predict_unseen, rank_by_names, text_head
@@ -171,6 +173,22 @@ def test_what_is_no_pair_is_refused(model: str, words: str):
         open_pair(model)
     with pytest.raises(InputError, match="no model could be used"):
         hs.zero_shot(pictures(), model, cache=False)
+
+
+def test_half_a_pair_and_one_larger_than_memory_are_refused(folder: Path, tmp_path: Path):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(folder, tmp_path / "half")
+    state = load_file(folder / "model.safetensors")
+    vision = {name: value for name, value in state.items() if not name.startswith("text")}
+    save_file(vision, tmp_path / "half" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match=r"lacks \d+ tensors of a clip model.*random: text_"):
+        open_pair(f"local-dir:{tmp_path / 'half'}")
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["vocab_size"] = 10**12
+    (tmp_path / "half" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="describes a network of at least"):
+        open_pair(f"local-dir:{tmp_path / 'half'}")
 
 
 def test_unseen_classes_are_learnt_from_names():

@@ -9,7 +9,7 @@ from headstart.evaluation.convergence import convergence
 from headstart.evaluation.gain import gain, judge
 from headstart.evaluation.stored import read_runs
 from headstart.records import Comparison, Convergence, Evaluation, Outcome, Predictions
-from headstart.runner import Event, Progress, listener
+from headstart.runner import Progress, counted, listener
 from headstart.tasks import task_of
 from headstart.wording import listing
 
@@ -68,12 +68,9 @@ def evaluate(
         return Evaluation(outcomes, (), NO_TRANSFER if scratch else NO_SCRATCH)
     networks = {source: next(iter(members.values())).outcome.network for source, members in scratch.items()}
     comparisons: list[Comparison] = []
-    tell = listener(progress)
-    for members in transfers.values():
-        tell(Event("comparisons", len(comparisons), len(transfers), ""))
+    for members in counted(tuple(transfers.values()), "comparisons", listener(progress)):
         baseline = _baseline(next(iter(members.values())).outcome, networks)
         comparisons.append(_compare(members, scratch, baseline, metric, margin, level))
-    tell(Event("comparisons", len(transfers), len(transfers), ""))
     return Evaluation(outcomes, tuple(comparisons))
 
 

@@ -3,7 +3,7 @@
 from headstart.runner.cluster import Ray
 from headstart.runner.mapping import Answer, Executor, Inline, Result, Store, map
 from headstart.runner.processes import Processes
-from headstart.runner.progress import Event, Progress, listener
+from headstart.runner.progress import Event, Progress, counted, listener
 from headstart.runner.workers import Workers, on_workers, workers_of
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Result",
     "Store",
     "Workers",
+    "counted",
     "listener",
     "map",
     "on_workers",

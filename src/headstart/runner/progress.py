@@ -3,12 +3,13 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from headstart.errors import InputError
 
+_Item = TypeVar("_Item")
 SECONDS = 0.1  # between two redraws
 
 
@@ -50,6 +51,21 @@ def listener(progress: Progress | bool | None) -> Progress:
         raise InputError(f"`progress` must be True, False or a function of an event; got {progress!r}.")
     shown = progress or (progress is None and _seen_by_a_person(sys.stderr))
     return _Line(sys.stderr) if shown else silent
+
+
+def counted(items: Sequence[_Item], what: str, tell: Progress) -> Iterator[_Item]:
+    """The items, one by one, with an event for each that is done.
+
+    >>> [item for item in counted("ab", "letters", lambda event: print(event.done, event.total))]
+    0 2
+    1 2
+    2 2
+    ['a', 'b']
+    """
+    tell(Event(what, 0, len(items)))
+    for done, item in enumerate(items, start=1):
+        yield item
+        tell(Event(what, done, len(items)))
 
 
 def _seen_by_a_person(stream: TextIO | None) -> bool:

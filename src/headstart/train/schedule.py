@@ -43,7 +43,11 @@ def slanted_triangular(step: int, steps: int, *, cut: float = 0.1, ratio: float 
     Example:
         >>> [slanted_triangular(step, 100) for step in (0, 10)]
         [0.03125, 1.0]
+        >>> slanted_triangular(0, 1)  # a single step is at the peak
+        1.0
     """
+    if steps == 1:
+        return 1.0
     peak = max(1, int(steps * cut))
     share = step / peak if step < peak else 1 - (step - peak) / (peak * (1 / cut - 1))
     return (1 + max(0.0, share) * (ratio - 1)) / ratio

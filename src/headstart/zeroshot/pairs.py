@@ -116,27 +116,30 @@ def _transformers(name: str, trust_pickle: bool) -> Pair:
     import transformers
 
     from headstart.sources import hub
-    from headstart.sources.adapters.hf import NO_CODE
-    from headstart.sources.checkpoint import refuse_code
-    from headstart.sources.quiet import quiet_loading
+    from headstart.sources.adapters.hf import NO_CODE, pretrained
+    from headstart.sources.checkpoint import refuse_adapter, refuse_code
 
     local = name.startswith("local-dir:")
     where, revision = name.removeprefix("local-dir:"), None
     if local:
         if not Path(where).is_dir():
             raise ModelNameError(f"`{name}`: there is no folder {where}.")
+        refuse_adapter(Path(where), name)
         refuse_code(Path(where), name, trust_pickle=trust_pickle)
     else:
         where, revision = hub.parted(name.removeprefix("hf/"))
 
     def load() -> tuple[Any, Any, Any]:
         same: dict[str, Any] = {"local_files_only": True, "revision": revision or "main", **NO_CODE}
-        with quiet_loading():
-            model = transformers.AutoModel.from_pretrained(
-                where, dtype="float32", weights_only=not trust_pickle, **same
+        config = transformers.AutoConfig.from_pretrained(where, **same)
+        model, missing = pretrained(transformers.AutoModel, where, config, name, trust_pickle, revision)
+        if missing:
+            raise ModelError(
+                f"{name}: its checkpoint lacks {len(missing)} tensors of a {config.model_type} model, which would stay "
+                f"random: {', '.join(sorted(missing)[:5])}. It may hold one of the two encoders only."
             )
-            pixels = transformers.AutoImageProcessor.from_pretrained(where, **same)
-            return model.eval(), pixels, transformers.AutoTokenizer.from_pretrained(where, **same)
+        pixels = transformers.AutoImageProcessor.from_pretrained(where, **same)
+        return model, pixels, transformers.AutoTokenizer.from_pretrained(where, **same)
 
     try:
         model, pixels, tokenizer = load() if local else hub.local_first(load, name, where, revision)

@@ -14,6 +14,7 @@ from headstart.evaluation.benchmark.stored import Pair, Stored, read_pairs, read
 from headstart.evaluation.forecast import Correlation, Forecast, Weights, forecast
 from headstart.records import finite_or_none
 from headstart.records.files import JsonRecord
+from headstart.runner import Progress, counted, listener
 from headstart.scores import SCORES, NotApplicableError, evaluate
 
 Kind = Literal["score", "baseline", "confound", "ceiling"]
@@ -66,6 +67,7 @@ def benchmark(
     weights: Weights = "both",
     level: float = 0.95,
     seed: int = 0,
+    progress: Progress | bool | None = None,
 ) -> Standings:
     """Compare scores with outcomes of real transfers, target by target, and with baselines that a score should beat.
 
@@ -79,6 +81,7 @@ def benchmark(
         weights: Whose ranks weigh the weighted tau; see `headstart.evaluation.forecast`.
         level: Coverage of the intervals of the means over the targets; fewer than six targets have none.
         seed: For the random order.
+        progress: As in `headstart.rank`; the counter is "scores".
 
     Raises:
         InputError: A score is unknown, a function returns something other than a finite number, `results` has no
@@ -92,7 +95,7 @@ def benchmark(
     if not isinstance(seed, Integral) or seed < 0:
         raise InputError(f"`seed` must be a whole number of at least 0; got {seed}.")
     stored = read_stored(results)
-    values, left_out = _scored(scores, stored, results)
+    values, left_out = _scored(scores, stored, results, listener(progress))
     kinds: dict[str, Kind] = dict.fromkeys(values, "score")
     rows: list[Standing] = []
     judge = partial(forecast, weights=weights, top=(1,), level=level)
@@ -131,14 +134,14 @@ def static_list(outcomes: np.ndarray) -> np.ndarray:
 
 
 def _scored(
-    scores: str | Sequence[str] | Mapping[str, Own], stored: Stored, results: str | Path | None
+    scores: str | Sequence[str] | Mapping[str, Own], stored: Stored, results: str | Path | None, tell: Progress
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """(T, S) values by name, and why a name has none."""
     if isinstance(scores, Mapping):
         taken = {STATIC, ACCURACY, CLASSES, CHANCE, CEILING} & set(scores)
         if taken:
             raise InputError(f"`{min(taken)}` is the name of a baseline; give your score another name.")
-        return {name: _own(name, function, stored, results) for name, function in scores.items()}, {}
+        return {name: _own(name, scores[name], stored, results) for name in counted(tuple(scores), "scores", tell)}, {}
     given = scores.split(",") if isinstance(scores, str) else scores
     names = list(given) if isinstance(given, Iterable) else [given]
     if not all(isinstance(name, str) for name in names):
@@ -149,7 +152,7 @@ def _scored(
     if names == ["all"]:
         names = [*stored.scores, *(name for name in SCORES if name not in stored.scores)]
     values, left_out = {}, {}
-    for name in names:
+    for name in counted(names, "scores", tell):
         if name in stored.scores:
             values[name] = np.array(stored.scores[name].values)
         elif name in stored.left_out:

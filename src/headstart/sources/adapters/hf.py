@@ -146,7 +146,7 @@ def load_from(where: str, card: ModelCard, trust_pickle: bool) -> "Source":
     auto = transformers.AutoModelForImageClassification if image else transformers.AutoModelForSequenceClassification
     if not image and config.model_type not in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
         return _encoder(where, config, card, trust_pickle)
-    module, missing = _pretrained(auto, where, config, card.name, trust_pickle)
+    module, missing = pretrained(auto, where, config, card.name, trust_pickle)
     layers = sorted({key.rpartition(".")[0] for key in missing})
     if len(layers) > 1 and not image:
         return _encoder(where, config, card, trust_pickle)
@@ -171,19 +171,22 @@ def _encoder(where: str, config: Any, card: ModelCard, trust_pickle: bool) -> "S
 
     encodes = config.model_type in modeling_auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
     auto = transformers.AutoModelForTextEncoding if encodes else transformers.AutoModel
-    whole, keys = _pretrained(auto, where, config, card.name, trust_pickle)
+    whole, keys = pretrained(auto, where, config, card.name, trust_pickle)
     missing = {id(parameter) for name, parameter in whole.named_parameters() if name in keys}
     module = whole.get_encoder() if config.is_encoder_decoder else whole
     return from_text_encoder(module, card, _text_preparation(where, module), missing)
 
 
-def _pretrained(auto: Any, where: str, config: Any, name: str, trust_pickle: bool) -> tuple[Any, set[str]]:
+def pretrained(
+    auto: Any, where: str, config: Any, name: str, trust_pickle: bool, revision: str | None = None
+) -> tuple[Any, set[str]]:
     """A model in eval mode, and the names of the weights that its checkpoint lacks."""
     from headstart.sources.checkpoint import check_size
     from headstart.sources.quiet import quiet_loading
 
     check_size(lambda: auto.from_config(config, **NO_CODE), name)
-    options: dict[str, Any] = {"dtype": "float32", **NO_CODE}  # not the width of the file: half is for graphics cards
+    options: dict[str, Any] = {"revision": revision or "main", **NO_CODE}
+    options["dtype"] = "float32"  # not the width of the file: half is for graphics cards
     options |= {"weights_only": False} if trust_pickle else {}
     with quiet_loading():
         module, info = auto.from_pretrained(where, local_files_only=True, output_loading_info=True, **options)
