@@ -119,7 +119,7 @@ def reproduce(
     check_places(markdown=markdown)
     for place, folder in ((out, False), (figures, True)):
         check_destination(place, folder=folder)
-    if markdown is not None and request.figure is not None and not request.is_selection:
+    if markdown is not None and not request.has_table:
         raise InputError(f"`--markdown` writes tables, and {name} is a drawing alone. Leave it out.")
     room.open_results([out, *also] if show or out.exists() else also)  # before hours of training, not after
     if not show:
@@ -227,8 +227,12 @@ def _show(request: "Request", paths: list[Path], folder: Path, markdown: Path | 
     if request.is_selection:
         from headstart_paper.selection import choices, selection_tables
 
-        chosen = [choice for file in stored for choice in choices(file)]
+        chosen = [choice for file in stored for choice in choices(file, request.figure.method)]
         present(selection_tables(chosen), markdown, errors=errors)
+    elif request.has_table:
+        from headstart_paper.epochs import course_table, courses
+
+        present(course_table(courses(request.figure, stored)), markdown, errors=errors)
 
 
 def _list() -> None:

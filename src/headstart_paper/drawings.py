@@ -103,6 +103,48 @@ def draw_convergence(curves: Mapping[str, Sequence[LevelCurve]], stem: Path, *, 
 
 
 @dataclass(frozen=True, eq=False)
+class Strand:
+    """One score's coefficient after each of some epochs, with its interval."""
+
+    name: str  # for the legend
+    epochs: Sequence[int]
+    values: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+def draw_strands(found: Mapping[str, Sequence[Strand]], stem: Path, *, title: str) -> list[Path]:
+    """One panel a row of the table, one line a score with its 95 % band; returns the files written.
+
+    Args:
+        found: Panel's title -> its scores. A score has one colour in all panels.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    names = list(dict.fromkeys(strand.name for strands in found.values() for strand in strands))
+    with style():
+        figure, axes = panels(len(found), title)
+        handles = {}
+        for axis, (name, strands) in zip(axes, found.items(), strict=True):
+            for strand in strands:
+                place = names.index(strand.name)
+                colour, marker = COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]
+                (handles[strand.name],) = axis.plot(
+                    strand.epochs, strand.values, color=colour, marker=marker, markersize=3, linewidth=1.2
+                )
+                axis.fill_between(strand.epochs, strand.low, strand.high, color=colour, alpha=0.1, linewidth=0)
+            ticks = strands[0].epochs
+            axis.set_xscale("log")
+            axis.set_xticks(ticks, map(str, ticks))
+            axis.minorticks_off()
+            axis.set(title=in_lines(name), xlabel="epochs trained", ylabel="correlation with the outcome")
+            axis.axhline(0, color="#888888", linewidth=0.8)
+        figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=6, fontsize=8)
+        return save(figure, stem)
+
+
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """One panel: a score of every candidate and what the candidate reached."""
 

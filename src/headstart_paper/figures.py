@@ -16,11 +16,14 @@ from headstart_paper.drawings import (
     Candidates,
     Cloud,
     LevelCurve,
+    Strand,
     draw_convergence,
     draw_levels,
     draw_scatter,
     draw_selection,
+    draw_strands,
 )
+from headstart_paper.epochs import courses
 from headstart_paper.plan import Scale
 from headstart_paper.results import Stored
 from headstart_paper.selection import Choice, choices
@@ -41,6 +44,8 @@ def draw(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> Drawn:
     """
     if figure.kind == "selection":
         return _selection(figure, stored, folder)
+    if figure.kind == "epochs":
+        return _epochs(figure, stored, folder)
     groups = _groups(figure, stored)
     title = figure.title
     rows = [row for members, _ in groups.values() for row in members]
@@ -121,6 +126,18 @@ def _empty(figure: paper.Figure) -> InputError:
     )
 
 
+def _epochs(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> Drawn:
+    found = courses(figure, stored)
+    if not found:
+        raise _empty(figure)
+    drawn: dict[str, list[Strand]] = {}
+    for course in found:
+        for name, each in course.coefficients.items():
+            values, low, high = zip(*((one.value, one.low, one.high) for one in each), strict=True)
+            drawn.setdefault(course.title, []).append(Strand(name, course.epochs, values, low, high))
+    return draw_strands(drawn, folder / figure.name, title=figure.title), []
+
+
 def _convergence(figure: paper.Figure, groups: Groups, stem: Path, title: str) -> Drawn:
     panels: dict[str, list[LevelCurve]] = {}
     words = []
@@ -161,7 +178,7 @@ def level_curves(scores: np.ndarray, curves: np.ndarray, reference: np.ndarray) 
 
 
 def _selection(figure: paper.Figure, stored: Sequence[Stored], folder: Path) -> Drawn:
-    found = [choice for file in stored for choice in choices(file)]
+    found = [choice for file in stored for choice in choices(file, figure.method)]
     if not found:
         raise _empty(figure)
     written: list[Path] = []

@@ -1,8 +1,8 @@
 """What a transfer reached on a task: heads by SGD on cached features, networks by SGD, networks adapted by CNAPs."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import torch
@@ -10,10 +10,12 @@ import torch
 from headstart.data import Target
 from headstart.evaluation import accuracy, macro_f1
 from headstart.meta import Cnaps
-from headstart.records import CurvePoint
+from headstart.runner import Event
 from headstart.sources import Source
-from headstart.train import Training, batches_of, fit, fit_heads_sgd, outputs_of
+from headstart.train import Training, batches_of, fit, outputs_of
 from headstart.transfers import transferable, whole_groups
+from headstart_paper.heads import sgd_head
+from headstart_paper.paper import MARKS
 from headstart_paper.tasks import ClassTask
 
 
@@ -33,39 +35,31 @@ class TaskOutcome:
     accuracy: float
     f1: float  # of the rare class of an imbalanced task, else the mean over the classes
     seconds: float
-    curve: tuple[float, ...] = ()  # test accuracy after each epoch, where it was asked for
+    by_epoch: Mapping[int, float] = field(default_factory=dict)  # epoch, from 1 -> what the table correlates
+
+    def of_table(self, task: ClassTask) -> float:
+        """What the table correlates: accuracy, or F1 for imbalanced tasks."""
+        return self.accuracy if task.rare is None else self.f1
 
 
-def head_outcomes(
-    features: np.ndarray, test_features: np.ndarray, tasks: Sequence[ClassTask], budget: Budget, *, seed: int = 0
-) -> list[TaskOutcome]:
-    """Softmax heads on fixed features, all tasks of one shape side by side.
+def head_outcome(
+    features: np.ndarray, test_features: np.ndarray, task: ClassTask, budget: Budget, *, seed: int = 0
+) -> TaskOutcome:
+    """A softmax head on fixed features.
 
     Args:
-        features: (N, d) of the whole training part; a task takes its rows.
+        features: (N, d) of the whole training part; the task takes its rows.
         test_features: Likewise of the test part.
         seed: Of the order in which SGD sees the examples.
     """
-    found: dict[int, TaskOutcome] = {}
-    shapes: dict[tuple[int, int], list[int]] = {}
-    for place, task in enumerate(tasks):
-        shapes.setdefault((len(task.train), len(task.classes)), []).append(place)
-    for (_, classes), places in shapes.items():
-        started = time.perf_counter()
-        heads = fit_heads_sgd(
-            np.stack([features[tasks[place].train] for place in places]),
-            np.stack([tasks[place].train_labels for place in places]),
-            classes=classes,
-            epochs=budget.epochs,
-            rate=budget.rate,
-            batch_size=budget.batch_size,
-            seed=seed,
-        )
-        seconds = (time.perf_counter() - started) / len(places)
-        for place, head in zip(places, heads, strict=True):
-            task = tasks[place]
-            found[place] = judged(task, head.outputs(test_features[task.test].astype(np.float64)), seconds)
-    return [found[place] for place in range(len(tasks))]
+    started = time.perf_counter()
+    epochs = sgd_head(features[task.train], task.train_labels, len(task.classes), **asdict(budget), seed=seed)
+    tested, by_epoch = test_features[task.test].astype(np.float64), {}
+    for epoch, (weights, biases) in enumerate(epochs, start=1):
+        if epoch in MARKS or epoch == budget.epochs:
+            found = judged(task, tested @ weights + biases)
+            by_epoch[epoch] = found.of_table(task)
+    return replace(found, seconds=time.perf_counter() - started, by_epoch=by_epoch)
 
 
 def network_outcome(
@@ -88,7 +82,7 @@ def network_outcome(
         train: The whole training part; the task takes its examples.
         test: Likewise the test part.
         scratch: Begin with random weights.
-        curve: Test after every epoch.
+        curve: Test after every epoch, not at `MARKS` alone.
     """
     started = time.perf_counter()
     model = transferable(source, len(task.classes), seed=seed, scratch=scratch)
@@ -103,20 +97,26 @@ def network_outcome(
         warmup=0.0,
         seed=seed,
     )
-    points: list[float] = []
-    fitted = fit(
+    steps = -(-len(task.train) // budget.batch_size)
+    found: dict[int, TaskOutcome] = {}
+
+    def look(event: Event) -> None:
+        epoch, rest = divmod(event.done, steps)
+        if not rest and epoch not in found and (curve or epoch in MARKS or epoch == budget.epochs):
+            outputs = outputs_of(model.network, tested, device=torch.device(device)).numpy()
+            found[epoch] = judged(task, outputs)
+
+    fit(
         model.network,
         whole_groups(model, [budget.rate] * len(model.blocks)),
         batches_of(part_of(train, task.train, task.train_labels, task), source),
-        tested if curve else None,
+        None,
         training,
         device=device,
+        progress=look,
     )
-    if curve:
-        points = [_quality(point) for point in fitted.curve]
-        return TaskOutcome(points[-1], float("nan"), time.perf_counter() - started, tuple(points))
-    outputs = outputs_of(model.network, tested, device=torch.device(device)).numpy()
-    return judged(task, outputs, time.perf_counter() - started)
+    by_epoch = {epoch: outcome.of_table(task) for epoch, outcome in found.items()}
+    return replace(found[budget.epochs], seconds=time.perf_counter() - started, by_epoch=by_epoch)
 
 
 def adapted_outcome(
@@ -132,7 +132,7 @@ def adapted_outcome(
     return judged(task, outputs, time.perf_counter() - started)
 
 
-def judged(task: ClassTask, outputs: np.ndarray, seconds: float) -> TaskOutcome:
+def judged(task: ClassTask, outputs: np.ndarray, seconds: float = 0.0) -> TaskOutcome:
     """Accuracy and F1 of outputs (m, C) on the task's test part."""
     labels = task.test_labels
     f1 = macro_f1(labels, outputs) if task.rare is None else rare_f1(labels, outputs.argmax(axis=1), task.rare)
@@ -155,8 +155,3 @@ def part_of(whole: Target, places: np.ndarray, labels: np.ndarray, task: ClassTa
     """The examples of a task, with the task's own classes."""
     classes = tuple(whole.classes[code] for code in task.classes)
     return replace(whole.subset(places), labels=labels, classes=classes)
-
-
-def _quality(point: CurvePoint) -> float:
-    assert point.valid_quality is not None, "a training with a test part measures it every epoch"
-    return point.valid_quality

@@ -12,6 +12,7 @@ METHODS: dict[str, str] = {
     "cnaps": "CNAPs (meta-transfer)",
 }
 TASKS, RATE, BATCH_SIZE = 200, 0.01, 10
+MARKS = (1, 2, 5, 10, 20, 50, 100)  # epochs after which a training is tested, beside its last
 SELECTION = "selection"  # the kind of results rows that are pairs of a source and a target, not tasks of the table
 
 
@@ -111,9 +112,10 @@ class Figure:
     """A figure, by the kind of drawing and the rows it draws."""
 
     name: str
-    kind: Literal["scatter", "levels", "convergence", "selection"]
+    kind: Literal["scatter", "levels", "convergence", "selection", "epochs"]
     title: str
     about: tuple[str, ...] = ()  # globs of rows; none for a selection among sources
+    method: str = "head"  # of a selection
 
     def has(self, row: TableRow) -> bool:
         return any(fnmatch(row.name, glob) for glob in self.about)
@@ -135,7 +137,14 @@ FIGURES = {
         Figure("figure6", "levels", "Five levels of LEEP, small balanced tasks", ("*/*/small/*",)),
         Figure("figure7", "levels", "Five levels of LEEP, small imbalanced tasks", ("*/*/imbalanced/*",)),
         Figure("figure8", "convergence", "Convergence by level of LEEP, both targets", ("*/*/small/fine-tune",)),
+        Figure("figure9b", "selection", "Choice of a source, fine-tuned", method="fine-tune"),
+        Figure(
+            "epochs",
+            "epochs",
+            "Correlation of score and outcome by epochs of training (ours)",
+            ("*/*/small/*", "*/*/imbalanced/*"),
+        ),
         Figure("large", "scatter", "LEEP and test accuracy, large tasks (ours)", ("*/*/large/*",)),
         Figure("speed", "convergence", "Convergence by level of LEEP, large tasks (ours)", ("*/*/large/fine-tune",)),
     )
-}  # numbered as printed; printed figure 9 repeats figure 5 and adds the same choice for fine-tuning, not done here
+}  # numbered as printed; printed figure 9a repeats figure 5

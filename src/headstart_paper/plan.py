@@ -9,8 +9,6 @@ from headstart_paper import paper, tasks
 from headstart_paper.data_sets import DataSet
 from headstart_paper.outcomes import Budget
 
-SIDE_BY_SIDE = 16  # heads of small tasks that are trained in one product, and so finish together
-
 
 @dataclass(frozen=True)
 class Scale:
@@ -82,20 +80,19 @@ class Part:
 
 @dataclass(frozen=True)
 class Piece:
-    """Work that is done, and written, at once."""
+    """One task, one method, one seed: one row of the results file."""
 
     part: Part
     method: str
-    numbers: tuple[int, ...]
+    number: int
     outcome_seed: int = 0
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        """The names of the tasks' rows in the results file."""
+    def key(self) -> str:
+        """The name of its row."""
         row = self.part.row
         setting = f"{row.setting}-curve" if self.part.curve else row.setting
-        start = f"{row.target}/{row.source}/{setting}/{self.method}"
-        return tuple(f"{start}/{number}/{self.outcome_seed}" for number in self.numbers)
+        return f"{row.target}/{row.source}/{setting}/{self.method}/{self.number}/{self.outcome_seed}"
 
 
 @dataclass(frozen=True)
@@ -105,18 +102,20 @@ class Pair:
     source: str  # path or name of the model
     model: str  # what it is called in the results
     data: str
+    method: str = "head"
 
     @property
     def name(self) -> str:
         return paper.SELECTION
 
     @property
-    def keys(self) -> tuple[str, ...]:
-        return (f"{paper.SELECTION}/{self.data}/{self.model}",)
+    def key(self) -> str:
+        end = "" if self.method == "head" else f"/{self.method}"
+        return f"{paper.SELECTION}/{self.data}/{self.model}{end}"
 
     @property
     def about(self) -> dict[str, Any]:
-        return {"kind": paper.SELECTION, "key": self.keys[0], "model": self.model}
+        return {"kind": paper.SELECTION, "key": self.key, "model": self.model, "method": self.method}
 
 
 @dataclass(frozen=True)
@@ -135,10 +134,8 @@ def pieces(parts: Sequence[Part], order: Order) -> list[Piece]:
         for method in (part.row.method, *(("scratch",) if part.curve else ())):
             for seed in range(1 if method == "cnaps" else order.seeds):  # forward passes have no seed
                 count = order.tasks if seed == 0 else min(order.seeded, order.tasks)
-                step = SIDE_BY_SIDE if method == "head" and part.row.setting != "large" else 1
-                for first in range(0, count, step):
-                    found.append(Piece(part, method, tuple(range(first, min(first + step, count))), seed))
-    return sorted(found, key=lambda piece: (piece.outcome_seed > 0, piece.numbers[0]))
+                found += [Piece(part, method, number, seed) for number in range(count)]
+    return sorted(found, key=lambda piece: (piece.outcome_seed > 0, piece.number))
 
 
 def make_task(part: Part | Pair, number: int, data: DataSet, scale: Scale) -> tasks.ClassTask:

@@ -54,6 +54,11 @@ class Request:
         """Whether its rows are pairs of a source and a target, not tasks of the table."""
         return self.figure is not None and self.figure.kind == "selection"
 
+    @property
+    def has_table(self) -> bool:
+        """Whether it is shown as a table, beside a drawing perhaps."""
+        return self.figure is None or self.figure.kind in ("selection", "epochs")
+
     def open(self, name: str) -> DataSet:
         return open_data_set(name, places=parse_places(self.data), root=self.root)
 
@@ -191,10 +196,17 @@ def table_views(stored: Sequence[Stored], wanted: Sequence[paper.TableRow]) -> V
     """All tables of Table 1: the paper's, and those beside it."""
     from headstart_paper import table
     from headstart_paper.claims import claims_table
+    from headstart_paper.selection import choices
 
     found = [line for line in table.lines(stored) if line.row in wanted]
-    beside = table.published_table, claims_table, table.beyond_table, table.confound_table
-    return [*table.main_table(found, wanted), *(part for make in beside for part in make(found))]
+    chosen = [choice for file in stored for method in ("head", "fine-tune") for choice in choices(file, method)]
+    beside = table.beyond_table, table.confound_table
+    return [
+        *table.main_table(found, wanted),
+        *table.published_table(found),
+        *claims_table(found, chosen),
+        *(part for make in beside for part in make(found)),
+    ]
 
 
 def _pairs(request: Request, announce: Callable[[str], None]) -> Iterable[Pair]:
@@ -207,7 +219,8 @@ def _pairs(request: Request, announce: Callable[[str], None]) -> Iterable[Pair]:
     for name in data:
         opened = request.open(name)
         announce(f"{opened.title}: {len(opened.train)} training and {len(opened.test)} test images")
-    return [Pair(source, model, name) for name in data for model, source in models.items()]
+    method = "head" if request.figure is None else request.figure.method
+    return [Pair(source, model, name, method) for name in data for model, source in models.items()]
 
 
 def _slot_of(card: ModelCard, spec: str) -> str:

@@ -60,7 +60,7 @@ def unscored(pieces: Sequence[Piece | Pair], results: Results, bench: Bench) -> 
     for part in dict.fromkeys(part_of(piece) for piece in pieces):
         for row in results.rows:
             if isinstance(part, Pair):
-                wanted = row[KEY] in part.keys
+                wanted = row[KEY] == part.key
             else:
                 wanted = row.get("row") == part.row.name and ("curve" in row) == part.curve
             if wanted and lacking([row]):

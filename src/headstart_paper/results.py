@@ -272,7 +272,8 @@ def names_of(row: Mapping[str, Any]) -> dict[str, str]:
 
 def asked_of(row: Mapping[str, Any]) -> str:
     """The name by which a selection's data were asked for; it and the model's name may hold slashes."""
-    return str(row[KEY]).removeprefix(f"{SELECTION}/").removesuffix(f"/{row['model']}")
+    asked = str(row[KEY]).removeprefix(f"{SELECTION}/").removesuffix(f"/{row.get('method')}")
+    return asked.removesuffix(f"/{row['model']}")
 
 
 # The fields that tables and figures need are looked for before anything is shown.
@@ -300,6 +301,7 @@ class _Task(_Choice):
     f1: float | None  # None: a curve has none
     seconds: float
     curve: list[float] | None = None
+    by_epoch: dict[str, float] | None = None
 
 
 def check_fields(stored: Stored) -> None:

@@ -1,7 +1,7 @@
 """Carry out a plan: features once per data set and source, then task after task, each written when it is done."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -13,13 +13,12 @@ from headstart_paper.bench import Announce, Bench, Outputs, data_hash, loaded, o
 from headstart_paper.data_sets import DataSet
 from headstart_paper.measures import as_stored, measure
 from headstart_paper.networks import candidate
-from headstart_paper.outcomes import TaskOutcome, adapted_outcome, head_outcomes, network_outcome
+from headstart_paper.outcomes import TaskOutcome, adapted_outcome, head_outcome, network_outcome
 from headstart_paper.paper import ROWS
 from headstart_paper.plan import Pair, Part, Piece, Scale, make_task
 from headstart_paper.results import KEY, Results, Row, refuse_other
 from headstart_paper.tasks import ClassTask
 
-Rows = list[tuple[str, Row]]
 OF_A_PAIR = ROWS["fashion-mnist/cifar10/large/head"]  # a pair's head is trained as those of large tasks
 
 
@@ -40,8 +39,7 @@ def run(
 ) -> int:
     """Run what the results file lacks; returns how many rows were written.
 
-    A killed run loses the piece it was at: one task, or up to 16 small heads that are trained side by side (about a
-    second of training). With several workers, one piece each.
+    A killed run loses the task it was at; with several workers, one each.
 
     Args:
         workers: Processes; one works in this process.
@@ -54,7 +52,7 @@ def run(
     """
     forget()
     done = results.refresh()
-    todo = [piece for piece in pieces if not done.issuperset(piece.keys)]
+    todo = [piece for piece in pieces if piece.key not in done]
     for model in dict.fromkeys(part_of(piece).source for piece in todo):
         candidate(model)  # its turn may come hours later
     check_same(results, pieces, bench)  # also those that are done: their rows would pass for rows of another model
@@ -63,11 +61,10 @@ def run(
         if isinstance(part, Part) and part.meta:
             meta.trained(part, bench, announce)  # once, before the workers ask for it
     if todo:
-        announce(f"{plural(sum(len(set(piece.keys) - done) for piece in todo), 'task')} to do")
-    named = {"|".join(piece.keys): piece for piece in todo}
-    store = Finished(results, named, announce)
-    job, key = partial(work, bench=bench), (lambda piece: "|".join(piece.keys))
-    for result in map(job, list(named.values()), on=executor_of(workers), key=key, store=store):
+        announce(f"{plural(len(todo), 'task')} to do")
+    store = Finished(results, announce)
+    job = partial(work, bench=bench)
+    for result in map(job, todo, on=executor_of(workers), key=lambda piece: piece.key, store=store):
         result.get()
     return len(results.refresh() - done)
 
@@ -96,66 +93,66 @@ def parts_of_task(part: Part | Pair, bench: Bench) -> tuple[DataSet, Outputs, Ou
     return data, train, test
 
 
-def work(piece: Piece | Pair, bench: Bench) -> Rows:
-    """The rows of a piece, by key."""
+def work(piece: Piece | Pair, bench: Bench) -> Row:
+    """The row of a piece."""
     part, scale = part_of(piece), bench.scale
     data, train, test = parts_of_task(part, bench)
-    numbers = piece.numbers if isinstance(piece, Piece) else (0,)
-    tasks = [make_task(part, number, data, scale) for number in numbers]
-    done = []
-    for key, task, outcome in zip(piece.keys, tasks, outcomes(piece, tasks, data, train, test, bench), strict=True):
-        started = time.perf_counter()
-        scores = measure(train.features, train.logits, task, seed=scale.seed)
-        row: Row = {
-            **part.about,
-            "model": loaded(part.source).name,
-            "fingerprint": loaded(part.source).fingerprint[:16],
-            "data": data.title,
-            "data_hash": data_hash(part.data, bench),
-            "classes": len(task.classes),
-            "n": len(task.train),
-            "test_n": len(task.test),
-            "accuracy": round(outcome.accuracy, 6),
-            "f1": round(outcome.f1, 6),
-            "seconds": round(outcome.seconds, 3),
-            "score_seconds": round(time.perf_counter() - started, 3),
-        }
-        if isinstance(piece, Piece):
-            row |= {"method": piece.method, "number": task.number, "outcome_seed": piece.outcome_seed}
-        if isinstance(part, Pair) and (top1 := loaded(part.source).card.imagenet_top1) is not None:
-            scores["source_accuracy"] = top1
-        if outcome.curve:
-            row["curve"] = [round(value, 6) for value in outcome.curve]
-        if isinstance(part, Part) and part.meta:
-            row |= meta.said(part, bench)
-        done.append((key, row | {"scores": as_stored(scores)}))
-    return done
+    task = make_task(part, piece.number if isinstance(piece, Piece) else 0, data, scale)
+    outcome = outcome_of(piece, task, data, train, test, bench)
+    started = time.perf_counter()
+    scores = measure(train.features, train.logits, task, seed=scale.seed)
+    row: Row = {
+        **part.about,
+        "model": loaded(part.source).name,
+        "fingerprint": loaded(part.source).fingerprint[:16],
+        "data": data.title,
+        "data_hash": data_hash(part.data, bench),
+        "classes": len(task.classes),
+        "n": len(task.train),
+        "test_n": len(task.test),
+        "accuracy": round(outcome.accuracy, 6),
+        "f1": round(outcome.f1, 6),
+        "seconds": round(outcome.seconds, 3),
+        "score_seconds": round(time.perf_counter() - started, 3),
+    }
+    if isinstance(piece, Piece):
+        row |= {"method": piece.method, "number": task.number, "outcome_seed": piece.outcome_seed}
+    if isinstance(part, Pair) and (top1 := loaded(part.source).card.imagenet_top1) is not None:
+        scores["source_accuracy"] = top1
+    course = {str(epoch): round(value, 6) for epoch, value in outcome.by_epoch.items()}
+    if isinstance(part, Part) and part.curve:
+        row["curve"] = list(course.values())
+    elif course:
+        row["by_epoch"] = course
+    if isinstance(part, Part) and part.meta:
+        row |= meta.said(part, bench)
+    return row | {"scores": as_stored(scores)}
 
 
-def outcomes(
-    piece: Piece | Pair, tasks: list[ClassTask], data: DataSet, train: Outputs, test: Outputs, bench: Bench
-) -> list[TaskOutcome]:
-    """What the transfer reached on each task."""
-    if isinstance(piece, Pair):
-        return head_outcomes(train.features, test.features, tasks, bench.scale.budget(OF_A_PAIR, "head"))
-    part, seed, budget = piece.part, piece.outcome_seed, bench.scale.budget(piece.part.row, piece.method)
+def outcome_of(
+    piece: Piece | Pair, task: ClassTask, data: DataSet, train: Outputs, test: Outputs, bench: Bench
+) -> TaskOutcome:
+    """What the transfer reached on the task."""
+    part = part_of(piece)
+    row, seed = (
+        (part.row, piece.outcome_seed) if isinstance(piece, Piece) and isinstance(part, Part) else (OF_A_PAIR, 0)
+    )
+    if piece.method == "cnaps" and isinstance(part, Part):
+        return adapted_outcome(meta.learner(part, bench), data.train, data.test, task, device=bench.device)
+    budget = bench.scale.budget(row, piece.method)
     if piece.method == "head":
-        return head_outcomes(train.features, test.features, tasks, budget, seed=seed)
-    if piece.method == "cnaps":
-        learner = meta.learner(part, bench)
-        return [adapted_outcome(learner, data.train, data.test, task, device=bench.device) for task in tasks]
-    train_network = partial(
-        network_outcome,
+        return head_outcome(train.features, test.features, task, budget, seed=seed)
+    return network_outcome(
         loaded(part.source),
         data.train,
         data.test,
-        budget=budget,
+        task,
+        budget,
         seed=seed,
         scratch=piece.method == "scratch",
-        curve=part.curve,
+        curve=isinstance(part, Part) and part.curve,
         device=bench.device,
     )
-    return [train_network(task) for task in tasks]
 
 
 def forget() -> None:
@@ -181,20 +178,15 @@ def check_same(results: Results, pieces: Sequence[Piece | Pair], bench: Bench) -
 
 @dataclass(frozen=True)
 class Finished:
-    """A results file as the store of `headstart.runner.map`: the value of a piece is its rows by key."""
+    """A results file as the store of `headstart.runner.map`: the value of a piece is its row."""
 
     results: Results
-    pieces: Mapping[str, Piece | Pair]
     tell: Announce
 
-    def __getitem__(self, name: str) -> Rows:
-        keys = self.pieces[name].keys
-        if not self.results.refresh().issuperset(keys):
-            raise KeyError(name)
-        return [(key, {}) for key in keys]
+    def __getitem__(self, key: str) -> Row:
+        return self.results[key]
 
-    def __setitem__(self, name: str, rows: Rows) -> None:
-        for key, row in rows:
-            # compared under the lock: another process may have begun the same rows with another model meanwhile
-            self.results.append(key, row, check=partial(refuse_other, now={KEY: key, **row}, path=self.results.path))
-            self.tell(f"{key}: accuracy {row['accuracy']:.3f}, LEEP {row['scores'].get('leep', float('nan')):.3f}")
+    def __setitem__(self, key: str, row: Row) -> None:
+        # compared under the lock: another process may have begun the same rows with another model meanwhile
+        self.results.append(key, row, check=partial(refuse_other, now={KEY: key, **row}, path=self.results.path))
+        self.tell(f"{key}: accuracy {row['accuracy']:.3f}, LEEP {row['scores'].get('leep', float('nan')):.3f}")

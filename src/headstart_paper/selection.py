@@ -30,8 +30,9 @@ class Choice:
     title: str  # of the data set alone: two that were asked for by different names may have one
     n: int
     names: tuple[str, ...]
-    outcomes: np.ndarray  # (m,) test accuracy of the re-trained head
+    outcomes: np.ndarray  # (m,) test accuracy
     scores: dict[str, np.ndarray]  # name -> (m,); nan where a candidate has none
+    method: str = "head"
 
     def only(self, kept: np.ndarray) -> "Choice":
         """The choice among fewer candidates (m,)."""
@@ -44,14 +45,14 @@ class Choice:
         return np.asarray(np.isfinite(self.scores.get(PUBLISHED, np.full(len(self.names), np.nan))))
 
 
-def choices(stored: Stored) -> list[Choice]:
-    """The candidates of each target that a results file holds, in the file's order.
+def choices(stored: Stored, method: str = "head") -> list[Choice]:
+    """The candidates of each target that a results file holds for a method, in the file's order.
 
     Two targets of one title are told apart by the names that they were asked for by.
     """
     by_asked: dict[str, list[Mapping[str, Any]]] = {}
     for row in stored.rows:
-        if row.get("kind") == SELECTION:
+        if row.get("kind") == SELECTION and row.get("method", "head") == method:
             by_asked.setdefault(asked_of(row), []).append(row)
     titles = [rows[0]["data"] for rows in by_asked.values()]
     found = []
@@ -62,7 +63,7 @@ def choices(stored: Stored) -> list[Choice]:
         scores = {name: np.array([row["scores"].get(name) for row in rows], dtype=float) for name in names}
         scores["random"] = np.array([_drawn(data, row["model"]) for row in rows])
         outcomes = np.array([row["accuracy"] for row in rows])
-        found.append(Choice(data, title, rows[0]["n"], tuple(row["model"] for row in rows), outcomes, scores))
+        found.append(Choice(data, title, rows[0]["n"], tuple(row["model"] for row in rows), outcomes, scores, method))
     return found
 
 

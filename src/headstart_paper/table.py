@@ -14,8 +14,9 @@ from headstart_paper.plan import Scale
 from headstart_paper.results import Stored
 
 PAPER_SCORES = {"leep": "LEEP", "nce": "NCE", "h_score": "H"}
+NORMALISED = "H / (C - 1)"
 CONFOUNDED = PAPER_SCORES | {  # shown with the number of classes held fixed too
-    "h_share": "H / (C - 1)",
+    "h_share": NORMALISED,
     "leep_loo": "LOO",
     "leep_calibrated": "cal.",
     "leep_gaussian": "Gauss",
@@ -37,6 +38,7 @@ ALL_SCORES = CONFOUNDED | {
 NOTE_P = (
     "Pearson over the tasks, p-value in brackets; outcome: test accuracy, for imbalanced tasks F1 of the rare class"
 )
+NOTE_NORMALISED = f"{NORMALISED}: H-score over the most that it can be; as H where all tasks have as many classes"
 NOTE_SATURATED = "n < d: no task has more examples than features, and H-score is C - 1 whatever the source"
 
 
@@ -55,6 +57,12 @@ class Line:
     ceiling: float | None
     seconds: float  # per task, training and test
     saturated: bool = False  # H-score is C - 1 for every task
+    otherwise: tuple[str, ...] = ()  # as `scaled` without a smaller number of tasks, which only widens intervals
+
+    @property
+    def as_printed(self) -> bool:
+        """Whether data and settings are the paper's, whatever the network."""
+        return not self.otherwise and self.data == paper.TARGETS[self.row.target].data
 
     @property
     def used(self) -> str:
@@ -105,15 +113,31 @@ def main_table(found: Sequence[Line], wanted: Sequence[paper.TableRow]) -> View:
         slots = paper.SOURCES[row.source], paper.TARGETS[row.target].title, paper.METHODS[row.method]
         about = (*slots, paper.SETTINGS[row.setting].title + star)
         if not of_row and row.in_paper:
-            cells.append((*about, "not run", *([MISSING] * 5), *printed))
+            cells.append((*about, "not run", *([MISSING] * 6), *printed))
         for line in of_row:
             obtained = [_with_p(line.coefficients[name]) for name in PAPER_SCORES]
-            obtained[2] = "n < d" if line.saturated else obtained[2]
+            share = line.coefficients.get("h_share")
+            obtained += [_plain(share) if line.row.setting == "large" else MISSING]
+            obtained[2:3] = ["n < d"] if line.saturated else obtained[2:3]
             leep = line.coefficients["leep"]
             interval = MISSING if leep is None else f"{leep.low:.2f} to {leep.high:.2f}"
             cells.append((*about, line.used, str(line.tasks), *obtained, interval, *printed))
-    header = ("paper: source", "target", "transfer", "property", "used here", "tasks", *PAPER_SCORES.values())
-    notes = [NOTE_P, *([NOTE_SATURATED] if any(line.saturated for line in found) else []), *_scaled(found)]
+    header = (
+        "paper: source",
+        "target",
+        "transfer",
+        "property",
+        "used here",
+        "tasks",
+        *PAPER_SCORES.values(),
+        NORMALISED,
+    )
+    notes = [
+        NOTE_P,
+        NOTE_NORMALISED,
+        *([NOTE_SATURATED] if any(line.saturated for line in found) else []),
+        *_scaled(found),
+    ]
     if any(not line.row.in_paper for line in found):
         notes.append("rows marked * are not in the paper")
     return titled(
@@ -172,34 +196,39 @@ def confound_table(found: Sequence[Line]) -> View:
 
 def published_table(found: Sequence[Line]) -> View:
     """Printed and obtained coefficients side by side, with their difference and a verdict; empty without such rows."""
-    cells = [
-        _comparison(line, name, printed)
-        for line in found
-        for name, printed in zip(PAPER_SCORES, paper.PUBLISHED.get(line.row.name, ()), strict=False)
-    ]
+    cells = []
+    for line in found:
+        told = dict(zip(PAPER_SCORES, paper.PUBLISHED.get(line.row.name, ()), strict=False))
+        if told and line.row.setting == "large":
+            told["h_share"] = told["h_score"]
+        cells += [_comparison(line, name, printed) for name, printed in told.items()]
     if not cells:
         return []
     header = ("row", "used here", "score", "verdict", "printed", "obtained", "difference", "95 %")
     notes = (
         "difference: obtained minus printed, with a 95 % interval by Fisher's z for the tasks here and the paper's 200",
-        "agrees: the interval contains 0; not comparable: other data or settings than the paper's, or a score that "
-        "does not vary. Whether the network is the paper's is for the reader to judge",
+        "agrees: the interval contains 0; the print with its sign turned: it would if the obtained coefficient had the "
+        "other sign; not comparable: other data or settings than the paper's, or a score that does not vary. Whether "
+        "the network is the paper's is for the reader to judge",
     )
     return titled("Printed and obtained", header, cells, notes, words=4)
 
 
 def _comparison(line: Line, name: str, printed: float) -> tuple[str, ...]:
-    obtained = line.coefficients[name]
-    about = (line.row.name, line.used, PAPER_SCORES[name])
+    obtained = line.coefficients.get(name)
+    about = (line.row.name, line.used, CONFOUNDED[name])
     saturated = line.saturated and name == "h_score"
     if obtained is None or saturated:
         why = "n < d" if saturated else "the score does not vary"
         return (*about, f"not comparable: {why}", f"{printed:.3f}", *[MISSING] * 3)
     gap, low, high = difference((obtained.value, line.tasks), (printed, paper.TASKS))
     verdict = "agrees" if low <= 0 <= high else "differs"
+    if verdict == "differs":
+        _, least, most = difference((-obtained.value, line.tasks), (printed, paper.TASKS))
+        verdict = "differs: the print with its sign turned" if least <= 0 <= most else verdict
     if line.data != paper.TARGETS[line.row.target].data:
         verdict = "not comparable: stand-in data"
-    elif line.scaled:
+    elif line.otherwise:
         verdict = "not comparable: other settings"
     return (*about, verdict, f"{printed:.3f}", f"{obtained.value:.3f}", f"{gap:+.3f}", f"{low:.2f} to {high:.2f}")
 
@@ -221,8 +250,13 @@ def used(row: paper.TableRow, model: str, data: str) -> str:
 
 def differences(rows: Sequence[Mapping[str, Any]], scale: Scale) -> list[str]:
     """In words, where rows of one method, one per task, are fewer than the paper's or were made otherwise."""
-    said = [f"{plural(len(rows), 'task')} instead of {paper.TASKS}"] if len(rows) < paper.TASKS else []
-    said += scale.differences(paper.ROWS[rows[0]["row"]], rows[0]["method"])
+    fewer = [f"{plural(len(rows), 'task')} instead of {paper.TASKS}"] if len(rows) < paper.TASKS else []
+    return fewer + other_settings(rows, scale)
+
+
+def other_settings(rows: Sequence[Mapping[str, Any]], scale: Scale) -> list[str]:
+    """In words, where rows of one method were made otherwise than the paper's; fewer tasks only widen the interval."""
+    said = scale.differences(paper.ROWS[rows[0]["row"]], rows[0]["method"])
     if "meta" in rows[0]:
         data, episodes = rows[0]["meta"]["data"], rows[0]["meta"]["episodes"]
         said.append(f"adaptation networks trained on {plural(episodes, 'episode')} of {', '.join(data)}")
@@ -249,6 +283,7 @@ def _line(rows: Sequence[Mapping[str, Any]], scale: Scale) -> Line:
         data=rows[0]["data"],
         tasks=len(first),
         scaled=tuple(differences(first, scale)),
+        otherwise=tuple(other_settings(first, scale)),
         coefficients=each(lambda x: pearson(x, y)),
         partial=each(lambda x: pearson(x, y, given=np.log(classes))),
         chance=each(lambda x: pearson(x, over_chance)),

@@ -20,7 +20,7 @@ def drawn(seed: int = 1) -> Cnaps:
     learner = Cnaps(tiny.source())
     torch.manual_seed(seed)
     with torch.no_grad():
-        for parameter in (*learner.encoder.parameters(), *learner.film.parameters(), *learner.head.parameters()):
+        for parameter in (*learner.film.parameters(), *learner.head.parameters()):
             if parameter.ndim:
                 parameter.add_(torch.randn_like(parameter) * 0.2)
     return learner
@@ -36,7 +36,8 @@ def test_before_any_training_it_is_the_nearest_class_mean_on_the_sources_standar
     with torch.no_grad():
         learner.film.strength.zero_()  # else FiLM departs a little from the source as it is
     batch = batches_of(target, learner.source).load(np.arange(60), None)
-    learner.standardise(batch)  # type: ignore[arg-type]  # images
+    plain = learner.plain(batch)  # type: ignore[arg-type]  # images
+    learner.standardise(plain, plain)
     with torch.no_grad():
         features = learner.source.network(batch)[0].numpy()
     features = (features - features.mean(axis=0)) / features.std(axis=0)
@@ -76,8 +77,7 @@ def test_it_depends_on_the_examples_through_film_and_head() -> None:
     learner = drawn()
     images = task()[0]
     with torch.no_grad():
-        first = learner.film_of(learner.encoder(images).mean(dim=0))
-        other = learner.film_of(learner.encoder(images + 1).mean(dim=0))
+        first, other = learner.film_of(learner.code_of(images)), learner.film_of(learner.code_of(images + 1))
     assert first.keys() == other.keys()
     assert all(not torch.equal(first[name], other[name]) for name in first)
 
@@ -99,7 +99,7 @@ def test_the_source_and_its_module_stay_as_they_are() -> None:
 
 def test_kept_networks_answer_alike_and_only_for_their_source(tmp_path: Path) -> None:
     learner, target = drawn(), tiny.target(30)
-    learner.standardise(task()[0])
+    learner.standardise(*(learner.plain(task()[0]) for _ in range(2)))
     path = save(learner, tmp_path / "cnaps.safetensors")
     again = load(path, source=tiny.source())
     assert np.array_equal(again.adapt(target).outputs(target), learner.adapt(target).outputs(target))

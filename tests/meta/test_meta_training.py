@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.transfers import tiny
 
+from headstart import from_module
 from headstart.errors import InputError, TrainingError
 from headstart.meta import Cnaps, MetaTraining, meta_train
 from headstart.meta import training as room
@@ -90,3 +92,42 @@ def test_a_loss_that_is_no_number_ends_in_a_sentence() -> None:
     settings = MetaTraining(**{**vars(SHORT), "rate": 1e30, "episodes": 40})
     with pytest.raises(TrainingError, match=r"not a finite number in episode \d+ of 40\. Try a rate 10 times smaller"):
         meta_train(tiny.source(), [tiny.target()], settings)
+
+
+def two_domains(seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pictures whose class is their red in one domain and their green in the other; blue says which domain it is."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(80) % 4
+    found = []
+    for domain in (0, 1):
+        means = np.full((80, 3), 200.0 if domain else 50.0)
+        means[:, domain] = 40 + 50 * labels + rng.normal(0, 8, 80)
+        means[:, 1 - domain] = rng.uniform(0, 255, 80)  # says nothing, and is as loud
+        pixels = means[:, None, None] + np.zeros((1, 4, 4, 1))
+        found.append((pixels.clip(0, 255).astype(np.uint8), labels))
+    return found
+
+
+def four_by_four(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(np.array(image.resize((4, 4)), dtype=np.float32)).permute(2, 0, 1) / 255
+
+
+def test_film_follows_the_set_so_that_the_code_of_another_set_costs_accuracy() -> None:
+    body = torch.nn.Sequential(torch.nn.BatchNorm2d(3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    source = from_module(torch.nn.Sequential(*body, torch.nn.Linear(3, 2)), prepare=four_by_four)
+    settings = MetaTraining(episodes=160, ways=(3, 4), shots=(3, 6), queries=6, rate=1e-2)
+    learner = meta_train(source, two_domains(0), settings)
+    reached = {"right": [], "wrong": [], "none": []}
+    for pixels, labels in two_domains(1):
+        images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+        codes = torch.from_numpy(labels)
+        other = learner.code_of(images * torch.tensor([1, 1, 0.25 if images[0, 2, 0, 0] > 0.5 else 4])[:, None, None])
+        for name, code in (("right", None), ("wrong", other), ("none", torch.zeros(3))):
+            with torch.no_grad():
+                adapted = learner.adapt_to(images[:20], codes[:20], 4, code=code)
+                reached[name].append(float((adapted(images[20:]).argmax(dim=1) == codes[20:]).float().mean()))
+    right, wrong, none = (np.mean(reached[name]) for name in ("right", "wrong", "none"))
+    print(right, wrong, none)
+    assert right > 0.85
+    assert wrong < right - 0.2
+    assert none < right - 0.05

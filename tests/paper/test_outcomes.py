@@ -14,7 +14,7 @@ from headstart.sources import Source, from_module
 from headstart_paper.architectures import CifarResNet
 from headstart_paper.data_sets import open_data_set
 from headstart_paper.measures import measure
-from headstart_paper.outcomes import Budget, head_outcomes, judged, network_outcome, rare_f1
+from headstart_paper.outcomes import Budget, head_outcome, judged, network_outcome, rare_f1
 from headstart_paper.tasks import ClassTask, large_balanced, small_balanced, small_imbalanced
 
 DEMO = Path(__file__).parents[2] / "demo" / "fashion_mnist_1000.zip"
@@ -44,9 +44,12 @@ def plain_head(task: ClassTask, budget: Budget, seed: int) -> float:
 
 def test_heads_of_different_shapes_are_those_of_a_plain_loop() -> None:
     tasks = [small_balanced(LABELS, TEST, n, classes=2 + n % 2, each=20) for n in range(4)]
-    found = head_outcomes(X, X_TEST, tasks, BUDGET, seed=3)
+    found = [head_outcome(X, X_TEST, task, BUDGET, seed=3) for task in tasks]
     assert [outcome.accuracy for outcome in found] == pytest.approx([plain_head(t, BUDGET, 3) for t in tasks])
     assert 0.5 < np.mean([outcome.accuracy for outcome in found]) < 1
+    stopped = plain_head(tasks[0], replace(BUDGET, epochs=5), 3)  # what a shorter training would have reached
+    assert found[0].by_epoch == pytest.approx({**found[0].by_epoch, 5: stopped, 8: found[0].accuracy})
+    assert list(found[0].by_epoch) == [1, 2, 5, 8]
 
 
 def test_f1_is_that_of_the_rare_class_where_there_is_one() -> None:
@@ -77,12 +80,13 @@ def test_a_network_learns_the_same_twice_and_leaves_its_source_alone(source: Sou
     before = {name: value.clone() for name, value in source.module.state_dict().items()}
     budget = Budget(epochs=6, rate=0.05)
     curve = network_outcome(source, data.train, data.test, task, budget, curve=True)
-    assert len(curve.curve) == 6
-    assert curve.accuracy == curve.curve[-1]  # the last epoch, not the best on the test part
+    assert list(curve.by_epoch) == [1, 2, 3, 4, 5, 6]
+    assert curve.accuracy == curve.by_epoch[6]  # the last epoch, not the best on the test part
     assert curve.accuracy > 1.3 / len(task.classes)
-    assert network_outcome(source, data.train, data.test, task, budget).accuracy == pytest.approx(curve.accuracy)
+    marked = network_outcome(source, data.train, data.test, task, budget)
+    assert marked.by_epoch == {epoch: curve.by_epoch[epoch] for epoch in (1, 2, 5, 6)}
     scratch = network_outcome(source, data.train, data.test, task, budget, scratch=True, curve=True)
-    assert scratch.curve != curve.curve
+    assert scratch.by_epoch != curve.by_epoch
     assert all(torch.equal(value, before[name]) for name, value in source.module.state_dict().items())
 
 

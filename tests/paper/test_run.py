@@ -17,18 +17,16 @@ SILENT = lambda text: None  # noqa: E731
 
 
 def finished(results: Results) -> run.Finished:
-    return run.Finished(results, {"first": pieces([Part(ROW, "m", "d")], Order(tasks=2))[0]}, SILENT)
+    return run.Finished(results, SILENT)
 
 
-def test_a_piece_is_finished_when_all_its_rows_are_there_also_those_of_another_process(tmp_path: Path) -> None:
+def test_a_piece_is_finished_when_its_row_is_there_also_one_of_another_process(tmp_path: Path) -> None:
     mine, other = Results(tmp_path / "r.jsonl", {}), Results(tmp_path / "r.jsonl", {})
-    store = finished(mine)
-    first, second = store.pieces["first"].keys
-    other.append(first, made_with("a"))
+    store, (piece,) = finished(mine), pieces([Part(ROW, "m", "d")], Order(tasks=1))
     with pytest.raises(KeyError):
-        store["first"]
-    other.append(second, made_with("a"))
-    assert [key for key, _ in store["first"]] == [first, second]
+        store[piece.key]
+    other.append(piece.key, made_with("a"))
+    assert store[piece.key]["fingerprint"] == "a"
 
 
 def made_with(fingerprint: str, data_hash: str = "d") -> dict[str, Any]:
@@ -39,12 +37,12 @@ def made_with(fingerprint: str, data_hash: str = "d") -> dict[str, Any]:
 @pytest.mark.parametrize(("second", "words"), [(made_with("b"), "another model"), (made_with("a", "e"), "other data")])
 def test_two_processes_with_two_models_never_mix_their_rows(tmp_path: Path, second: dict[str, Any], words: str) -> None:
     mine, other = Results(tmp_path / "r.jsonl", {}), Results(tmp_path / "r.jsonl", {})
-    finished(mine)["x"] = [("one", made_with("a"))]
+    finished(mine)["one"] = made_with("a")
     before = mine.path.read_bytes()
     with pytest.raises(InputError, match=rf"holds rows of {ROW.name} made with {words} \(net on Fashion-MNIST\). Res"):
-        finished(other)["x"] = [("two", second)]
+        finished(other)["two"] = second
     assert mine.path.read_bytes() == before
-    finished(other)["x"] = [("three", made_with("a"))]
+    finished(other)["three"] = made_with("a")
     assert mine.refresh() == {"one", "three"}
 
 

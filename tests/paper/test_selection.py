@@ -15,7 +15,7 @@ from headstart_paper.figures import draw
 from headstart_paper.paper import FIGURES
 from headstart_paper.plan import Pair
 from headstart_paper.reproduce import Request, prepare
-from headstart_paper.results import Results, Stored
+from headstart_paper.results import Results, Stored, names_of
 from headstart_paper.selection import choices, selection_table, selection_tables, static
 
 
@@ -34,9 +34,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Which fingerprint each model and which hash each data set has now; nothing is opened or trained."""
     now = {"net": "a", "other": "b", "shapes": "x", "letters": "y"}
 
-    def work(piece: Pair, bench: Any) -> list[tuple[str, dict[str, Any]]]:
-        made = pair(piece.data, piece.model, fingerprint=now[piece.model], data_hash=now[piece.data])
-        return [(made.pop("key"), made)]
+    def work(piece: Pair, bench: Any) -> dict[str, Any]:
+        return pair(piece.data, piece.model, fingerprint=now[piece.model], data_hash=now[piece.data])
 
     monkeypatch.setattr(run, "work", work)
     monkeypatch.setattr(run, "loaded", lambda spec: SimpleNamespace(fingerprint=now[spec]))
@@ -48,6 +47,16 @@ def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 def choose(data: list[str], models: list[str], results: Results) -> int:
     return run.run([Pair(model, model, name) for name in data for model in models], None, results)  # type: ignore[arg-type]  # the fakes need no bench
+
+
+def test_fine_tuned_candidates_are_another_choice_than_those_with_a_new_head() -> None:
+    pieces = [Pair("net.safetensors", "net", "a/b", method) for method in ("head", "fine-tune")]
+    rows = [pair("a/b", "net", place / 10) | piece.about for place, piece in enumerate(pieces, start=1)]
+    assert [piece.key for piece in pieces] == ["selection/a/b/net", "selection/a/b/net/fine-tune"]
+    assert [names_of(row)["data_hash"] for row in rows] == ["a/b", "a/b"]
+    for method, accuracy in (("head", 0.1), ("fine-tune", 0.2)):
+        (choice,) = choices(stored(*rows), method)
+        assert (choice.method, choice.outcomes.tolist()) == (method, [accuracy])
 
 
 @pytest.mark.parametrize(

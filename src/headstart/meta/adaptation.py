@@ -1,44 +1,21 @@
-"""The three networks that CNAPs trains: an encoder of example sets, a maker of FiLM parameters, a maker of heads."""
+"""The two networks that CNAPs trains: one makes FiLM parameters, the other a linear head."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-SIDE = 32  # pixels: larger images are averaged down for the set encoder
-START = 1e-3  # spread of the factors that let FiLM depart from 1 and 0
-
-
-class SetEncoder(nn.Module):
-    """Images (b, 3, h, w) to codes (b, width); the code of a set is the mean of its images' codes.
-
-    Its norms look at one image at a time: a set has the same code however it is cut into batches.
-    """
-
-    def __init__(self, width: int = 64) -> None:
-        super().__init__()
-        sizes = (3, 32, width, width, width)
-        layers = [_stage(inputs, outputs) for inputs, outputs in pairwise(sizes)]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """(b, 3, h, w) to (b, width)."""
-        images = images.float()  # whatever the source computes in
-        if max(images.shape[-2:]) > SIDE:
-            images = nn.functional.adaptive_avg_pool2d(images, SIDE)
-        code: Tensor = self.layers(images).mean(dim=(2, 3))
-        return code
+START = 1e-3  # standard deviation of FiLM's factors at first
 
 
 class FilmMaker(nn.Module):
-    """A set's code (width,) to a scale and a shift for every channel of every FiLM point.
+    """Maps the code of a set (width,) to a scale and a shift for every channel of every FiLM point.
 
-    gamma = 1 + r * f(code) and beta = s * g(code); r and s start close to 0, so that training begins at the source as
-    it is, and are held back by a penalty (Requeima et al. 2019, appendix).
+    gamma = 1 + r * f(code) and beta = s * g(code). The factors r and s start near 0, so training starts from the
+    unchanged source; a penalty keeps them small (Requeima et al. 2019, appendix).
     """
 
-    def __init__(self, channels: Sequence[int], width: int = 64, hidden: int = 128) -> None:
+    def __init__(self, channels: Sequence[int], width: int, hidden: int = 128) -> None:
         super().__init__()
         self.channels = tuple(channels)
         total = 2 * sum(channels)
@@ -57,10 +34,10 @@ class FilmMaker(nn.Module):
 
 
 class HeadMaker(nn.Module):
-    """Class means (C, d) to a linear head: weights (C, d) and biases (C,).
+    """Maps class means (C, d) to a linear head: weights (C, d) and biases (C,).
 
-    w = mean + f(mean) and b = -|mean|^2 / 2 + g(mean), both times a scale. f and g start at 0: the head that training
-    begins with is that of the nearest class mean.
+    w = mean + f(mean) and b = -|mean|^2 / 2 + g(mean), both times a learnt scale. f and g start at 0, so training
+    starts from the nearest-class-mean classifier.
     """
 
     def __init__(self, width: int, hidden: int = 128) -> None:
@@ -76,14 +53,8 @@ class HeadMaker(nn.Module):
         return scale * (means + self.weights(means)), scale * bias
 
 
-def _stage(inputs: int, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1), nn.GroupNorm(8, outputs), nn.ReLU(), nn.MaxPool2d(2, ceil_mode=True)
-    )
-
-
 def _from_zero(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Three layers whose result is 0 until they are trained."""
+    """Three layers that return 0 before training."""
     last = nn.Linear(hidden, outputs)
     nn.init.zeros_(last.weight)
     nn.init.zeros_(last.bias)

@@ -1,19 +1,19 @@
-"""CNAPs: a pretrained network adapts to a task from the task's examples, in forward passes alone.
+"""CNAPs: adapt a pretrained network to a new task in forward passes alone, without training on the task.
 
 Requeima, Gordon, Bronskill, Nowozin, Turner: Fast and Flexible Multi-Task Classification Using Conditional Neural
-Adaptive Processes, NeurIPS 2019, https://arxiv.org/abs/1906.07697. The source is frozen. From labelled examples one
-network makes FiLM parameters for the source, another a linear head for the features that the source then gives.
+Adaptive Processes, NeurIPS 2019, https://arxiv.org/abs/1906.07697. The source is frozen. From a task's labelled
+examples one network makes FiLM parameters for the source, and another makes a linear head on the features that the
+source then gives.
 
-What differs from the authors' networks:
+Differences from the authors' networks:
 
-- FiLM follows from the code of the whole set alone. Theirs also encode what each level of the adapted network makes of
-  the set ("auto-regressive").
-- FiLM acts at every affine norm on the way to the features, theirs inside the residual blocks of a ResNet18; one maker
+- The code of a set is the mean of the frozen source's features, standardised over the training tasks. Theirs comes from
+  an encoder trained with the rest, and from the activations of the adapted network ("auto-regressive"). An encoder
+  trained with the rest gave nearly the same code for every set here, so that FiLM never depended on the task.
+- FiLM acts at every affine norm on the way to the features, theirs inside the residual blocks of a ResNet18. One maker
   shares its first layers among all those places.
-- The set encoder looks at 32 pixels, has four stages, and norms that know no batch.
-- Features are standardised once. The head has a learnt scale and begins as that of the nearest class mean: the network
-  that makes it begins at 0, beside the mean as weight and -|mean|^2 / 2 as bias.
-- Thousands of tasks, four a step, with a rate that rises and falls.
+- Features are standardised. The head has a learnt scale and starts as the nearest-class-mean classifier.
+- Thousands of training tasks, four a step, with a rate that rises and then falls.
 """
 
 import copy
@@ -30,7 +30,7 @@ from headstart.data.media import MEDIA
 from headstart.data.skips import readable
 from headstart.errors import InputError, ModelError
 from headstart.extract.device import pick_device
-from headstart.meta.adaptation import FilmMaker, HeadMaker, SetEncoder
+from headstart.meta.adaptation import FilmMaker, HeadMaker
 from headstart.meta.film import features_with, film_points, filmed
 from headstart.sources import Source
 from headstart.sources.fingerprint import probe_examples
@@ -63,8 +63,10 @@ class Cnaps(nn.Module):
         torch.Size([5, 3])
     """
 
-    center: Tensor
+    center: Tensor  # (d,) of the features
     spread: Tensor
+    code_center: Tensor  # (d,) of the mean features of training tasks
+    code_spread: Tensor
 
     def __init__(self, source: Source, *, seed: int = 0) -> None:
         super().__init__()
@@ -84,11 +86,11 @@ class Cnaps(nn.Module):
             width = self.body(probe)[0].shape[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.encoder = SetEncoder()
-            self.film = FilmMaker([point.channels for point in self.points])
+            self.film = FilmMaker([point.channels for point in self.points], width)
             self.head = HeadMaker(width)
-        self.register_buffer("center", torch.zeros(width))
-        self.register_buffer("spread", torch.ones(width))
+        for name in ("", "code_"):
+            self.register_buffer(f"{name}center", torch.zeros(width))
+            self.register_buffer(f"{name}spread", torch.ones(width))
 
     def train(self, mode: bool = True) -> "Cnaps":
         """Stays in evaluation mode, so that the source's statistics never change."""
@@ -107,33 +109,52 @@ class Cnaps(nn.Module):
         own = self.adaptation()
         shapes = {name: value.shape for name, value in own.items()}
         if {name: value.shape for name, value in tensors.items()} != shapes:
-            raise InputError("these adaptation networks were trained for another source. Pass that one.")
+            raise InputError(
+                "these adaptation networks were trained for another source, or by an earlier version. Pass "
+                "that source, or train them again."
+            )
         with torch.no_grad():
             for name, value in own.items():
                 value.copy_(tensors[name])
 
-    def standardise(self, images: Tensor) -> None:
-        """Set the centre and spread of the features from these images, through the unadapted source."""
+    def plain(self, images: Tensor) -> Tensor:
+        """Features (b, d) of the source before any adaptation."""
         with torch.no_grad():
-            features = self.body(images)[0].float()
-        self.center.copy_(features.mean(dim=0))
-        spread = features.std(dim=0, correction=0)
-        self.spread.copy_(torch.where(spread > 1e-6 * spread.max(), spread, torch.ones_like(spread)))
+            features: Tensor = self.body(images)[0].float()
+        return features
+
+    def standardise(self, features: Tensor, codes: Tensor) -> None:
+        """Set centre and spread of features and of codes.
+
+        Args:
+            features: (n, d) of images, by `plain`.
+            codes: (t, d), the mean of such features over each of t sets.
+        """
+        for name, values in (("", features), ("code_", codes)):
+            spread = values.std(dim=0, correction=0)
+            spread = torch.where(spread > 1e-6 * spread.max(), spread, torch.ones_like(spread))
+            getattr(self, f"{name}center").copy_(values.mean(dim=0))
+            getattr(self, f"{name}spread").copy_(spread)
+
+    def code_of(self, images: Tensor) -> Tensor:
+        """The code (d,) of a set of images: which FiLM parameters it gets."""
+        return (self.plain(images).mean(dim=0) - self.code_center) / self.code_spread
 
     def film_of(self, code: Tensor) -> dict[str, Tensor]:
-        """The source's tensors as a set's code (width,) changes them."""
+        """The source's tensors as changed by the code (d,) of a set."""
         return filmed(dict(self.body.named_parameters()), self.points, *self.film(code))
 
     def features(self, images: Tensor, film: Mapping[str, Tensor]) -> Tensor:
         """Standardised features (b, d)."""
         return (features_with(self.body, film, images).float() - self.center) / self.spread
 
-    def adapt_to(self, images: Tensor, labels: Tensor, classes: int) -> "Adapted":
+    def adapt_to(self, images: Tensor, labels: Tensor, classes: int, *, code: Tensor | None = None) -> "Adapted":
         """Adapt to a task whose examples fit in memory at once, with gradients if they are enabled.
 
         Args:
             images: (n, 3, h, w), as the source prepares them.
             labels: (n,) 0..classes-1.
+            code: (d,) that decides FiLM; by default `code_of` the images.
 
         Raises:
             InputError: A class has no examples, or a label is out of range.
@@ -141,14 +162,14 @@ class Cnaps(nn.Module):
         if set(labels.tolist()) != set(range(classes)):
             given = sorted(set(labels.tolist()))
             raise InputError(f"`labels` must be 0 to {classes - 1}, each at least once; got {given}.")
-        film = self.film_of(self.encoder(images).mean(dim=0))
+        film = self.film_of(self.code_of(images) if code is None else code)
         features = self.features(images, film)
         ones = torch.nn.functional.one_hot(labels, classes).to(features.dtype)  # (n, C)
         means = ones.T @ features / ones.sum(dim=0)[:, None]
         return Adapted(self, film, *self.head(means))
 
     def adapt(self, target: object, *, max_bad: float = 0.01, device: str = "auto") -> "Adapted":
-        """Adapt to labelled images: they pass through the set encoder and the adapted source once.
+        """Adapt to labelled images: two forward passes, one of the source as it is and one of the adapted source.
 
         Args:
             target: Whatever `open_target` reads.
@@ -177,8 +198,8 @@ class Cnaps(nn.Module):
             return to_device(batches.load(piece, None), place)  # type: ignore[return-value]  # checked: images
 
         with torch.no_grad():
-            code = sum(self.encoder(images(piece)).sum(dim=0) for piece in pieces) / n
-            film = self.film_of(code)
+            mean = torch.stack([self.plain(images(piece)).sum(dim=0) for piece in pieces]).sum(dim=0) / n
+            film = self.film_of((mean - self.code_center) / self.code_spread)
             sums = torch.zeros(classes, len(self.center), device=place)
             counts = torch.zeros(classes, device=place)
             for piece in pieces:

@@ -34,9 +34,10 @@ from headstart.train.checkpoint import (
 from headstart.train.outputs import out_of_memory
 from headstart.train.schedule import multiplier
 
-FORMAT = 1  # raised when the same settings would train other networks
+FORMAT = 2  # raised when the same settings would train other networks
 WARMUP = 0.05
 MEASURED = 256  # images from which the features' centre and spread are taken
+CODES = 64  # tasks from which those of the codes are taken
 EVERY = 100  # episodes between two messages
 
 
@@ -177,7 +178,10 @@ class _Training:
         rng = np.random.default_rng(self.settings.seed)
         share = max(1, MEASURED // len(self.batches))
         chosen = [rng.permutation(len(labels))[:share] for labels in self.labels]
-        self.learner.standardise(torch.cat([self._images(place, part) for place, part in enumerate(chosen)]))
+        features = [self.learner.plain(self._images(place, part)) for place, part in enumerate(chosen)]
+        episodes = [draw_episode(self.labels, number, self.settings) for number in range(CODES)]
+        sets = [self.learner.plain(self._images(one.place, one.support)).mean(dim=0) for one in episodes]
+        self.learner.standardise(torch.cat(features), torch.stack(sets))
 
     def _save(self, path: Path) -> None:
         tensors = {f"now/{name}": value for name, value in self.learner.adaptation().items()}
