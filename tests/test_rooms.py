@@ -39,6 +39,7 @@ AT_HOME = {
         "extract",
         "train",
         "transfers",
+        "fewshot",
         "adaptation",
         "meta",
         "zeroshot",

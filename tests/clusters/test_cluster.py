@@ -14,6 +14,8 @@ from headstart.cli import app
 from headstart.clusters import cluster, criteria, oddities, partition
 from headstart.clusters.criteria import against_labels, agreement
 from headstart.errors import InputError
+from headstart.zeroshot import open_pair, text_head
+from headstart.zeroshot.pairs import unit
 
 RNG = np.random.default_rng(0)
 TRUE = np.repeat([0, 1, 2], [30, 20, 10])
@@ -150,3 +152,32 @@ def test_a_source_that_fails_leaves_the_others(tmp_path: Path):
     texts = ["good film", "bad film", "fine weather", "rain all day", "a warm day", "dull plot"] * 3
     with pytest.raises(InputError, match=r"no source could be used.*zoo/tiny_digits.*image"):
         hs.cluster((texts, ["a", "b"] * 9), "zoo/tiny_digits", cache=False)
+
+
+def test_an_image_text_pair_names_the_clusters_from_the_given_names(tmp_path: Path):
+    tints = [(250, 30, 30)] * 12 + [(30, 30, 250)] * 12
+    shown = [Image.fromarray(np.clip(RNG.normal(tint, 12, (32, 32, 3)), 0, 255).astype(np.uint8)) for tint in tints]
+    (tmp_path / "names.txt").write_text("a\nb\nc\n")
+    how = {"k": 2, "name_by": "zoo/tiny_clip", "names": tmp_path / "names.txt", "cache": False}
+    found = cluster(shown, "zoo/tiny_emoji", **how)
+    assert found.named_by == "zoo/tiny_clip"
+    assert all(set(one.names) <= {"a", "b", "c"} for one in found.clusters)
+    assert any(one.names for one in found.clusters)
+    pair = open_pair("zoo/tiny_clip")
+    features = pair.image.forward(pair.image.join([pair.image.prepare(one) for one in shown]))[0].numpy()
+    logits = text_head(pair, ("a", "b", "c"), ["a photo of a {}."])(unit(features)).numpy()
+    probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    for one in found.clusters:
+        assert one.names == oddities.names(probs, ("a", "b", "c"), np.array(found.groups), one.number)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"names": ["a", "b"]}, "`names` has no effect without `name_by"),
+        ({"name_by": "zoo/tiny_clip"}, "`name_by` names images"),
+    ],
+)
+def test_names_that_cannot_be_given_are_said(options: dict, words: str):
+    with pytest.raises(InputError, match=words):
+        cluster(BLOBS, **options)

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
+from tests.transfers import tiny
 
 import headstart as hs
 from headstart.errors import InputError
+from headstart.meta import Cnaps
 from headstart.records.few_shot import FewShot
+from headstart.report.few_shot import drawn
 
 
 def arrays(spread: float = 0.4, classes: int = 8, each: int = 20, seed: int = 0) -> dict[str, np.ndarray]:
@@ -126,3 +130,46 @@ def test_a_source_without_features_is_a_failure(files, tmp_path):
     assert "has no features" in str(found)
     with pytest.raises(InputError, match="no source could be used: headonly"):
         hs.few_shot([tmp_path / "headonly.npz"], ways=3, shots=1, episodes=10)
+
+
+@pytest.fixture(scope="module")
+def adapting():
+    """Adaptation networks that leave the source as it is: its classes are told by the nearest mean."""
+    learner = Cnaps(tiny.source())
+    torch.nn.init.zeros_(learner.film.strength)
+    return learner
+
+
+def test_cnaps_is_one_more_row_and_untrained_it_is_the_nearest_class_mean(adapting, tmp_path):
+    target, small = tiny.target(36), {"ways": 2, "shots": (1, 3), "episodes": 5, "queries": 4}
+    found = hs.few_shot(target, tiny.source(), cnaps=adapting, method="prototypes", cache=False, **small)
+    by_name = {row.source: row for row in found.rows}
+    plain, row = by_name["module/tiny"], by_name["module/tiny (cnaps)"]
+    for few in (1, 3):
+        assert row.at("cnaps", few).accuracy == pytest.approx(plain.at("prototypes", few).accuracy)
+    assert found.method == "prototypes"
+    assert "module/tiny (cnaps)" in str(found)
+    assert FewShot.from_json(found.to_json()) == found
+
+
+def test_cnaps_alone_needs_no_models_and_images(adapting):
+    found = hs.few_shot(tiny.target(24), cnaps=adapting, ways=2, shots=1, episodes=3, queries=2, report=None)
+    assert (found.method, len(found.rows)) == ("cnaps", 1)
+    with pytest.raises(InputError, match=r"`cnaps` adapts a network to images.*Leave it out"):
+        hs.few_shot(arrays(), cnaps=adapting, ways=2, shots=1, episodes=3)
+
+
+def test_the_page_draws_a_curve_for_each_source_and_escapes_its_name(files, tmp_path):
+    odd = tmp_path / "a<b>.npz"
+    odd.write_bytes(files[0].read_bytes())
+    page = tmp_path / "page.html"
+    found = hs.few_shot([files[1], odd], ways=4, shots=(1, 5), episodes=20, queries=5, report=page)
+    text = page.read_text()
+    assert text.count("<polyline") == 2
+    assert "a&lt;b&gt;" in text
+    assert "a<b>" not in text
+    first = found.rows[0].at(found.method, 5)
+    assert f"5 shots: {first.accuracy:.3f} ({first.low:.3f} to {first.high:.3f})" in text
+    curves, _ = drawn(found)
+    heights = [point[1] for point in curves[0].points]
+    assert heights[1] < heights[0]  # more shots, higher on the page

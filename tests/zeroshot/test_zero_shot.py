@@ -17,7 +17,9 @@ from headstart.cli import app
 from headstart.errors import InputError, ModelError, ModelNameError
 from headstart.records import ModelCard
 from headstart.sources import candidates
+from headstart.sources.names import TEXT, embedded
 from headstart.zeroshot import open_pair, predict_unseen, rank_by_names, text_head
+from headstart.zeroshot.descriptions import learn_descriptions
 from headstart.zeroshot.entry import fitted_temperature, share
 from headstart.zeroshot.pairs import unit
 
@@ -206,3 +208,66 @@ def test_names_alone_order_sources():
     assert found[0].nearest == (("Spaniel", "dog"), ("siamese_cat", "cat"))
     with pytest.raises(InputError, match="vehicles"):
         rank_by_names(["cat"], [(cards[0], [])])
+
+
+def test_labelled_examples_calibrate_the_temperature(folder: Path):
+    shown, labels = pictures(24)
+    alone = hs.zero_shot((shown, labels), f"local-dir:{folder}", cache=False)
+    same = hs.zero_shot(
+        shown, f"local-dir:{folder}", class_names=["blue", "green", "red"], labelled=(shown, labels), cache=False
+    )
+    assert alone.rows[0].temperature == pytest.approx(same.rows[0].temperature)
+    assert not same.labelled
+    assert same.answers == alone.answers
+    assert same.probabilities == pytest.approx(alone.probabilities)
+
+
+def test_an_image_model_without_texts_learns_names_from_labelled_examples():
+    shown, labels = pictures(24)
+    found = hs.zero_shot(shown, "zoo/tiny_emoji", class_names=["red", "yellow"], labelled=(shown, labels), cache=False)
+    assert found.rows[0].temperature > 0
+    source = candidates("zoo/tiny_emoji", kind="image")[0].load(False)
+    rows = source.forward(source.join([source.prepare(one) for one in shown]))[0].numpy()
+    names = ["blue", "green", "red"]
+    learnt = learn_descriptions(rows, np.array([names.index(one) for one in labels]), embedded(names, TEXT))
+    expected = learnt.predict(rows, embedded(["red", "yellow"], TEXT))
+    assert list(found.answers) == expected.tolist()
+    with pytest.raises(InputError, match="no image-text pair"):
+        hs.zero_shot(shown, "zoo/tiny_emoji", class_names=["red", "yellow"], cache=False)
+
+
+def test_the_command_judges_unseen_classes(tmp_path: Path):
+    shown, labels = pictures(30)
+    for place, (picture, label) in enumerate(zip(shown, labels, strict=True)):
+        name = label if place < 15 else f"dark {label}"
+        (tmp_path / name).mkdir(exist_ok=True)
+        picture.save(tmp_path / name / f"{place}.png")
+    words = ["zero-shot", str(tmp_path), "--models", "zoo/tiny_emoji", "--unseen", "red, dark red", "--no-cache"]
+    done = CliRunner().invoke(app, words, env={"COLUMNS": "120"})
+    assert done.exit_code == 0, done.output
+    assert "Among the 2 unseen classes alone" in done.output
+    assert "harmonic mean" in done.output
+    done = CliRunner().invoke(app, [*words[:5], "rad,blue"])
+    assert "`unseen` names 'rad'" in " ".join(done.output.split())
+
+
+def test_the_command_orders_models_by_class_names(tmp_path: Path):
+    for name in ("seven", "eight"):
+        (tmp_path / name).mkdir()
+        for place in range(2):
+            Image.new("RGB", (8, 8), (40 * place, 0, 0)).save(tmp_path / name / f"{place}.png")
+    done = CliRunner().invoke(app, ["models", "zoo/tiny_*", "--near", str(tmp_path)], env={"COLUMNS": "120"})
+    assert done.exit_code == 0, done.output
+    lines = [line for line in done.output.splitlines() if line.startswith("zoo/")]
+    assert len(lines) == 4
+    assert "eight ~ 8 and seven ~ 7" in lines[0]
+    assert lines[0].startswith(("zoo/tiny_digits", "zoo/tiny_letters"))
+
+
+def test_braces_in_a_template_beside_the_name_are_text(folder: Path, tmp_path: Path):
+    (tmp_path / "odd.txt").write_text("a {} in {braces}")
+    found = hs.zero_shot(pictures(6), f"local-dir:{folder}", templates=str(tmp_path / "odd.txt"), cache=False)
+    assert found.prompts["odd"] == ("a blue in {braces}",)
+    (tmp_path / "latin.txt").write_bytes(b"\xe9 {}")
+    with pytest.raises(InputError, match=r"latin.txt cannot be read as text in UTF-8"):
+        hs.zero_shot(pictures(6), f"local-dir:{folder}", templates=str(tmp_path / "latin.txt"), cache=False)

@@ -8,7 +8,7 @@ import typer
 import headstart
 from headstart.cli._commands import VERBOSE, VariadicCommand, WithAdded, be_verbose
 from headstart.cli._guard import guarded
-from headstart.cli._options import named, reading_options, with_options
+from headstart.cli._options import named, reading_options, running_options, with_options
 from headstart.cli._output import check_places, on_stdout, present
 from headstart.cli.adapt import adapt, full_adapt
 from headstart.cli.adapt import epilog as adapt_epilog
@@ -71,10 +71,10 @@ needing("run")(guarded(with_options(run, *reading_options()), resumes=True))
 needing("transfer")(guarded(with_options(transfer), resumes=True))
 needing("adapt")(guarded(with_options(adapt), resumes=True))
 needing("evaluate")(guarded(evaluate))
-needing("few-shot")(guarded(with_options(few_shot, *reading_options())))
+needing("few-shot")(guarded(with_options(few_shot, *running_options(), *reading_options())))
 needing("predict")(guarded(with_options(predict, *UNLABELLED)))
-needing("cluster")(guarded(with_options(cluster, *reading_options())))
-needing("zero-shot")(guarded(with_options(zero_shot, *reading_options())))
+needing("cluster")(guarded(with_options(cluster, *running_options(), *reading_options())))
+needing("zero-shot")(guarded(with_options(zero_shot, *running_options(), *reading_options())))
 needing("report")(guarded(report))
 needing("export")(guarded(export))
 needing("push")(guarded(push))

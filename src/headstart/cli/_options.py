@@ -135,6 +135,33 @@ def with_options(function: Callable[..., None], *parameters: inspect.Parameter) 
     return run
 
 
+def running_options() -> list[inspect.Parameter]:
+    """How a command that passes data through models runs, as options; `running_from` takes them."""
+    shared: list[tuple[str, Any, object]] = [
+        ("limit", Limit, None),
+        ("seed", Seed, 0),
+        ("device", Device, "auto"),
+        ("batch_size", BatchSize, None),
+        ("cache", Cache, None),
+        ("no_cache", NoCache, False),
+        ("trust_pickle", TrustPickle, False),
+    ]
+    return [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+        for name, hint, default in shared
+    ]
+
+
+def running_from(options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a call from the options of a command: those of running, and `reading`.
+
+    Raises:
+        InputError: Both `--cache` and `--no-cache` are given; TargetError: a field of `Reading` cannot be used.
+    """
+    reading, no_cache = reading_from(options), options.pop("no_cache")
+    return {**options, "cache": cache_of(options["cache"], no_cache), "reading": reading}
+
+
 def reading_options(*names: str) -> list[inspect.Parameter]:
     """The fields of `Reading` as options; all of them, or those named."""
     names_of_columns = dict.fromkeys(("text_column", "label_column"), list[str] | None)

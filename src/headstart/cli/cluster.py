@@ -6,20 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from headstart.cli._options import (
-    DATA,
     RESULT,
-    BatchSize,
-    Cache,
-    Device,
     Json,
     Models,
-    NoCache,
     Report,
-    Seed,
-    TrustPickle,
-    cache_of,
     named,
-    reading_from,
+    running_from,
 )
 from headstart.cli._output import Output
 from headstart.cli._progress import shown
@@ -45,13 +37,14 @@ def cluster(
         str, named(metavar="NAME", panel=WHAT, help="What chooses the source: stability, agreement or silhouette.")
     ] = "stability",
     map: Annotated[str, named(metavar="NAME", panel=WHAT, help="The map: pca, or umap (extra `umap`).")] = "pca",
-    limit: Annotated[int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples.")] = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    batch_size: BatchSize = None,
-    cache: Cache = None,
-    no_cache: NoCache = False,
-    trust_pickle: TrustPickle = False,
+    name_by: Annotated[
+        str | None,
+        named(metavar="NAME", panel=WHAT, help="Image-text pair that suggests names for clusters, as zoo/tiny_clip."),
+    ] = None,
+    names: Annotated[
+        Path | None,
+        named(metavar="FILE", panel=WHAT, help="Names it chooses from, one in each line; by default ImageNet's."),
+    ] = None,
     out: Annotated[Path | None, named(metavar="DIR", panel=RESULT, help="Save clusters.json here.")] = None,
     report: Report = None,
     json: Json = None,
@@ -59,7 +52,7 @@ def cluster(
         str | None,
         named("--csv", metavar="FILE", panel=RESULT, help="Write one line per example; - is standard output."),
     ] = None,
-    **reading: Any,
+    **running: Any,
 ) -> None:
     """Group alike examples in the features of pretrained models, without labels."""
     output = Output(json=json, csv=csv)
@@ -73,16 +66,12 @@ def cluster(
             algorithm=algorithm,
             select=select,
             map=map,
-            limit=limit,
-            seed=seed,
-            device=device,
-            batch_size=batch_size,
-            cache=cache_of(cache, no_cache),
-            trust_pickle=trust_pickle,
+            name_by=name_by,
+            names=names,
             out=out,
             report=report,
-            reading=reading_from(reading),
             progress=progress,
+            **running_from(running),
         )
     output.finish(found, out and out / "clusters.json", report)
 

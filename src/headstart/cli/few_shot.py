@@ -7,19 +7,12 @@ import typer
 
 from headstart.cli._options import (
     RESULT,
-    BatchSize,
-    Cache,
-    Device,
     Json,
-    Limit,
     Models,
-    NoCache,
-    Seed,
-    TrustPickle,
-    cache_of,
+    Report,
     complete_target,
     named,
-    reading_from,
+    running_from,
 )
 from headstart.cli._output import Output
 from headstart.cli._progress import shown
@@ -54,16 +47,18 @@ def few_shot(
             help="centred, prototypes, cosine (nearest class means), ridge, logistic; by default all of them.",
         ),
     ] = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    batch_size: BatchSize = None,
-    cache: Cache = None,
-    no_cache: NoCache = False,
-    trust_pickle: TrustPickle = False,
+    cnaps: Annotated[
+        Path | None,
+        named(
+            metavar="FILE",
+            panel=WHAT,
+            help="Adaptation networks that `hs.meta.save` wrote: one more row, adapted to each episode (slow).",
+        ),
+    ] = None,
     out: Annotated[Path | None, named(metavar="DIR", panel=RESULT, help="Save few_shot.json here.")] = None,
+    report: Report = None,
     json: Json = None,
-    **reading: Any,
+    **running: Any,
 ) -> None:
     """Rank pretrained models by their accuracy from a few examples of each class."""
     output = Output(json=json)
@@ -78,17 +73,13 @@ def few_shot(
             episodes=episodes,
             queries=queries,
             method=method,
-            limit=limit,
-            seed=seed,
-            device=device,
-            batch_size=batch_size,
-            cache=cache_of(cache, no_cache),
-            trust_pickle=trust_pickle,
+            cnaps=cnaps,
+            report=report,
             out=out,
-            reading=reading_from(reading),
             progress=progress,
+            **running_from(running),
         )
-    output.finish(found, out and out / "few_shot.json")
+    output.finish(found, out and out / "few_shot.json", report)
 
 
 def _ways(text: str) -> int | Literal["all"]:

@@ -1,9 +1,11 @@
 """`headstart models`: which models can be named."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from headstart.cli._options import named
 from headstart.cli._output import show
 from headstart.records import ModelCard
 from headstart.records.table import Column, Table, table
@@ -15,10 +17,22 @@ def models(
         str | None,
         typer.Argument(metavar="GLOB", help="Models whose names match, as in 'timm/resnet*'.", show_default=False),
     ] = None,
+    near: Annotated[
+        str | None,
+        named(
+            metavar="DATA",
+            help="Order them by how near the names of their classes are to those of these labelled data. No example is "
+            "read, and no model runs on one.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """List the models: the zoo, or those that match a glob. Pass their names to `--models`."""
     from headstart.sources import ADAPTERS, list_models
 
+    if near is not None:
+        _by_names(near, glob or "zoo/*")
+        return
     cards = list_models(glob or "zoo/*")
     known = _table(cards)
     show([known], width=known.width)  # a name is never cut
@@ -29,6 +43,21 @@ def models(
         kinds = [(one.usage, "[" + one.extra + "]", listing(one.media), one.about) for one in ADAPTERS.values()]
         ways = table(("name", "extra", "reads", "models"), kinds, words=4)
         show([ways], width=ways.width)
+
+
+def _by_names(data: str, glob: str) -> None:
+    """Print models that name their classes, or what they were trained on, nearest first."""
+    from headstart.data import open_target
+    from headstart.zeroshot import names_of, rank_by_names
+
+    target = open_target(data)
+    found = rank_by_names(target.classes, names_of(glob, target.kind))
+    rows = ((one.source, f"{one.value:.3f}", _pairs(one.nearest)) for one in found)
+    show([table(("model", "near", "nearest classes"), rows, words=3)])
+
+
+def _pairs(nearest: Sequence[tuple[str, str]]) -> str:
+    return listing([f"{own} ~ {other}" for own, other in nearest], 3)
 
 
 def _table(cards: list[ModelCard]) -> Table:

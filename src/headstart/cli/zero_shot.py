@@ -6,20 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from headstart.cli._options import (
-    DATA,
     RESULT,
-    BatchSize,
-    Cache,
-    Device,
     Json,
-    NoCache,
-    Seed,
-    TrustPickle,
-    cache_of,
     named,
-    reading_from,
+    running_from,
 )
-from headstart.cli._output import Output
+from headstart.cli._output import Output, on_stdout, show, write
 from headstart.cli._progress import shown
 from headstart.errors import InputError
 
@@ -53,25 +45,38 @@ def zero_shot(
         str,
         named(metavar="NAME,...", panel=WHAT, help="Sets of prompts: names, plain, imagenet, or text files with {}."),
     ] = "plain",
-    limit: Annotated[int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples.")] = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    batch_size: BatchSize = None,
-    cache: Cache = None,
-    no_cache: NoCache = False,
-    trust_pickle: TrustPickle = False,
+    labelled: Annotated[
+        str | None,
+        named(
+            metavar="DATA",
+            panel=WHAT,
+            help="Labelled examples: they calibrate the temperature, and an image model without a text encoder learns "
+            "from them how its features go with names, of other classes too (ESZSL).",
+        ),
+    ] = None,
+    unseen: Annotated[
+        str | None,
+        named(
+            metavar="NAME,...",
+            panel=WHAT,
+            help="Judge any image model on these classes of DATA after learning the others, by names alone (ESZSL).",
+        ),
+    ] = None,
     out: Annotated[Path | None, named(metavar="DIR", panel=RESULT, help="Save zero-shot.json here.")] = None,
     json: Json = None,
     csv: Annotated[
         str | None,
         named("--csv", metavar="FILE", panel=RESULT, help="Write one line per example; - is standard output."),
     ] = None,
-    **reading: Any,
+    **running: Any,
 ) -> None:
     """Classify images by the names of their classes, with image-text pairs such as CLIP."""
     output = Output(json=json, csv=csv)
     if not models:
         raise InputError("`--models` is missing: name an image-text pair, for example zoo/tiny_clip.")
+    if unseen:
+        _judge(data, models, unseen, class_names, running, output)
+        return
     from headstart.zeroshot import zero_shot as classify
 
     with shown(output.errors) as progress:
@@ -80,14 +85,33 @@ def zero_shot(
             models,
             class_names=class_names,
             templates=templates,
-            limit=limit,
-            seed=seed,
-            device=device,
-            batch_size=batch_size,
-            cache=cache_of(cache, no_cache),
-            trust_pickle=trust_pickle,
+            labelled=labelled,
             out=out,
-            reading=reading_from(reading),
             progress=progress,
+            **running_from(running),
         )
     output.finish(found, out and out / "zero-shot.json")
+
+
+def _judge(
+    data: str, models: list[str], unseen: str, class_names: Path | None, running: dict[str, Any], output: Output
+) -> None:
+    """Learn the other classes, and print how well these are recognised."""
+    from headstart.data import limit, open_target
+    from headstart.store import folder_of
+    from headstart.zeroshot import predict_unseen
+
+    options = running_from(running)
+    target = open_target(data, reading=options["reading"])
+    target = target if options["limit"] is None else limit(target, options["limit"], options["seed"])
+    for model in models:
+        found = predict_unseen(
+            target,
+            model,
+            [name.strip() for name in unseen.split(",")],
+            class_names=class_names,
+            cache=folder_of(options["cache"]),
+            seed=options["seed"],
+        )
+        write(output.json, found.to_json() + "\n")
+        show(found.view(), errors=on_stdout(output.json))

@@ -3,8 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 from scipy.special import softmax
@@ -48,6 +47,8 @@ def cluster(
     algorithm: str = "k-means",
     select: str = "stability",
     map: str = "pca",
+    name_by: str | None = None,
+    names: object = None,
     limit: int | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -73,6 +74,9 @@ def cluster(
         select: How the source is chosen: "stability" between halves of the data, as far as it is above chance;
             "agreement" with the other sources; or "silhouette".
         map: The map of two dimensions: "pca", or "umap" (extra `umap`).
+        name_by: An image-text pair that suggests names for the clusters, such as "zoo/tiny_clip"; by default the
+            classes of the first source that has some serve.
+        names: The names it chooses from: a list, or a file with a name in each line; by default ImageNet's classes.
         limit: Use this many examples.
         seed: For the sample, the starts of k-means and the halves.
         device: "auto", "cpu", "cuda" or "mps".
@@ -100,10 +104,15 @@ def cluster(
     _check_names(select, map)
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
+    if names is not None and name_by is None:
+        raise InputError("`names` has no effect without `name_by=...`, the image-text pair that chooses from them.")
+    running: dict[str, Any] = {
+        "cache": folder_of(cache), "device": device, "batch_size": batch_size, "max_bad": how.max_bad,
+        "progress": listener(progress),
+    }  # fmt: skip
     extractions, failures, target, labelled = _extractions(
-        data, models, how, most=limit, seed=seed, device=device, batch_size=batch_size,
-        place=folder_of(cache), trust_pickle=trust_pickle, tell=listener(progress),
-    )  # fmt: skip
+        data, models, how, most=limit, seed=seed, running={**running, "trust_pickle": trust_pickle}
+    )
     if map == "umap":
         require("umap", "a UMAP map", "umap")
     grouped: list[_Grouped] = []
@@ -114,7 +123,8 @@ def cluster(
             failures.append(Failure(extraction.source, str(error)))
     if not grouped:
         raise InputError(f"no source could be used: {failures[0].source}: {failures[0].reason}")
-    found = _record(_ordered(grouped, select), target, failures, how=(k, algorithm, select, map), seed=seed)
+    named = None if name_by is None else _names_from(name_by, names, target, trust_pickle, running)
+    found = _record(_ordered(grouped, select), named, target, failures, how=(k, algorithm, select, map), seed=seed)
     if out is not None:
         found.save(out)
     if report is not None:
@@ -137,11 +147,7 @@ def _extractions(
     *,
     most: int | None,
     seed: int,
-    device: str,
-    batch_size: int | None,
-    place: Path | None,
-    trust_pickle: bool,
-    tell: Progress,
+    running: dict[str, Any],
 ) -> tuple[list[Extraction], list[Failure], Target, bool]:
     """Each source's features, failed sources, the examples, and whether these have labels."""
     given = _arrays(data)
@@ -161,10 +167,7 @@ def _extractions(
 
     target, labelled = _open(data, models, how)
     target = (target if most is None else limit(target, most, seed)).held()
-    found, failures = extract_each(
-        target, candidates(models, kind=target.kind), cache=place, device=device, batch_size=batch_size,
-        max_bad=how.max_bad, trust_pickle=trust_pickle, progress=tell,
-    )  # fmt: skip
+    found, failures = extract_each(target, candidates(models, kind=target.kind), **running)
     return found, failures, target, labelled
 
 
@@ -268,8 +271,30 @@ def _same_rows(grouped: Sequence[_Grouped]) -> bool:
     return len({one.extraction.ids for one in grouped}) == 1
 
 
+def _names_from(pair: str, names: object, target: Target, trust_pickle: bool, running: dict[str, Any]) -> Extraction:
+    """What an image-text pair sees in the examples, with the names as its classes.
+
+    Raises:
+        InputError: The names cannot be read; ModelError: the model is no such pair.
+    """
+    if not MEDIA[target.kind].pictures:
+        raise InputError(f"`name_by` names images, and {target.name} holds none. Leave it out.")
+    from headstart.extract import extract
+    from headstart.zeroshot import open_pair, text_head
+    from headstart.zeroshot.pairs import unit
+    from headstart.zeroshot.prompts import SETS, imagenet, listed
+
+    found = open_pair(pair, trust_pickle=trust_pickle)
+    classes = imagenet() if names is None else listed(names, "names")
+    rows = extract(target, found.image, **running)
+    assert rows.features is not None
+    logits = text_head(found, classes, SETS["plain"])(unit(rows.features)).numpy()
+    return replace(rows, source=pair, logits=logits, source_classes=classes)
+
+
 def _record(
     grouped: Sequence[_Grouped],
+    named: Extraction | None,
     target: Target,
     failures: Sequence[Failure],
     *,
@@ -279,7 +304,8 @@ def _record(
     k, algorithm, select, map = how
     best = grouped[0]
     ids = best.extraction.ids
-    named = next((one for one in grouped if _has_names(one.extraction) and one.extraction.ids == ids), None)
+    known = (named, *(one.extraction for one in grouped))
+    named = next((one for one in known if one is not None and _has_names(one) and one.ids == ids), None)
     return Clustering(
         data=target.name,
         kind=target.kind,
@@ -305,12 +331,12 @@ def _record(
             device="cpu",
         ),
         notes=_notes(best, target, named),
-        named_by=named.row.source if named else "",
+        named_by=named.source if named else "",
         pictures=MEDIA[target.kind].pictures,
     )
 
 
-def _notes(best: _Grouped, target: Target, named: _Grouped | None) -> tuple[str, ...]:
+def _notes(best: _Grouped, target: Target, named: Extraction | None) -> tuple[str, ...]:
     row = best.row
     notes = [*target.notes]
     if row.stability < row.chance + LITTLE:
@@ -321,9 +347,7 @@ def _notes(best: _Grouped, target: Target, named: _Grouped | None) -> tuple[str,
     if row.alone:
         notes.append(f"{row.alone} of {len(best.groups)} examples are in no cluster.")
     if named is not None:
-        notes.append(
-            f"What a cluster is like is told by the classes of {named.row.source}, which may not fit your data."
-        )
+        notes.append(f"What a cluster is like is told by the classes of {named.source}, which may not fit your data.")
     return tuple(notes)
 
 
@@ -331,13 +355,13 @@ def _has_names(extraction: Extraction) -> bool:
     return extraction.logits is not None and extraction.source_classes is not None
 
 
-def _cluster(best: _Grouped, number: int, target: Target, named: _Grouped | None) -> Cluster:
+def _cluster(best: _Grouped, number: int, target: Target, named: Extraction | None) -> Cluster:
     ids = best.extraction.ids
     rows = oddities.central(best.points, best.groups, number)
     names: tuple[str, ...] = ()
-    if named is not None and named.extraction.logits is not None:
-        probs = softmax(np.asarray(named.extraction.logits, dtype=np.float64), axis=1)
-        names = oddities.names(probs, named.extraction.source_classes or (), best.groups, number)
+    if named is not None and named.logits is not None:
+        probs = softmax(np.asarray(named.logits, dtype=np.float64), axis=1)
+        names = oddities.names(probs, named.source_classes or (), best.groups, number)
     size = int((best.groups == number).sum())
     return Cluster(number, size, tuple(ids[row] for row in rows), _samples(target, [ids[row] for row in rows]), names)
 

@@ -1,8 +1,8 @@
 """`few_shot`: rank sources by what their features reach from a few examples of each class."""
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Unpack
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from headstart.store import folder_of
 from headstart.tasks import task_of
 
 if TYPE_CHECKING:
+    from headstart.meta import Cnaps
     from headstart.sources.lookup import Model
 
 StrPath = str | os.PathLike[str]
@@ -35,6 +36,7 @@ def few_shot(
     episodes: int = 600,
     queries: int = 15,
     method: str | Sequence[str] | None = None,
+    cnaps: "StrPath | Cnaps | None" = None,
     limit: int | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -42,6 +44,7 @@ def few_shot(
     cache: StrPath | bool | None = True,
     trust_pickle: bool = False,
     out: StrPath | None = None,
+    report: StrPath | None = None,
     reading: Reading | None = None,
     progress: Progress | bool | None = None,
     **options: Unpack[ReadingOptions],
@@ -57,6 +60,8 @@ def few_shot(
         queries: Examples of each class that an episode is judged on, at most.
         method: Names out of "centred" (nearest class mean of centred, normalised features), "prototypes" (nearest
             class mean), "cosine", "ridge" and "logistic", as a list or one text with commas; None takes all.
+        cnaps: Adaptation networks from `hs.meta.meta_train`, or a file of them: one more row, whose network adapts to
+            every episode anew (images only; one forward pass per episode and number of shots).
         limit: Use this many examples, stratified by class.
         seed: Of the examples kept and of the episodes.
         device: "auto", "cpu", "cuda" or "mps".
@@ -64,6 +69,7 @@ def few_shot(
         cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
         trust_pickle: Load checkpoints that can run code.
         out: Write `few_shot.json` into this folder.
+        report: Write a self-contained HTML page to this path.
         reading: How the target is read, as one `headstart.Reading`.
         progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
         options: The fields of `reading` as keywords.
@@ -88,7 +94,12 @@ def few_shot(
     for name, (value, least) in {**numbers, **({} if ways == "all" else {"ways": (ways, 2)})}.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
             raise InputError(f"`{name}` must be a whole number from {least} up{_or_all(name)}; got {value!r}.")
-    check_destination(out, folder=True)
+    for path, folder in ((out, True), (report, False)):
+        check_destination(path, folder=folder)
+    running: dict[str, Any] = {
+        "cache": folder_of(cache), "device": device, "batch_size": batch_size, "max_bad": how.max_bad,
+        "trust_pickle": trust_pickle, "progress": listener(progress),
+    }  # fmt: skip
     inputs = open_inputs(target, how, most=limit, seed=seed)
     if not task_of(inputs.target.task).single_class:
         raise InputError(f"few-shot learning needs classes, and the target's task is {inputs.target.task}.")
@@ -101,9 +112,7 @@ def few_shot(
         )  # fmt: skip
 
     drawn_for(np.asarray(inputs.target.labels))  # before any forward pass
-    extractions, failures = _extract(
-        inputs, models, cache, device, batch_size, how.max_bad, trust_pickle, listener(progress)
-    )
+    extractions, failures = _extract(inputs, models, running, optional=cnaps is not None)
     measured: list[tuple[str, Episodes, Found]] = []
     for extraction in extractions:
         if extraction.features is None:
@@ -111,6 +120,8 @@ def few_shot(
             continue
         drawn = drawn_for(np.asarray(extraction.labels))
         measured.append((extraction.source, drawn, _measure(np.asarray(extraction.features), drawn, few, methods)))
+    if cnaps is not None:
+        measured.append(_adapting(cnaps, inputs, drawn_for, few, running))
     if not measured:
         raise InputError(f"no source could be used: {failures[0].source}: {failures[0].reason}")
     used = len(np.unique(measured[0][1].classes))
@@ -122,6 +133,10 @@ def few_shot(
     )
     if out is not None:
         found.save(out)
+    if report is not None:
+        from headstart.report.few_shot import write_few_shot
+
+        write_few_shot(found, report)
     return found
 
 
@@ -147,14 +162,7 @@ def _shots(shots: int | Sequence[int]) -> tuple[int, ...]:
 
 
 def _extract(
-    inputs: Inputs,
-    models: "Model | Sequence[Model] | None",
-    cache: StrPath | bool | None,
-    device: str,
-    batch_size: int | None,
-    max_bad: float,
-    trust_pickle: bool,
-    tell: Progress,
+    inputs: Inputs, models: "Model | Sequence[Model] | None", running: dict[str, Any], *, optional: bool
 ) -> tuple[list[Extraction], list[Failure]]:
     """Features of every source: those given, or from one forward pass each."""
     if inputs.extractions:
@@ -163,14 +171,38 @@ def _extract(
         return list(inputs.extractions), []
     kind = inputs.target.kind
     if models is None:
+        if optional:
+            return [], []
         raise InputError(f"`models` is missing: name the sources to compare, for example `{MEDIA[kind].model}`.")
     from headstart.extract.several import extract_each
     from headstart.sources import candidates
 
-    return extract_each(
-        inputs.target, candidates(models, kind=kind), cache=folder_of(cache), device=device, batch_size=batch_size,
-        max_bad=max_bad, trust_pickle=trust_pickle, progress=tell,
-    )  # fmt: skip
+    return extract_each(inputs.target, candidates(models, kind=kind), **running)
+
+
+def _adapting(
+    given: "StrPath | Cnaps",
+    inputs: Inputs,
+    drawn_for: Callable[[np.ndarray], Episodes],
+    shots: tuple[int, ...],
+    running: dict[str, Any],
+) -> tuple[str, Episodes, Found]:
+    """The row of a learner that adapts to each episode.
+
+    Raises:
+        InputError: The target holds no images.
+    """
+    if inputs.extractions or not MEDIA[inputs.target.kind].pictures:
+        raise InputError("`cnaps` adapts a network to images, and the target holds none. Leave it out.")
+    from headstart.data.skips import readable
+    from headstart.fewshot.cnaps import NAME, right_answers
+    from headstart.meta import Cnaps, load
+
+    learner = given if isinstance(given, Cnaps) else load(given)
+    target = readable(inputs.target, max_bad=running["max_bad"])[0]
+    drawn = drawn_for(np.asarray(target.labels))
+    found = right_answers(learner, target, drawn, shots, running["progress"])
+    return f"{learner.source.name} ({NAME})", drawn, found
 
 
 def _measure(features: np.ndarray, drawn: Episodes, shots: tuple[int, ...], methods: tuple[str, ...]) -> Found:
@@ -187,17 +219,22 @@ def _ordered(
     """The method that is best at the most shots, averaged over sources, and the sources in its order."""
     most = max(shots)
     rows = {source: {at: estimate(found[at], drawn, at[1]) for at in found} for source, drawn, found in measured}
-    best = max(methods, key=lambda name: np.mean([row[name, most].value for row in rows.values()]))
-    order = sorted(measured, key=lambda one: -rows[one[0]][best, most].value)
-    _, first, leading = order[0]
+    usual = [row for row in rows.values() if (methods[0], most) in row] or list(rows.values())
+    names = [name for name in methods if (name, most) in usual[0]] or [name for name, _ in usual[0]]
+    best = max(names, key=lambda name: np.mean([row[name, most].value for row in usual]))
+    own = {source: best if (best, most) in row else next(iter(row))[0] for source, row in rows.items()}
+    order = sorted(measured, key=lambda one: -rows[one[0]][own[one[0]], most].value)
+    head, first, leading = order[0]
     ranked = []
     for place, (source, drawn, found) in enumerate(order):
         paired = np.array_equal(drawn.support, first.support) and np.array_equal(drawn.query, first.query)
-        behind = estimate(leading[best, most] - found[best, most], drawn, most, share=False) if paired else None
+        behind = (
+            estimate(leading[own[head], most] - found[own[source], most], drawn, most, share=False) if paired else None
+        )
         points = (
             ShotAccuracy(name, few, one.value, one.low, one.high)
             for (name, few), one in sorted(
-                rows[source].items(), key=lambda item: (methods.index(item[0][0]), item[0][1])
+                rows[source].items(), key=lambda item: ([*methods, item[0][0]].index(item[0][0]), item[0][1])
             )
         )
         ranked.append(FewShotSource(source, place + 1, behind is None or behind.low <= 0, tuple(points)))

@@ -37,6 +37,10 @@ class FewShotSource:
         """The accuracy of one method at one number of shots."""
         return next(point for point in self.curve if (point.method, point.shots) == (method, shots))
 
+    def leading(self, method: str) -> str:
+        """The method itself if the row has it, else the row's own: a learner that adapts in its own way has one."""
+        return method if any(point.method == method for point in self.curve) else self.curve[0].method
+
 
 @dataclass(frozen=True, repr=False)
 class FewShot(JsonRecord, Shown):
@@ -66,12 +70,12 @@ class FewShot(JsonRecord, Shown):
         title = f"Few-shot accuracy on {self.target}: {plural(self.episodes, 'episode')} of {ways}, by {self.method}"
         header = ("", "source", *(f"{plural(few, 'shot')}" for few in self.shots))
         cells = (
-            (str(row.rank), row.source, *(_interval(row.at(self.method, few)) for few in self.shots))
+            (str(row.rank), row.source, *(_interval(row.at(row.leading(self.method), few)) for few in self.shots))
             for row in self.rows
         )
         parts: list[Prose | object] = [Prose(title=title), table(header, cells, words=2)] if self.rows else []
-        if len(self.methods) > 1 and self.rows:
-            first = self.rows[0]
+        first = next((row for row in self.rows if row.leading(self.method) == self.method), None)
+        if len(self.methods) > 1 and first is not None:
             by_method = ((name, *(_interval(first.at(name, few)) for few in self.shots)) for name in self.methods)
             parts += [Prose(title=f"By method, with {first.source}"), table(("method", *header[2:]), by_method)]
         parts += [Prose(tuple(self._sentences()), "quiet")]

@@ -1,14 +1,16 @@
 """Sources ranked by the names of their classes alone: no example, no forward pass of a source."""
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from headstart.errors import InputError
-from headstart.records import ModelCard
+from headstart.errors import HeadstartError, InputError
+from headstart.records import Kind, ModelCard
 
+logger = logging.getLogger(__name__)
 TEXT = "st/all-MiniLM-L6-v2"
 CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -42,6 +44,8 @@ def rank_by_names(
     """
     if not classes:
         raise InputError("`classes` is empty: ranking by names needs a target with named classes.")
+    if not sources:
+        raise InputError("`sources` is empty: none of the models names its classes or what it was trained on.")
     own = embedded([clean(name) for name in classes], text)
     found = []
     for card, names in sources:
@@ -64,6 +68,28 @@ def clean(name: str) -> str:
     """
     words = CAMEL.sub(" ", name.replace("_", " ").replace("/", " or ")).split()
     return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in words)
+
+
+def names_of(models: str | Sequence[str], kind: Kind) -> list[tuple[ModelCard, Sequence[str]]]:
+    """Cards and class names of models for one kind of data, as `rank_by_names` takes them.
+
+    Models are loaded for their names and run on nothing. Left out are those that cannot be loaded, and those with
+    neither names nor a card that says what they were trained on.
+    """
+    from headstart.sources import candidates
+
+    found: list[tuple[ModelCard, Sequence[str]]] = []
+    for candidate in candidates(models, kind=kind):
+        if candidate.card.kind != kind:
+            continue
+        try:
+            names = candidate.load(False).classes or ()
+        except HeadstartError as error:
+            logger.warning("%s: %s", candidate.name, error)
+            continue
+        if names or candidate.card.trained_on:
+            found.append((candidate.card, names))
+    return found
 
 
 def embedded(texts: Sequence[str], text: str) -> np.ndarray:

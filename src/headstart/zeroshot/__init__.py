@@ -1,6 +1,6 @@
 """Classes that have names but no examples: image-text pairs, descriptions, and sources ranked by class names alone."""
 
-from headstart.sources.names import Nearness, rank_by_names
+from headstart.sources.names import Nearness, names_of, rank_by_names
 from headstart.zeroshot.descriptions import Descriptions, learn_descriptions
 from headstart.zeroshot.entry import zero_shot
 from headstart.zeroshot.pairs import Pair, open_pair, text_head
@@ -12,6 +12,7 @@ __all__ = [
     "Pair",
     "Unseen",
     "learn_descriptions",
+    "names_of",
     "open_pair",
     "predict_unseen",
     "rank_by_names",

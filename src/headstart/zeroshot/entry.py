@@ -1,11 +1,10 @@
 """`zero_shot`: classify examples of classes that have names and no examples."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -16,16 +15,23 @@ from headstart.data import Reading, Target, open_target, unlabelled_target
 from headstart.data import limit as keep
 from headstart.data.provenance import provenance
 from headstart.data.reading import ReadingOptions, reading_of
-from headstart.errors import HeadstartError, InputError, TargetError
+from headstart.errors import HeadstartError, InputError, ModelError, ModelNameError, TargetError
+from headstart.extract import extract
 from headstart.records import Failure, ZeroShot, ZeroShotSource, check_destination
 from headstart.records.zero_shot import Share
 from headstart.runner import Event, Progress, listener
+from headstart.sources.names import TEXT, embedded
 from headstart.store import folder_of
 from headstart.tasks import task_of
 from headstart.wording import one_line
 from headstart.zeroshot import prompts
+from headstart.zeroshot.descriptions import learn_descriptions
 
-ALL = "all sets"
+if TYPE_CHECKING:
+    from headstart.sources import Source
+
+ALL, DESCRIBED = "all sets", "names"
+Fits = Callable[[np.ndarray, Sequence[str]], dict[str, np.ndarray]]
 StrPath = str | os.PathLike[str]
 
 
@@ -43,6 +49,7 @@ def zero_shot(
     *,
     class_names: object = None,
     templates: str | Sequence[str] = "plain",
+    labelled: object = None,
     limit: int | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -58,10 +65,13 @@ def zero_shot(
 
     Args:
         data: Whatever `hs.rank` reads. Without labels, the classes are those that `class_names` lists.
-        models: Image-text pairs: `zoo/tiny_clip`, `hf/ID`, `local-dir:PATH`, `open_clip/NAME:PRETRAINED`.
+        models: Image-text pairs: `zoo/tiny_clip`, `hf/ID`, `local-dir:PATH`, `open_clip/NAME:PRETRAINED`; with
+            `labelled`, also any other image model.
         class_names: What to call the classes: a mapping, a list in their order, or a CSV file with a class and its name
             in each line. By default the data's own names, made readable.
         templates: Sets of prompts, separated by commas: `names`, `plain`, `imagenet`, or text files with `{}`.
+        labelled: Labelled examples, read like `data`, of these classes or of others. They calibrate the temperature; an
+            image model without a text encoder learns from them how its features go with names (ESZSL).
         limit: Use this many examples.
         seed: For the sample.
         device: "auto", "cpu", "cuda" or "mps".
@@ -83,12 +93,19 @@ def zero_shot(
     how = reading_of(reading, options, zero_shot)
     check_destination(out, folder=True)
     asked = prompts.templates(templates)
-    target, labelled, classes = _open(data, how, class_names)
-    names = prompts.readable(classes, class_names if labelled else None)
+    target, known, classes = _open(data, how, class_names)
+    names = prompts.readable(classes, class_names if known else None)
     target = (target if limit is None else keep(target, limit, seed)).held()
+    others = None if labelled is None else open_target(labelled, reading=how).held()
+    if others is not None and not task_of(others.task).single_class:
+        raise InputError(f"`labelled` must hold examples of classes; {others.name} has none.")
+    running: dict[str, Any] = {
+        "cache": folder_of(cache), "device": device, "batch_size": batch_size, "max_bad": how.max_bad,
+        "progress": listener(progress),
+    }  # fmt: skip
     answer = partial(
-        _answered, target=target, labelled=labelled, names=names, asked=asked, place=folder_of(cache),
-        device=device, batch_size=batch_size, max_bad=how.max_bad, trust_pickle=trust_pickle, tell=listener(progress),
+        _answered, target=target, known=known, called=dict(zip(classes, names, strict=True)), asked=asked,
+        labelled=others, trust_pickle=trust_pickle, running=running,
     )  # fmt: skip
     found: list[_Answered] = []
     failures: list[Failure] = []
@@ -101,7 +118,7 @@ def zero_shot(
             failures.append(Failure(name, one_line(str(error))))
     if not found:
         raise InputError(f"no model could be used: {failures[0].source}: {failures[0].reason}")
-    record = _record(found, failures, target, labelled, classes, names, asked, seed)
+    record = _record(found, failures, target, known, classes, names, asked, seed)
     if out is not None:
         record.save(out)
     return record
@@ -124,42 +141,76 @@ def _answered(
     name: str,
     *,
     target: Target,
-    labelled: bool,
-    names: Sequence[str],
+    known: bool,
+    called: dict[str, str],
     asked: dict[str, tuple[str, ...]],
-    place: Path | None,
-    device: str,
-    batch_size: int | None,
-    max_bad: float,
+    labelled: Target | None,
     trust_pickle: bool,
-    tell: Progress,
+    running: dict[str, Any],
 ) -> _Answered:
-    """One pair's answers.
+    """One model's answers.
+
+    Args:
+        known: The target has labels.
+        called: The target's classes and their names.
+        labelled: Other examples, with labels.
 
     Raises:
-        HeadstartError: The pair cannot be loaded or run.
+        HeadstartError: It cannot be loaded or run.
     """
-    from headstart.extract import extract
+    running["progress"](Event(name, 0, len(target)))
+    others = () if labelled is None else prompts.readable(labelled.classes, _own(called, labelled.classes))
+    source, fits = _classifier(name, asked, labelled, others, trust_pickle, running)
+    rows = extract(target, source, **running)
+    assert rows.features is not None
+    logits = fits(rows.features, list(called.values()))
+    chosen, accuracy, fitted = list(logits)[-1], {}, None
+    if known:
+        accuracy = {key: share(found.argmax(axis=1) == rows.labels) for key, found in logits.items()}
+        chosen = max(accuracy, key=lambda key: accuracy[key].value)
+    if labelled is not None:
+        seen = extract(labelled, source, **running)
+        assert seen.features is not None
+        fitted = fitted_temperature(fits(seen.features, others)[chosen], seen.labels)
+    elif known:
+        fitted = fitted_temperature(logits[chosen], rows.labels)
+    temperature, before, after = fitted or (None, None, None)
+    row = ZeroShotSource(name, accuracy, before, after, temperature, chosen)
+    return _Answered(row, rows.ids, logits[chosen] / (temperature or 1.0), source.fingerprint)
+
+
+def _own(called: dict[str, str], classes: Sequence[str]) -> dict[str, str]:
+    return {name: called[name] for name in classes if name in called}
+
+
+def _classifier(
+    name: str,
+    asked: dict[str, tuple[str, ...]],
+    labelled: Target | None,
+    others: Sequence[str],
+    trust_pickle: bool,
+    running: dict[str, Any],
+) -> "tuple[Source, Fits]":
+    """An image source, and what turns its features into logits of classes by their names, for each template set."""
+    from headstart.sources import candidates
     from headstart.zeroshot.pairs import open_pair, text_head, unit
 
-    tell(Event(name, 0, len(target)))
-    pair = open_pair(name, trust_pickle=trust_pickle)
-    rows = extract(
-        target, pair.image, cache=place, device=device, batch_size=batch_size, max_bad=max_bad, progress=tell
-    )
-    assert rows.features is not None
     sets = asked if len(asked) == 1 else {**asked, ALL: tuple(one for each in asked.values() for one in each)}
-    logits = {key: text_head(pair, names, lines)(unit(rows.features)).numpy() for key, lines in sets.items()}
-    if not labelled:
-        chosen = list(sets)[-1]
-        return _Answered(
-            ZeroShotSource(name, {}, None, None, None, chosen), rows.ids, logits[chosen], pair.image.fingerprint
-        )
-    accuracy = {key: share(found.argmax(axis=1) == rows.labels) for key, found in logits.items()}
-    chosen = max(accuracy, key=lambda key: accuracy[key].value)
-    temperature, before, after = fitted_temperature(logits[chosen], rows.labels)
-    row = ZeroShotSource(name, accuracy, before, after, temperature, chosen)
-    return _Answered(row, rows.ids, logits[chosen] / temperature, pair.image.fingerprint)
+    try:
+        pair = open_pair(name, trust_pickle=trust_pickle)
+    except (ModelNameError, ModelError):
+        if labelled is None:
+            raise
+        source = candidates(name, kind=labelled.kind)[0].load(trust_pickle)
+        seen = extract(labelled, source, **running)
+        assert seen.features is not None
+        learnt = learn_descriptions(seen.features, seen.labels, embedded(others, TEXT))
+        return source, lambda rows, names: {DESCRIBED: learnt.compatibility(rows, embedded(names, TEXT))}
+
+    def by_texts(rows: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+        return {key: text_head(pair, names, lines)(unit(rows)).numpy() for key, lines in sets.items()}
+
+    return pair.image, by_texts
 
 
 def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float, float]:

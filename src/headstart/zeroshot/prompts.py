@@ -93,8 +93,16 @@ def _check_known(names: Mapping[str, str], classes: Sequence[str], where: str) -
         )
 
 
-def listed(given: object) -> tuple[str, ...]:
-    """The classes that `class_names` lists for data without labels: a list, or a file with a name in each line.
+def imagenet() -> tuple[str, ...]:
+    """The first name of each of ImageNet's 1,000 classes, each once."""
+    import headstart.torchvision_ops  # noqa: F401  first: timm needs torchvision
+    from headstart.sources.timm_modules import imagenet_names
+
+    return tuple(dict.fromkeys(name.partition(",")[0] for name in imagenet_names(1000) or ()))
+
+
+def listed(given: object, option: str = "class_names") -> tuple[str, ...]:
+    """The names that an option lists: a list, or a file with a name in each line.
 
     Raises:
         InputError: There are fewer than two, or a name is listed twice.
@@ -107,14 +115,14 @@ def listed(given: object) -> tuple[str, ...]:
         try:
             lines = Path(given).read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"`class_names` {given} cannot be read: {error}.") from error
+            raise InputError(f"`{option}` {given} cannot be read: {error}.") from error
         names = [row[-1].strip() for row in csv.reader(lines) if row]
     elif isinstance(given, Mapping):
         names = [str(name) for name in given.values()]
     else:
         names = [str(name) for name in given] if isinstance(given, Sequence) else []
     if len(set(names)) < 2 or len(set(names)) < len(names):
-        raise InputError(f"`class_names` must list at least two different classes; got {one_line(str(names), 80)}.")
+        raise InputError(f"`{option}` must list at least two different classes; got {one_line(str(names), 80)}.")
     return tuple(names)
 
 
@@ -149,13 +157,17 @@ def templates(asked: str | Sequence[str]) -> dict[str, tuple[str, ...]]:
             raise InputError(
                 f"`templates` must name {', '.join(SETS)} or a text file; got {name!r}.{did_you_mean(name, SETS)}"
             )
-        lines = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"`templates` {path} cannot be read as text in UTF-8: {error}.") from error
+        lines = tuple(line.strip() for line in text.splitlines() if line.strip())
         wrong = [line for line in lines if line.count("{}") != 1]
         if wrong or not lines:
             raise InputError(
                 f"{path}: each template needs one {{}} for the name; got {wrong[0] if wrong else 'none'!r}."
             )
-        found[path.stem] = lines
+        found[str(path) if path.stem in found else path.stem] = lines
     if not found:
         raise InputError(f"`templates` is empty; name {', '.join(SETS)} or a text file.")
     return found

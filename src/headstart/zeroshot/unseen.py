@@ -9,6 +9,7 @@ import numpy as np
 from headstart.data import Target
 from headstart.errors import InputError, did_you_mean
 from headstart.records import Prose, View
+from headstart.records.files import JsonRecord
 from headstart.records.shown import Shown
 from headstart.records.zero_shot import Share
 from headstart.sources.names import TEXT, embedded
@@ -23,7 +24,7 @@ MOST = 6.0  # standard deviations of the compatibilities that may be subtracted 
 
 
 @dataclass(frozen=True, repr=False)
-class Unseen(Shown):
+class Unseen(JsonRecord, Shown):
     """Accuracies of generalized zero-shot classification."""
 
     model: str
@@ -93,9 +94,11 @@ def predict_unseen(
         raise InputError(f"{failures[0].source}: {failures[0].reason}")
     assert found[0].features is not None
     x, labels = np.asarray(found[0].features, dtype=np.float64), np.asarray(found[0].labels)
+    if not inside[labels].any() or len(np.unique(labels[~inside[labels]])) < 2:
+        raise InputError("`unseen` needs examples of an unseen class and of two others. Use a larger `limit`.")
     signatures = embedded(readable(target.classes, class_names), text)
     rng = np.random.default_rng(seed)
-    fresh = (rng.random(len(x)) < TESTED) & ~inside[labels]
+    fresh = _apart(~inside[labels], rng)
     learn = ~inside[labels] & ~fresh
     seen = np.flatnonzero(~inside)
     learnt = learn_descriptions(x[learn], np.searchsorted(seen, labels[learn]), signatures[seen], seed=seed)
@@ -120,6 +123,14 @@ def predict_unseen(
     )
 
 
+def _apart(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A quarter of the rows that are set, at random; at least one."""
+    chosen = rows & (rng.random(len(rows)) < TESTED)
+    if not chosen.any():
+        chosen[rng.choice(np.flatnonzero(rows))] = True
+    return np.asarray(chosen)
+
+
 def _bias(
     x: np.ndarray,
     labels: np.ndarray,
@@ -128,14 +139,17 @@ def _bias(
     penalties: tuple[float, float],
     seed: int,
 ) -> float:
-    """What to subtract from seen classes, found by playing a fifth of them as unseen, a few times."""
+    """What to subtract from seen classes, found by playing a fifth of them as unseen, a few times; 0 for too few."""
+    seen = np.intersect1d(seen, labels)
+    if len(seen) < 4:  # two must be left to learn from
+        return 0.0
     rng = np.random.default_rng(seed)
     biases = np.linspace(0.0, MOST, 61)
     reached = np.zeros(len(biases))
     for _ in range(PLAYED):
         new = np.isin(labels, rng.permutation(seen)[: max(2, len(seen) // 5)])
         kept = np.unique(labels[~new])
-        fresh = ~new & (rng.random(len(x)) < TESTED)
+        fresh = _apart(~new, rng)
         learn = ~new & ~fresh
         learnt = learn_descriptions(
             x[learn], np.searchsorted(kept, labels[learn]), signatures[kept], penalties=penalties
