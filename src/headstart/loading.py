@@ -29,7 +29,8 @@ KEYS: tuple[tuple[set[str], type[Record]], ...] = (
     ({"outcomes", "comparisons"}, Evaluation),
 )  # fields that tell one record from another
 RANKING, OUTCOME = "ranking.json", "outcome.json"
-FILES = (PROJECT, RANKING, "clusters.json", "few_shot.json", "zero-shot.json", ADAPTATION)  # the first of them says what a folder holds
+# The first of them says what a folder holds.
+FILES = (PROJECT, RANKING, "clusters.json", "few_shot.json", "zero-shot.json", ADAPTATION)
 SAVED = "`rank(out=...)`, `transfer(out=...)`, `Ranking.save`, `Run.save`, or `--json`"
 
 
