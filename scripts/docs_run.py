@@ -5,13 +5,14 @@ Blocks run in order, each page in an empty folder of its own with `demo/` in it:
     ```console            each line that starts with `$ ` runs; `headstart` runs in this process, which is quick
     ```python             runs in one namespace per page
 
-A block that fails, or warns, ends the build. A comment before a block changes what happens to it:
+A block that fails, or warns, fails the build. A comment before a block changes what happens to it:
 
     <!-- not run: REASON -->   shown as it is; it needs something that a test machine lacks
     <!-- hidden -->            runs, but neither it nor its output is shown
     <!-- first 9 lines -->     the output is cut there
 
-Pictures and HTML pages that a page's blocks leave in their folder are moved to `docs/_made/PAGE/`.
+Pictures and HTML pages that a page's blocks leave in their folder are moved to `docs/_made/PAGE/`; the page names them
+`made:NAME`, as in `![A map](made:map.svg)`.
 """
 
 import contextlib
@@ -129,7 +130,11 @@ def _inside(folder: Path) -> Iterator[None]:
     (folder / "demo").symlink_to(ROOT / "demo")
     surroundings = dict(os.environ)
     os.environ.update(
-        HEADSTART_CACHE=str(folder.parent / "cache"), COLUMNS=str(WIDTH), HF_HUB_OFFLINE="1", MPLBACKEND="Agg"
+        HEADSTART_CACHE=str(folder.parent / "cache"),
+        COLUMNS=str(WIDTH),
+        HF_HUB_OFFLINE="1",
+        MPLBACKEND="Agg",
+        MATPLOTLIBRC=str(ROOT / "docs"),
     )
     try:
         with contextlib.chdir(folder), warnings.catch_warnings():
@@ -141,11 +146,20 @@ def _inside(folder: Path) -> Iterator[None]:
 
 
 def _read(app: Any, page: str, source: list[str]) -> None:
-    """Sphinx has read a page: run it where it has blocks."""
+    """Sphinx has read a page: run it where it has blocks. A failure is a warning, so that all are seen."""
+    from sphinx.util.logging import getLogger
+
     if not any(found["language"] in ("console", "python") for found in BLOCK.finditer(source[0])):
         return
     folder = ROOT / "build" / "docs-run" / page.replace("/", "-")
-    source[0] = run_blocks(source[0], page, folder)
+    up = "../" * page.count("/")
+    try:
+        text = run_blocks(source[0], page, folder)
+    except BlockError as error:
+        getLogger(__name__).warning(str(error), location=page)
+        return
+    text = re.sub(r"made:([\w-]+\.html)", rf"{up}{folder.name}/\1", text)
+    source[0] = text.replace("made:", f"/_made/{folder.name}/")
     made = Path(app.srcdir) / "_made" / folder.name
     shutil.rmtree(made, ignore_errors=True)
     for path in sorted(folder.iterdir()):
