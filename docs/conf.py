@@ -27,6 +27,7 @@ html_css_files = ["site.css"]
 html_js_files = ["search.js"]
 html_extra_path = ["_made"]  # reports that pages show in a frame
 html_copy_source = False
+html_show_copyright = False
 
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
