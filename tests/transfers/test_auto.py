@@ -71,6 +71,12 @@ def test_a_training_near_the_head_after_a_fifth_of_the_epochs_is_chosen() -> Non
     assert recommend(many, reaching(0.9, loss | {"scratch": 2.0})).method == "fine-tune"
 
 
+def test_residual_is_advised_where_the_source_is_not_shown_to_help() -> None:
+    advised, loss = "`--method residual`", {"fine-tune": 1.0, "scratch": 0.5}
+    assert advised in recommend(settings(1800, noise=0.5), reaching(0.9, loss)).reason  # scratch is as good
+    assert advised not in recommend(settings(noise=0.5), reaching(1.0, loss)).reason
+
+
 def test_a_head_that_is_never_wrong_needs_no_race() -> None:
     advice = recommend(settings(), lambda setting: pytest.fail("trained"))
     assert (advice.method, advice.layer) == ("head", None)

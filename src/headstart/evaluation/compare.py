@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from headstart.errors import InputError
+from headstart.evaluation.causes import causes
 from headstart.evaluation.convergence import convergence
 from headstart.evaluation.gain import gain, judge
 from headstart.evaluation.stored import read_runs
@@ -70,8 +72,20 @@ def evaluate(
     comparisons: list[Comparison] = []
     for members in counted(tuple(transfers.values()), "comparisons", listener(progress)):
         baseline = _baseline(next(iter(members.values())).outcome, networks)
-        comparisons.append(_compare(members, scratch, baseline, metric, margin, level))
+        one = _compare(members, scratch, baseline, metric, margin, level)
+        if one.gain < 0 and one.verdict != "neutral":
+            one = _explained(one, members, scratch[baseline], outcomes, margin)
+        comparisons.append(one)
     return Evaluation(outcomes, tuple(comparisons))
+
+
+def _explained(
+    found: Comparison, members: BySeed, scratch: BySeed, outcomes: Sequence[Outcome], margin: float
+) -> Comparison:
+    """The comparison of a transfer that seems to hurt, with the causes for which the runs hold evidence."""
+    mine, theirs = ([group[seed].outcome for seed in found.seeds] for group in (members, scratch))
+    others = [one for one in outcomes if one.split == mine[0].split]
+    return replace(found, notes=(*found.notes, *causes(mine, theirs, others, margin=margin)))
 
 
 def _opened(runs: Given | Sequence[Given]) -> list[HasOutcome]:

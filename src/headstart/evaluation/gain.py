@@ -114,7 +114,8 @@ def judge(found: Gain, *, margin: float = 0.01) -> tuple[Verdict, str]:
     if high < 0:
         return "negative", (
             "Negative transfer: the source hurts. Try a source closer to the target (`headstart rank`), earlier layers "
-            "(`--method head --layer`), a smaller rate, or train from scratch."
+            "(`--method head --layer`), a smaller rate, `--method residual` (cannot lose to scratch in the limit), "
+            "or train from scratch."
         )
     lean = "No gain shows" if abs(value) <= ROUNDING else f"The gain leans {'up' if value > 0 else 'down'}"
     return "inconclusive", f"{lean}, but the interval includes 0: add seeds (`--seeds`) or test examples."

@@ -15,11 +15,13 @@ from headstart.data.provenance import provenance
 from headstart.data.target import Target
 from headstart.errors import HeadstartError, ModelError
 from headstart.evaluation import bounds, metrics
+from headstart.evaluation.causes import SKILL
 from headstart.evaluation.metrics import by_class
 from headstart.extract import extract
 from headstart.records import Bound, Extraction, Outcome, PlanRow, Predictions
 from headstart.records.options import options_of
 from headstart.records.outcome import ClassResult
+from headstart.scores import leep_skill
 from headstart.tasks import Task, softmax, task_of
 from headstart.train.batches import batches_of
 from headstart.train.groups import Group
@@ -100,13 +102,13 @@ def carry_out(setting: Setting, identity: str) -> Run:
     seconds = fitted.seconds or time.perf_counter() - started
     predictions = _tested(setting, model)
     try:
-        checked = _bounds(setting, seen)
+        checked, skill = _of_source(setting, seen)
     except HeadstartError as error:  # a finished run is not lost to a bound
-        checked, notes = (), [*notes, f"the bounds of LEEP could not be checked: {error}"]
+        checked, skill, notes = (), {}, [*notes, f"the bounds of LEEP could not be checked: {error}"]
     notes += _caveats(predictions, task_of(parts.train.task))
     outcome = _outcome(
         setting, model, recipe.groups, fitted, predictions, bounds=checked, trials=trials, notes=notes, seconds=seconds,
-        facts=dict(facts),
+        facts={**skill, **facts},
     )  # fmt: skip
     trained = tuple(name for group in recipe.groups if group.rate > 0 for name in group.parameters)
     return Run(outcome, predictions, network, setting.source, method, identity, trained)
@@ -261,15 +263,15 @@ def _tested(setting: Setting, model: Transferable) -> Predictions | None:
     return Predictions(test.ids, test.labels, task_of(test.task).answers(outputs))
 
 
-def _bounds(setting: Setting, seen: Extraction | None) -> tuple[Bound, ...]:
-    """LEEP's bounds on the training part, where the source has a classifier and the task has classes.
+def _of_source(setting: Setting, seen: Extraction | None) -> tuple[tuple[Bound, ...], dict[str, float]]:
+    """LEEP's bounds on the training part and the skill of the source's classes, where there are classes on both sides.
 
     Args:
         seen: Of training and validation part, in this order; None where the source has not been through them.
     """
     train, source = setting.parts.train, setting.source
     if not task_of(train.task).single_class or source.card.num_classes is None:
-        return ()
+        return (), {}
     if seen is None:
         seen = _extraction(setting, train.subset(_for_bounds(train.labels)))
     rows = _for_bounds(seen.labels[: len(train)])
@@ -278,7 +280,8 @@ def _bounds(setting: Setting, seen: Extraction | None) -> tuple[Bound, ...]:
     part = replace(seen, labels=seen.labels[rows], features=seen.features[rows])
     head = Head().solve(part, train, 0)
     outputs = head.outputs(np.asarray(part.features, dtype=np.float64))
-    return bounds(softmax(seen.logits[rows]), part.labels, softmax(outputs))
+    probs = softmax(seen.logits[rows])
+    return bounds(probs, part.labels, softmax(outputs)), {SKILL: leep_skill(probs, part.labels)}
 
 
 def _for_bounds(labels: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@
 2. Where that is short of perfect, fine-tuning runs its short trainings (see `tuning`), and so does training from
    scratch where there are 1,000 examples or more. A training that comes within two standard errors of the head in a
    fifth of its epochs is chosen; of two, the one with the lower validation loss.
+3. Where the source is not shown to help, the reason names `residual`, which cannot lose to scratch in the limit.
 """
 
 import json
@@ -72,7 +73,8 @@ def _measured(settings: Mapping[str, Setting], train_once: TrainOnce) -> Advice:
         return chosen
     single, n = task_of(train.task).single_class, len(head.parts.valid)
     names = ("fine-tune", "scratch") if len(train) >= MANY else ("fine-tune",)
-    lowest = float("inf")
+    lowest, reached = float("inf"), {"head": best}
+    slack = 2 * sqrt(max(best * (1 - best), 1 / n) / n) if single else MARGIN
     for name in names:
         trials = tuple(tried(settings[name], options, train_once) for options in grid(settings[name]) or [{}])
         finite = [trial for trial in trials if trial.loss is not None and trial.quality is not None]
@@ -80,10 +82,14 @@ def _measured(settings: Mapping[str, Setting], train_once: TrainOnce) -> Advice:
             continue
         trial = min(finite, key=lambda trial: trial.loss or 0.0)
         quality, loss = trial.quality or 0.0, trial.loss or 0.0
-        slack = 2 * sqrt(max(best * (1 - best), 1 / n) / n) if single else MARGIN
+        reached[name] = quality
         reason += f"; {name} reaches {quality:.3f} on the validation part after a short training"
         if quality + slack >= best and loss < lowest:
             lowest, chosen = loss, Advice(name, reason, None, trials if trial.options else ())
+    guess = float(np.bincount(train.labels).max() / len(train)) if single else -np.inf
+    alone = max(guess, reached.pop("scratch", guess))  # without the source
+    if max(reached.values()) <= alone + slack:
+        reason += "; the source is not shown to help: `--method residual` cannot lose to scratch in the limit"
     return replace(chosen, reason=reason)
 
 
