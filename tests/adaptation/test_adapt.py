@@ -7,7 +7,7 @@ import pytest
 
 import headstart
 from headstart.adaptation import ADAPTATIONS, Adapted, adapt, load_run
-from headstart.errors import InputError
+from headstart.errors import HeadstartError, InputError
 from headstart.records import AdaptationRecord
 
 QUIET = {"progress": False, "cache": False}
@@ -117,3 +117,38 @@ def test_a_new_domain_of_three_examples_is_refused() -> None:
 def test_the_record_is_json(adapted: Adapted) -> None:
     assert AdaptationRecord.from_json(adapted.record.to_json()) == adapted.record
     assert adapted.record.to_rows()[1]["method"] == "coral"
+
+
+@pytest.mark.parametrize(
+    ("labelled", "new", "said"),
+    [
+        (domain(60, 0), ["a text", "another"] * 10, "reads arrays|holds texts"),
+        (domain(60, 0), np.ones((20, 3)), "3|width|columns"),
+        ((np.ones((60, 4)), np.arange(60) % 3), np.ones((20, 4)), "same features for every example"),
+        ((domain(60, 0)[0], np.linspace(0, 1, 60)), domain(60, 1)[0], "adaptation needs classes"),
+    ],
+)
+def test_domains_that_do_not_fit_are_refused_in_a_sentence(labelled: object, new: object, said: str) -> None:
+    with pytest.raises(HeadstartError, match=said) as caught:
+        adapt(labelled, new, **QUIET)
+    assert "Traceback" not in str(caught.value)
+    assert "nan" not in str(caught.value)
+
+
+def test_classes_that_one_side_lacks_are_named() -> None:
+    points, labels = domain(150, 0)
+    new, hidden = domain(90, 1, turned=True)
+    few = labels < 2  # open set: the test part has a class that nobody learnt
+    found = adapt((points[few], labels[few]), new, method="none", test=(new, hidden), **QUIET)
+    assert found.record.n_test == 60
+    assert any("30 test examples are left out" in note for note in found.record.notes)
+    partial = adapt((points, labels), new[hidden < 2], method="none", test=(new[hidden < 2], hidden[hidden < 2]), **QUIET)
+    assert any("no example of 2" in note for note in partial.record.notes)
+
+
+def test_identical_domains_are_said_and_not_refused() -> None:
+    points, labels = domain(90, 0)
+    found = adapt((points, labels), points, method="coral", **QUIET)
+    assert any("among the labelled ones" in note for note in found.record.notes)
+    assert not found.record.gap.apart
+    assert "they look alike" in " ".join(str(found).split())

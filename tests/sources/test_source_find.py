@@ -15,7 +15,7 @@ def names(*models, **options):
 def test_the_zoo_holds_what_fits_the_target():
     everything = names("zoo")
     images, texts = names("zoo", kind="image"), names("zoo", kind="text")
-    assert texts == ["zoo/all_minilm_l6_v2"]
+    assert set(texts) - {"zoo/e5_small"} == {"zoo/all_minilm_l6_v2"}
     assert sorted(images + texts) == sorted(everything)
     assert {"zoo/efficientnet_lite0", "zoo/tiny_letters", "zoo/tiny_emoji", "zoo/tiny_digits"} <= set(images)
 

