@@ -123,7 +123,7 @@ def test_the_record_is_json(adapted: Adapted) -> None:
     ("labelled", "new", "said"),
     [
         (domain(60, 0), ["a text", "another"] * 10, "reads arrays|holds texts"),
-        (domain(60, 0), np.ones((20, 3)), "3|width|columns"),
+        (domain(60, 0), np.ones((20, 3)), "3 features for each example, and .* has 4"),
         ((np.ones((60, 4)), np.arange(60) % 3), np.ones((20, 4)), "same features for every example"),
         ((domain(60, 0)[0], np.linspace(0, 1, 60)), domain(60, 1)[0], "adaptation needs classes"),
     ],
@@ -142,7 +142,9 @@ def test_classes_that_one_side_lacks_are_named() -> None:
     found = adapt((points[few], labels[few]), new, method="none", test=(new, hidden), **QUIET)
     assert found.record.n_test == 60
     assert any("30 test examples are left out" in note for note in found.record.notes)
-    partial = adapt((points, labels), new[hidden < 2], method="none", test=(new[hidden < 2], hidden[hidden < 2]), **QUIET)
+    partial = adapt(
+        (points, labels), new[hidden < 2], method="none", test=(new[hidden < 2], hidden[hidden < 2]), **QUIET
+    )
     assert any("no example of 2" in note for note in partial.record.notes)
 
 

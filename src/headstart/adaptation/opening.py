@@ -76,6 +76,13 @@ def _new_domain(spec: object, train: Target, reading: Reading, most: int | None,
             f"the new domain {name} holds {plural(len(found.ids), MEDIA[train.kind].plural.removesuffix('s'))}; "
             f"adaptation estimates how a domain is distributed and needs at least {FEWEST}. Add unlabelled examples."
         )
+    if MEDIA[train.kind].computed:
+        wide, expected = (len(np.asarray(one.load(0))) for one in (found.examples, train.examples))
+        if wide != expected:
+            raise InputError(
+                f"{name} has {wide} features for each example, and {train.name} has {expected}; give both domains the "
+                "features of one model."
+            )
     notes = [*found.notes]
     notes += [f"The labels of {name} are ignored: only `test` data are read with labels."] if labelled else []
     notes += [f"{len(found.skipped)} unreadable examples of {name} were left out."] if found.skipped else []

@@ -92,7 +92,8 @@ class Zoo(Adapter):
         if "files" in fact:
             from headstart.sources.e5 import load_e5
 
-            return load_e5(*self.files(card), card)
+            weights, tokenizer = self.files(card)
+            return load_e5(weights, tokenizer, card)
         if fact["kind"] == "text":
             from headstart.sources.adapters.st import load_folder
 
@@ -178,7 +179,11 @@ def _weights(name: str) -> Traversable:
 
 
 def _installed(fact: dict[str, Any]) -> bool:
-    needed = [fact.get("package"), *fact.get("files", ()), "sentence_transformers" if fact["kind"] == "text" else "timm"]
+    needed = [
+        fact.get("package"),
+        *fact.get("files", ()),
+        "sentence_transformers" if fact["kind"] == "text" else "timm",
+    ]
     return all(part is None or importlib.util.find_spec(part) is not None for part in needed)
 
 
