@@ -1,10 +1,10 @@
 """multilingual-e5-small from the packages that bring it: a file of 4-bit weights, and a tokenizer.
 
-The file: 8 bytes; 7 int32 (hidden, layers, heads, inner, vocabulary, positions, token types); a float32, an int32;
-5 int32 and a blob about its own tokenizer; then a directory of tensors: uint16 length of the name, the name, uint8
-type, uint32 elements, uint64 offset, uint64 bytes. A block of 4-bit weights holds 32 of them in 18 bytes: a float16 scale,
-then 16 bytes with the first 16 weights in the low and the last 16 in the high half-bytes; a weight is (half-byte - 8)
-times the scale.
+The file: 8 bytes; 7 int32 (hidden, layers, heads, inner, vocabulary, positions, token types); a float32, an
+int32; 5 int32 and a blob about its own tokenizer; then a directory of tensors: uint16 length of the name, the
+name, uint8 type, uint32 elements, uint64 offset, uint64 bytes. A block of 4-bit weights holds 32 of them in
+18 bytes: a float16 scale, then 16 bytes with the first 16 weights in the low and the last 16 in the high
+half-bytes; a weight is (half-byte - 8) times the scale.
 """
 
 import struct
