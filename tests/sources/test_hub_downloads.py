@@ -3,10 +3,12 @@
 import errno
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -17,7 +19,9 @@ from tests.sources.folders import text_model, tokenizer
 from tests.sources.stand_in import StandIn, serving
 from timm.models import save_for_hf
 
+import headstart as hs
 from headstart.errors import HeadstartError, ModelError, OfflineError
+from headstart.runner import Event
 from headstart.sources import Source, candidates, hub
 
 TINY, REPO, FILE = "timm/test_efficientnet", "timm/test_efficientnet.r160_in1k", "model.safetensors"
@@ -159,3 +163,33 @@ def test_a_sentence_encoder(site: StandIn, folders: Path) -> None:
     assert source.card.revision == commit
     assert site.gets("model.onnx") == []  # what is not needed is not fetched
     assert hub.cached_repositories() == ["owner/encoder"]
+
+
+def test_the_next_model_is_downloaded_while_one_runs_and_a_ranking_repeats_on_its_revisions(
+    site: StandIn, tmp_path: Path
+) -> None:
+    torch.manual_seed(2)
+    save_for_hf(timm.create_model("test_vit.r160_in1k"), tmp_path / "vit", safe_serialization=True)
+    site.add("timm/test_vit.r160_in1k", tmp_path / "vit")
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 8, 8, 3)).astype(np.uint8)
+    came: list[bool] = []
+
+    def during(event: Event) -> None:
+        if event.what.startswith(TINY) and event.done:  # the first model is in its pass
+            came.append(
+                any(
+                    threading.Event().wait(0.02) or site.gets("test_vit.r160_in1k/resolve/main/" + FILE)
+                    for _ in range(250)
+                )
+            )
+
+    data = (list(pixels), ["a", "b"] * 4)
+    ranking = hs.rank(data, [TINY, "timm/test_vit"], cache=False, batch_size=4, scores="leep", progress=during)
+    assert came
+    assert came[0]
+    assert all("@" in name for name in ranking.models)
+    torch.manual_seed(3)
+    save_for_hf(timm.create_model("test_vit.r160_in1k"), tmp_path / "new", safe_serialization=True)
+    site.add("timm/test_vit.r160_in1k", tmp_path / "new")  # `main` moves on
+    again = hs.rank(data, ranking.models, cache=False, batch_size=4, scores="leep")
+    assert {*again.provenance.source_hashes.values()} == {*ranking.provenance.source_hashes.values()}

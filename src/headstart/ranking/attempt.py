@@ -46,6 +46,7 @@ class Entrant:
 
     name: str
     measure: Callable[[Course, np.ndarray, Progress], Measurement | Failure]
+    fetch: Callable[[], None] | None = None  # downloads its files; None where they are here, or cannot come ahead
 
 
 def from_arrays(extractions: Sequence[Extraction]) -> list[Entrant]:
@@ -57,7 +58,7 @@ def from_candidates(candidates: "Sequence[Candidate]", *, again: bool) -> list[E
     """Models, loaded when their turn comes; with `again`, small ones stay loaded for the next round."""
     shelf = Shelf(SHELF if again else 0)
     held = [replace(candidate, load=partial(shelf.load, candidate)) for candidate in candidates]
-    return [Entrant(candidate.name, partial(_run, candidate)) for candidate in held]
+    return [Entrant(one.name, partial(_run, one), None if one.card.local else one.fetch) for one in held]
 
 
 class Shelf:

@@ -9,6 +9,7 @@ import numpy as np
 from headstart.data.order import order_of
 from headstart.errors import WorkerError
 from headstart.ranking import methods
+from headstart.ranking.ahead import Ahead
 from headstart.ranking.attempt import Course, Entrant
 from headstart.ranking.budget import Deadline, Pace, affordable
 from headstart.ranking.measure import Measurement
@@ -154,8 +155,9 @@ class Rounds:
         """
         rows = np.sort(self.order[:size])
         tell = self.tell if isinstance(self.on, Inline) else silent  # a listener stays in its process
-        job = partial(_measured, self._course(rows), rows, self.deadline, tell)
         queue, done, count = list(self.alive), 0, len(self.alive)
+        ahead = Ahead([self.entrants[name] for name in queue]).after if isinstance(self.on, Inline) else None
+        job = partial(_measured, self._course(rows), rows, self.deadline, tell, ahead)
         start = f"Round {at + 1}: {plural(count, 'model')} on {plural(size, 'example')}"
         self.tell(Event(MODELS, 0, count, "" if self.plain else start))
         found: dict[str, Measurement] = {}
@@ -232,8 +234,15 @@ class Rounds:
         return ending
 
 
-def _measured(course: Course, rows: np.ndarray, deadline: Deadline, tell: Progress, entrant: Entrant) -> _Attempt:
-    """One source on some rows, until the time is up."""
+def _measured(
+    course: Course,
+    rows: np.ndarray,
+    deadline: Deadline,
+    tell: Progress,
+    ahead: Callable[[str], None] | None,
+    entrant: Entrant,
+) -> _Attempt:
+    """One source on some rows, until the time is up; the next one's download begins with its pass."""
     seen = 0
 
     def heard(event: Event) -> None:
@@ -244,6 +253,8 @@ def _measured(course: Course, rows: np.ndarray, deadline: Deadline, tell: Progre
             raise Stopped
 
     started = deadline.spent
+    if ahead is not None:
+        ahead(entrant.name)
     result: Measurement | Failure | None = None
     try:
         if not deadline.passed:

@@ -31,6 +31,7 @@ class Candidate:
     load: "Callable[[bool], Source]"
     files: Callable[[], tuple[Path, ...]] | None = None  # what decides its numbers, all of it; None: not known
     classes: Callable[[], tuple[str, ...]] | None = None  # names of its classes, as far as they are known unloaded
+    fetch: Callable[[], None] | None = None  # downloads its files, so that loading finds them
 
     @property
     def name(self) -> str:
@@ -99,11 +100,20 @@ class Adapter(ABC):
 
     def candidate_of(self, card: ModelCard) -> Candidate:
         """The candidate whose loading loads the model of a card."""
-        return Candidate(card, partial(_load, self, card), partial(self.files, card), partial(self.classes, card))
+        about = (partial(one, card) for one in (self.files, self.classes, self.fetch))
+        return Candidate(card, partial(_load, self, card), *about)
 
     def files(self, card: ModelCard) -> tuple[Path, ...]:
         """All files that decide what `load` returns, apart from code; empty if that cannot be told without loading."""
         return ()
+
+    def fetch(self, card: ModelCard) -> None:
+        """Download the model's files, where its library can be asked to without loading it; here: do nothing.
+
+        Raises:
+            MissingExtra: The library is not installed.
+        """
+        self.check_installed()
 
     def folder(self, name: str) -> Path | None:
         """The folder of a model's files on this machine, if it has one of its own."""

@@ -57,6 +57,12 @@ class HuggingFace(Adapter):
         place = self.folder(card.name)
         return (class_names(_config(str(place))) or ()) if place else ()
 
+    def fetch(self, card: ModelCard) -> None:
+        """Configuration, tokenizer and weights."""
+        from headstart.sources import hub
+
+        hub.fetch(*hub.parted(card.name.removeprefix(self.prefix)), model=card.name)
+
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load from the local cache, else from the hub."""
         from headstart.sources import hub

@@ -44,6 +44,13 @@ class SentenceEncoders(Adapter):
         folder = _packaged(card.name.removeprefix(self.prefix))
         return () if folder is None else files_in(folder)
 
+    def fetch(self, card: ModelCard) -> None:
+        """Configuration, tokenizer and weights."""
+        from headstart.sources import hub
+
+        model, revision = hub.parted(card.name.removeprefix(self.prefix))
+        hub.fetch(_repository(model), revision, model=card.name)
+
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load from a package, the local cache or the hub."""
         from headstart.sources import hub

@@ -74,6 +74,15 @@ class Timm(Adapter):
 
         return imagenet_names(card.num_classes) or ()
 
+    def fetch(self, card: ModelCard) -> None:
+        """The file of weights."""
+        from headstart.sources import hub
+
+        model, revision = _parted(card.name)
+        config = _timm().get_pretrained_cfg(model)
+        if config.hf_hub_id and config.custom_load != "hf":
+            hub.hub_file(config.hf_hub_id, _files(config), model=card.name, revision=revision)
+
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Build the model with its weights, from the cache or the hub."""
         from headstart.sources import hub
