@@ -46,13 +46,20 @@ def rank_by_names(
         raise InputError("`classes` is empty: ranking by names needs a target with named classes.")
     if not sources:
         raise InputError("`sources` is empty: none of the models names its classes or what it was trained on.")
-    own = embedded([clean(name) for name in classes], text)
-    found = []
+    theirs = []
     for card, names in sources:
-        said = [clean(name.partition(",")[0]) for name in names] or ([card.trained_on] if card.trained_on else [])
-        if not said:
+        theirs.append(
+            [clean(name.partition(",")[0]) for name in names] or ([card.trained_on] if card.trained_on else [])
+        )
+        if not theirs[-1]:
             raise InputError(f"{card.name} names neither its classes nor what it was trained on; leave it out.")
-        cosines = own @ embedded(said, text).T
+    every = list(dict.fromkeys([*map(clean, classes), *(name for said in theirs for name in said)]))
+    place_of = {name: place for place, name in enumerate(every)}
+    rows = embedded(every, text)  # all at once: the encoder is loaded once
+    own = rows[[place_of[clean(name)] for name in classes]]
+    found = []
+    for (card, _), said in zip(sources, theirs, strict=True):
+        cosines = own @ rows[[place_of[name] for name in said]].T
         best = cosines.argmax(axis=1)
         pairs = tuple((name, said[place]) for name, place in zip(classes, best, strict=True))
         found.append(Nearness(card.name, float(cosines.max(axis=1).mean()), pairs))
