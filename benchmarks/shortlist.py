@@ -65,7 +65,7 @@ def real(folders: Sequence[str], models: Sequence[str], limit: int) -> None:
             found = rank(folder, list(models), limit=limit, scores="leep_pooled", shortlist=size)
             kept = "kept" if found.best == whole.best else f"lost to {found.best}"
             print(
-                f"{folder}: {len(found.rows)} of {len(whole.rows)} models and passes: the best, {whole.best}, is {kept}; "
+                f"{folder}: {len(found.rows)} of {len(whole.rows)} models: the best, {whole.best}, is {kept}; "
                 f"forecast {forecasts[found.best]:.3f} of {forecasts[whole.best]:.3f}",
                 flush=True,
             )

@@ -100,8 +100,13 @@ class Adapter(ABC):
 
     def candidate_of(self, card: ModelCard) -> Candidate:
         """The candidate whose loading loads the model of a card."""
-        about = (partial(one, card) for one in (self.files, self.classes, self.fetch))
-        return Candidate(card, partial(_load, self, card), *about)
+        return Candidate(
+            card,
+            partial(_load, self, card),
+            files=partial(self.files, card),
+            classes=partial(self.classes, card),
+            fetch=partial(self.fetch, card),
+        )
 
     def files(self, card: ModelCard) -> tuple[Path, ...]:
         """All files that decide what `load` returns, apart from code; empty if that cannot be told without loading."""

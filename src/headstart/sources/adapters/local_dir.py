@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from headstart.errors import ModelError, ModelNameError, require
 from headstart.records import Kind, ModelCard
+from headstart.sources import facts
 from headstart.sources.adapters import ADAPTERS, Adapter, Candidate, adapter, broken, files_in, is_glob
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class LocalFolder(Adapter):
         """What the model in the folder reads."""
         folder, _, library = self._parts(name)
         if library == "timm":
-            return ModelCard(name=name, kind="image")
+            architecture = str(_config(folder)["architecture"])
+            parameters, products = facts.timm_size(architecture)
+            return ModelCard(name, "image", parameters=parameters, products=products, family=architecture)
         if library == "sentence-transformers":
             ADAPTERS["st"].check_installed()
             return ModelCard(name=name, kind="text")
