@@ -54,6 +54,11 @@ def test_the_story_says_what_was_chosen_forecast_and_reached(project: Project) -
     assert ("The forecast was" in text) == (project.best.method != "scratch")
     assert "Gain: " in text
     assert "To try next" in text
+    if project.best.method != "scratch":
+        assert project.comparison is not None
+        assert project.comparison.seeds == (0, 1, 2)
+        assert "Over 3 seeds the gain over scratch is" in " ".join(text.split())
+    assert "One seed of each" in str(replace(project, comparison=None))
 
 
 def test_what_was_chosen_predicts_and_everything_loads_again(project: Project, place: Path) -> None:

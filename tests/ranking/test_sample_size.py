@@ -11,7 +11,7 @@ import headstart as hs
 from headstart.errors import InputError
 from headstart.ranking.build import build
 from headstart.ranking.measure import measure
-from headstart.ranking.sample_size import separation
+from headstart.ranking.sample_size import along_curve, separation
 from headstart.records import Ranking
 from headstart.scores import Evaluation
 from headstart.stats import jackknife_groups
@@ -99,3 +99,21 @@ def test_what_cannot_be_planned_is_refused() -> None:
 def test_it_is_planned_from_a_record_read_back() -> None:
     ranking = _ranking(0.8, 0.9)
     assert hs.plan(Ranking.from_json(ranking.to_json())) == hs.plan(ranking)
+
+
+def test_the_plan_reads_the_rankings_own_learning_curve() -> None:
+    ranking = _ranking(0.7, 1.3)
+    first = ranking.rows[0]
+    curve = [one for one in first.forecasts if one.method == "head"]
+    assert [one.examples for one in curve] == [240, 480, 960]
+    for one in curve:
+        assert along_curve(first, one.examples) == one
+    between = along_curve(first, 339)  # halfway from 240 to 480 on the scale of doublings
+    assert between is not None
+    assert between.value == pytest.approx((curve[0].value + curve[1].value) / 2, abs=1e-4)
+    assert along_curve(first, 961) is along_curve(first, 239) is None
+    plan = hs.plan(ranking)
+    assert plan.examples is not None
+    assert plan.reached == along_curve(first, plan.examples)
+    asked = replace(plan, examples=480, reached=curve[1], now=240)
+    assert f"With 480, a head on {plan.first} is forecast to reach {curve[1].value:.2f}" in str(asked)

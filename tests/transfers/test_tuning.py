@@ -7,7 +7,7 @@ import pytest
 from tests.transfers.tiny import source, target
 
 from headstart.errors import TrainingError
-from headstart.transfers import carry_out, transfer
+from headstart.transfers import carry_out, preview, transfer
 
 LONG = {"epochs": 5, "cache": False}
 
@@ -70,3 +70,10 @@ def test_tuning_resumes_after_a_kill_and_a_rate_that_diverges_loses(
     run = transfer(target(), source(), method="scratch", **LONG)
     assert [trial.loss is None for trial in run.outcome.trials] == [False, False, True, True]
     assert run.outcome.options["rate"] < 0.002
+
+
+def test_a_dry_run_says_what_the_choice_of_rates_adds() -> None:
+    notes = " ".join(preview(target(100), source(), method="fine-tune").notes)
+    assert "rate and ratio will be chosen by 4 short trainings first (epochs=4, " in notes
+    assert "adds 80% to the training" in notes
+    assert "will be chosen" not in " ".join(preview(target(100), source(), method="fine-tune", rate=0.01).notes)

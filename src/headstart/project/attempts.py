@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.data import limit
 from headstart.errors import HeadstartError, InputError
+from headstart.evaluation import evaluate
 from headstart.ranking.budget import Deadline
-from headstart.records import Outcome, Project, Ranking
+from headstart.records import Comparison, Outcome, Project, Ranking
 from headstart.records.options import options_of
 from headstart.report import write_report
 from headstart.runner import Event, Progress
@@ -26,6 +27,8 @@ PROBE = 32  # examples of the steps on which a training is timed
 BACKWARD = 3  # passes that a step of training costs
 FEWEST_EPOCHS = 3  # a training that has time for fewer is left out
 USUAL = options_of(Training)["epochs"].default  # epochs of a training
+SEEDS = 3  # of a verdict
+TUNED = 2  # times its own seconds that a transfer takes with the choice of its rates
 CAUTION = 0.8  # share of the time left that a training may be planned for
 
 
@@ -73,6 +76,7 @@ class Attempts:
         self.parts, self.ranking, self.place, self.deadline = parts, ranking, place, deadline
         self.tell, self.shared, self.models = tell, dict(shared), models
         self.runs: list[Run] = []
+        self.comparison: Comparison | None = None
         self.validated: list[float | None] = []
         self.left_out: list[str] = []
         self.sources: dict[str, Any] = {}
@@ -102,6 +106,32 @@ class Attempts:
             self.validated[-1] = self._validated(one, run)
         self.project()
 
+    def repeat(self) -> None:
+        """Two more seeds of the chosen transfer and of training from scratch, where there is time, for a verdict."""
+        chosen = self.runs[self._chosen()] if self.runs else None
+        scratch = [run for run in self.runs if run.outcome.method == "scratch"]
+        if chosen is None or not scratch or chosen is scratch[0]:
+            return
+        pair, first = (chosen, scratch[0]), int(self.shared["seed"])
+        spent = (SEEDS - 1) * sum(TUNED * run.outcome.seconds for run in pair)
+        if spent > CAUTION * self.deadline.left:
+            self.left_out.append(f"A verdict on the gain needs {SEEDS} seeds: two more would take {duration(spent)}.")
+            return
+        runs = list(pair)
+        try:
+            for seed in range(first + 1, first + SEEDS):
+                for run in pair:
+                    one = Attempt(run.outcome.source, run.outcome.method)
+                    epochs = {"epochs": run.outcome.options["epochs"]} if METHODS.find(one.method).trains else {}
+                    folder = self.place / "runs" / f"{one.folder}-seed{seed}"
+                    self.tell(Event("transfers", len(self.runs), 0, f"{one.title}, seed {seed}"))
+                    runs.append(self._transfer(self.parts, one, out=folder, **{**epochs, "seed": seed}))
+            self.comparison = evaluate(runs, progress=False)[0]
+        except Stopped:
+            self.left_out.append(f"A verdict on the gain needs {SEEDS} seeds: the time was up before.")
+        except HeadstartError as error:
+            self.left_out.append(f"There is no verdict on the gain: {error}")
+
     def project(self, *, final: bool = False) -> Project:
         """The record as it stands; also written, with the best model and the report, unless nothing was tried.
 
@@ -119,6 +149,7 @@ class Attempts:
             tuple(self.left_out),
             self.deadline.spent,
             self.deadline.seconds,
+            self.comparison,
         )
         if final or place == len(self.runs) - 1:
             self.runs[place].save(self.place / "model")

@@ -53,7 +53,8 @@ def run(
     A test part is set aside first and takes part in nothing. The rest ranks the models by a race, whose forecasts say
     what each will reach. Then, while the budget lasts, in this order: a head on the model that is most likely to be the
     best, heads on those that may be, fine-tuning of the first where that is forecast to reach more, and training of its
-    network from scratch. The best on the validation part is kept; the test part only reports.
+    network from scratch. The best on the validation part is kept; the test part only reports. Where the time allows,
+    two more seeds of it and of training from scratch give a verdict on the gain.
 
     Args:
         target: Whatever `rank` reads. Its own test part is used if it has one.
@@ -99,6 +100,7 @@ def run(
         attempts = Attempts(parts, ranking, by_name, place, deadline, tell, shared)
         for one in plan(ranking):
             attempts.make(one)
+        attempts.repeat()
         return attempts.project(final=True)
 
 

@@ -1,12 +1,13 @@
 """How many examples would separate the first two sources of a ranking."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import scipy
 
 from headstart.errors import InputError
-from headstart.records import RankedSource, Ranking
+from headstart.records import Forecast, RankedSource, Ranking
 
 GROUPS = 20  # of the jackknife behind a ranking's errors
 FARTHEST = 100.0  # standard errors, where any probability in floating point is reached
@@ -27,6 +28,7 @@ class Plan:
     most: int | None  # at its lower end; None if that is not above zero, where no number may be enough
     power: float
     level: float
+    reached: Forecast | None = None  # by a head on the first with `examples`, from the ranking's learning curve
 
     @property
     def enough(self) -> bool:
@@ -45,8 +47,15 @@ class Plan:
             )
         return (
             f"about {self.examples:,} examples ({reach}, as the difference is only estimated) would tell {pair} "
-            f"at {100 * self.power:.0f} % power; there are {self.now:,}."
+            f"at {100 * self.power:.0f} % power; there are {self.now:,}." + self._outlook()
         )
+
+    def _outlook(self) -> str:
+        one = self.reached
+        if one is None:
+            return ""
+        reach = f"{one.value:.2f} ({one.low:.2f} to {one.high:.2f})"
+        return f" With {one.examples:,}, a head on {self.first} is forecast to reach {reach}."
 
 
 def plan(ranking: Ranking, *, power: float = 0.9, level: float = 0.95) -> Plan:
@@ -98,7 +107,7 @@ def plan(ranking: Ranking, *, power: float = 0.9, level: float = 0.95) -> Plan:
     def examples(gap: float) -> int | None:
         return math.ceil(max(2.0, now * (needed / gap) ** 2)) if gap > 0 else None
 
-    fewest = examples(difference + margin)
+    fewest, enough = examples(difference + margin), examples(difference)
     return Plan(
         first=first.source,
         second=second.source,
@@ -106,12 +115,29 @@ def plan(ranking: Ranking, *, power: float = 0.9, level: float = 0.95) -> Plan:
         difference=difference,
         standard_error=error,
         now=now,
-        examples=examples(difference),
+        examples=enough,
         fewest=now if fewest is None else fewest,
         most=examples(difference - margin),
         power=power,
         level=level,
+        reached=None if enough is None else along_curve(first, enough),
     )
+
+
+def along_curve(row: RankedSource, examples: int) -> Forecast | None:
+    """The forecast of a head with so many examples, between those that the ranking holds; None beyond them.
+
+    In between it goes straight over the logarithm of the number of examples.
+    """
+    curve = sorted((one for one in row.forecasts if one.method == "head"), key=lambda one: one.examples)
+    sizes = [one.examples for one in curve]
+    if not curve or not sizes[0] <= examples <= sizes[-1]:
+        return None
+    value, low, high = (
+        float(np.interp(math.log(examples), np.log(sizes), [getattr(one, name) for one in curve]))
+        for name in ("value", "low", "high")
+    )
+    return replace(curve[0], value=value, low=low, high=high, examples=examples)
 
 
 def _first_two(ranking: Ranking) -> list[RankedSource]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from headstart.errors import InputError
 from headstart.records.files import JsonRecord, write_atomically
 from headstart.records.forecast import Forecast
-from headstart.records.outcome import Outcome
+from headstart.records.outcome import Comparison, Outcome
 from headstart.records.ranking import Ranking
 from headstart.records.shown import Shown
 from headstart.records.table import Column, Prose, Table, Tone, View
@@ -28,6 +28,7 @@ class Project(JsonRecord, Shown):
     left_out: tuple[str, ...] = ()  # what there was no time for, or failed, and why
     seconds: float = 0.0
     budget: float | None = None  # seconds
+    comparison: Comparison | None = None  # of the chosen transfer with training from scratch, over three seeds
     format: int = 1
 
     @property
@@ -74,7 +75,15 @@ class Project(JsonRecord, Shown):
         """Differences on the test part between the chosen transfer and each of the others."""
         others = [one for place, one in enumerate(self.outcomes) if place != self.chosen]
         parts = [f"{_reached(self.best) - _reached(one):+.3f} over {_titled(one)}" for one in others]
-        return (f"Gain: {'; '.join(parts)}.",) if parts else ()
+        return ((f"Gain: {'; '.join(parts)}.",) if parts else ()) + self._verdict()
+
+    def _verdict(self) -> tuple[str, ...]:
+        """What several seeds say of the gain over scratch; that one seed says nothing where there is only one."""
+        one = self.comparison
+        if one is None:
+            return ("One seed of each: differences may be chance.",) if len(self.outcomes) > 1 else ()
+        bounds = "" if one.low is None or one.high is None else f" ({one.low:+.3f} to {one.high:+.3f} at 95 %)"
+        return (f"Over {len(one.seeds)} seeds the gain over scratch is {one.gain:+.3f}{bounds}: {one.verdict}.",)
 
     def _table(self) -> Table:
         found = [self.forecast(one) for one in self.outcomes]

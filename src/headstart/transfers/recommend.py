@@ -3,13 +3,13 @@
 1. One forward pass gives the features of every layer. The head reads the one with the best leave-one-out result of
    ridge regression.
 2. Where that is short of perfect, fine-tuning runs its short trainings (see `tuning`), and so does training from
-   scratch where there are 1,000 examples or more. A training that comes within two standard errors of the head in a
-   fifth of its epochs is chosen; of two, the one with the lower validation loss.
+   scratch where there are 1,000 examples or more. A whole training leaves about 55 % of the
+   errors of a short one; one that is then expected to beat the head is chosen, of two the one with the lower loss.
 3. Where the source is not shown to help, the reason names `residual`, which cannot lose to scratch in the limit.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from math import sqrt
@@ -27,6 +27,7 @@ from headstart.transfers.tuning import TrainOnce, grid, tried
 
 CHOICES = ("head", "fine-tune", "scratch")
 MANY, PERFECT, MARGIN = 1000, 0.98, 0.05
+REMAINS = 0.55  # share of the errors of a short training that a whole one leaves: benchmarks/RESULTS.md, "Method auto"
 EXAMPLES = 2000  # on which layers are compared
 FILE = "auto.json"
 
@@ -63,30 +64,60 @@ def recommend(settings: Mapping[str, Setting], train_once: TrainOnce) -> Advice:
 
 
 def _measured(settings: Mapping[str, Setting], train_once: TrainOnce) -> Advice:
-    head, train = settings["head"], settings["head"].parts.train
+    head = settings["head"]
+    train, valid = head.parts.train, head.parts.valid
+
+    def trials(name: str) -> tuple[Trial, ...]:
+        if valid is None:  # nothing to judge a training by
+            return ()
+        return tuple(tried(settings[name], options, train_once) for options in grid(settings[name]) or [{}])
+
     layers = layer_quality(head)
+    if valid is None:
+        return decide(layers, trials, n=len(train), slack=-np.inf)
+    if not task_of(train.task).single_class:
+        return decide(layers, trials, n=len(train), slack=MARGIN)
+    best, judged = max(layers.values()), len(valid)
+    slack = 2 * sqrt(max(best * (1 - best), 1 / judged) / judged)
+    return decide(layers, trials, n=len(train), guess=float(np.bincount(train.labels).max() / len(train)), slack=slack)
+
+
+def decide(
+    layers: dict[str, float],
+    trials: Callable[[str], tuple[Trial, ...]],
+    *,
+    n: int,
+    guess: float = -np.inf,
+    slack: float = 0.0,
+) -> Advice:
+    """The rule alone: which method these measurements speak for.
+
+    Args:
+        layers: Leave-one-out quality of a head on each layer, from input to output; the last under the empty name.
+        trials: The short trainings of a method; asked for only where they may change the choice.
+        n: Examples to train on.
+        guess: Quality without any model.
+        slack: How much more than that, or than training from scratch, shows that the source helps.
+    """
     layer = max(reversed(layers), key=layers.__getitem__)  # of equals the last
     best, where = layers[layer], f"layer {layer}" if layer else "the last layer"
     reason = f"a head on {where} (of {len(layers)}) reaches {best:.3f} by leave-one-out"
     chosen = Advice("head", reason, layer or None)
-    if best >= PERFECT or head.parts.valid is None:
+    if best >= PERFECT:
         return chosen
-    single, n = task_of(train.task).single_class, len(head.parts.valid)
-    names = ("fine-tune", "scratch") if len(train) >= MANY else ("fine-tune",)
     lowest, reached = float("inf"), {"head": best}
-    slack = 2 * sqrt(max(best * (1 - best), 1 / n) / n) if single else MARGIN
-    for name in names:
-        trials = tuple(tried(settings[name], options, train_once) for options in grid(settings[name]) or [{}])
-        finite = [trial for trial in trials if trial.loss is not None and trial.quality is not None]
+    for name in ("fine-tune", "scratch") if n >= MANY else ("fine-tune",):
+        made = trials(name)
+        finite = [trial for trial in made if trial.loss is not None and trial.quality is not None]
         if not finite:
             continue
         trial = min(finite, key=lambda trial: trial.loss or 0.0)
         quality, loss = trial.quality or 0.0, trial.loss or 0.0
         reached[name] = quality
-        reason += f"; {name} reaches {quality:.3f} on the validation part after a short training"
-        if quality + slack >= best and loss < lowest:
-            lowest, chosen = loss, Advice(name, reason, None, trials if trial.options else ())
-    guess = float(np.bincount(train.labels).max() / len(train)) if single else -np.inf
+        expected = 1 - REMAINS * (1 - quality)
+        reason += f"; {name} reaches {quality:.3f} after a short training, which promises {expected:.3f}"
+        if expected > best and loss < lowest:
+            lowest, chosen = loss, Advice(name, reason, None, made if trial.options else ())
     alone = max(guess, reached.pop("scratch", guess))  # without the source
     if max(reached.values()) <= alone + slack:
         reason += "; the source is not shown to help: `--method residual` cannot lose to scratch in the limit"

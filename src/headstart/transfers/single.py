@@ -25,7 +25,7 @@ from headstart.transfers.method import Method
 from headstart.transfers.opening import Model, open_setting
 from headstart.transfers.run import Run
 from headstart.transfers.setting import identity_of
-from headstart.transfers.tuning import forget
+from headstart.transfers.tuning import forget, to_be_tuned
 from headstart.transfers.typed import TransferOptions
 
 
@@ -203,5 +203,5 @@ def preview(target: object, model: Model, **arguments: Any) -> Preview:
         0 if parts.test is None else len(parts.test),
         plan_rows(network, recipe.groups),
         setting.training if setting.method.trains else None,
-        parts.notes,
+        (*parts.notes, *to_be_tuned(setting)),
     )

@@ -83,6 +83,18 @@ def tried(setting: Setting, options: dict[str, float], train_once: TrainOnce) ->
     return Trial(options, min(losses), max(qualities))
 
 
+def to_be_tuned(setting: Setting) -> tuple[str, ...]:
+    """What choosing the options would add to a training, in a sentence; nothing where they are given."""
+    if not (options := grid(setting)):
+        return ()
+    epochs, n = max(1, setting.training.epochs // SHORTER), len(setting.parts.train)
+    added = len(options) * epochs * min(n, EXAMPLES) / (setting.training.epochs * n)
+    return (
+        f"{' and '.join(options[0])} will be chosen by {len(options)} short trainings first (epochs={epochs}, at most "
+        f"{EXAMPLES} examples), which adds {added:.0%} to the training; `rate` fixes it.",
+    )
+
+
 def note(setting: Setting, trials: tuple[Trial, ...]) -> str:
     """How the options were chosen, in a sentence."""
     chosen = {name: getattr(setting.method, name) for name in trials[0].options}

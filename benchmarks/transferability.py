@@ -1,0 +1,191 @@
+"""Does pooled evidence predict transfers better than one score? The section "Transferability" of RESULTS.md.
+
+    python benchmarks/transferability.py [--arrays FOLDER] [--rows rows.json]
+
+On the transfers that headstart ships (18 sources of one architecture, 12 targets; heads and fine-tuning), stacking is
+learnt with whole targets left out, by data set. On real sources (the arrays that `benchmarks/foresight.py` left), which
+are other sources and other targets, `transferability` is judged with its weights as they ship. The rows of real sources
+are kept in `--rows`; about five minutes on one core.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _results import write_section
+from foresight_report import group_of
+from scipy.special import logit
+from scipy.stats import kendalltau
+
+from headstart.data import stratified_order
+from headstart.evaluation.benchmark.stored import Stored, read_stored
+from headstart.evaluation.forecast import regret, weighted_kendall
+from headstart.scores import evaluate
+from headstart.scores.catalogue.transferability import WEIGHTS
+from headstart.train.head import fit_head
+
+SINGLE = ("leep_pooled", "leep_gaussian", "logme", "ridge_probe", "knn", "nearest_mean", "pactran_gaussian")
+RUNS = {"train": ((0, 600), (600, 1000), (1000, 2000)), "test": ((0, 500), (500, 1000))}
+SIZES = (100, 400)
+Row = dict[str, Any]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arrays", type=Path, help="the folder `arrays` that benchmarks/foresight.py filled")
+    parser.add_argument("--rows", type=Path, default=Path("transferability.json"))
+    options = parser.parse_args()
+    if options.arrays:
+        options.rows.write_text(json.dumps(real_rows(options.arrays)))
+    rows = json.loads(options.rows.read_text()) if options.rows.exists() else []
+    write_section("Transferability", [*_of_benchmark(read_stored()), *(_of_real(rows) if rows else ())])
+
+
+def pooled(scores: Mapping[str, Any], classes: Any) -> Any:
+    """`transferability`, up to what is the same for all sources on one target."""
+    units = {"leep_pooled": np.log(classes), "leep_gaussian": np.log(classes), "logme": 1.0}
+    return sum(weight * scores[name] / units[name] for name, weight in WEIGHTS.items())
+
+
+def _of_benchmark(stored: Stored) -> list[str]:
+    values = {name: np.array(one.values) for name, one in stored.scores.items() if name in SINGLE}
+    classes = np.array(stored.target_classes, dtype=float)[:, None]
+    groups = np.array([group_of(f"benchmark: {name}") for name in stored.targets])
+    lines = [
+        "18 sources of one architecture on 12 targets, 200 examples: weighted tau, Kendall and regret. Stacked: ridge "
+        "regression of the outcomes' log-odds on the scores, learnt on the targets of other data sets. Static: 0.2 of "
+        "the sources' standardised mean outcome on the other data sets beside the pooled score.",
+        "",
+        "| order by | heads | | | fine-tuning | | |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    outcomes = {kind: np.array(runs) for kind, runs in stored.outcomes.items()}
+    tables: dict[str, Callable[[np.ndarray], np.ndarray]] = {name: lambda _, v=v: v for name, v in values.items()}  # type: ignore[misc]
+    whole = pooled(values, classes)
+    tables["transferability"] = lambda _: whole
+    tables["stacked, all of these"] = lambda y: stacked(list(values.values()), y, groups)
+    tables["stacked, its three"] = lambda y: stacked([values[name] for name in WEIGHTS], y, groups)
+    tables["transferability + static"] = lambda y: _standard(whole) + 0.2 * _standard(static(y, groups))
+    for name, table in tables.items():
+        cells = [_cells(table(outcomes[kind].mean(axis=0)), outcomes[kind].mean(axis=0)) for kind in outcomes]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    lines.append(f"| the same transfer, another seed | {' | '.join(_ceiling(runs) for runs in outcomes.values())} |")
+    return [*lines, ""]
+
+
+def stacked(columns: Sequence[np.ndarray], outcome: np.ndarray, groups: np.ndarray, penalty: float = 0.3) -> np.ndarray:
+    """Predictions for each target by what the targets of other data sets teach."""
+    x, y = np.stack([_standard(one) for one in columns], -1), _centred(logit(np.clip(outcome, 0.01, 0.99)))
+    found = np.empty_like(outcome)
+    for group in np.unique(groups):
+        a, b = x[groups != group].reshape(-1, len(columns)), y[groups != group].reshape(-1)
+        weight = np.linalg.solve(a.T @ a + penalty * len(b) * np.eye(len(columns)), a.T @ b)
+        found[groups == group] = x[groups == group] @ weight
+    return found
+
+
+def static(outcome: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """What the sources reached on the targets of other data sets."""
+    return np.array([_standard(outcome)[groups != group].mean(axis=0) for group in groups])
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values - values.mean(axis=1, keepdims=True))
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    return np.asarray(_centred(values) / np.maximum(values.std(axis=1, keepdims=True), 1e-12))
+
+
+def _cells(scores: np.ndarray, outcome: np.ndarray) -> str:
+    pairs = list(zip(scores, outcome, strict=True))
+    means = (np.mean([f(s, y) for s, y in pairs]) for f in (weighted_kendall, _tau, regret))
+    return " | ".join(f"{value:.3f}" for value in means)
+
+
+def _tau(score: np.ndarray, outcome: np.ndarray) -> float:
+    return float(kendalltau(score, outcome).statistic)
+
+
+def _ceiling(runs: np.ndarray) -> str:
+    rest = (runs.sum(axis=0) - runs) / (len(runs) - 1)
+    each = [[float(v) for v in _cells(one, other).split(" | ")] for one, other in zip(runs, rest, strict=True)]
+    return " | ".join(f"{value:.3f}" for value in np.mean(each, axis=0))
+
+
+def real_rows(folder: Path) -> list[Row]:
+    """Scores of every source on parts of every pool, and what heads on the part and on the pool reach."""
+    rows: list[Row] = []
+    for data in sorted(folder.iterdir()):
+        own = [one for one in sorted(data.iterdir()) if not (data.name == "cifar10" and "cifar10" in one.name)]
+        found = {one.name: (joined(one, "train"), joined(one, "test")) for one in own}
+        pairs = {name: (pool, test) for name, (pool, test) in found.items() if pool is not None and test is not None}
+        most, tested = (min(len(parts[k][2]) for parts in pairs.values()) for k in (0, 1))
+        for name, (pool, test) in pairs.items():
+            (f, z, y), (x, _, truth) = (a[:most] for a in pool), (a[:tested] for a in test)
+            for n in (size for size in SIZES if 2 * len(np.unique(y)) <= size):
+                kept = np.asarray(stratified_order(y, 0))[:n]
+                scores, _ = evaluate(SINGLE, labels=y[kept], logits=z[kept], features=f[kept])
+                row = {"data": data.name, "source": name, "n": n, "classes": len(np.unique(y)), "tested": tested}
+                row |= {"head": _reached(f, y, x, truth), "small": _reached(f[kept], y[kept], x, truth)}
+                rows.append(row | {"scores": {score: one.value for score, one in scores.items()}})
+        print(data.name, len(pairs), most, tested, flush=True)
+    return rows
+
+
+def joined(place: Path, part: str) -> tuple[np.ndarray, ...] | None:
+    """Features, logits and labels of one part, as far as they are there."""
+    found = []
+    for a, b in RUNS[part]:
+        path = place / f"{part}_{a}_{b}.npz"
+        if not path.exists() or "features" not in np.load(path).files:
+            break
+        with np.load(path) as arrays:
+            found.append((arrays["features"].astype(np.float32), arrays["logits"].astype(np.float32), arrays["labels"]))
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True)) if found else None
+
+
+def _reached(features: np.ndarray, labels: np.ndarray, test: np.ndarray, truth: np.ndarray) -> float:
+    classes, codes = np.unique(labels, return_inverse=True)
+    return float((classes[fit_head(features, codes).outputs(test).argmax(axis=1)] == truth).mean())
+
+
+def _of_real(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        f"Real sources ({', '.join(sorted({row['source'] for row in rows}))}), none of them "
+        "among the shipped sources; the shipped targets are cut from some of these data sets. Kendall and regret, mean "
+        "over the targets. Outcome: a head on the whole pool (up to 2,000 examples), and on what the score saw. The "
+        "three parts were chosen for fine-tuning above; of nine combinations tried here it has the largest Kendall.",
+        "",
+        "| order by | " + " | ".join(f"n = {n}, pool | | n = {n}, same | " for n in SIZES) + "|",
+        "|---|" + "---:|" * 8,
+    ]
+    for name in (*SINGLE, "transferability"):
+        cells = []
+        for n in SIZES:
+            for outcome in ("head", "small"):
+                values = []
+                for data in sorted({row["data"] for row in rows}):
+                    mine = [row for row in rows if (row["data"], row["n"]) == (data, n)]
+                    if len(mine) < 5:
+                        continue
+                    own = np.array([_value(row, name) for row in mine])
+                    reached = np.array([row[outcome] for row in mine])
+                    values.append((_tau(own, reached), regret(own, reached)))
+                tau, lost = np.mean(values, axis=0)
+                cells += [f"{tau:.3f}", f"{lost:.4f}"]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    sizes = {row["data"]: row["tested"] for row in rows}
+    return [*lines, "", f"Test parts: {', '.join(f'{name} {size:,}' for name, size in sizes.items())}.", ""]
+
+
+def _value(row: Row, name: str) -> float:
+    scores: dict[str, float] = row["scores"]
+    return float(pooled(scores, row["classes"])) if name == "transferability" else scores[name]
+
+
+if __name__ == "__main__":
+    main()
