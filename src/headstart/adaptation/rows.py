@@ -43,7 +43,7 @@ def row_of(key: tuple[str, str], groups: Group, classes: int, margin: float) -> 
     if not tested:
         return row
     hits = np.mean([one.outputs.argmax(axis=1) == one.labels for one in tested], axis=0)
-    low, high = _interval(float(hits.sum()), len(hits))
+    low, high = share_interval(float(hits.sum()), len(hits))
     row = replace(row, accuracy=float(hits.mean()), low=low, high=high)
     return _compared(row, members, groups, margin)
 
@@ -71,7 +71,7 @@ def _tested(one: Measured) -> Predictions:
     return one.run.predictions
 
 
-def _interval(hits: float, n: int) -> tuple[float, float]:
+def share_interval(hits: float, n: int) -> tuple[float, float]:
     """Clopper and Pearson's 95 % interval of a share (Biometrika 26, 1934)."""
     low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits > 0 else 0.0
     high = float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0
