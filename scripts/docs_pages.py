@@ -39,6 +39,7 @@ RESULTS = {
     "reproduction": "reproductions/RESULTS.md",
     "table1": "reproductions/table1.md",
     "figures": "reproductions/figures.md",
+    "epochs": "reproductions/epochs.md",
 }  # a page of the site, and the file that it shows
 SCORES_PAGE = """# Scores
 
