@@ -44,7 +44,7 @@ def tensors(learner: Cnaps, target: Target) -> list[tuple[torch.Tensor, ...]]:
     def of(task: Episode) -> tuple[torch.Tensor, ...]:
         images = (batches.load(part, None) for part in (task.support, task.query))
         labels = (torch.as_tensor(part) for part in (task.support_labels, task.query_labels))
-        return (*images, *labels)  # type: ignore[return-value]  # images are tensors
+        return (*images, *labels)  # type: ignore[arg-type]  # images are tensors
 
     return [of(draw_episode([target.labels], number, TEST)) for number in range(TASKS)]
 
