@@ -1,5 +1,7 @@
 """A target is opened once for a whole command: hashed once, and decoded once while there is memory for it."""
 
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from threading import Lock
@@ -7,7 +9,7 @@ from threading import Lock
 import numpy as np
 import pytest
 from PIL import Image
-from tests.ranking.toys import Eye, clear, dazzled, pixels, source
+from tests.ranking.toys import Eye, clear, dazzled, folder_of_classes, pixels, source
 
 import headstart as hs
 from headstart.data import Target, remembered
@@ -94,3 +96,18 @@ def test_a_held_target_travels_to_another_process_with_its_digests_only() -> Non
     copy = pickle.loads(pickle.dumps(target))
     assert copy.examples.digests == {0: digest}
     assert not copy.examples._decoded
+
+
+def test_a_ranking_whose_rows_are_all_cached_loads_no_torch(tmp_path: Path) -> None:
+    photos = folder_of_classes(tmp_path / "photos", 12)
+    first = hs.rank(photos, "zoo/tiny_digits", scores="leep,knn", cache=tmp_path / "cache", device="cpu")
+    given = f"{str(photos)!r}, 'zoo/tiny_digits', scores='leep,knn', cache={str(tmp_path / 'cache')!r}"
+    code = f"import sys, headstart as hs; print(hs.rank({given}).to_json()); assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=200)
+    again = hs.records.Ranking.from_json(done.stdout)
+    assert [row.computed for row in again.rows] == [0]
+    assert {name: one.value for name, one in again.rows[0].scores.items()} == {
+        name: one.value for name, one in first.rows[0].scores.items()
+    }
+    assert again.rows[0].card == first.rows[0].card
+    assert again.provenance.source_hashes == first.provenance.source_hashes

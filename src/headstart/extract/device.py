@@ -1,6 +1,8 @@
 """Which device the network runs on."""
 
-import torch
+import headstart.torchvision_ops  # noqa: F401  first: it says how to install torch where it is missing
+
+import torch  # isort: skip
 
 from headstart.errors import InputError
 

@@ -116,10 +116,16 @@ class Runner:
         if self.choice == "onnxruntime":
             return True
         pace = self._pace[WARM_UP:]
-        if not pace or not onnx.installed() or not onnx.fits(self.source):
+        if not pace or self._exported is None:
             return False
         seconds = sum(took for took, _ in pace) / sum(rows for _, rows in pace)
-        return export_pays(remaining * seconds / self.lanes, sum(1 for _ in self.source.network.modules()))
+        return export_pays(remaining * seconds / self.lanes, self._exported)
+
+    @cached_property
+    def _exported(self) -> int | None:
+        """How many modules an export would hold; None where none can be made."""
+        possible = onnx.installed() and onnx.fits(self.source)
+        return sum(1 for _ in self.source.network.modules()) if possible else None
 
     def _try_onnx(self, batch: Any, count: int) -> None:
         try:

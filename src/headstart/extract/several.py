@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headstart.data.target import Target
 from headstart.errors import CacheError, HeadstartError, TargetError
-from headstart.extract.extract import extract
+from headstart.extract.one_pass import extract
 from headstart.records import Extraction, Failure
 from headstart.runner.progress import Event, Progress, Stopped, silent
 from headstart.sources.adapters import Candidate

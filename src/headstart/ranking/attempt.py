@@ -14,7 +14,7 @@ from headstart.errors import CacheError, HeadstartError, TargetError
 from headstart.ranking.inputs import rows_of
 from headstart.ranking.measure import Measurement, measure
 from headstart.records import Extraction, Failure
-from headstart.runner.progress import Progress
+from headstart.runner.progress import Event, Progress
 from headstart.wording import one_line
 
 if TYPE_CHECKING:
@@ -93,19 +93,7 @@ def _run(candidate: "Candidate", course: Course, rows: np.ndarray, tell: Progres
         Stopped: `tell` raised it in the middle of the source; rows made so far are in the cache.
     """
     try:
-        from headstart.extract.several import attempt  # imports torch, which ranking arrays does not need
-
-        extraction = attempt(
-            course.target,
-            candidate,
-            cache=course.cache,
-            device=course.device,
-            batch_size=course.batch_size,
-            max_bad=course.max_bad,
-            trust_pickle=course.trust_pickle,
-            progress=tell,
-        )
-        return _scored(extraction, course)
+        return _scored(_from_cache(candidate, course, tell) or _attempted(candidate, course, tell), course)
     except (TargetError, CacheError):
         raise
     except HeadstartError as error:
@@ -113,6 +101,36 @@ def _run(candidate: "Candidate", course: Course, rows: np.ndarray, tell: Progres
     finally:
         if (candidate.card.parameters or LARGE) >= LARGE:
             gc.collect()  # modules hold cycles, and two large models may not fit in memory together
+
+
+def _from_cache(candidate: "Candidate", course: Course, tell: Progress) -> Extraction | None:
+    """The rows where the cache holds them all: neither the network nor torch is loaded."""
+    if course.cache is None:
+        return None
+    from headstart.extract.cached import from_cache
+
+    found = from_cache(
+        course.target, candidate, cache=course.cache, max_bad=course.max_bad, trust_pickle=course.trust_pickle
+    )
+    if found is not None:
+        tell(Event(candidate.name, len(course.target), len(course.target)))
+    return found
+
+
+def _attempted(candidate: "Candidate", course: Course, tell: Progress) -> Extraction:
+    """The rows of a forward pass."""
+    from headstart.extract.several import attempt  # imports torch, which ranking arrays does not need
+
+    return attempt(
+        course.target,
+        candidate,
+        cache=course.cache,
+        device=course.device,
+        batch_size=course.batch_size,
+        max_bad=course.max_bad,
+        trust_pickle=course.trust_pickle,
+        progress=tell,
+    )
 
 
 def _scored(extraction: Extraction, course: Course) -> Measurement:

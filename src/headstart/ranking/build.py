@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from headstart.evaluation.metrics import by_class
 from headstart.ranking.forecasts import Calibration, forecasts, probability_best
 from headstart.ranking.measure import SKILL, Measurement
 from headstart.ranking.uncertainty import Staged, behind_error, estimate, ranks_of, verdict
@@ -12,6 +11,7 @@ from headstart.records import Failure, ModelCard, Provenance, RankedSource, Rank
 from headstart.records.outcome import ClassResult
 from headstart.scores import SCORES, Evaluation
 from headstart.stats import PairedRanks
+from headstart.tasks.by_class import by_class
 
 NO_SPREAD = "the value is the same without any one group, so the interval has no width; that is not certainty"
 DIFFERENT = "some sources could not read every example, so the sources are compared on slightly different ones"

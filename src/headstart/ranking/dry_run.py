@@ -40,7 +40,7 @@ def dry_run(
     Raises:
         InputError: The target holds arrays, which need no forward pass, or an option cannot be used.
     """
-    from headstart.sources.recall import known_fingerprint
+    from headstart.sources.known import known_facts
     from headstart.store import RowStore
 
     count = workers_of(workers)
@@ -52,8 +52,8 @@ def dry_run(
     digests = _digests(inputs.target) if cache else []
     rows, passes, gigabytes, seconds = [], 0, 0.0, 0.0
     for candidate in found:
-        print_ = known_fingerprint(candidate, trust_pickle, cache) if cache else None
-        cached = int(RowStore(cache, print_).has(digests).sum()) if cache and print_ else 0
+        facts = known_facts(candidate, trust_pickle, cache) if cache else None
+        cached = int(RowStore(cache, facts.fingerprint).has(digests).sum()) if cache and facts else 0
         left, card = len(inputs.target) - cached, candidate.card
         size = 0.0 if card.local else gigabytes_of(card)
         spent = left * seconds_of_pass(card)

@@ -216,7 +216,7 @@ def _ranking(course: Course, found: Found, goal: str, calibration: Calibration |
             command=command,
             seed=course.seed,
             source_hashes={one.source: one.extraction.fingerprint for one in found.measurements},
-            device=course.device,
+            device=_device_used(course, found),
         ),
         search=found.search,
         staged=found.staged,
@@ -253,10 +253,21 @@ def _check_numbers(**given: int | None) -> None:
 
 
 def _device(name: str) -> str:
-    """The device to use; a missing one is refused before any source is tried."""
+    """The device to use; a missing one is refused before any source is tried, and "auto" is chosen for the first."""
+    if name in ("auto", "cpu"):  # known without torch, which a ranking from the cache does not load
+        return name
     from headstart.extract.device import pick_device
 
     return str(pick_device(name))
+
+
+def _device_used(course: Course, found: Found) -> str:
+    """The device of the passes; as it was asked for where every row was cached."""
+    if course.device != "auto" or not any(one.extraction.computed for one in found.measurements):
+        return course.device
+    from headstart.extract.device import pick_device
+
+    return str(pick_device(course.device))
 
 
 def _shortlist(

@@ -16,7 +16,6 @@ from headstart.sources.build import Preparation, stack
 from headstart.sources.fingerprint import canonical
 
 LETTERS = 1000  # of a text are read for each token that the model takes
-UNKNOWN = 0.01  # share of unknown tokens from which it is worth a note
 
 
 STRIP = 32  # length of an image in widths, beyond which its ends are cut before it is resized
@@ -144,29 +143,6 @@ def sides(texts: list[Any]) -> tuple[list[str], ...]:
         ((['a', 'b'],), (['a', 'c'], ['b', 'd']))
     """
     return tuple(map(list, zip(*texts, strict=True))) if isinstance(texts[0], tuple) else (texts,)
-
-
-def lost_tokens(counts: np.ndarray) -> tuple[str, ...]:
-    """Notes on what a model cannot see of texts.
-
-    Args:
-        counts: (n, 3): 1 for a text that is cut, its unknown tokens, its tokens.
-
-    Example:
-        >>> lost_tokens(np.array([[1, 0, 256], [0, 64, 256]]))[0]
-        '1 of 2 texts are longer than the 256 tokens it reads; the rest of them is cut'
-    """
-    cut, notes = counts[:, 0] > 0, []
-    if cut.any():
-        notes.append(
-            f"{cut.sum():,} of {len(cut):,} texts are longer than the {counts[cut, 2].max():.0f} tokens it "
-            "reads; the rest of them is cut"
-        )
-    if (share := counts[:, 1].sum() / max(1, counts[:, 2].sum())) >= UNKNOWN:
-        notes.append(
-            f"{share:.0%} of the tokens are unknown to its tokenizer, which was perhaps made for another language"
-        )
-    return tuple(notes)
 
 
 def tokenizer_description(tokenizer: Any, longest: int | None) -> str:

@@ -83,22 +83,34 @@ def is_norm(module: nn.Module) -> bool:
 
 
 def reached(module: nn.Module, run: Callable[[], Tensor]) -> set[str]:
-    """Names of the parameters on which a result depends: those that a backward pass from it reaches.
+    """Names of the parameters on which a result depends: those that a backward pass from it would reach.
 
-    None is reached in a network that runs its layers without gradients. Gradients the module holds are cleared.
+    The graph of the forward pass tells; no gradient is computed. None is reached in a network that runs its layers
+    without gradients.
     """
     wanted = {parameter: parameter.requires_grad for parameter in module.parameters()}
     for parameter in wanted:
         parameter.requires_grad_(parameter.is_floating_point())
     try:
         with torch.enable_grad():
-            result = run()
-            if result.requires_grad:
-                torch.autograd.backward(result.sum())
-        return {name for name, parameter in module.named_parameters() if parameter.grad is not None}
+            found = _leaves(run())
+        return {name for name, parameter in module.named_parameters() if id(parameter) in found}
     except RuntimeError:  # under `torch.inference_mode` even a head has no backward pass
         return set()
     finally:
-        module.zero_grad(set_to_none=True)
         for parameter, flag in wanted.items():
             parameter.requires_grad_(flag)
+
+
+def _leaves(result: Tensor) -> set[int]:
+    """Ids of the tensors at the ends of a result's graph."""
+    found, seen, todo = set(), set(), [result.grad_fn]
+    while todo:
+        node = todo.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        todo += [before for before, _ in node.next_functions]
+        if (leaf := getattr(node, "variable", None)) is not None:
+            found.add(id(leaf))
+    return found

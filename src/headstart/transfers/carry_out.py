@@ -16,13 +16,13 @@ from headstart.data.target import Target
 from headstart.errors import HeadstartError, ModelError
 from headstart.evaluation import bounds, metrics
 from headstart.evaluation.causes import SKILL
-from headstart.evaluation.metrics import by_class
 from headstart.extract import extract
 from headstart.records import Bound, Extraction, Outcome, PlanRow, Predictions
 from headstart.records.options import options_of
 from headstart.records.outcome import ClassResult
 from headstart.scores import leep_skill
 from headstart.tasks import Task, softmax, task_of
+from headstart.tasks.by_class import by_class
 from headstart.train.batches import batches_of
 from headstart.train.groups import Group
 from headstart.train.loop import Fitted, fit

@@ -10,7 +10,8 @@ import numpy as np
 from headstart.data.media import MEDIA
 from headstart.data.skips import Skips
 from headstart.data.target import Target
-from headstart.errors import ExampleError, InputError, ModelError, TargetError
+from headstart.errors import ExampleError, InputError, ModelError
+from headstart.extract.cached import assembled
 from headstart.extract.device import pick_device
 from headstart.extract.engine import Engine, Runner, check_engine, running
 from headstart.extract.feed import Feed, workers
@@ -18,7 +19,8 @@ from headstart.extract.outputs import Outputs
 from headstart.extract.sinks import Array, CacheSink, Fields, MemorySink
 from headstart.records import Extraction
 from headstart.runner.progress import Event, Progress, silent
-from headstart.sources.preparation import Tokens, lost_tokens
+from headstart.sources.known import Facts
+from headstart.sources.preparation import Tokens
 from headstart.sources.source import Source
 
 
@@ -67,26 +69,17 @@ def extract(
     with running(source, place, batch_size, engine) as runner, sink.writing, workers() as pool:
         computed = _compute(target, source, todo, runner, sink, skips, pool, progress or silent)
     seconds = time.perf_counter() - started if computed else 0.0
-    kept = np.array([index for index in range(len(target)) if index not in skips.reasons], dtype=np.int64)
-    if kept.size == 0:
-        raise TargetError(f"none of the {len(target)} examples of {target.name} can be read, so nothing can be scored.")
-    rows = sink.rows(kept)
-    lost = lost_tokens(rows["tokens"]) if "tokens" in rows else ()
-    return Extraction(
-        source=source.name,
-        labels=target.labels[kept],
-        ids=tuple(target.ids[index] for index in kept),
-        features=rows["features"],
-        logits=rows.get("logits"),
-        source_classes=source.classes,
-        card=source.card,
-        layer=source.layer,
-        fingerprint=source.fingerprint,
+    said = source.notes if cache is not None else ()
+    facts = Facts(source.card, source.layer, source.fingerprint, source.classes, said)
+    return assembled(
+        target,
+        facts,
+        sink,
+        skips,
         seconds=seconds,
         computed=computed,
-        skipped=skips.by_id(),
         engine=runner.engine,
-        notes=(*(source.notes if cache is not None else ()), *runner.notes, *sink.notes, *lost),
+        notes=tuple(runner.notes),
     )
 
 
