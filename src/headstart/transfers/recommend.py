@@ -3,7 +3,7 @@
 1. One forward pass gives the features of every layer. The head reads the one with the best leave-one-out result of
    ridge regression.
 2. Where that is short of perfect, fine-tuning runs its short trainings (see `tuning`), and so does training from
-   scratch where there are 1,000 examples or more. A whole training leaves about 55 % of the
+   scratch where there are 200 examples or more. A whole training leaves about 55 % of the
    errors of a short one; one that is then expected to beat the head is chosen, of two the one with the lower loss.
 3. Where the source is not shown to help, the reason names `residual`, which cannot lose to scratch in the limit.
 """
@@ -26,7 +26,7 @@ from headstart.transfers.taps import layer_features
 from headstart.transfers.tuning import TrainOnce, grid, tried
 
 CHOICES = ("head", "fine-tune", "scratch")
-MANY, PERFECT, MARGIN = 1000, 0.98, 0.05
+MANY, PERFECT, MARGIN = 200, 0.98, 0.05
 REMAINS = 0.55  # share of the errors of a short training that a whole one leaves: benchmarks/RESULTS.md, "Method auto"
 EXAMPLES = 2000  # on which layers are compared
 FILE = "auto.json"
