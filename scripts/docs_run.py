@@ -22,6 +22,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +142,8 @@ def _inside(folder: Path) -> Iterator[None]:
             warnings.simplefilter("error")
             yield
     finally:
+        if "matplotlib.pyplot" in sys.modules:
+            sys.modules["matplotlib.pyplot"].close("all")  # the next page draws on an empty figure
         os.environ.clear()
         os.environ.update(surroundings)
 
