@@ -1,5 +1,6 @@
 """`adapt` from end to end, on tiny arrays and one tiny network."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,13 @@ def test_a_mistake_is_explained(change: dict[str, object], said: str) -> None:
 def test_a_new_domain_of_three_examples_is_refused() -> None:
     with pytest.raises(InputError, match=r"3 arrays.*at least 10"):
         adapt(domain(60, 0), domain(3, 1)[0], **QUIET)
+
+
+def test_a_baseline_that_the_criterion_prefers_is_named(adapted: Adapted) -> None:
+    none, coral = adapted.record.rows
+    rows = (none, replace(coral, criteria={**coral.criteria, "importance-weighted": 0.1}))
+    text = " ".join(str(replace(adapted.record, rows=rows)).split())
+    assert "By importance-weighted `none`, which was not asked for, is better" in text
 
 
 def test_the_record_is_json(adapted: Adapted) -> None:

@@ -154,7 +154,7 @@ class AdaptationRecord(JsonRecord, Shown):
         parts += [Prose(tuple(self.gap.said()), title="How far apart the domains are, before adaptation")]
         parts += titled("How the choice was made, without labels of the new domain", *self._criteria())
         parts += titled(*self._frequencies())
-        said = self._disagreement()
+        said = [*self._better(), *self._disagreement()]
         said += [f"{row.method}: no adaptation took place: {row.idle}." for row in self.rows if row.idle]
         parts += [Prose((*said, *self.notes))] if said or self.notes else []
         if self.failures:
@@ -231,6 +231,16 @@ class AdaptationRecord(JsonRecord, Shown):
         left = len(self.classes) - len(rows)
         notes = [f"{plural(left, 'class', 'classes')} whose frequencies change less are in the record."] if left else []
         return "Class frequencies", ["class", "labelled", *gap.estimates, "95 % of em", "answered"], rows, notes
+
+    def _better(self) -> list[str]:
+        """A sentence where the criterion prefers a baseline that was not to be chosen."""
+        mine, best = self.chosen.criteria[self.select], max(self.rows, key=lambda row: row.criteria[self.select])
+        if best.idle or best.criteria[self.select] <= mine:
+            return []
+        value = best.criteria[self.select]
+        return [
+            f"By {self.select} `{best.method}`, which was not asked for, is better ({value:.3f} against {mine:.3f})."
+        ]
 
     def _disagreement(self) -> list[str]:
         by: dict[tuple[str, str], list[str]] = {}
