@@ -128,14 +128,15 @@ def cifar(data: Path, place: Path) -> Iterator[Experiment]:
     for name, change in changes.items():
         changed = [change(image) for image in images]
         yield Experiment(
-            f"CIFAR-10 to {name}", (images[:600], labels[:600]), (changed[600:1400], labels[600:1400]),
+            f"CIFAR-10 to {name}", (images[:400], labels[:400]), (changed[600:1200], labels[600:1200]),
             (changed[1400:], labels[1400:]), source, f"{FEATURES},none-deep,adabn,entropy", options,
         )  # fmt: skip
 
 
 def colour(image: object) -> Tensor:
     """A picture as the CIFAR networks take it."""
-    pixels = torch.from_numpy(np.asarray(image, dtype=np.float32).copy()).permute(2, 0, 1) / 255
+    assert isinstance(image, Image.Image)
+    pixels = torch.from_numpy(np.asarray(image.resize((32, 32)), dtype=np.float32).copy()).permute(2, 0, 1) / 255
     mean, spread = (torch.tensor(each)[:, None, None] for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     normalised: Tensor = (pixels - mean) / spread
     return normalised
