@@ -1,6 +1,6 @@
 """What adapting to a new domain gains, method by method, and what a choice without labels loses.
 
-    python benchmarks/adaptation.py DATA_DIR [--emoji DIR] [--out DIR] [--only NAME]   # writes benchmarks/adaptation.md
+    python benchmarks/adaptation.py DATA_DIR   # writes benchmarks/adaptation.md; --help lists options
 
 DATA_DIR holds `usps`, `mnist-notmnist`, `cifar10-jpeg` and `cifar10-resnets`; DIR of `--emoji` the npm packages
 emoji-datasource-google and -twitter as .tgz files. What is finished is kept below `--out`, so a killed run goes on, and
@@ -178,10 +178,10 @@ def pictures(package: Path) -> dict[str, tuple[Image.Image, str]]:
     return found
 
 
-def carried_out(one: Experiment, place: Path) -> dict[str, AdaptationRecord]:
+def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> dict[str, AdaptationRecord]:
     """The records of the adaptation and of the oracle, which trains on labels of the new domain."""
     below = place / one.name.replace(" ", "-").replace(",", "")
-    shared: dict[str, object] = {"model": one.source, "test": one.test, "seeds": SEEDS, **one.options}
+    shared: dict[str, object] = {"model": one.source, "test": one.test, "seeds": seeds, **one.options}
     oracle = "none,none-deep" if "none-deep" in one.methods else "none"
     return {
         "adapted": adapt(one.old, one.new[0], method=one.methods, out=below / "adapted", **shared).record,  # type: ignore[arg-type]  # options by name
@@ -205,7 +205,7 @@ def section(name: str, records: dict[str, AdaptationRecord]) -> list[str]:
     """One experiment: a table of methods, and what each criterion would have chosen."""
     adapted, oracle = records["adapted"], records["oracle"]
     sizes = f"{adapted.n_labelled} labelled, {adapted.n_new} without labels, {adapted.n_test} to test."
-    lines = [f"## {name}", "", f"{sizes} Source: {adapted.rows[0].source}. Seeds: {SEEDS}.", ""]
+    lines = [f"## {name}", "", f"{sizes} Source: {adapted.rows[0].source}. Seeds: {len(adapted.rows[0].seeds)}.", ""]
     lines += ["| method | accuracy | gain, points | verdict | old domain |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(cell(row))} |" for row in adapted.rows]
     for row in oracle.rows:
@@ -255,6 +255,7 @@ def main() -> None:
     parser.add_argument("--emoji", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/adaptation"))
     parser.add_argument("--only", default="", help="experiments whose name holds this")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     given = parser.parse_args()
     groups = [partial(digits, given.data), partial(cifar, given.data)]
     groups += [partial(emoji, given.emoji)] if given.emoji else []
@@ -262,7 +263,7 @@ def main() -> None:
     for group in groups:
         for one in group(given.out):
             if given.only in one.name:
-                found[one.name] = carried_out(one, given.out)
+                found[one.name] = carried_out(one, given.out, given.seeds)
                 print(one.name, found[one.name]["adapted"], sep="\n", flush=True)
                 PAGE.write_text(page(found), encoding="utf-8")
 
