@@ -124,7 +124,7 @@ def cifar(data: Path, place: Path) -> Iterator[Experiment]:
         "noisy": lambda image: noisy(image, rng),
         "dimmed": lambda image: ImageEnhance.Brightness(image).enhance(0.25),
     }
-    options = {"epochs": 1, "batch_size": 50, "rate": 0.001, "ratio": 10.0}
+    options = {"epochs": 10, "batch_size": 25, "rate": 0.003, "ratio": 10.0}
     for name, change in changes.items():
         changed = [change(image) for image in images]
         yield Experiment(
