@@ -412,8 +412,9 @@ def test_what_is_shown_of_the_table_can_be_chosen(run: Run, tmp_path: Path) -> N
 
 def test_the_list_names_the_table_the_figures_and_what_brings_data(run: Run) -> None:
     result = run("reproduce", "list")
-    names = [line.split()[0] for line in result.stdout.splitlines()[:12]]
-    assert names == ["table1", *(f"figure{number}" for number in range(1, 9)), "large", "speed", "benchmark"]
+    names = [line.split()[0] for line in result.stdout.splitlines()[:14]]
+    figures = [*(f"figure{number}" for number in range(1, 9)), "figure9b"]
+    assert names == ["table1", *figures, "epochs", "large", "speed", "benchmark"]
     assert "apt-get install dataset-fashion-mnist" in result.stdout
     for name in paper.ROWS:
         assert f"\n{name} " in result.stdout
