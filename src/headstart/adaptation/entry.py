@@ -46,7 +46,7 @@ def adapt(
     *,
     models: "Model | Sequence[Model] | None" = None,
     method: str | Adaptation | Sequence[str | Adaptation] = "features",
-    select: str = "importance-weighted",
+    select: str = "entropy",
     test: object = None,
     seeds: int = 1,
     seed: int = 0,

@@ -75,7 +75,7 @@ def adapt(
             help="What chooses among them without labels: source-risk, importance-weighted, entropy, density or "
             "agreement.",
         ),
-    ] = "importance-weighted",
+    ] = "entropy",
     seeds: Annotated[
         int, named(min=1, metavar="N", panel=ADAPT, help="Repeat with N seeds; methods that train need several.")
     ] = 1,
