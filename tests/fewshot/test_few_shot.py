@@ -9,6 +9,7 @@ import headstart as hs
 from headstart.errors import InputError
 from headstart.meta import Cnaps
 from headstart.records.few_shot import FewShot
+from headstart.report import write_report
 from headstart.report.few_shot import drawn
 
 
@@ -170,6 +171,7 @@ def test_the_page_draws_a_curve_for_each_source_and_escapes_its_name(files, tmp_
     assert "a<b>" not in text
     first = found.rows[0].at(found.method, 5)
     assert f"5 shots: {first.accuracy:.3f} ({first.low:.3f} to {first.high:.3f})" in text
+    assert write_report(found, tmp_path / "again.html").read_text() == text
     curves, _ = drawn(found)
     heights = [point[1] for point in curves[0].points]
     assert heights[1] < heights[0]  # more shots, higher on the page

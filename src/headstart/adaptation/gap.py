@@ -39,10 +39,10 @@ def _estimates(domains: Domains) -> dict[str, Frequencies]:
     probs = held_out_probs(domains.features, domains.labels, domains.classes, domains.seed)
     new = softmax(domains.head().outputs(domains.new), axis=1)
     found = {}
-    for kind in ("em", "confusion"):
-        values = frequencies(kind, probs, domains.labels, new)
-        ends = interval(kind, probs, domains.labels, new, seed=domains.seed)
-        found[kind] = Frequencies(*(tuple(row.tolist()) for row in (values, *ends)))
+    for how in ("em", "confusion"):
+        values = frequencies(how, probs, domains.labels, new)
+        ends = interval(how, probs, domains.labels, new, seed=domains.seed)
+        found[how] = Frequencies(*(tuple(row.tolist()) for row in (values, *ends)))
     return found
 
 

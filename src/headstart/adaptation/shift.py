@@ -69,22 +69,22 @@ def by_em(prior: np.ndarray, new: np.ndarray, *, steps: int = 300) -> np.ndarray
     return np.asarray(found)
 
 
-def frequencies(kind: str, probs: np.ndarray, labels: np.ndarray, new: np.ndarray) -> np.ndarray:
+def frequencies(how: str, probs: np.ndarray, labels: np.ndarray, new: np.ndarray) -> np.ndarray:
     """The estimate "em" or "confusion" from held-out probabilities (n, C), labels and new probabilities (m, C)."""
-    if kind == "confusion":
+    if how == "confusion":
         return by_confusion(probs, labels, new)
     prior = np.bincount(labels, minlength=probs.shape[1]) / len(labels)
     return by_em(prior, new)
 
 
 def interval(
-    kind: str, probs: np.ndarray, labels: np.ndarray, new: np.ndarray, *, seed: int = 0
+    how: str, probs: np.ndarray, labels: np.ndarray, new: np.ndarray, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ends (C,) of 95 % intervals of the estimate: its quantiles over bootstrap samples of both domains."""
     rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(DRAWS):
         rows, others = (rng.integers(len(one), size=len(one)) for one in (labels, new))
-        drawn.append(frequencies(kind, probs[rows], labels[rows], new[others]))
+        drawn.append(frequencies(how, probs[rows], labels[rows], new[others]))
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     return low, high

@@ -58,6 +58,15 @@ class ModelCard:
     revision: str | None = None  # commit of the hub's repository that the weights came from
     products: float | None = None  # multiplications and additions for one example
 
+    def reads(self, kind: Kind) -> bool:
+        """Whether the source is for that kind of data.
+
+        Example:
+            >>> ModelCard("zoo/tiny_digits", "image").reads("text")
+            False
+        """
+        return self.kind == kind
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Extraction(Brief):

@@ -19,6 +19,7 @@ from headstart.records import (
     AdaptationRecord,
     Clustering,
     Evaluation,
+    FewShot,
     Outcome,
     Project,
     Provenance,
@@ -103,7 +104,7 @@ def write_report(record: Shown, path: str | os.PathLike[str]) -> Path:
     """Write the report of a record as one HTML file, whole or not at all, and return its path.
 
     Args:
-        record: A ranking, a project, transfers or a clustering, fresh or from `headstart.load`; nothing else is read.
+        record: A ranking, a project, transfers, a clustering or few-shot accuracies; nothing else is read.
         path: The file to write; its folder is made if need be, an old file is replaced.
 
     Raises:
@@ -118,11 +119,16 @@ def write_report(record: Shown, path: str | os.PathLike[str]) -> Path:
         from headstart.report.clusters import write_clusters
 
         return write_clusters(record, path)
+    if isinstance(record, FewShot):
+        from headstart.report.few_shot import write_few_shot
+
+        return write_few_shot(record, path)
     story = as_html(record.view()) if isinstance(record, Project) else ""
     record = record.ranking if isinstance(record, Project) else record
     if not isinstance(record, Ranking):
         raise InputError(
-            f"there is no page for a {type(record).__name__}, only for rankings, projects, transfers and clusterings."
+            f"there is no page for a {type(record).__name__}, "
+            "only for rankings, projects, transfers, clusterings and few-shot accuracies."
         )
     # A file name that is not UTF-8 reaches us as lone surrogates, which no page can hold: they show as "?".
     write_atomically(Path(path), render(record, story).encode("utf-8", errors="replace"))

@@ -82,11 +82,11 @@ def _fitting(model: object, kind: Kind | None) -> list[Candidate]:
     if kind is None:
         return found
     if isinstance(model, str) and (model in ADAPTERS or is_glob(model)):
-        found = [candidate for candidate in found if candidate.card.kind == kind]
+        found = [candidate for candidate in found if candidate.card.reads(kind)]
         if not found:
             raise ModelNameError(f"no model of `{model}` reads {kind} data. `headstart models` lists the models.")
     return [
-        candidate if candidate.card.kind == kind else Candidate(candidate.card, partial(_refuse, candidate.card, kind))
+        candidate if candidate.card.reads(kind) else Candidate(candidate.card, partial(_refuse, candidate.card, kind))
         for candidate in found
     ]
 

@@ -87,7 +87,7 @@ def names_of(models: str | Sequence[str], kind: Kind) -> list[tuple[ModelCard, S
 
     found: list[tuple[ModelCard, Sequence[str]]] = []
     for candidate in candidates(models, kind=kind):
-        if candidate.card.kind != kind:
+        if not candidate.card.reads(kind):
             continue
         try:
             names = candidate.load(False).classes or ()

@@ -72,7 +72,7 @@ def _facts(card: ModelCard) -> tuple[float, float, float] | None:
 
 def _zoo(kind: Kind) -> list[Candidate]:
     with suppress(HeadstartError):  # not installed
-        return [one for one in ADAPTERS["zoo"].find("zoo", kind) if one.card.kind == kind]
+        return [one for one in ADAPTERS["zoo"].find("zoo", kind) if one.card.reads(kind)]
     return []
 
 
@@ -88,4 +88,4 @@ def _cached(kind: Kind) -> list[Candidate]:
         if adapter.installed and kind in adapter.media:
             with suppress(HeadstartError, OSError, ValueError):  # it is no model that headstart reads
                 found += [one for one in adapter.find(adapter.prefix + repo, kind) if one.card.local]
-    return [one for one in found if one.card.kind == kind]
+    return [one for one in found if one.card.reads(kind)]

@@ -146,7 +146,7 @@ def load_from(where: str, card: ModelCard, trust_pickle: bool) -> "Source":
 
     config = _config(where)
     kind = _kind(config, card.name)
-    if kind != card.kind:
+    if not card.reads(kind):
         raise ModelError(f"{card.name} reads {kind} data, but the target holds {card.kind} data.")
     image = MEDIA[kind].pictures
     auto = transformers.AutoModelForImageClassification if image else transformers.AutoModelForSequenceClassification
