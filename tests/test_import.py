@@ -41,6 +41,7 @@ def test_the_command_line_and_the_records_do_without_torch(statement: str) -> No
 
 
 WITHOUT_EXTRAS = """
+import importlib.util
 import sys
 EXTRAS = {"torch", "torchvision", "timm", "transformers", "sentence_transformers", "pandas", "pyarrow", "datasets",
           "matplotlib", "peft", "onnx", "filelock", "huggingface_hub"}
@@ -49,6 +50,8 @@ class Missing:
         if name.partition(".")[0] in EXTRAS:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Missing)
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name.partition(".")[0] in EXTRAS else found(name, package)
 """
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from headstart.fewshot.classifiers import classify
 from headstart.fewshot.episodes import draw, right
-from headstart.fewshot.intervals import estimate, naive
+from headstart.fewshot.intervals import estimate
+from headstart.stats import Estimate
 
 
 def measured(features, labels, *, ways, shots, episodes, seed):
@@ -15,6 +16,13 @@ def measured(features, labels, *, ways, shots, episodes, seed):
     for block, _, _, predicted in classify(features, drawn, (shots,), ("prototypes",)):
         found[block] = right(predicted, drawn.query[block])
     return found, drawn
+
+
+def naive(found, drawn) -> Estimate:
+    """1.96 standard errors of the mean over episodes, as papers report: far too narrow, because classes are shared."""
+    whole = (found.sum(axis=2) / (drawn.query >= 0).sum(axis=2)).mean(axis=1)
+    value, error = whole.mean(), whole.std(ddof=1) / np.sqrt(len(whole))
+    return Estimate(value, error, value - 1.96 * error, value + 1.96 * error, len(whole) - 1)
 
 
 def classes(rng, count):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from headstart.adaptation.rows import share_interval
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.data.target import Target
 from headstart.errors import InputError, TargetError
@@ -15,6 +14,7 @@ from headstart.extract import extract
 from headstart.records import Predictions
 from headstart.records.across import Across, Crossing
 from headstart.sources import candidates
+from headstart.stats import share_interval
 from headstart.store import folder_of
 from headstart.tasks import softmax, task_of
 from headstart.train.head import fit_head

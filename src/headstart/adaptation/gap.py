@@ -5,7 +5,7 @@ from scipy.special import softmax
 from scipy.stats import binom
 
 from headstart.adaptation.kernels import SAMPLE, median_distance, mmd
-from headstart.adaptation.method import Domains
+from headstart.adaptation.method import Domains, effective_share
 from headstart.adaptation.methods.importance import density_ratio
 from headstart.adaptation.shift import frequencies, held_out_probs, interval
 from headstart.records.adaptation import DomainGap, Frequencies
@@ -29,7 +29,7 @@ def gap_of(source: str, domains: Domains) -> DomainGap:
         p=p,
         mmd=distance,
         mmd_p=mmd_p,
-        effective=float(weights.sum() ** 2 / np.square(weights).sum() / len(weights)),
+        effective=effective_share(weights),
         labelled=tuple(labelled.tolist()),
         estimates=_estimates(domains),
     )

@@ -7,8 +7,12 @@ SAMPLE = 500  # examples of each domain whose distances give the width
 
 def gaussian(rows: np.ndarray, others: np.ndarray, width: float) -> np.ndarray:
     """exp(-|x - y|^2 / (2 width^2)) for all pairs of rows (n, d) and (m, d)."""
+    return np.asarray(np.exp(-_squares(rows, others) / (2 * width**2)))
+
+
+def _squares(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     squares = (rows**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * rows @ others.T
-    return np.asarray(np.exp(-np.maximum(squares, 0.0) / (2 * width**2)))
+    return np.asarray(np.maximum(squares, 0.0))
 
 
 def median_distance(features: np.ndarray, new: np.ndarray) -> float:
@@ -19,8 +23,7 @@ def median_distance(features: np.ndarray, new: np.ndarray) -> float:
         3.0
     """
     both = np.concatenate([rows[:: -(-len(rows) // SAMPLE)] for rows in (features, new)])
-    squares = (both**2).sum(axis=1)[:, None] + (both**2).sum(axis=1) - 2 * both @ both.T
-    return float(np.sqrt(max(np.median(squares[np.triu_indices(len(both), 1)]), 0.0))) or 1.0
+    return float(np.sqrt(np.median(_squares(both, both)[np.triu_indices(len(both), 1)]))) or 1.0
 
 
 def mmd(

@@ -122,9 +122,18 @@ class Weighting(OnFeatures):
     def adapt(self, domains: Domains) -> Solution:
         """The head for the weighted examples."""
         weights, notes = self.weights(domains)
-        effective = float(weights.sum() ** 2 / np.square(weights).sum() / len(weights))
-        facts = {EFFECTIVE: effective, SPREAD: float(weights.std() / weights.mean())}
+        facts = {EFFECTIVE: effective_share(weights), SPREAD: float(weights.std() / weights.mean())}
         return Solution(domains.head(weights=weights), notes, facts)
+
+
+def effective_share(weights: np.ndarray) -> float:
+    """The share of n examples that would tell as much with equal weights as all do with weights (n,).
+
+    Example:
+        >>> effective_share(np.array([1.0, 1.0, 0.0, 0.0]))
+        0.5
+    """
+    return float(weights.sum() ** 2 / np.square(weights).sum() / len(weights))
 
 
 ADAPTATIONS: Registry[type[Adaptation]] = Registry("headstart.adaptation.methods", "method of adaptation")

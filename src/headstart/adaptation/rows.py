@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import beta
 
 from headstart.adaptation.criteria import CRITERIA, agreement
 from headstart.adaptation.measure import Measured
 from headstart.evaluation import gain, judge
 from headstart.records import Predictions
 from headstart.records.adaptation import AdaptedRow
+from headstart.stats import share_interval
 
 BASELINES = {False: "none", True: "none-deep"}  # does a method train by epochs? -> what it is compared with
 Group = dict[tuple[str, str], list[Measured]]  # (source, method) -> its runs, by seed
@@ -69,13 +69,6 @@ def _compared(row: AdaptedRow, members: Sequence[Measured], groups: Group, margi
 def _tested(one: Measured) -> Predictions:
     assert one.run.predictions is not None, "every run was tested, or none"
     return one.run.predictions
-
-
-def share_interval(hits: float, n: int) -> tuple[float, float]:
-    """Clopper and Pearson's 95 % interval of a share (Biometrika 26, 1934)."""
-    low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits > 0 else 0.0
-    high = float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0
-    return low, high
 
 
 def choices_of(rows: Sequence[AdaptedRow], asked: Sequence[str]) -> Mapping[str, tuple[str, str]]:

@@ -94,10 +94,3 @@ def _of_examples(
     adds[np.unique(support)] += leads
     adds[asked] += mean - mean.mean()
     return adds[np.unique(np.concatenate([np.unique(support), asked]))], by_support + chance
-
-
-def naive(right: Int[np.ndarray, "e w q"], drawn: Episodes) -> Estimate:
-    """1.96 standard errors of the mean over episodes, as papers report: far too narrow, because classes are shared."""
-    whole = _by_episode(right, drawn)
-    value, error = float(whole.mean()), float(whole.std(ddof=1) / np.sqrt(len(whole)))
-    return Estimate(value, error, value - 1.96 * error, value + 1.96 * error, float(len(whole) - 1))

@@ -1,4 +1,4 @@
-"""What a model takes, estimated from its card: processor-seconds of a pass, bytes, memory."""
+"""What a model takes, estimated from its card: processor-seconds of a pass, and bytes."""
 
 import os
 
@@ -36,14 +36,6 @@ def gigabytes_of(card: ModelCard) -> float:
         0.1
     """
     return (card.parameters or USUAL) * BYTES / 1e9
-
-
-def memory() -> float:
-    """Gigabytes of memory of this machine; infinite where the system does not say."""
-    names = getattr(os, "sysconf_names", {})
-    if "SC_PHYS_PAGES" not in names:
-        return float("inf")
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
 
 
 def processors() -> int:

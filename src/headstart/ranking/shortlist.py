@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headstart.data.remembered import total_memory
 from headstart.data.target import Target
 from headstart.errors import HeadstartError, InputError
-from headstart.ranking.cost import gigabytes_of, memory, processors, seconds_of_pass
+from headstart.ranking.cost import gigabytes_of, processors, seconds_of_pass
 from headstart.ranking.methods import FIRST
 from headstart.records import LeftOut, ModelCard
 from headstart.wording import listing
@@ -137,7 +138,7 @@ def _allowed(
     found: "Sequence[Candidate]", examples: int, wishes: Wishes, seconds: float
 ) -> "tuple[list[Candidate], tuple[LeftOut, ...]]":
     licences = [name.casefold() for name in _listed(wishes.licence)]
-    room, least = memory() / COPIES, min(examples, FIRST) / processors()
+    room, least = total_memory() / 1e9 / COPIES, min(examples, FIRST) / processors()
     tests: list[tuple[str, Callable[[ModelCard], bool]]] = [
         *(
             (f"excluded by `{glob}`", lambda card, glob=glob: fnmatchcase(card.name, glob))

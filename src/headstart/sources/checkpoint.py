@@ -1,7 +1,6 @@
 """Checkpoints on disk: which file a library will load, whether it can run code, whether the network fits in memory."""
 
 import json
-import os
 import pickle
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 
+from headstart.data.remembered import total_memory
 from headstart.errors import ModelError
 from headstart.sources.adapters import files_in
 
@@ -153,7 +153,7 @@ def check_size(build: Callable[[], Any], model: str) -> None:
     Raises:
         ModelError: They would not fit this machine's memory, or there are too many tensors to be a real network.
     """
-    limit, total, tensors = memory(), 0, 0
+    limit, total, tensors = total_memory(), 0, 0
 
     def add(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
         nonlocal total, tensors
@@ -175,11 +175,3 @@ def check_size(build: Callable[[], Any], model: str) -> None:
         return
     finally:
         handle.remove()
-
-
-def memory() -> int:
-    """Bytes of memory that this process may use: of the machine, or of its container if that has a limit."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 1 << 62
-    with suppress(OSError, ValueError):
-        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return total

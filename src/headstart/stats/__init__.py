@@ -14,6 +14,7 @@ from headstart.stats.ranks import (
     probability_best,
     rank_intervals,
 )
+from headstart.stats.shares import share_interval
 from headstart.stats.staged import Stage, staged_ranks
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "probability_best",
     "pseudo_values",
     "rank_intervals",
+    "share_interval",
     "staged_ranks",
 ]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from scipy.stats import beta
 
 from headstart.data import Reading, Target, open_target, unlabelled_target
 from headstart.data import limit as keep
@@ -21,6 +20,7 @@ from headstart.records import Failure, ZeroShot, ZeroShotSource, check_destinati
 from headstart.records.zero_shot import Share
 from headstart.runner import Event, Progress, listener
 from headstart.sources.names import TEXT, embedded
+from headstart.stats import share_interval
 from headstart.store import folder_of
 from headstart.tasks import task_of
 from headstart.wording import one_line
@@ -232,11 +232,9 @@ def fitted_temperature(logits: np.ndarray, labels: np.ndarray) -> tuple[float, f
 
 
 def share(hits: np.ndarray) -> Share:
-    """The share of hits with its exact 95 % interval (Clopper and Pearson, Biometrika 26, 1934)."""
+    """The share of hits with its exact 95 % interval."""
     n, k = len(hits), int(np.sum(hits))
-    low = float(beta.ppf(0.025, k, n - k + 1)) if k else 0.0
-    high = float(beta.ppf(0.975, k + 1, n - k)) if k < n else 1.0
-    return Share(k / n, low, high)
+    return Share(k / n, *share_interval(k, n))
 
 
 def _record(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from headstart.errors import InputError, did_you_mean
+from headstart.errors import InputError
 from headstart.registry import Registry
 
 if TYPE_CHECKING:
@@ -81,15 +81,6 @@ class Medium:
 
 
 MEDIA: Registry[Medium] = Registry("headstart.data.media", "kind of data")
-
-
-def check_augment(strength: str) -> None:
-    """Refuse a word that is no augmentation of any kind of data."""
-    known = list(dict.fromkeys(name for each in MEDIA.values() for name in each.augmentations))
-    if strength not in known:
-        raise InputError(
-            f"`augment` must be one of {', '.join(known)}; got {strength!r}.{did_you_mean(strength, known)}"
-        )
 
 
 _Class = TypeVar("_Class", bound=type[Medium])
