@@ -1,17 +1,18 @@
 """The command `headstart`: one file per command, each of which parses, calls, prints and exits."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import headstart
 from headstart.cli._commands import VERBOSE, VariadicCommand, WithAdded, be_verbose
 from headstart.cli._guard import guarded
-from headstart.cli._options import named, reading_options, running_options, with_options
+from headstart.cli._options import epilog_of, named, reading_options, running_options, with_methods, with_options
 from headstart.cli._output import check_places, on_stdout, present
-from headstart.cli.adapt import adapt, full_adapt
-from headstart.cli.adapt import epilog as adapt_epilog
+from headstart.cli.adapt import EPILOG as ADAPT_EPILOG
+from headstart.cli.adapt import adapt
 from headstart.cli.benchmark import benchmark
 from headstart.cli.cache import cache
 from headstart.cli.calibrate import calibrate
@@ -27,7 +28,8 @@ from headstart.cli.rank import rank
 from headstart.cli.report import report
 from headstart.cli.run import run
 from headstart.cli.scores import scores
-from headstart.cli.transfer import epilog, full_transfer, transfer
+from headstart.cli.transfer import EPILOG as TRANSFER_EPILOG
+from headstart.cli.transfer import transfer
 from headstart.cli.zero_shot import zero_shot
 
 __all__ = ["VariadicCommand", "app", "check_places", "guarded", "main", "named", "on_stdout", "present"]
@@ -88,17 +90,24 @@ app.command(cls=VariadicCommand)(guarded(cache))
 @WithAdded.whole("transfer")
 def _transfer() -> typer.Typer:
     """The command with the options of every method, which are read when it is used: they need torch."""
-    only = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=CONTEXT)
-    only.command(cls=VariadicCommand, no_args_is_help=True, epilog=epilog())(guarded(full_transfer(), resumes=True))
-    return only
+    from headstart.transfers import METHODS
+
+    return _alone(transfer, METHODS, TRANSFER_EPILOG)
 
 
 @WithAdded.whole("adapt")
 def _adapt() -> typer.Typer:
     """The command with the options of every method of adaptation."""
+    from headstart.adaptation import ADAPTATIONS
+
+    return _alone(adapt, ADAPTATIONS, ADAPT_EPILOG)
+
+
+def _alone(command: Callable[..., None], methods: Mapping[str, type[Any]], examples: str) -> typer.Typer:
+    """An application of one command, with the options of these methods."""
     only = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=CONTEXT)
-    made = guarded(full_adapt(), resumes=True)
-    only.command(cls=VariadicCommand, no_args_is_help=True, epilog=adapt_epilog())(made)
+    made = guarded(with_methods(command, methods), resumes=True)
+    only.command(cls=VariadicCommand, no_args_is_help=True, epilog=epilog_of(methods, examples))(made)
     return only
 
 

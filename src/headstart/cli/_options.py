@@ -1,6 +1,8 @@
 """Options of several commands: common ones as types, and those generated from the dataclasses that define them."""
 
 import inspect
+import shlex
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from functools import wraps
@@ -93,6 +95,10 @@ Report = Annotated[Path | None, named(metavar="FILE", panel=RESULT, help="Write 
 Json = Annotated[
     str | None, named("--json", metavar="FILE", panel=RESULT, help="Write the records as JSON; - is standard output.")
 ]
+Csv = Annotated[
+    str | None,
+    named("--csv", metavar="FILE", panel=RESULT, help="Write one line per example; - is standard output."),
+]
 Margin = Annotated[float, named(min=0, metavar="X", panel=RESULT, help="Smallest difference that matters.")]
 Models = Annotated[
     list[str] | None,
@@ -109,6 +115,11 @@ Scores = Annotated[
     str | None,
     named("--scores", metavar="NAME,...", help="all, or some of `headstart scores`.", autocompletion=complete_scores),
 ]
+
+
+def command_line() -> str:
+    """This command as it was typed, for the record."""
+    return shlex.join(["headstart", *sys.argv[1:]])
 
 
 def cache_of(cache: Path | None, no_cache: bool) -> Path | bool:
@@ -220,6 +231,21 @@ def method_options(
         own = {method: methods[method][name] for method in owners.get(name, ())}
         shared.append(_from_option(one, _help({"training": one, **own}), "Training"))
     return [one for _, one in ordered] + shared
+
+
+def with_methods(function: Callable[..., None], methods: Mapping[str, type[Any]]) -> Callable[..., None]:
+    """The function with the options of reading, of all these methods and of the training; needs torch."""
+    from headstart.records.options import options_of
+    from headstart.train.training import Training
+
+    own = {name: options_of(made) for name, made in methods.items()}
+    return with_options(function, *reading_options(), *method_options(own, options_of(Training)))
+
+
+def epilog_of(methods: Mapping[str, type[Any]], examples: str) -> str:
+    """Every method in one line, then examples."""
+    lines = (f"{name}: {(made.__doc__ or '').splitlines()[0]}" for name, made in methods.items())
+    return "\n\n".join(["Methods:", *lines, examples])
 
 
 def _help(options: "Mapping[str, Option]") -> str:

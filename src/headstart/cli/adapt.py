@@ -1,8 +1,5 @@
 """`headstart adapt`: from labels in one domain to a model for another."""
 
-import shlex
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,12 +17,10 @@ from headstart.cli._options import (
     TrustPickle,
     Workers,
     cache_of,
+    command_line,
     complete_models,
-    method_options,
     named,
     reading_from,
-    reading_options,
-    with_options,
 )
 from headstart.cli._output import Output
 from headstart.cli._progress import shown
@@ -131,25 +126,7 @@ def adapt(
             report=report,
             reading=reading_from(options),
             progress=progress,
-            command=shlex.join(["headstart", *sys.argv[1:]]),
+            command=command_line(),
             **options,
         )
     output.finish(found.record, out and out / "adaptation.json", report)
-
-
-def full_adapt() -> Callable[..., None]:
-    """`adapt` with the options of all methods, of the training and of reading; needs torch."""
-    from headstart.adaptation import ADAPTATIONS
-    from headstart.records.options import options_of
-    from headstart.train.training import Training
-
-    methods = {name: options_of(made) for name, made in ADAPTATIONS.items()}
-    return with_options(adapt, *reading_options(), *method_options(methods, options_of(Training)))
-
-
-def epilog() -> str:
-    """Every method in one line, then examples."""
-    from headstart.adaptation import ADAPTATIONS
-
-    lines = (f"{name}: {(made.__doc__ or '').splitlines()[0]}" for name, made in ADAPTATIONS.items())
-    return "\n\n".join(["Methods:", *lines, EPILOG])

@@ -7,6 +7,7 @@ import typer
 
 from headstart.cli._options import (
     RESULT,
+    Csv,
     Json,
     Models,
     Report,
@@ -48,10 +49,7 @@ def cluster(
     out: Annotated[Path | None, named(metavar="DIR", panel=RESULT, help="Save clusters.json here.")] = None,
     report: Report = None,
     json: Json = None,
-    csv: Annotated[
-        str | None,
-        named("--csv", metavar="FILE", panel=RESULT, help="Write one line per example; - is standard output."),
-    ] = None,
+    csv: Csv = None,
     **running: Any,
 ) -> None:
     """Group alike examples in the features of pretrained models, without labels."""

@@ -1,7 +1,5 @@
 """`headstart rank`: which of these models gives this data a head start?"""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +22,7 @@ from headstart.cli._options import (
     TrustPickle,
     Workers,
     cache_of,
+    command_line,
     complete_scores,
     complete_target,
     named,
@@ -57,6 +56,54 @@ headstart rank photos/ --models 'timm/*' --search race --time-budget 10m
 headstart rank features_a.npz features_b.npz"""
 )
 
+Sort = Annotated[
+    str | None,
+    named(
+        metavar="NAME",
+        panel=WHAT,
+        help="The score that orders the rows; by default (auto) leep_pooled, or leep_gaussian where a model has no "
+        "features; transferability with --for fine-tune.",
+        autocompletion=complete_scores,
+    ),
+]
+Metric = Annotated[
+    str | None,
+    named(metavar="NAME", panel=WHAT, help="What to forecast: accuracy, balanced_accuracy, macro_f1; r2 for amounts."),
+]
+Search = Annotated[
+    str,
+    named(
+        metavar="NAME",
+        panel=HOW,
+        help="all; race (drop models once they are surely behind); halving (a fifth of the forward passes); or "
+        "fine-tune (train the likeliest for growing numbers of epochs).",
+    ),
+]
+TimeBudget = Annotated[
+    str | None, named(metavar="TIME", panel=HOW, help="Stop after 60s, 5m or 1h with the best answer so far.")
+]
+ShortList = Annotated[
+    int | None,
+    named(
+        metavar="N",
+        min=2,
+        panel=WHICH,
+        help="Rank at most N of the models: the best of each family by what is published, then the family of the "
+        "winner. 24 where no model is named.",
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    named(metavar="GLOB...", panel=WHICH, help="Leave out these models, as in --exclude 'timm/*.fb_*'."),
+]
+Licence = Annotated[
+    list[str] | None,
+    named(metavar="NAME...", panel=WHICH, help="Rank only models of these licences, as in --licence apache-2.0 mit."),
+]
+Csv = Annotated[
+    str | None, named("--csv", metavar="FILE", panel=RESULT, help="Write one line per model; - is standard output.")
+]
+
 
 def rank(
     target: Annotated[
@@ -71,58 +118,17 @@ def rank(
     ] = None,
     models: Models = None,
     scores: Scores = None,
-    sort: Annotated[
-        str | None,
-        named(
-            metavar="NAME",
-            panel=WHAT,
-            help="The score that orders the rows; by default (auto) leep_pooled, or leep_gaussian where a model has no "
-            "features; transferability with --for fine-tune.",
-            autocompletion=complete_scores,
-        ),
-    ] = None,
-    metric: Annotated[
-        str | None,
-        named(
-            metavar="NAME", panel=WHAT, help="What to forecast: accuracy, balanced_accuracy, macro_f1; r2 for amounts."
-        ),
-    ] = None,
+    sort: Sort = None,
+    metric: Metric = None,
     goal: Annotated[
         str,
         named("--for", metavar="GOAL", panel=WHAT, help="head (a new head on frozen features) or fine-tune."),
     ] = "head",
-    search: Annotated[
-        str,
-        named(
-            metavar="NAME",
-            panel=HOW,
-            help="all; race (drop models once they are surely behind); halving (a fifth of the forward passes); or "
-            "fine-tune (train the likeliest for growing numbers of epochs).",
-        ),
-    ] = "all",
-    time_budget: Annotated[
-        str | None, named(metavar="TIME", panel=HOW, help="Stop after 60s, 5m or 1h with the best answer so far.")
-    ] = None,
-    shortlist: Annotated[
-        int | None,
-        named(
-            metavar="N",
-            min=2,
-            panel=WHICH,
-            help="Rank at most N of the models: the best of each family by what is published, then the family of the "
-            "winner. 24 where no model is named.",
-        ),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None,
-        named(metavar="GLOB...", panel=WHICH, help="Leave out these models, as in --exclude 'timm/*.fb_*'."),
-    ] = None,
-    licence: Annotated[
-        list[str] | None,
-        named(
-            metavar="NAME...", panel=WHICH, help="Rank only models of these licences, as in --licence apache-2.0 mit."
-        ),
-    ] = None,
+    search: Search = "all",
+    time_budget: TimeBudget = None,
+    shortlist: ShortList = None,
+    exclude: Exclude = None,
+    licence: Licence = None,
     limit: Limit = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -138,9 +144,7 @@ def rank(
     report: Report = None,
     dry_run: Annotated[bool, named("--dry-run", panel=HOW, help="Only show what would be computed.")] = False,
     json: Json = None,
-    csv: Annotated[
-        str | None, named("--csv", metavar="FILE", panel=RESULT, help="Write one line per model; - is standard output.")
-    ] = None,
+    csv: Csv = None,
     **reading: Any,
 ) -> None:
     """Rank pretrained models on labelled data: one forward pass each, no training."""
@@ -179,7 +183,7 @@ def rank(
             report=report,
             reading=reading_from(reading),
             progress=progress,
-            command=shlex.join(["headstart", *sys.argv[1:]]),
+            command=command_line(),
             **pool,
         )
     output.show(ranking, out=out, report=report)

@@ -1,7 +1,5 @@
 """`headstart run`: from labelled data to a model that predicts, with the proof of what it gained."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +18,7 @@ from headstart.cli._options import (
     Seed,
     TrustPickle,
     cache_of,
+    command_line,
     complete_target,
     named,
     reading_from,
@@ -80,7 +79,7 @@ def run(
             history=history,
             reading=reading_from(reading),
             progress=tell,
-            command=shlex.join(["headstart", *sys.argv[1:]]),
+            command=command_line(),
         )
     told = Prose((*wrote([out / "report.html"]), f"Predict: headstart predict {out / 'model'} NEW_DATA"))
     show([*done.view(), told], errors=on_stdout(json))

@@ -1,8 +1,5 @@
 """`headstart transfer`: adapt a model to labelled data, by one method or several, and compare with scratch."""
 
-import shlex
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,13 +18,11 @@ from headstart.cli._options import (
     TrustPickle,
     Workers,
     cache_of,
+    command_line,
     complete_methods,
     complete_models,
-    method_options,
     named,
     reading_from,
-    reading_options,
-    with_options,
 )
 from headstart.cli._output import SOME_FAILED, check_places, console, on_stdout, show, write, wrote
 from headstart.cli._progress import shown
@@ -126,7 +121,6 @@ def transfer(
         for plan in previews(target, source, methods, **same):
             show(plan.view())
         return
-    command = shlex.join(["headstart", *sys.argv[1:]])
     with shown(console(errors=True)) as tell:
         done = campaign(
             *(target, source, methods),
@@ -137,7 +131,7 @@ def transfer(
             margin=margin,
             progress=tell,
             overwrite=overwrite,
-            command=command,
+            command=command_line(),
         )
     pages = [write_results(done.evaluation, report)] if report else []
     told = [Prose(wrote([*done.folders, *pages]))] if done.folders or pages else []
@@ -145,24 +139,6 @@ def transfer(
     write(json, done.evaluation.to_json() + "\n")
     if done.failures:
         raise typer.Exit(SOME_FAILED)
-
-
-def full_transfer() -> Callable[..., None]:
-    """`transfer` with the options of all methods, of the training and of reading; needs torch."""
-    from headstart.records.options import options_of
-    from headstart.train.training import Training
-    from headstart.transfers import METHODS
-
-    methods = {name: options_of(made) for name, made in METHODS.items()}
-    return with_options(transfer, *reading_options(), *method_options(methods, options_of(Training)))
-
-
-def epilog() -> str:
-    """Every method in one line, then examples."""
-    from headstart.transfers import METHODS
-
-    lines = (f"{name}: {(made.__doc__ or '').splitlines()[0]}" for name, made in METHODS.items())
-    return "\n\n".join(["Methods:", *lines, EPILOG])
 
 
 def _source(model: str, ranking: Path | None) -> str | Ranking:

@@ -7,6 +7,7 @@ import typer
 
 from headstart.cli._options import (
     RESULT,
+    Csv,
     Json,
     named,
     running_from,
@@ -64,10 +65,7 @@ def zero_shot(
     ] = None,
     out: Annotated[Path | None, named(metavar="DIR", panel=RESULT, help="Save zero-shot.json here.")] = None,
     json: Json = None,
-    csv: Annotated[
-        str | None,
-        named("--csv", metavar="FILE", panel=RESULT, help="Write one line per example; - is standard output."),
-    ] = None,
+    csv: Csv = None,
     **running: Any,
 ) -> None:
     """Classify images by the names of their classes, with image-text pairs such as CLIP."""
