@@ -108,19 +108,14 @@ def adapt(
         ('coral', ('0', '1'))
     """
     how = reading_of(reading, {name: options.pop(name) for name in READ & options.keys()}, adapt)
-    if select not in criteria.CRITERIA:
-        raise InputError(f"`select` must be one of {', '.join(criteria.CRITERIA)}; got {select!r}.")
-    if seeds < 1:
-        raise InputError(f"`seeds` must be at least 1; got {seeds}.")
+    _check(select, seeds)
     asked, methods, settings = methods_of(method, options)
     place = None if out is None else Path(out)
     for path, folder in ((place, True), (report, False)):
         check_destination(path, folder=folder)
     opened = open_domains(labelled, unlabelled, test=test, most=limit, split_seed=split_seed, reading=how)
     tell = listener(progress)
-    found: list[Measured] = []
-    failures: list[Failure] = []
-    gaps: list[DomainGap] = []
+    found, failures, gaps = list[Measured](), list[Failure](), list[DomainGap]()
     with TemporaryDirectory() as spare:
         shared = {
             "seeds": seeds, "seed": seed, "workers": workers, "device": device, "overwrite": overwrite,
@@ -143,6 +138,13 @@ def adapt(
 
         write_adaptation(record, report)
     return Adapted(record, chosen.run)
+
+
+def _check(select: str, seeds: int) -> None:
+    if select not in criteria.CRITERIA:
+        raise InputError(f"`select` must be one of {', '.join(criteria.CRITERIA)}; got {select!r}.")
+    if seeds < 1:
+        raise InputError(f"`seeds` must be at least 1; got {seeds}.")
 
 
 def methods_of(

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
@@ -90,10 +91,8 @@ def few_shot(
     """
     how = reading_of(reading, options, few_shot)
     methods, few = _methods(method), _shots(shots)
-    numbers = {"episodes": (episodes, 2), "queries": (queries, 1), "seed": (seed, 0), "limit": (limit, 1)}
-    for name, (value, least) in {**numbers, **({} if ways == "all" else {"ways": (ways, 2)})}.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-            raise InputError(f"`{name}` must be a whole number from {least} up{_or_all(name)}; got {value!r}.")
+    whole_ways = None if ways == "all" else ways
+    _check_numbers(episodes=(episodes, 2), queries=(queries, 1), seed=(seed, 0), limit=(limit, 1), ways=(whole_ways, 2))
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     running: dict[str, Any] = {
@@ -105,43 +104,47 @@ def few_shot(
         raise InputError(f"few-shot learning needs classes, and the target's task is {inputs.target.task}.")
     names = inputs.target.classes
 
-    def drawn_for(labels: np.ndarray) -> Episodes:
-        return draw(
-            labels, ways=None if ways == "all" else ways, shots=max(few), queries=queries, episodes=episodes,
-            names=names, seed=seed,
-        )  # fmt: skip
-
+    drawn_for = partial(
+        draw, ways=whole_ways, shots=max(few), queries=queries, episodes=episodes, names=names, seed=seed
+    )
     drawn_for(np.asarray(inputs.target.labels))  # before any forward pass
     extractions, failures = _extract(inputs, models, running, optional=cnaps is not None)
-    measured: list[tuple[str, Episodes, Found]] = []
-    for extraction in extractions:
-        if extraction.features is None:
-            failures.append(Failure(extraction.source, "it has no features"))
-            continue
-        drawn = drawn_for(np.asarray(extraction.labels))
-        measured.append((extraction.source, drawn, _measure(np.asarray(extraction.features), drawn, few, methods)))
+    failures += [Failure(one.source, "it has no features") for one in extractions if one.features is None]
+    seen = [one for one in extractions if one.features is not None]
+    measured = [_measured(one, drawn_for(np.asarray(one.labels)), few, methods) for one in seen]
     if cnaps is not None:
         measured.append(_adapting(cnaps, inputs, drawn_for, few, running))
     if not measured:
         raise InputError(f"no source could be used: {failures[0].source}: {failures[0].reason}")
     used = len(np.unique(measured[0][1].classes))
-    left = len(names) - used
-    notes = (f"{left} of {len(names)} classes have too few examples and were left out.",) if left else ()
     best, rows = _ordered(measured, few, methods)
+    notes = _left_out(len(names) - used, len(names))
     found = FewShot(
         inputs.target.name, used, ways, few, queries, episodes, seed, best, methods, rows, tuple(failures), notes
     )
+    _write(found, out, report)
+    return found
+
+
+def _write(found: FewShot, out: StrPath | None, report: StrPath | None) -> None:
     if out is not None:
         found.save(out)
     if report is not None:
         from headstart.report.few_shot import write_few_shot
 
         write_few_shot(found, report)
-    return found
 
 
-def _or_all(name: str) -> str:
-    return ', or "all"' if name == "ways" else ""
+def _check_numbers(**given: tuple[int | None, int]) -> None:
+    """Refuse a value that is no whole number, or below the least one beside it; None stands for no number."""
+    for name, (value, least) in given.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
+            or_all = ', or "all"' if name == "ways" else ""
+            raise InputError(f"`{name}` must be a whole number from {least} up{or_all}; got {value!r}.")
+
+
+def _left_out(count: int, classes: int) -> tuple[str, ...]:
+    return (f"{count} of {classes} classes have too few examples and were left out.",) if count else ()
 
 
 def _methods(method: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -205,12 +208,14 @@ def _adapting(
     return f"{learner.source.name} ({NAME})", drawn, found
 
 
-def _measure(features: np.ndarray, drawn: Episodes, shots: tuple[int, ...], methods: tuple[str, ...]) -> Found:
-    """Which query examples of each episode are given their class, by method and number of shots."""
+def _measured(
+    seen: Extraction, drawn: Episodes, shots: tuple[int, ...], methods: tuple[str, ...]
+) -> tuple[str, Episodes, Found]:
+    """The row of a source: which query examples are given their class, by method and number of shots."""
     found: Found = {(name, few): np.empty(drawn.query.shape, dtype=int) for name in methods for few in shots}
-    for block, few, name, predicted in classify(features, drawn, shots, methods):
+    for block, few, name, predicted in classify(np.asarray(seen.features), drawn, shots, methods):
         found[name, few][block] = right(predicted, drawn.query[block])
-    return found
+    return seen.source, drawn, found
 
 
 def _ordered(

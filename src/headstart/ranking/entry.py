@@ -152,20 +152,13 @@ def rank(
     with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
         run = partial(Rounds, method=method, course=kept, choose=choose, tell=tell, deadline=deadline, on=on)
         found, left_out = _searched(inputs, listed, run, again=again)
-    call: dict[str, object] = {"models": models, "scores": names, "sort": sort, "metric": metric, "limit": limit}
-    call |= {} if goal == "head" else {"goal": goal}
-    call |= {
-        "seed": seed,
-        "shortlist": shortlist,
-        "exclude": exclude,
-        "licence": licence,
-        "search": None if search == "all" else search,
-        "time_budget": seconds,
-        **how.given(),
-    }
-    said = command or _describe_call(target, call | how.given())
-    ranking = _ranking(course, found, goal, calibration_of(kept_in), said)
-    ranking = replace(ranking, left_out=left_out)
+    call: dict[str, object] = {
+        "models": models, "scores": names, "sort": sort, "metric": metric, "limit": limit,
+        "goal": None if goal == "head" else goal, "seed": seed, "shortlist": shortlist, "exclude": exclude,
+        "licence": licence, "search": None if search == "all" else search, "time_budget": seconds, **how.given(),
+    }  # fmt: skip
+    said = command or _describe_call(target, call)
+    ranking = replace(_ranking(course, found, goal, calibration_of(kept_in), said), left_out=left_out)
     if tunes:
         assert listed is not None, "arrays were refused"
         checkpoints = None if out is None else Path(out)
