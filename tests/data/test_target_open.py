@@ -57,6 +57,20 @@ def test_an_open_target_passes_through(folder: Callable) -> None:
         open_target(target, split="test")
 
 
+def test_a_target_prints_what_it_holds_and_repr_is_short(folder: Callable) -> None:
+    assert str(open_target(folder(["train/cat/1.png", "train/cat/2.png", "train/dog/1.png"]))).splitlines()[:2] == [
+        "photos: 3 images in 2 classes, train split",
+        "cat 2 and dog 1",
+    ]
+    many = open_target(([f"text {i}" for i in range(900)], [f"kind {i % 300}" for i in range(900)]))
+    assert "in 300 classes" in str(many)
+    assert "kind 9 3 and 290 others" in " ".join(str(many).split())
+    assert len(repr(many).splitlines()) <= 5
+    assert "<array 900>" in repr(many)
+    amounts = open_target((["a", "b", "c"], [0.5, 2.0, 1.25]), task="regression")
+    assert "values from 0.5 to 2" in str(amounts)
+
+
 def test_split_is_refused_for_data_in_memory() -> None:
     with pytest.raises(TargetError, match=r"a pair .* has no splits, so `split=.train.`"):
         open_target((["a", "b"], [0, 1]), split="train")

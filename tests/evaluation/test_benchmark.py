@@ -79,6 +79,17 @@ def test_a_score_that_knows_the_outcome_is_perfect_and_its_reverse_is_not(folder
     assert knows.weighted_tau.low is None  # three targets are too few for an interval
 
 
+def test_standings_print_as_tables_and_repr_is_short(folder: Path) -> None:
+    found = benchmark("leep", results=folder)
+    printed = str(found).splitlines()
+    assert printed[0].startswith(f"Outcome: {found.rows[0].outcome} (")
+    tau = row(found.of(found.rows[0].outcome), "leep").weighted_tau.value
+    assert next(line for line in printed if line.startswith("leep")).split()[1] == f"{tau:.2f}"
+    assert "Correlation(" not in str(found)
+    assert len(repr(found).splitlines()) <= 5
+    assert repr(found).startswith("Standings(")
+
+
 def test_progress_counts_the_scores(folder: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     benchmark(

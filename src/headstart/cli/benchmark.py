@@ -41,6 +41,6 @@ def benchmark(
 
     check_places(json=json, markdown=markdown)
     standings = compare(score, results=results, weights=weights, level=level)  # type: ignore[arg-type]
-    present(standing_tables(standings), errors=on_stdout(json, markdown))
+    present(standings.view(), errors=on_stdout(json, markdown))
     write(markdown, as_markdown(standing_tables(standings, whole=True)) + "\n")
     write(json, standings.to_json() + "\n")

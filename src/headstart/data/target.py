@@ -9,8 +9,11 @@ import numpy as np
 from headstart.data.labels import read_labels
 from headstart.data.remembered import Remembered
 from headstart.errors import TargetError
-from headstart.records import Kind
-from headstart.wording import printable
+from headstart.records import Kind, Prose, View
+from headstart.records.shown import Shown
+from headstart.records.text import size
+from headstart.tasks import task_of
+from headstart.wording import isolated, listing, printable
 
 
 class Examples(Protocol):
@@ -27,8 +30,8 @@ class Examples(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Target:
+@dataclass(frozen=True, repr=False)
+class Target(Shown):
     """A labelled data set: examples that are loaded one by one, and all their labels.
 
     `labels` holds class codes 0..C-1 into `classes` (int64, (n,)), floats for regression ((n,) or (n, t)), or 0/1 for
@@ -48,6 +51,14 @@ class Target:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def view(self) -> View:
+        """How many examples there are, how many of each class or in which range of values, and the notes."""
+        counts = task_of(self.task).counts(self.labels, self.classes)
+        said = f"values from {self.labels.min():g} to {self.labels.max():g}" if not counts and len(self) else ""
+        each = [f"{isolated(name)} {count:,}" for name, count in zip(self.classes, counts, strict=True)]
+        first = f"{isolated(self.name)}: {size(len(self), self.kind, self.classes, self.split)}"
+        return [Prose((first, *filter(None, (said or listing(each, most=10),)), *self.notes))]
 
     def held(self) -> "Target":
         """The target for one command that goes through it more than once.

@@ -341,7 +341,12 @@ def remarks(ranking: "Ranking") -> list[Prose]:
 def description(ranking: "Ranking") -> str:
     """What was ranked on: "1,000 images in 10 classes, train split"."""
     target = ranking.target
-    text = plural(target.n, NOUNS[target.kind])
-    if target.classes:
-        text += f" in {plural(len(target.classes), 'class', 'classes')}"
-    return text + (f", {target.split} split" if target.split else "")
+    return size(target.n, target.kind, target.classes, target.split)
+
+
+def size(n: int, kind: str, classes: Sequence[str], split: str | None) -> str:
+    """How much labelled data there is, as in `description`."""
+    text = plural(n, NOUNS[kind])
+    if classes:
+        text += f" in {plural(len(classes), 'class', 'classes')}"
+    return text + (f", {split} split" if split else "")

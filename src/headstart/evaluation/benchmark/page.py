@@ -1,14 +1,18 @@
 """The standings of scores as tables: the columns that fit a terminal, or all of them for a page."""
 
-from headstart.evaluation import Correlation
-from headstart.evaluation.benchmark.standing import Standing, Standings
+from typing import TYPE_CHECKING
+
+from headstart.evaluation.forecast import Correlation
 from headstart.records import Prose, Table, titled
 from headstart.wording import MISSING
+
+if TYPE_CHECKING:
+    from headstart.evaluation.benchmark.standing import Standing, Standings
 
 WHOSE = {"both": "score and outcome, averaged", "score": "the score", "outcome": "the outcome"}
 
 
-def standing_tables(standings: Standings, *, whole: bool = False) -> list[Table | Prose]:
+def standing_tables(standings: "Standings", *, whole: bool = False) -> list[Table | Prose]:
     """A table for each kind of outcome, and notes on them all.
 
     Args:
@@ -26,7 +30,7 @@ def standing_tables(standings: Standings, *, whole: bool = False) -> list[Table 
     return [part for outcome in outcomes for part in _table(outcome, standings, whole)] + [Prose(notes)]
 
 
-def _table(outcome: str, standings: Standings, whole: bool) -> list[Table | Prose]:
+def _table(outcome: str, standings: "Standings", whole: bool) -> list[Table | Prose]:
     header = ("score", "kind", "weighted tau", "Kendall", "regret", "top-1")
     cells = [(row.score, row.kind, *_numbers(row)) for row in standings.of(outcome)]
     kept = range(6) if whole else (0, 2, 4, 5)
@@ -39,7 +43,7 @@ def _table(outcome: str, standings: Standings, whole: bool) -> list[Table | Pros
     )
 
 
-def _numbers(row: Standing) -> tuple[str, ...]:
+def _numbers(row: "Standing") -> tuple[str, ...]:
     return _cell(row.weighted_tau, 2), _cell(row.kendall, 2), _cell(row.regret, 1), _cell(row.top1, 2)
 
 

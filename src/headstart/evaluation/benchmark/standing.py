@@ -10,10 +10,12 @@ from typing import Literal
 import numpy as np
 
 from headstart.errors import InputError, did_you_mean
+from headstart.evaluation.benchmark.page import standing_tables
 from headstart.evaluation.benchmark.stored import Pair, Stored, read_pairs, read_stored
 from headstart.evaluation.forecast import Correlation, Forecast, Weights, forecast
-from headstart.records import finite_or_none
+from headstart.records import View, finite_or_none
 from headstart.records.files import JsonRecord
+from headstart.records.shown import Shown
 from headstart.runner import Progress, counted, listener
 from headstart.scores import SCORES, NotApplicableError, evaluate
 
@@ -43,8 +45,8 @@ class Standing:
     top1: Correlation  # share of targets whose best source the score named
 
 
-@dataclass(frozen=True)
-class Standings(JsonRecord):
+@dataclass(frozen=True, repr=False)
+class Standings(JsonRecord, Shown):
     """What `benchmark` returns: all scores and baselines, for every kind of outcome."""
 
     sources: tuple[str, ...]
@@ -58,6 +60,10 @@ class Standings(JsonRecord):
     def of(self, outcome: str) -> tuple[Standing, ...]:
         """The rows of one kind of outcome."""
         return tuple(row for row in self.rows if row.outcome == outcome)
+
+    def view(self) -> View:
+        """A table of scores for each kind of outcome, the best first."""
+        return standing_tables(self)
 
 
 def benchmark(
