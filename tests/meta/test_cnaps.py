@@ -110,8 +110,10 @@ def test_kept_networks_answer_alike_and_only_for_their_source(tmp_path: Path) ->
 def test_what_is_no_file_of_adaptation_networks_is_said(tmp_path: Path) -> None:
     path = save(drawn(), tmp_path / "cnaps.safetensors")
     path.write_bytes(path.read_bytes()[:-40])
-    for place in (path, tmp_path / "none.safetensors"):
-        with pytest.raises(InputError, match=r"cannot read adaptation networks.*damaged.*Train them again"):
+    with pytest.raises(InputError, match=r"cannot read adaptation networks.*damaged.*Train them again"):
+        load(path, source=tiny.source())
+    for place in (tmp_path / "none.safetensors", tmp_path):
+        with pytest.raises(InputError, match=rf"{place} is not a file.*`hs.meta.save`"):
             load(place, source=tiny.source())
     with pytest.raises(InputError, match="trained for another source"):
         drawn().take({})

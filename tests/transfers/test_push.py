@@ -5,6 +5,7 @@ from pathlib import Path
 
 import headstart.torchvision_ops  # isort: skip  (before timm, which imports torchvision)
 
+import huggingface_hub
 import numpy as np
 import pytest
 import timm
@@ -15,8 +16,10 @@ from tests.sources.folders import text_model, tokenizer
 from tests.sources.stand_in import StandIn, serving
 from tests.transfers.tiny import images, source, target
 from timm.models import save_for_hf
+from typer.testing import CliRunner
 
 import headstart as hs
+from headstart.cli import app
 from headstart.errors import InputError, ModelError
 from headstart.transfers import transfer
 from headstart.transfers.push import push
@@ -98,7 +101,16 @@ def test_where_no_format_fits_headstarts_own_goes_without_the_names_of_test_inpu
     assert "Not measured." in done.card
 
 
-def test_a_wrong_name_and_a_refusal_end_with_the_next_step(runs: Path, site: StandIn) -> None:
+def test_the_command_prints_the_card_line_by_line(runs: Path, site: StandIn) -> None:
+    done = CliRunner().invoke(app, ["push", str(runs / "runs" / "head"), "me/mine", "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert {"library_name: timm", "## Use", "## Gain over training from scratch"} <= set(done.stdout.splitlines())
+
+
+def test_a_wrong_name_and_a_refusal_end_with_the_next_step(
+    runs: Path, site: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(huggingface_hub, "utils")  # there only once something else has imported it
     for name in ("mine", "a/b/c", "me/my model"):
         with pytest.raises(InputError, match=r"xpected ORG/NAME"):
             push(runs / "runs" / "head", name)

@@ -249,6 +249,9 @@ def test_the_command_judges_unseen_classes(tmp_path: Path):
     assert "harmonic mean" in done.output
     done = CliRunner().invoke(app, [*words[:5], "rad,blue"])
     assert "`unseen` names 'rad'" in " ".join(done.output.split())
+    for option in ("--labelled", "--out", "--csv"):
+        done = CliRunner().invoke(app, [*words, option, str(tmp_path / "other")])
+        assert f"`{option}` has no effect with `--unseen`" in " ".join(done.output.split())
 
 
 def test_the_command_orders_models_by_class_names(tmp_path: Path):
@@ -261,6 +264,7 @@ def test_the_command_orders_models_by_class_names(tmp_path: Path):
     lines = [line for line in done.output.splitlines() if line.startswith("zoo/")]
     assert len(lines) == 4
     assert "eight ~ 8 and seven ~ 7" in lines[0]
+    assert any("all ~ 1479 emoji pictures" in line for line in lines)  # a description, named once
     assert lines[0].startswith(("zoo/tiny_digits", "zoo/tiny_letters"))
 
 
@@ -271,3 +275,9 @@ def test_braces_in_a_template_beside_the_name_are_text(folder: Path, tmp_path: P
     (tmp_path / "latin.txt").write_bytes(b"\xe9 {}")
     with pytest.raises(InputError, match=r"latin.txt cannot be read as text in UTF-8"):
         hs.zero_shot(pictures(6), f"local-dir:{folder}", templates=str(tmp_path / "latin.txt"), cache=False)
+
+
+def test_rows_from_a_file_give_no_warning():
+    rows = np.ones((2, 4), dtype=np.float32)
+    rows.setflags(write=False)
+    assert unit(rows).numpy() == pytest.approx(rows / 2)

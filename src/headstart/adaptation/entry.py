@@ -216,7 +216,7 @@ def _candidates(model: "Model | None", models: "Model | Sequence[Model] | None",
             raise InputError("the data are features already, which need no model; leave out `model`.")
         given = f"rows/{len(np.asarray(train.examples.load(0)))}"
     if given is None:
-        raise InputError(f"`model` is missing: name a source, for example `{MEDIA[train.kind].model}`.")
+        raise InputError(f"`models` is missing: name a source, for example `{MEDIA[train.kind].model}`.")
     return candidates(given, kind=train.kind)
 
 

@@ -57,6 +57,9 @@ def _by_names(data: str, glob: str) -> None:
 
 
 def _pairs(nearest: Sequence[tuple[str, str]]) -> str:
+    others = {other for _, other in nearest}
+    if len(nearest) > 1 and len(others) == 1:  # one description of what the model was trained on
+        return f"all ~ {others.pop()}"
     return listing([f"{own} ~ {other}" for own, other in nearest], 3)
 
 

@@ -7,7 +7,6 @@ import typer
 
 from headstart.cli._options import HOW, TrustPickle, named
 from headstart.cli._output import show
-from headstart.records.table import Prose
 
 
 def push(
@@ -21,4 +20,6 @@ def push(
     from headstart.transfers.push import push as push_run
 
     done = push_run(run, repository, private=private, dry_run=dry_run, trust_pickle=trust_pickle)
-    show([*done.view(), *([Prose((done.card,))] if dry_run else [])])
+    show(done.view())
+    if dry_run:
+        typer.echo(f"\n{done.card}")  # as it is: it is Markdown

@@ -73,6 +73,9 @@ def zero_shot(
     if not models:
         raise InputError("`--models` is missing: name an image-text pair, for example zoo/tiny_clip.")
     if unseen:
+        for option, value in (("--labelled", labelled), ("--out", out), ("--csv", csv)):
+            if value is not None:
+                raise InputError(f"`{option}` has no effect with `--unseen`, which learns from DATA. Leave one out.")
         _judge(data, models, unseen, class_names, running, output)
         return
     from headstart.zeroshot import zero_shot as classify

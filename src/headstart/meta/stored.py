@@ -36,6 +36,8 @@ def load(path: str | os.PathLike[str], *, source: Source | None = None) -> Cnaps
         ModelError: The source cannot be found or loaded.
     """
     path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is not a file. Pass a file that `hs.meta.save` wrote.")
     try:
         with safe_open(os.fspath(path), framework="pt") as file:
             said = json.loads((file.metadata() or {})["headstart"])

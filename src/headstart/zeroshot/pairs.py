@@ -193,4 +193,4 @@ def _open_clip(name: str, trust_pickle: bool) -> Pair:
 
 def unit(rows: Float[np.ndarray, "n e"]) -> Tensor:
     """Image embeddings as unit vectors."""
-    return nn.functional.normalize(torch.from_numpy(np.asarray(rows, dtype=np.float32)), dim=1)
+    return nn.functional.normalize(torch.tensor(rows, dtype=torch.float32), dim=1)
