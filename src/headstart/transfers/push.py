@@ -81,12 +81,10 @@ def push(
         ModelError: The hub refuses.
     """
     hub_library = require("huggingface_hub", "pushing a model", "image")
-    from huggingface_hub.utils import validate_repo_id
-
     from headstart.sources import hub
 
     try:
-        validate_repo_id(repository)
+        require("huggingface_hub.utils", "pushing a model", "image").validate_repo_id(repository)
     except ValueError as error:
         raise InputError(f"`{repository}` is no name on the hub: {error} Expected ORG/NAME.") from error
     if repository.count("/") != 1:
