@@ -36,7 +36,7 @@ def sgd_head(
 def _compiled() -> Callable[..., None]:
     import numba
 
-    made: Callable[..., None] = numba.njit(fastmath={"reassoc", "contract", "nsz"}, nogil=True)(_epoch)
+    made: Callable[..., None] = numba.njit(cache=True, fastmath={"reassoc", "contract", "nsz"}, nogil=True)(_epoch)
     return made
 
 

@@ -439,7 +439,7 @@ def test_small_sources_are_loaded_once_for_all_rounds(monkeypatch: pytest.Monkey
     [
         (
             {"search": "races"},
-            r"`search` must be one of all, race, halving, or headstart.ranking.Race\(...\) or Halving",
+            r"`search` must be one of all, race, halving, fine-tune, or headstart.ranking.Race\(...\) or Halving",
         ),
         ({"search": None}, "`search` must be one of"),
         ({"time_budget": "soon"}, "`time_budget` must be a positive time such as 90 .* 1h; got 'soon'"),

@@ -71,9 +71,11 @@ def test_patterns_licences_memory_and_time_exclude() -> None:
     assert cut(licence="apache-2.0,mit", exclude=["*3", "*5*"]) == ["resnet18", "resnet34", "vit1", "vit2", "alone"]
     huge = model("huge", None, None, parameters=10**13, products=1e15)
     slow = model("slow", None, None, products=1e15)
-    found = shortlisted([*VITS, huge, slow], target, Wishes(), automatic=False, seconds=60)
+    found = shortlisted([*VITS, huge, slow], target, Wishes(shortlist=9), automatic=False, seconds=60)
     assert names(found.first) == names(VITS)
     assert [one.sources for one in found.refused] == [("huge",), ("slow",)]
+    named = shortlisted([*VITS, slow], target, Wishes(), automatic=False, seconds=60)
+    assert names(named.first) == [*names(VITS), "slow"]
     with pytest.raises(InputError, match=r"`exclude`.*leave no model.*4 others: excluded by `\*`"):
         cut(exclude="*")
     for wrong in (1, 2.5, "9"):

@@ -81,7 +81,7 @@ def test_every_adapter_says_what_it_is() -> None:
         assert one.about
         assert set(one.media) <= {"image", "text", "arrays"}
         assert not one.typed or one.serves(one.example)
-    assert [one.name for one in ADAPTERS.values() if one.network] == ["hf", "st", "timm", "torchvision"]
+    assert [one.name for one in ADAPTERS.values() if one.network] == ["hf", "open_clip", "st", "timm", "torchvision"]
 
 
 def test_a_missing_library_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

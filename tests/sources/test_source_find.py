@@ -70,7 +70,7 @@ def test_a_bare_module_without_preprocessing_fails_alone_and_says_why():
         ("torchvision/resnet81", "Did you mean `torchvision/resnet18`"),
         ("resnet18", "Did you mean `timm/resnet18`?"),
         ("zo/tiny_letters", "no model is called `zo/tiny_letters`. Did you mean `zoo/tiny_letters`"),
-        ("nonsense", "Names start with one of `local-dir:`, `zoo/`, `hf/`, `st/`, `timm/`, `torchvision/`."),
+        ("nonsense", "one of `local-dir:`, `zoo/`, `hf/`, `open_clip/`, `st/`, `timm/`, `torchvision/`."),
     ],
 )
 def test_a_name_that_does_not_exist(name, text):

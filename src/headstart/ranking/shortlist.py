@@ -116,12 +116,13 @@ def shortlisted(
         target: What is ranked on.
         wishes: The user's.
         automatic: The user named no model, so that the pool is cut in any case.
-        seconds: What there is for everything.
+        seconds: What there is for everything; of no account where every model was named.
 
     Raises:
         InputError: Nothing is left.
     """
-    kept, refused = _allowed(found, len(target), wishes, seconds)
+    cut = automatic or bool(wishes.shortlist)  # models that were asked for by name are begun however long they take
+    kept, refused = _allowed(found, len(target), wishes, seconds if cut else math.inf)
     if not kept:
         reasons = "; ".join(f"{listing(one.sources)}: {one.why}" for one in refused)
         raise InputError(f"`exclude`, `licence` and the limits of this machine leave no model. {reasons}.")

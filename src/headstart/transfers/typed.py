@@ -15,7 +15,9 @@ class TransferOptions(ReadingOptions, total=False):
     augment: Augmentation | None
     balanced_sampling: bool | None
     batch_size: int | None
+    blocks: int | None
     bottleneck: int | None
+    class_names: str | None
     class_weights: Literal["none", "balanced"] | None
     clip: float | None
     decay: float | None
@@ -37,10 +39,12 @@ class TransferOptions(ReadingOptions, total=False):
     rate: float | None
     ratio: float | None
     schedule: Schedule | None
+    share: float | None
     smoothing: float | None
     solver: Literal["lbfgs", "sgd"] | None
     teacher: str | Source | None
     temperature: float | None
+    templates: str | None
     top: float | None
     warm_start: bool | None
     warmup: float | None

@@ -52,8 +52,8 @@ def matched(kernel: np.ndarray, pull: np.ndarray, largest: float) -> np.ndarray:
     (O'Donoghue and Candes, 2015).
 
     Example:
-        >>> matched(np.eye(2), np.array([0.5, 9.0]), 3.0).round(6).tolist()  # without limits: the pull itself
-        [0.414214, 3.0]
+        >>> matched(np.eye(2), np.array([0.5, 9.0]), 3.0).round(6).tolist()  # the mean is at its limit
+        [0.0, 2.585786]
     """
     n = len(pull)
     slack = (np.sqrt(n) - 1) / np.sqrt(n)
