@@ -13,6 +13,7 @@ from tests.ranking.toys import folder_of_classes
 from typer.testing import Result
 
 from headstart.cli import app
+from headstart.transfers import transfer
 
 TINY = "zoo/tiny_digits"
 DEEP = "[" * 100_000
@@ -133,6 +134,21 @@ OPTIONS = {
         *("--method nope", "--method ,", "--select nope", "--seeds 0", "--rate nan", "--penalty -1", "--test nowhere"),
         *("--limit 1", "--layer nope", "--workers 0", "--margin -1", "--json DATA", "--out DATA/red/001.png"),
     ],
+    "evaluate": ["--metric nope", "--margin -1", "--margin x", "--level 2", "--json DATA", "--report DATA", "nowhere"],
+    "predict": [
+        *("--out DATA", "--out /dev/full", "--json DATA", "--batch-size 0", "--split nope", "--white-level 0"),
+        *("--text-column x", "--root nowhere", "nowhere"),
+    ],
+    "report": ["--out DATA", "--out /dev/full", "--out /dev/null/x", "nowhere"],
+    "export": ["--onnx DATA", "--weights DATA", "--out DATA/red/001.png", "--onnx /dev/null/x --overwrite", "--nope"],
+    "push": ["nobody", "a/b/c", "'' --dry-run", "a/b --dry-run --private --nope", "../x/y --dry-run"],
+    "cache": [
+        "--cache nowhere",
+        "--cache DATA/red/001.png",
+        "--max-size big",
+        "--max-size -1",
+        "--move DATA/red/001.png",
+    ],
     "models": ["[", "hf/https://x", "timm/[!", "st/x"],
     "scores": ["lepe", "--x"],
 }
@@ -140,9 +156,11 @@ OPTIONS = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path | str]:
-    """The mistakes, and some good pictures under "photos"."""
+    """The mistakes, some good pictures under "photos", and what was learnt of them under "run"."""
     root = tmp_path_factory.mktemp("world")
-    return dict(places(root)) | {"photos": folder_of_classes(root / "photos", 12)}
+    photos = folder_of_classes(root / "photos", 12)
+    transfer(photos, TINY, method="head", cache=False, out=root / "run")
+    return dict(places(root)) | {"photos": photos, "run": root / "run"}
 
 
 def check(result: Result, what: str, *, codes: tuple[int, ...] = (1, 2, 3)) -> None:
@@ -163,7 +181,7 @@ def test_no_argument_that_is_a_mistake_is_called_a_bug(
     needed = {"--model": TINY, "--models": TINY, "--onnx": tmp_path / "x.onnx"}
     words = [word for flag, value in needed.items() if flag in flags for word in (flag, value)]
     for name, place in world.items() if count else ():
-        if name != "photos":
+        if name not in ("photos", "run"):
             check(run(command, *[place] * count, *words), f"{command} {name}")
 
 
@@ -176,7 +194,13 @@ def test_no_option_that_is_a_mistake_is_called_a_bug(run: Run, world: dict[str, 
         ]
         pair = "zoo/tiny_clip" if command == "zero-shot" else TINY
         models = ["--models", pair] * ("--models" not in words and command in NAMING)
-        needed = {"rank": [data, "--scores", "leep"], "transfer": [data, "--model", TINY], "adapt": [data, data]}
+        needed = {
+            "rank": [data, "--scores", "leep"],
+            "transfer": [data, "--model", TINY],
+            "adapt": [data, data],
+            "predict": [world["run"], data],
+            **{key: [world["run"]] for key in ("evaluate", "report", "export", "push")},
+        }
         given = [*needed.get(command, [data] * (command in NAMING)), *models, *given]
         check(run(command, *given), f"{command} {words}", codes=(0, 1, 2, 3))  # 0: of no effect here
 
