@@ -48,6 +48,9 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not():
 def test_all_ways_take_the_users_own_classes_each_time():
     found = hs.few_shot(arrays(classes=3), ways="all", shots=(1, 10), episodes=30, method="prototypes,ridge")
     assert (found.ways, found.classes, found.methods) == ("all", 3, ("prototypes", "ridge"))
+    by_default = hs.few_shot(arrays(classes=3), shots=(1, 10), episodes=30, method="prototypes,ridge")
+    assert by_default.rows == found.rows
+    assert hs.few_shot(arrays(), shots=1, episodes=10, method="prototypes").ways == 5
     assert "fresh examples of these classes" in str(found)
     assert found.rows[0].at("ridge", 10).accuracy > 0.9
 

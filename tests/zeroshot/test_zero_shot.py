@@ -218,6 +218,8 @@ def test_labelled_examples_calibrate_the_temperature(folder: Path):
     )
     assert alone.rows[0].temperature == pytest.approx(same.rows[0].temperature)
     assert not same.labelled
+    assert any("24 of 24 examples are also in `labelled`" in note for note in same.notes)
+    assert not any("also in" in note for note in alone.notes)
     assert same.answers == alone.answers
     assert same.probabilities == pytest.approx(alone.probabilities)
 

@@ -30,8 +30,13 @@ def few_shot(
     ],
     models: Models = None,
     ways: Annotated[
-        str, named(metavar="N", panel=WHAT, help="Classes of an episode, or all: your own classes each time.")
-    ] = "5",
+        str | None,
+        named(
+            metavar="N",
+            panel=WHAT,
+            help="Classes of an episode, or all: your own each time; by default 5, or all where there are fewer.",
+        ),
+    ] = None,
     shots: Annotated[
         str, named(metavar="N,N", panel=WHAT, help="Examples of each class to learn from, with commas.")
     ] = "1,5,10",
@@ -68,7 +73,7 @@ def few_shot(
         found = measure(
             target[0] if len(target) == 1 else target,
             models,
-            ways=_ways(ways),
+            ways=None if ways is None else _ways(ways),
             shots=_numbers(shots),
             episodes=episodes,
             queries=queries,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.sources.lookup import Model
 
 StrPath = str | os.PathLike[str]
+WAYS = 5  # classes of an episode where the user names no number, as in most papers
 Found = dict[tuple[str, int], np.ndarray]  # (method, shots) -> (episodes, ways, queries): 1 where right
 
 
@@ -32,7 +33,7 @@ def few_shot(
     target: object,
     models: "Model | Sequence[Model] | None" = None,
     *,
-    ways: int | Literal["all"] = 5,
+    ways: int | Literal["all"] | None = None,
     shots: int | Sequence[int] = (1, 5, 10),
     episodes: int = 600,
     queries: int = 15,
@@ -55,7 +56,8 @@ def few_shot(
     Args:
         target: Labelled data, whatever `hs.rank` reads; arrays of features need no models.
         models: Names, modules or sources, as for `hs.rank`.
-        ways: Classes of an episode; "all" takes all classes of the data each time.
+        ways: Classes of an episode; "all" takes all classes of the data each time. None: 5, or all where the data
+            have fewer.
         shots: Examples of each class to learn from; one number or several.
         episodes: Tasks in all, the same for every source.
         queries: Examples of each class that an episode is judged on, at most.
@@ -91,8 +93,13 @@ def few_shot(
     """
     how = reading_of(reading, options, few_shot)
     methods, few = _methods(method), _shots(shots)
-    whole_ways = None if ways == "all" else ways
-    _check_numbers(episodes=(episodes, 2), queries=(queries, 1), seed=(seed, 0), limit=(limit, 1), ways=(whole_ways, 2))
+    _check_numbers(
+        episodes=(episodes, 2),
+        queries=(queries, 1),
+        seed=(seed, 0),
+        limit=(limit, 1),
+        ways=(None if ways == "all" else ways, 2),
+    )
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     running: dict[str, Any] = {
@@ -103,9 +110,16 @@ def few_shot(
     if not task_of(inputs.target.task).single_class:
         raise InputError(f"few-shot learning needs classes, and the target's task is {inputs.target.task}.")
     names = inputs.target.classes
-
+    if ways is None:
+        ways = WAYS if len(names) >= WAYS else "all"
     drawn_for = partial(
-        draw, ways=whole_ways, shots=max(few), queries=queries, episodes=episodes, names=names, seed=seed
+        draw,
+        ways=None if ways == "all" else ways,
+        shots=max(few),
+        queries=queries,
+        episodes=episodes,
+        names=names,
+        seed=seed,
     )
     drawn_for(np.asarray(inputs.target.labels))  # before any forward pass
     extractions, failures = _extract(inputs, models, running, optional=cnaps is not None)

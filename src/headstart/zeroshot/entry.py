@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -12,7 +12,7 @@ from scipy.special import log_softmax, softmax
 
 from headstart.data import Reading, Target, open_target, unlabelled_target
 from headstart.data import limit as keep
-from headstart.data.provenance import provenance
+from headstart.data.provenance import digests, provenance
 from headstart.data.reading import ReadingOptions, reading_of
 from headstart.errors import HeadstartError, InputError, ModelError, ModelNameError, TargetError
 from headstart.extract import extract
@@ -99,6 +99,11 @@ def zero_shot(
     others = None if labelled is None else open_target(labelled, reading=how).held()
     if others is not None and not task_of(others.task).single_class:
         raise InputError(f"`labelled` must hold examples of classes; {others.name} has none.")
+    if others is not None and (same := len(set(digests(others)).intersection(digests(target)))):
+        told = (
+            f"{same} of {len(target)} examples are also in `labelled`: accuracy on them is too high for new examples."
+        )
+        target = replace(target, notes=(*target.notes, told))
     running: dict[str, Any] = {
         "cache": folder_of(cache), "device": device, "batch_size": batch_size, "max_bad": how.max_bad,
         "progress": listener(progress),
