@@ -93,13 +93,8 @@ def few_shot(
     """
     how = reading_of(reading, options, few_shot)
     methods, few = _methods(method), _shots(shots)
-    _check_numbers(
-        episodes=(episodes, 2),
-        queries=(queries, 1),
-        seed=(seed, 0),
-        limit=(limit, 1),
-        ways=(None if ways == "all" else ways, 2),
-    )
+    _check_numbers(episodes=(episodes, 2), queries=(queries, 1), seed=(seed, 0), limit=(limit, 1))
+    _check_numbers(ways=(None if ways == "all" else ways, 2))
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     running: dict[str, Any] = {
@@ -112,15 +107,8 @@ def few_shot(
     names = inputs.target.classes
     if ways is None:
         ways = WAYS if len(names) >= WAYS else "all"
-    drawn_for = partial(
-        draw,
-        ways=None if ways == "all" else ways,
-        shots=max(few),
-        queries=queries,
-        episodes=episodes,
-        names=names,
-        seed=seed,
-    )
+    drawing: dict[str, Any] = {"shots": max(few), "queries": queries, "episodes": episodes, "seed": seed}
+    drawn_for = partial(draw, ways=None if ways == "all" else ways, names=names, **drawing)
     drawn_for(np.asarray(inputs.target.labels))  # before any forward pass
     extractions, failures = _extract(inputs, models, running, optional=cnaps is not None)
     failures += [Failure(one.source, "it has no features") for one in extractions if one.features is None]
