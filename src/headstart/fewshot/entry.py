@@ -107,8 +107,8 @@ def few_shot(
     names = inputs.target.classes
     if ways is None:
         ways = WAYS if len(names) >= WAYS else "all"
-    drawing: dict[str, Any] = {"shots": max(few), "queries": queries, "episodes": episodes, "seed": seed}
-    drawn_for = partial(draw, ways=None if ways == "all" else ways, names=names, **drawing)
+    each = None if ways == "all" else ways
+    drawn_for = partial(draw, ways=each, shots=max(few), queries=queries, episodes=episodes, names=names, seed=seed)
     drawn_for(np.asarray(inputs.target.labels))  # before any forward pass
     extractions, failures = _extract(inputs, models, running, optional=cnaps is not None)
     failures += [Failure(one.source, "it has no features") for one in extractions if one.features is None]
