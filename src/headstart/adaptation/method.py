@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from headstart.registry import Registry
 from headstart.tasks import task_of
 from headstart.train.head import LinearHead, fit_head
 from headstart.train.objectives import balance
-from headstart.transfers.method import Method
+from headstart.transfers.method import Made, Method, registered
 from headstart.transfers.methods.head import Solution, Solved
 from headstart.transfers.setting import Setting
 
@@ -137,19 +137,8 @@ def effective_share(weights: np.ndarray) -> float:
 
 
 ADAPTATIONS: Registry[type[Adaptation]] = Registry("headstart.adaptation.methods", "method of adaptation")
-Made = TypeVar("Made", bound=type[Adaptation])
 
 
 def adaptation(name: str) -> Callable[[Made], Made]:
-    """Register a method of adaptation under the name that users type (class decorator).
-
-    Raises:
-        ValueError: Another method has the name.
-    """
-
-    def register(made: Made) -> Made:
-        made.name = name
-        ADAPTATIONS.add(made)
-        return made
-
-    return register
+    """Register a method of adaptation, as `registered` does."""
+    return registered(name, ADAPTATIONS)

@@ -86,6 +86,6 @@ def _cached(kind: Kind) -> list[Candidate]:
             continue
         adapter = ADAPTERS["st" if hub.cached_file(repo, ("modules.json",)) else "hf"]
         if adapter.installed and kind in adapter.media:
-            with suppress(HeadstartError, OSError, ValueError):  # it is no model that headstart reads
+            with suppress(HeadstartError, OSError, ValueError):  # not a model that headstart can read
                 found += [one for one in adapter.find(adapter.prefix + repo, kind) if one.card.local]
     return [one for one in found if one.card.reads(kind)]

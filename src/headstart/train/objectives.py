@@ -60,7 +60,7 @@ class Objective:
 
     @property
     def facts(self) -> Mapping[str, float]:
-        """What it has measured by the end of the training, by name, for the record."""
+        """Numbers measured during the training, by name; they go into the record."""
         return {}
 
     def begin(self, network: nn.Module) -> None:

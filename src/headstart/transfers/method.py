@@ -129,8 +129,8 @@ METHODS: Registry[type[Method]] = Registry("headstart.transfers.methods", "metho
 Made = TypeVar("Made", bound=type[Method])
 
 
-def method(name: str) -> Callable[[Made], Made]:
-    """Register a method under the name that users type (class decorator).
+def registered(name: str, registry: Registry[Any]) -> Callable[[Made], Made]:
+    """Put a class of methods into a registry under the name that users type (class decorator).
 
     Raises:
         ValueError: Another method has the name.
@@ -138,10 +138,15 @@ def method(name: str) -> Callable[[Made], Made]:
 
     def register(made: Made) -> Made:
         made.name = name
-        METHODS.add(made)
+        registry.add(made)
         return made
 
     return register
+
+
+def method(name: str) -> Callable[[Made], Made]:
+    """Register a method of transfer, as `registered` does."""
+    return registered(name, METHODS)
 
 
 def methods_for(kind: Kind) -> list[str]:

@@ -68,7 +68,7 @@ class _Arm:
             self.curve = found[0].curve if found else []
 
     def record(self) -> FineTuned:
-        """How far it came."""
+        """The quality reached so far, and at what cost."""
         quality, loss = self.key
         ratio = self.setting.method.options["ratio"]
         judged = 0 if self.setting.parts.valid is None else len(self.setting.parts.valid)
