@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.transfers.tiny import source, target, text_source, texts
+from tests.transfers.tiny import same, source, target, text_source, texts
 
 from headstart.data import open_target
 from headstart.runner import Event
 from headstart.transfers import load, saved, transfer
-from headstart.transfers.run import Run
 
 SHORT = {"epochs": 3, "batch_size": 16, "cache": False}
 SCRIPT = """
@@ -33,11 +32,6 @@ SCRIPT = """
 
 class KilledError(Exception):
     pass
-
-
-def same(a: Run, b: Run) -> bool:
-    values = zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True)
-    return all(torch.equal(x, y) for x, y in values)
 
 
 @pytest.fixture(params=[1, 2])

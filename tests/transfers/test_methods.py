@@ -3,31 +3,22 @@
 import numpy as np
 import pytest
 import torch
-from tests.transfers.tiny import ON_IMAGES, ON_TEXTS, network, planned, source, text_source
+from tests.transfers.tiny import ON_IMAGES, ON_TEXTS, network, planned, source, text_source, trained
 
 from headstart.errors import InputError
-from headstart.runner.progress import silent
 from headstart.sources.source import Source
-from headstart.tasks import task_of
 from headstart.train.batches import TensorBatches
-from headstart.train.groups import Group, has_batch_statistics
-from headstart.train.loop import _Loop, fit
-from headstart.train.objectives import Labels
+from headstart.train.groups import has_batch_statistics
+from headstart.train.loop import fit
 from headstart.train.training import Training
 from headstart.transfers import METHODS
-from headstart.transfers.methods.gradual import thaws
-from headstart.transfers.methods.lora import merge, target_layers
-from headstart.transfers.network import Transferable, count, draw_anew, transferable
+from headstart.transfers.network import transferable
 from headstart.transfers.setting import refuse_without_effect
 from headstart.transfers.taps import at_layer, output_modules
 
 LOOPED = [name for name in ON_IMAGES if METHODS[name].trains]
 ANEW = ("scratch", "prefix", "prompt", "residual")  # they do not start as the source does
 IMAGE, TEXT = source(), text_source()
-
-
-def trained(model: Transferable, groups: tuple[Group, ...]) -> set[str]:
-    return {name for group in groups if group.rate > 0 for name in group.parameters}
 
 
 @pytest.mark.parametrize("name", LOOPED)
@@ -66,7 +57,7 @@ def test_the_network_starts_as_the_source(name: str, of: Source) -> None:
 @pytest.mark.parametrize("name", LOOPED)
 def test_what_is_frozen_stays_bit_for_bit_and_what_trains_moves(name: str) -> None:
     model, groups = planned(name, IMAGE)
-    moving = trained(model, groups)
+    moving = trained(groups)
     before = {n: v.clone() for n, v in model.network.state_dict().items()}
     rng = np.random.default_rng(0)
     data = TensorBatches(torch.tensor(rng.normal(size=(48, 3, 8, 8)), dtype=torch.float32), np.arange(48) % 3)
@@ -103,102 +94,6 @@ def test_the_callers_model_is_never_edited() -> None:
     assert [type(m) for m in module.modules()] == [type(m) for m in network().modules()]
 
 
-def rates(name: str, **options: object) -> list[float]:
-    model, groups = planned(name, IMAGE, **options)
-    by_block = {group.block: group.rate for group in groups}
-    return [by_block[block.name] for block in model.blocks]
-
-
-def test_rates_by_hand() -> None:
-    assert rates("fine-tune", rate=0.1, ratio=100) == pytest.approx([0.001] * 4 + [0.1])
-    assert rates("partial", rate=0.1, top=1) == pytest.approx([0, 0, 0, 0.01, 0.1])
-    assert rates("partial", rate=0.1, top=0.5) == pytest.approx([0, 0, 0.01, 0.01, 0.1])
-    assert rates("layer-decay", rate=0.1, decay=0.5) == pytest.approx([0.1 / 16, 0.1 / 8, 0.1 / 4, 0.1 / 2, 0.1])
-    assert rates("gradual", rate=0.1) == pytest.approx([0.1 / 2.6**k for k in (4, 3, 2, 1, 0)])  # ULMFiT's
-    assert rates("gradual", rate=0.1, decay=0.5) == pytest.approx([0.1 / 2**k for k in (4, 3, 2, 1, 0)])
-    assert rates("scratch", rate=0.1) == pytest.approx([0.1] * 5)
-
-
-def test_layer_decay_keeps_its_rates_under_every_schedule() -> None:
-    """timm's own only marks the groups, and a torch scheduler then trains all of them at one rate."""
-    model, groups = planned("layer-decay", IMAGE)
-    data = TensorBatches(torch.randn(6, 3, 8, 8), np.arange(6) % 3)
-    place, task = torch.device("cpu"), "classification"
-    loop = _Loop(
-        *(model.network, groups, data, None, Training(epochs=1), task_of(task), place, Labels(task), {}),
-        *(None, "", 60.0, silent),
-    )
-    loop.run()
-    assert len({group["peak"] for group in loop.optimizer.param_groups}) == 5
-    assert len({round(group["lr"], 12) for group in loop.optimizer.param_groups}) == 5
-
-
-def test_gradual_thaws_from_the_top_one_block_an_epoch() -> None:
-    model, groups = planned("gradual", IMAGE)
-    assert [group.block for group in groups] == [block.name for block in model.blocks]
-    assert [group.thaw for group in groups] == [4, 3, 2, 1, 0]
-    assert thaws(4, 1) == [0] * 5  # a single epoch trains all
-    assert max(thaws(30, 8)) == 6
-
-
-@pytest.mark.parametrize("name", ["lora", "dora"])
-def test_merged_updates_give_the_same_outputs_and_equal_pefts_own_merge(name: str) -> None:
-    import peft
-
-    model, _ = planned(name, IMAGE, rank=2, alpha=6)
-    with torch.no_grad():
-        for key, parameter in model.network.named_parameters():
-            if ".lora_B" in key:
-                parameter.normal_()
-    x = torch.randn(4, 3, 8, 8)
-    theirs_base = transferable(IMAGE, 3, seed=0)
-    with torch.inference_mode():
-        expected = model.network.features(x)
-        assert not torch.allclose(expected, theirs_base.network.features(x), atol=1e-2)
-    config = peft.LoraConfig(
-        r=2, lora_alpha=6, target_modules=target_layers(theirs_base), use_dora=name == "dora", lora_dropout=0.0
-    )
-    theirs = peft.get_peft_model(theirs_base.network, config)
-    ours = dict(model.network.named_parameters())
-    with torch.no_grad():
-        for key, parameter in theirs.base_model.model.named_parameters():
-            parameter.copy_(ours[key])
-    whole = theirs.merge_and_unload()
-    merge(model.network)
-    assert not [key for key, _ in model.network.named_parameters() if "lora" in key]
-    for key, value in whole.state_dict().items():
-        assert torch.allclose(value, model.network.state_dict()[key], atol=1e-6), key
-    with torch.inference_mode():
-        assert torch.allclose(model.network.features(x), expected, atol=1e-4)
-
-
-def test_lora_finds_its_layers_by_type_and_leaves_grouped_convolutions_out() -> None:
-    targets = target_layers(transferable(IMAGE, 3, seed=0))
-    assert targets == [
-        "body.model.stem.0",
-        *(f"body.model.stages.{i}.{n}" for i in (0, 1) for n in ("first", "second")),
-    ]
-
-
-def test_lora_counts_what_trains() -> None:
-    model, groups = planned("lora", IMAGE, rank=2)
-    added = 2 * (27 + 8) + 2 * (2 * (72 + 8) + 2 * (8 + 8))  # rank * (inputs + outputs) of each layer
-    head = 8 * 3 + 3
-    assert count(model.network, sorted(trained(model, groups))) == added + head
-
-
-@pytest.mark.parametrize(
-    ("name", "ending"), [("bitfit", ("bias",)), ("norm", ("norm.weight", "norm.bias", "stem.1.weight", "stem.1.bias"))]
-)
-def test_bitfit_and_norm_tuning_train_what_they_say(name: str, ending: tuple[str, ...]) -> None:
-    model, groups = planned(name, IMAGE)
-    names = trained(model, groups) - {"head.weight", "head.bias"}
-    assert names
-    assert all(n.endswith(ending) for n in names)
-    every = [n for block in model.body for n in block.parameters]
-    assert names == {n for n in every if n.endswith(ending)}
-
-
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -219,39 +114,6 @@ def test_every_option_of_inserted_parts_changes_the_result(name: str, options: d
         with torch.inference_mode():
             results.append(model.network(data.inputs))
     assert not torch.allclose(*results, atol=1e-7)
-
-
-def test_a_visual_prompt_touches_the_frame_only() -> None:
-    model, _ = planned("visual-prompt", IMAGE, prompt=2)
-    with torch.no_grad():
-        model.network.frame.pixels.fill_(7.0)
-    x = torch.zeros(1, 3, 8, 8)
-    framed = model.network.frame(x)
-    assert framed[..., 2:6, 2:6].abs().max() == 0
-    assert (framed[..., :2, :] == 7).all()
-    assert not torch.equal(model.network(x), transferable(IMAGE, 3, seed=0).network(x))
-
-
-def test_scratch_draws_every_weight_anew_and_by_its_seed() -> None:
-    pretrained = transferable(IMAGE, 3, seed=0).network.state_dict()
-    one, again, other = (transferable(IMAGE, 3, seed=s, scratch=True).network.state_dict() for s in (1, 1, 2))
-    for name, value in one.items():
-        assert torch.equal(value, again[name])
-        if name.endswith("weight") and value.ndim > 1:
-            assert not torch.equal(value, pretrained[name]), name
-            assert not torch.equal(value, other[name]), name
-            assert value.std() > 0
-    assert torch.equal(one["body.model.stem.1.running_mean"], torch.zeros(8))
-
-
-def test_scratch_draws_parameters_that_no_layer_resets() -> None:
-    module = torch.nn.Module()
-    module.token, module.gamma = torch.nn.Parameter(torch.full((1, 4), 9.0)), torch.nn.Parameter(torch.full((4,), 9.0))
-    module.bias = torch.nn.Parameter(torch.full((4,), 9.0))
-    draw_anew(module)
-    assert 0 < module.token.abs().max() < 0.1
-    assert module.gamma.tolist() == [1.0] * 4
-    assert module.bias.tolist() == [0.0] * 4
 
 
 def test_an_earlier_layer_gives_the_mean_of_its_output() -> None:

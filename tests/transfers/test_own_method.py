@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.transfers.tiny import images, source, target
+from tests.transfers.tiny import images, same, source, target
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -20,7 +20,6 @@ from headstart.transfers import METHODS, load, transfer
 from headstart.transfers.method import Recipe, method
 from headstart.transfers.methods import FineTune
 from headstart.transfers.network import Transferable
-from headstart.transfers.run import Run
 from headstart.transfers.setting import Setting
 
 SHORT = {"method": "aligned", "epochs": 3, "batch_size": 16, "cache": False}
@@ -91,11 +90,6 @@ def killer(after: int) -> Callable[[Event], None]:
             raise KilledError
 
     return report
-
-
-def same(a: Run, b: Run) -> bool:
-    values = zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True)
-    return all(torch.equal(x, y) for x, y in values)
 
 
 def test_its_loss_is_minimised_on_both_streams(seen: list[tuple[int, ...]], others: str, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Tiny sources and targets: ordinary modules and arrays, small enough for a few steps a test."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from PIL import Image
@@ -15,6 +17,7 @@ from headstart.train.training import Training
 from headstart.transfers import METHODS
 from headstart.transfers.network import Transferable, transferable
 from headstart.transfers.parts import split_target
+from headstart.transfers.run import Run
 from headstart.transfers.setting import Setting
 
 SIZE = 8
@@ -92,6 +95,28 @@ def planned(name: str, of: Source, epochs: int = 6, **options: object) -> tuple[
     method.insert(model)
     setting = Setting(parts, of, method, training, 0, torch.device("cpu"), None, None, "", silent)
     return model, method.build(model, setting).groups
+
+
+def trained(groups: tuple[Group, ...]) -> set[str]:
+    """Names of the parameters that train."""
+    return {name for group in groups if group.rate > 0 for name in group.parameters}
+
+
+def same(a: Run, b: Run) -> bool:
+    """Whether two runs left the same weights."""
+    values = zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True)
+    return all(torch.equal(x, y) for x, y in values)
+
+
+def folder(path: Path, **parts: list[str]) -> Path:
+    """A folder of pictures in `part/label/NUMBER.png`."""
+    pictures, _ = images(60)
+    for part, labels in parts.items():
+        for i, label in enumerate(labels):
+            place = path / part / label
+            place.mkdir(parents=True, exist_ok=True)
+            pictures[i].save(place / f"{i}.png")
+    return path
 
 
 def texts(n: int = 60, seed: int = 0) -> tuple[list[str], list[str]]:
