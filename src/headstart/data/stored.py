@@ -1,4 +1,4 @@
-"""Where examples lie: in files, in a zip, in memory. Each kind loads one at a time, from any thread or process."""
+"""Examples in files, in a zip or in memory. Each is loaded on its own, from any thread or process."""
 
 import os
 import zipfile
@@ -22,12 +22,12 @@ NO_IMAGE = "there is no image in this row."
 
 
 def content_digest(content: bytes) -> bytes:
-    """16 bytes that stand for `content` (BLAKE2b)."""
+    """The BLAKE2b hash of `content`, 16 bytes."""
     return blake2b(content, digest_size=16).digest()
 
 
 def array_digest(values: np.ndarray) -> bytes:
-    """16 bytes for an array's shape, type and values."""
+    """A hash of an array's shape, type and values, 16 bytes."""
     values = np.ascontiguousarray(values)
     head = f"{values.dtype.str} {values.shape} ".encode()
     return content_digest(head + values.tobytes())
@@ -35,19 +35,19 @@ def array_digest(values: np.ndarray) -> bytes:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class DeepImages:
-    """Images that may have more than 8 bits; `white` is the value that becomes 255, None the top of the type."""
+    """Images that may have more than 8 bits; `white` maps to 255 and is by default the largest value of the type."""
 
     white: float | None = None
-    looks: ClassVar[int] = 16  # images looked at to see whether any has more than 8 bits
+    looks: ClassVar[int] = 16  # images checked first for more than 8 bits
 
     def deep(self, index: int) -> Deep | None:
-        """The values of an image that has more than 8 bits, else None."""
+        """The values of an image with more than 8 bits; None for other images."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EncodedImages(DeepImages):
-    """Images held as the bytes of a file format; a subclass says where from."""
+    """Images in a file format; subclasses say where the bytes come from."""
 
     def read(self, index: int) -> bytes:
         raise NotImplementedError
@@ -57,7 +57,7 @@ class EncodedImages(DeepImages):
 
     def digest(self, index: int) -> bytes:
         usual = self.white in (None, WIDEST)
-        scale = b"" if usual else f"white {self.white:g} ".encode()  # on another scale it is another picture
+        scale = b"" if usual else f"white {self.white:g} ".encode()  # another scale makes another picture
         return content_digest(scale + self.read(index))
 
     def deep(self, index: int) -> Deep | None:
@@ -75,7 +75,7 @@ def _read_file(path: Path) -> bytes:
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles(EncodedImages):
-    """Image files of a folder, or of a table, of which a row may have none."""
+    """Image files; None for a table row without one."""
 
     paths: tuple[Path | None, ...]
 
@@ -91,10 +91,10 @@ class ImageFiles(EncodedImages):
 
 @dataclass(frozen=True, eq=False)
 class ZipImages(EncodedImages):
-    """Image files inside a zip, read in place and never unpacked to disk.
+    """Image files in a zip, read without unpacking it.
 
-    One `ZipFile` serves all threads of a process (it guards its position with a lock). A forked process must not share
-    it, because both would move one file position, so the handle is kept together with the process id.
+    All threads of a process share one `ZipFile`, which locks its file position. A forked process opens its own, since
+    the two would move one position; so the handle is stored with the process id.
     """
 
     path: Path
@@ -121,15 +121,15 @@ class ZipImages(EncodedImages):
             if process == os.getpid():
                 return handle
         handle = zipfile.ZipFile(self.path)
-        self._handle[:] = [(os.getpid(), handle)]  # two threads may both open one; the later stays
+        self._handle[:] = [(os.getpid(), handle)]  # if two threads open one, the second stays
         return handle
 
 
 @dataclass(frozen=True, eq=False)
 class ImageBytes(EncodedImages):
-    """Encoded images in a column of a table: bytes, or as Hugging Face writes them, {"bytes": ..., "path": ...}."""
+    """Encoded images in a table column: bytes, or Hugging Face's {"bytes": ..., "path": ...}."""
 
-    column: Sequence[object] | np.ndarray  # read row by row, so it may lie on disk
+    column: Sequence[object] | np.ndarray  # read row by row, so it may be on disk
     rows: np.ndarray  # the rows that are examples
     folder: Path = Path()  # what paths are relative to
 
@@ -163,7 +163,7 @@ class ImageArray(DeepImages):
         return upright_rgb(Image.fromarray(values[..., 0] if values.shape[2:] == (1,) else values))
 
     def digest(self, index: int) -> bytes:
-        scale = f"{self._scale!r} ".encode()  # equal numbers on another scale are another picture
+        scale = f"{self._scale!r} ".encode()  # the same numbers on another scale are another picture
         return content_digest(scale + array_digest(self.pixels[index]))
 
     def deep(self, index: int) -> Deep | None:
@@ -215,7 +215,7 @@ class Texts:
 
 @dataclass(frozen=True, eq=False)
 class TextPairs:
-    """Pairs of texts, such as premise and hypothesis, which a tokenizer joins."""
+    """Pairs of texts that a tokenizer joins, such as premise and hypothesis."""
 
     first: Any  # `Examples` that load texts
     second: Any
@@ -232,7 +232,7 @@ class TextPairs:
 
 @dataclass(frozen=True, eq=False)
 class ArrayRows:
-    """Rows of numbers that were made elsewhere: features, or logits where there are no features."""
+    """Rows of numbers computed elsewhere: features, or logits if there are no features."""
 
     rows: np.ndarray
 

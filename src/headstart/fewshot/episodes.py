@@ -1,4 +1,4 @@
-"""Episodes: small tasks drawn from labelled data, with examples to learn from (support) and to be judged on (query)."""
+"""Draws episodes: small tasks with a few examples to learn from (support) and others to test on (query)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from headstart.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Episodes:
-    """E episodes of w classes; entries are places in the data."""
+    """E episodes of w classes each; support and query hold row numbers of the data."""
 
     classes: Int[np.ndarray, "e w"]
-    support: Int[np.ndarray, "e w k"]  # the first s of each class serve an episode of s shots
+    support: Int[np.ndarray, "e w k"]  # an episode with s shots uses the first s
     query: Int[np.ndarray, "e w q"]  # -1: the class has no more examples
 
 
@@ -28,19 +28,19 @@ def draw(
     names: Sequence[str],
     seed: int,
 ) -> Episodes:
-    """Draw episodes; the same seed and labels give the same ones for every source.
+    """Draw random episodes. They depend on the labels and the seed alone, so all sources get the same ones.
 
     Args:
         labels: Class codes.
-        ways: Classes of an episode; None takes all of them each time.
-        shots: Support examples of each class.
-        queries: Query examples of each class, fewer where it has fewer.
-        episodes: How many.
-        names: Names of the classes, for the error.
-        seed: Of the draw.
+        ways: Classes per episode; None uses all classes in each.
+        shots: Support examples per class.
+        queries: Query examples per class, or all that are left if there are fewer.
+        episodes: Number of episodes.
+        names: Class names, for error messages.
+        seed: Random seed.
 
     Raises:
-        InputError: Too few classes hold enough examples.
+        InputError: Too few classes have enough examples.
 
     Example:
         >>> found = draw(np.repeat([0, 1, 2], 5), ways=2, shots=3, queries=4, episodes=7, names="abc", seed=0)
@@ -72,5 +72,5 @@ def draw(
 
 
 def right(predicted: Int[np.ndarray, "e m"], query: Int[np.ndarray, "e w q"]) -> Int[np.ndarray, "e w q"]:
-    """1 where a query example is given its own class, 0 elsewhere and where there is no example."""
+    """1 where the prediction for a query example is correct, else 0; 0 also where there is no example."""
     return np.asarray((predicted.reshape(query.shape) == np.arange(query.shape[1])[:, None]) & (query >= 0)).astype(int)

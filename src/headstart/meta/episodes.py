@@ -1,4 +1,4 @@
-"""Episodes: small random tasks out of labelled data sets, each with examples to adapt to and queries to answer."""
+"""Draws the training tasks of meta-learning from labelled data sets: examples to adapt to, and queries to answer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ class MetaTraining:
     """How adaptation networks are trained.
 
     Args:
-        episodes: Tasks in all.
-        ways: Fewest and most classes of a task; a data set with fewer classes gives what it has.
-        shots: Fewest and most examples of a class to adapt to.
-        queries: Examples of a class that the task is judged on.
-        per_step: Tasks whose gradients make one step.
-        rate: Peak rate of Adam; it rises over the first twentieth and falls to 0 as a cosine.
-        penalty: Holds FiLM back from departing far from the source as it is.
-        seed: Of the tasks and of the first weights.
+        episodes: Number of tasks.
+        ways: Smallest and largest number of classes in a task; at most what the data set has.
+        shots: Smallest and largest number of examples per class to adapt to.
+        queries: Examples per class to test a task on.
+        per_step: Tasks per optimizer step.
+        rate: Peak learning rate of Adam; it rises over the first twentieth, then follows a cosine to 0.
+        penalty: Penalty on FiLM parameters that differ from those that change nothing.
+        seed: Seed of the tasks and of the initial weights.
     """
 
     episodes: int = 2000
@@ -34,7 +34,7 @@ class MetaTraining:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Raises InputError where a setting is out of its range."""
+        """Check every setting; InputError if one is out of range."""
         for name, least in (("episodes", 1), ("queries", 1), ("per_step", 1), ("seed", 0)):
             value = getattr(self, name)
             if not (isinstance(value, int) and value >= least):
@@ -52,10 +52,10 @@ class MetaTraining:
 
 @dataclass(frozen=True, eq=False)
 class Episode:
-    """One task: places in a data set, and the classes renumbered."""
+    """One task: row numbers in a data set, and the labels as 0, 1, ..."""
 
-    place: int  # which data set
-    support: np.ndarray  # (n,) examples to adapt to
+    place: int  # the index of the data set
+    support: np.ndarray  # (n,) rows to adapt to
     support_labels: np.ndarray  # (n,) 0..classes-1
     query: np.ndarray  # (m,)
     query_labels: np.ndarray  # (m,)
@@ -63,13 +63,13 @@ class Episode:
 
 
 def draw_episode(labels: Sequence[np.ndarray], number: int, settings: MetaTraining) -> Episode:
-    """Task `number`: a data set, some of its classes and some of their examples, all drawn evenly.
+    """Draw task `number`: a data set, some of its classes and some of their examples, uniformly at random.
 
-    It follows from the seed and the number alone. A class with few examples keeps at least one for each role.
+    The draw depends on the seed and the number only. Each class gets at least one support and one query example.
 
     Args:
-        labels: (n,) class codes of each data set, two of them with two examples or more; classes with one example are
-            never drawn.
+        labels: (n,) class codes of each data set, at least two classes of two or more examples. Classes with one
+            example are never drawn.
 
     Example:
         >>> episode = draw_episode([np.repeat(np.arange(5), 9)], 0, MetaTraining(ways=(3, 3), shots=(2, 2), queries=4))
@@ -92,7 +92,7 @@ def draw_episode(labels: Sequence[np.ndarray], number: int, settings: MetaTraini
 
 
 def drawable(labels: np.ndarray) -> np.ndarray:
-    """Codes of the classes with an example to show and another to ask about.
+    """Codes of the classes with at least two examples: one for support and one for query.
 
     Example:
         >>> drawable(np.array([0, 0, 1, 2, 2])).tolist()

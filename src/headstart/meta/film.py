@@ -1,7 +1,7 @@
-"""FiLM: a scale and a shift for every channel of a frozen network, given at each call (Perez et al., AAAI 2018).
+"""FiLM: scales and shifts each channel of a frozen network, by values given at each call (Perez et al., AAAI 2018).
 
-gamma * norm(x) + beta is the norm itself with weight gamma * w and bias gamma * b + beta. So nothing is inserted: the
-network is called with those tensors in the place of its own (`torch.func.functional_call`).
+gamma * norm(x) + beta equals the norm with weight gamma * w and bias gamma * b + beta, so no layer is inserted: the
+network is called with these tensors instead of its own (`torch.func.functional_call`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ from headstart.errors import ModelError
 from headstart.train.groups import is_norm, reached
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_AFFINE = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)  # with an activation of their own perhaps
+_AFFINE = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)  # timm's versions may add an activation
 
 
 @dataclass(frozen=True)
 class FilmPoint:
-    """A place where each channel is scaled and shifted: dotted names of two tensors with one row a channel."""
+    """A layer whose channels can be scaled and shifted: dotted names of its weight and bias."""
 
     weight: str
     bias: str
@@ -30,17 +30,17 @@ class FilmPoint:
 
 
 def film_points(network: nn.Module, probe: Any) -> tuple[FilmPoint, ...]:
-    """The affine norms that the network's features pass through; in one without norms, its convolutions with a bias.
+    """The layers where FiLM can act: affine norms on the way to the features, or else convolutions with a bias.
 
-    Only places where other weights do what an inserted layer would do count: not norms of a library's own that use
-    theirs otherwise, not convolutions that rescale their weight, not tensors that two layers share.
+    A layer counts only if changing its weights has the effect of an inserted scale and shift. That excludes custom
+    norms that use their weights in another way, convolutions that rescale theirs, and weights that layers share.
 
     Args:
-        network: batch -> (features, logits or None). It is left as it is, but gradients it holds are cleared.
+        network: batch -> (features, logits or None). It is not changed, but its gradients are cleared.
         probe: A small batch.
 
     Raises:
-        ModelError: There is none.
+        ModelError: The network has no such layer.
 
     Example:
         >>> class Body(nn.Sequential):
@@ -71,12 +71,12 @@ def film_points(network: nn.Module, probe: Any) -> tuple[FilmPoint, ...]:
 def filmed(
     tensors: Mapping[str, Tensor], points: Sequence[FilmPoint], gammas: Sequence[Tensor], betas: Sequence[Tensor]
 ) -> dict[str, Tensor]:
-    """The tensors to call the network with: at each point weight * gamma and bias * gamma + beta.
+    """The tensors to call the network with: weight * gamma and bias * gamma + beta at each point.
 
     Args:
-        tensors: The network's own, by name.
-        gammas: (channels,) for each point; 1 leaves the network as it is.
-        betas: (channels,) for each point; 0 leaves it as it is.
+        tensors: The network's tensors by name.
+        gammas: (channels,) for each point; 1 changes nothing.
+        betas: (channels,) for each point; 0 changes nothing.
     """
     found = {}
     for point, gamma, beta in zip(points, gammas, betas, strict=True):
@@ -87,13 +87,13 @@ def filmed(
 
 
 def features_with(network: nn.Module, film: Mapping[str, Tensor], batch: Any) -> Tensor:
-    """Features (b, d) of a batch with other tensors in the place of the network's own."""
+    """Features (b, d) of a batch, with the tensors in `film` instead of the network's."""
     features: Tensor = functional_call(network, dict(film), (batch,))[0]
     return features
 
 
 def _shared(network: nn.Module) -> set[str]:
-    """Names of the parameters that several layers have: FiLM at one of them would act at all."""
+    """Names of the parameters that several layers share: FiLM at one of these layers would change all of them."""
     owners: dict[int, int] = {}
     for layer in network.modules():
         for parameter in layer.parameters(recurse=False):
@@ -104,19 +104,19 @@ def _shared(network: nn.Module) -> set[str]:
 def _watched(
     network: nn.Module, probe: Any, layers: Mapping[str, nn.Module]
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """A copy of what enters each layer first, and by layer the one that takes its result unchanged, on the probe."""
+    """The first input of each layer on the probe, and for each layer the one that receives its output unchanged."""
     seen: dict[str, Tensor] = {}
     feeds: dict[str, str] = {}
-    results: dict[int, tuple[str, Tensor, int]] = {}  # the tensors are kept, or their ids would be used again
+    results: dict[int, tuple[str, Tensor, int]] = {}  # keeps the tensors, so that Python does not reuse their ids
 
     def before(name: str, given: tuple[Tensor, ...]) -> None:
         seen.setdefault(name, given[0].clone())
         maker, _, version = results.get(id(given[0]), ("", None, 0))
-        if maker and version == given[0]._version:  # no activation has written over it
+        if maker and version == given[0]._version:  # no in-place activation changed it
             feeds[maker] = name
 
     def after(name: str, result: Tensor) -> None:
-        if not result.is_inference():  # which has no version, and no gradient either
+        if not result.is_inference():  # such tensors have no version and no gradient
             results[id(result)] = (name, result, result._version)
 
     hooks: list[RemovableHandle] = []
@@ -133,9 +133,9 @@ def _watched(
 
 
 def _is_affine(layer: Any, x: Tensor) -> bool:
-    """Whether the layer, its weight and bias scaled and its bias shifted, gives its result scaled and shifted.
+    """Whether scaling the layer's weight and bias, and shifting its bias, scales and shifts the channels of its output.
 
-    The channels of the result are its second axis or its last.
+    The channels are the second axis of the output, or the last.
     """
     generator = torch.Generator().manual_seed(0)
     gamma, beta = (torch.rand(len(layer.weight), generator=generator).to(x) + 0.5 for _ in range(2))
@@ -152,7 +152,7 @@ def _is_affine(layer: Any, x: Tensor) -> bool:
 
 
 def _is_shift(layer: Any, x: Tensor) -> bool:
-    """Whether a layer with a lone bias does to x what it does, without its bias, to x plus that bias."""
+    """Whether a layer with only a bias gives the same for x as it gives, without the bias, for x plus the bias."""
     bias = layer.bias.view(-1, *[1] * (x.ndim - 2))
     with torch.no_grad():
         without = functional_call(layer, {"bias": torch.zeros_like(layer.bias)}, (x + bias,))
@@ -165,9 +165,9 @@ def _close(one: Tensor, other: Tensor) -> bool:
 
 
 def _of_convolutions(network: nn.Module, probe: Any, usable: set[str]) -> list[FilmPoint]:
-    """Convolutions whose bias is their own, or that of a lone-bias layer which their result goes straight into.
+    """Convolutions with a bias, or followed directly by a layer that has only a bias.
 
-    The latter is what a batch norm leaves that was folded into the convolution before it.
+    Folding a batch norm into the convolution before it leaves such a layer.
     """
     layers = dict(network.named_modules())
     convolutions = {name: layer for name, layer in layers.items() if isinstance(layer, _CONVOLUTIONS)}

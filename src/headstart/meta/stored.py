@@ -1,4 +1,4 @@
-"""Adaptation networks on disk: one safetensors file that says which source they belong to; no pickle."""
+"""Saves and loads adaptation networks: one safetensors file that names their source; no pickle."""
 
 import json
 import os
@@ -16,7 +16,7 @@ KIND = "cnaps"
 
 
 def save(learner: Cnaps, path: str | os.PathLike[str]) -> Path:
-    """Write the adaptation networks; the source's own weights are not among them."""
+    """Write the adaptation networks to a file, without the weights of the source."""
     path = Path(path)
     check_destination(path, folder=False)
     said = {"kind": KIND, "source": learner.source.name, "fingerprint": learner.source.fingerprint}
@@ -26,13 +26,13 @@ def save(learner: Cnaps, path: str | os.PathLike[str]) -> Path:
 
 
 def load(path: str | os.PathLike[str], *, source: Source | None = None) -> Cnaps:
-    """Read them back.
+    """Load adaptation networks that `save` wrote.
 
     Args:
-        source: The source they were trained for, where its name does not find it again.
+        source: The source they were trained for; needed if it cannot be found by its name.
 
     Raises:
-        InputError: The file cannot be read, is damaged, holds something else, or was made for another source.
+        InputError: The file is missing, damaged, of another kind, or was saved for another source.
         ModelError: The source cannot be found or loaded.
     """
     path = Path(path)

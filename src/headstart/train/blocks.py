@@ -1,9 +1,9 @@
-"""ONE ordered list of a model's blocks, from input to output, for any `nn.Module`.
+"""Splits any `nn.Module` into blocks, ordered from input to output.
 
-Partial freezing, gradual unfreezing, layer-wise rates and earlier-layer features all stand on this list. timm models
-bring their own grouping (`group_matcher`); transformers models name the classes that must not be split
-(`_no_split_modules`); every other model is cut where its containers hold repeated composite layers, and a traced
-forward pass puts the pieces in the order in which they run.
+Partial freezing, gradual unfreezing, layer-wise learning rates and features of earlier layers all use this list. timm
+models define their own groups (`group_matcher`), and transformers models name the classes that must stay whole
+(`_no_split_modules`). Other models are split where a container holds repeated composite layers, and one forward pass
+shows the order in which the blocks run.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,27 +19,27 @@ _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 @dataclass(frozen=True)
 class Block:
-    """Neighbouring layers that are frozen, thawed and given a rate together. Names are dotted names in the model."""
+    """Adjacent layers that share a learning rate and are frozen and unfrozen together; names are dotted."""
 
     name: str
     parameters: tuple[str, ...]
-    modules: tuple[str, ...]  # every module that lies wholly in this block
+    modules: tuple[str, ...]  # the modules that are entirely in this block
     head: bool = False
 
 
 def ordered_blocks(
     module: nn.Module, *, head: str | Sequence[str] | None = None, run: Callable[[], object] | None = None
 ) -> tuple[Block, ...]:
-    """The model's blocks from input to output; every parameter is in exactly one; the head, if any, comes last.
+    """The model's blocks from input to output. Each parameter is in exactly one block; the head, if any, is last.
 
     Args:
         module: Any model; it is not changed.
         head: Dotted name of the classifier inside `module`, or of several that the model averages.
-        run: Sends one small batch through the model, so that blocks can be put in the order in which they run. Without
-            it they stay in the order of registration. timm's own grouping needs none.
+        run: Runs the model on a small batch, to find the order in which blocks run. By default they keep the order in
+            which they were registered. timm models do not need it.
 
     Raises:
-        ModelError: There is no module of that name (the text lists the candidates), or nothing to train.
+        ModelError: `head` names no module (the message lists candidates), or the model has no parameters.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8, 2))
@@ -81,7 +81,7 @@ def _head_parameters(module: nn.Module, head: str) -> frozenset[str]:
 
 
 def _timm_groups(module: nn.Module) -> list[list[str]]:
-    """The grouping that a timm model brings, also where another module wraps it; what the wrapper adds comes after."""
+    """The groups that a timm model defines, also inside a wrapper, whose own parameters come last."""
     name, inner = next(((n, m) for n, m in module.named_modules() if hasattr(m, "group_matcher")), ("", None))
     if inner is None:
         return []
@@ -99,7 +99,7 @@ def _timm_groups(module: nn.Module) -> list[list[str]]:
 
 
 def _cut_groups(module: nn.Module, heads: list[str], run: Callable[[], object] | None) -> list[list[str]]:
-    """Cut the module tree into units, put them in order, and join norms and single parameters to a neighbour."""
+    """Split the module tree into units, sort them, and merge norms and single parameters into adjacent units."""
     units = [unit for unit in _units(module, _unsplittable(module), heads) if unit[0] not in heads]
     while len(units) < 2 and (widest := _splittable(units)) is not None:
         position = units.index(widest)
@@ -112,7 +112,7 @@ def _cut_groups(module: nn.Module, heads: list[str], run: Callable[[], object] |
 
 
 def _unsplittable(module: nn.Module) -> frozenset[str]:
-    """Class names that transformers says belong together, where the model repeats them."""
+    """The classes that transformers does not split, if the model has several of each."""
     named = {name for layer in module.modules() for name in getattr(layer, "_no_split_modules", None) or ()}
     counts = [type(layer).__name__ for layer in module.modules()]
     return frozenset(name for name in named if counts.count(name) >= 2)
@@ -137,12 +137,12 @@ def _has_parameters(module: nn.Module) -> bool:
 
 
 def _weights(module: nn.Module) -> int:
-    """How many layers with a weight matrix the module holds."""
+    """The number of layers in the module that have a weight matrix."""
     return sum(any(p.ndim >= 2 for p in layer.parameters(recurse=False)) for layer in module.modules())
 
 
 def _expands(module: nn.Module) -> bool:
-    """Whether the module is a stack of layers rather than a layer: a residual block is one layer, a stage is not."""
+    """Whether the module is a stack of layers, such as a stage, and not a single one, such as a residual block."""
     if isinstance(module, _CONTAINERS):
         return _weights(module) >= 2
     stacks = (layer for layer in module.modules() if isinstance(layer, _CONTAINERS))
@@ -150,13 +150,13 @@ def _expands(module: nn.Module) -> bool:
 
 
 def _splittable(units: list[tuple[str, nn.Module]]) -> tuple[str, nn.Module] | None:
-    """The unit with most parameters that still holds several layers; None where every unit is a single layer."""
+    """The unit with the most parameters among those of several layers; None if each is a single layer."""
     composite = [unit for unit in units if _weights(unit[1]) >= 2 and any(True for _ in unit[1].children())]
     return max(composite, key=lambda unit: sum(p.numel() for p in unit[1].parameters()), default=None)
 
 
 def _in_order_of_use(units: list[tuple[str, nn.Module]], run: Callable[[], object]) -> list[tuple[str, nn.Module]]:
-    """Sort by first call in a traced pass; a unit that is never called keeps the place of its neighbour before it."""
+    """Sort units by when they first run; a unit that never runs stays behind the one before it."""
     called: dict[int, int] = {}
 
     def note(layer: nn.Module, _: object) -> None:
@@ -170,19 +170,19 @@ def _in_order_of_use(units: list[tuple[str, nn.Module]], run: Callable[[], objec
         for hook in hooks:
             hook.remove()
     keys: list[float] = []
-    for _, unit in units:  # a unit may run only through its parts, as a ModuleList does
+    for _, unit in units:  # of a ModuleList only the parts run
         first = min((called[id(layer)] for layer in unit.modules() if id(layer) in called), default=None)
         keys.append(first if first is not None else (keys[-1] if keys else -1.0))
     return [unit for _, unit in sorted(zip(keys, units, strict=True), key=lambda pair: pair[0])]
 
 
 def _join(module: nn.Module, units: list[tuple[str, nn.Module]]) -> list[list[str]]:
-    """Parameter names per block. A norm joins the block before it; a lone parameter the first block beside it."""
+    """Parameter names per block: a norm joins the block before it, a lone parameter the first block near it."""
     names = {id(parameter): name for name, parameter in module.named_parameters()}
     groups: list[list[str]] = []
     placed: set[int] = set()
     for _, unit in units:
-        fresh = [p for p in unit.parameters() if id(p) not in placed]  # tied weights stay where they came first
+        fresh = [p for p in unit.parameters() if id(p) not in placed]  # a tied weight belongs to its first unit
         placed.update(id(p) for p in fresh)
         if groups and all(p.ndim <= 1 for p in fresh):
             groups[-1].extend(names[id(p)] for p in fresh)
@@ -191,7 +191,7 @@ def _join(module: nn.Module, units: list[tuple[str, nn.Module]]) -> list[list[st
     lone = [name for key, name in names.items() if key not in placed]
     if not groups:
         return [lone]
-    for name in lone:  # class tokens, position embeddings: owned by a module that was cut
+    for name in lone:  # class tokens and position embeddings belong to a module that was split
         owner = name.rpartition(".")[0]
         beside = (group for group in groups if any(other.startswith(f"{owner}.") or not owner for other in group))
         next(beside, groups[0]).insert(0, name)
@@ -199,7 +199,7 @@ def _join(module: nn.Module, units: list[tuple[str, nn.Module]]) -> list[list[st
 
 
 def _prefix_sizes(parameters: Iterable[str], sizes: dict[str, int]) -> dict[str, int]:
-    """How many numbers lie under each dotted prefix."""
+    """The number of weights under each dotted prefix."""
     found: dict[str, int] = {}
     for name in parameters:
         parts = name.split(".")[:-1]
@@ -210,7 +210,7 @@ def _prefix_sizes(parameters: Iterable[str], sizes: dict[str, int]) -> dict[str,
 
 
 def _block_name(parameters: list[str], sizes: dict[str, int], everywhere: dict[str, int]) -> str:
-    """The shallowest prefix that belongs to this block alone and holds most of its numbers: `layer4.1`."""
+    """The shortest prefix that is this block's alone and covers most of its weights, such as `layer4.1`."""
     covered = _prefix_sizes(parameters, sizes)
     total = sum(sizes[name] for name in parameters)
     most = [prefix for prefix, size in covered.items() if size * 2 > total]
@@ -221,7 +221,7 @@ def _block_name(parameters: list[str], sizes: dict[str, int], everywhere: dict[s
 
 
 def _distinct(blocks: list[tuple[str, list[str], bool]]) -> Iterator[tuple[str, list[str], bool]]:
-    """Two blocks may share a prefix: the later one takes the name of its first module instead."""
+    """Make names unique: where two blocks share a prefix, the second is named after its first module."""
     seen = {name for name, _, is_head in blocks if is_head}
     for name, group, is_head in blocks:
         if not is_head and name in seen:
@@ -232,15 +232,15 @@ def _distinct(blocks: list[tuple[str, list[str], bool]]) -> Iterator[tuple[str, 
 
 
 def _module_owners(module: nn.Module, groups: list[list[str]]) -> dict[str, int]:
-    """Module name -> index of the block it lies in. A module that spans several blocks belongs to none of them.
+    """The block index of each module; modules that span several blocks are left out.
 
-    A module without parameters (dropout, activation) lies where its parent lies; beside several blocks it belongs to
-    the one registered before it.
+    A module without parameters (dropout, activation) belongs to its parent's block or, if the parent spans several,
+    to that of the module registered before it.
     """
     block_of = {name: i for i, group in enumerate(groups) for name in group}
     by_id = {id(parameter): block_of[name] for name, parameter in module.named_parameters()}
     owners: dict[str, int] = {}
-    last: dict[str, int] = {}  # parent -> block of the latest child that has one
+    last: dict[str, int] = {}  # parent -> block of its latest child with a block
     for name, layer in module.named_modules():
         inside = {by_id[id(parameter)] for parameter in layer.parameters()}
         parent = name.rpartition(".")[0]
