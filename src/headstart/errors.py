@@ -1,15 +1,21 @@
 """The errors that a user can meet; each has an exit code for the command line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any
+from typing import Any, Self
 
 
 class HeadstartError(Exception):
     """A failure that the user can act on; its text states what was wrong, what was expected and the next step."""
 
     exit_code = 1
+
+    @property
+    def reason(self) -> str:
+        """Its text, without the name of the model that it is about."""
+        return str(self)
 
 
 class InputError(HeadstartError, ValueError):
@@ -35,7 +41,40 @@ class ExampleError(HeadstartError):
 
 
 class ModelError(HeadstartError):
-    """A source model cannot be found, loaded or run."""
+    """A source model cannot be found, loaded or run; `model` is its name, where it is known.
+
+    Example:
+        >>> error = ModelError.of("hf/a/b", "it has no weights.")
+        >>> str(error), error.reason
+        ('hf/a/b: it has no weights.', 'it has no weights.')
+    """
+
+    model = ""
+
+    @classmethod
+    def of(cls, model: str, reason: str) -> Self:
+        """The error of one model, whose name stays apart from the reason: alike failures can be told together."""
+        error = cls(reason)
+        error.model = model
+        return error
+
+    @property
+    def reason(self) -> str:
+        """Its text, without the name of the model."""
+        return super().__str__()
+
+    def __str__(self) -> str:
+        return f"{self.model}: {self.reason}" if self.model else self.reason
+
+
+@contextmanager
+def about(model: str) -> Iterator[None]:
+    """Name the model in every ModelError of the block that names none yet."""
+    try:
+        yield
+    except ModelError as error:
+        error.model = error.model or model
+        raise
 
 
 class ModelNameError(ModelError, InputError):

@@ -136,14 +136,14 @@ class Odd(Net):
 
 def test_nan_from_a_model_is_an_error_that_says_where(tmp_path: Path):
     target = pictures(range(30))
-    with pytest.raises(ModelError, match=r"toy gives NaN or infinity in its logits for .* first for p\d+"):
+    with pytest.raises(ModelError, match=r"toy: it gives NaN or infinity in its logits for .* first for p\d+"):
         extract(target, source(Odd()), cache=tmp_path)
     sound = extract(target, source(Net()), cache=tmp_path)  # same hash: whatever the first run kept is here
     assert np.isfinite(sound.logits).all()
 
 
 def test_a_model_that_fails_says_how():
-    with pytest.raises(ModelError, match="toy fails in a forward pass: RuntimeError: expected 4 channels"):
+    with pytest.raises(ModelError, match="toy: it fails in a forward pass: RuntimeError: expected 4 channels"):
         extract(pictures(range(3)), source(Fails()))
 
 
@@ -156,8 +156,8 @@ def test_a_preprocessing_that_fails_is_the_models_fault():
     ("outputs", "message"),
     [
         (lambda f, z: f, r"must return \(features, logits\), got Tensor"),
-        (lambda f, z: (f[0], z), "features of toy must be a matrix"),
-        (lambda f, z: (f, z[:, :, None]), "logits of toy must be a matrix"),
+        (lambda f, z: (f[0], z), "toy: its features must be a matrix"),
+        (lambda f, z: (f, z[:, :, None]), "toy: its logits must be a matrix"),
     ],
 )
 def test_a_model_that_returns_something_else_is_refused(outputs, message: str):
@@ -300,7 +300,7 @@ def test_batches_are_halved_when_memory_runs_out():
 
 
 def test_a_source_too_large_for_one_example_says_so():
-    with pytest.raises(ModelError, match=r"toy needs more memory than there is in a forward pass .*smaller source"):
+    with pytest.raises(ModelError, match=r"toy: it needs more memory than there is in a forward pass .*smaller source"):
         extract(pictures(range(5)), source(Hungry(most=0)))
 
 
@@ -478,7 +478,7 @@ def test_a_module_that_was_trained_since_is_no_source_any_more(change, tmp_path)
     one, target = a_source_of_its_own(), pictures(range(12))
     extract(target, one, cache=tmp_path)
     change(one.module)
-    with pytest.raises(ModelError, match=r"weights of module/Sequential have changed.*`headstart.from_module"):
+    with pytest.raises(ModelError, match=r"module/Sequential: its weights have changed.*`headstart.from_module"):
         extract(target, one, cache=tmp_path)
     again = from_module(one.module.eval(), prepare=small)
     assert extract(target, again, cache=tmp_path).computed == 12

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.ranking.worlds import PROVENANCE, summary
 
+from headstart.errors import ModelError, OfflineError
 from headstart.records import Failure, Forecast, ModelCard, RankedSource, Ranking, ScoreRow, text
 
 
@@ -199,8 +200,8 @@ def test_a_ranking_without_rows_still_says_why() -> None:
 
 
 def test_failures_of_one_reason_are_told_once_with_their_number() -> None:
-    reasons = {"a": "a: no network", "b": "b: no network", "c": "too small"}
-    one = replace(ranking(row("x", 1)), failures=tuple(Failure(*item) for item in reasons.items()))
+    lost = [Failure.of(name, OfflineError.of(name, "no network")) for name in "ab"]
+    one = replace(ranking(row("x", 1)), failures=(*lost, Failure.of("c", ModelError("too small"))))
     shown = str(one)
     assert "2 models failed (a and b): no network" in shown
     assert "c failed: too small" in shown

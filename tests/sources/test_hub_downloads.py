@@ -108,7 +108,7 @@ def test_a_full_disk_is_named(site: StandIn, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_two_processes_fetch_a_file_once(site: StandIn, tmp_path: Path) -> None:
-    code = f"from headstart.sources import hub\nprint(hub.hub_file({REPO!r}, ({FILE!r},), model='it'))"
+    code = f"from headstart.sources import hub\nprint(hub.hub_file({REPO!r}, ({FILE!r},)))"
     both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = {one.communicate(timeout=120)[0].strip() for one in both}
     assert [one.returncode for one in both] == [0, 0]

@@ -121,7 +121,7 @@ def test_a_checkpoint_cut_short(timm_folder):
 
 
 def test_folders_that_hold_no_model(tmp_path):
-    with pytest.raises(ModelError, match="there is no folder"):
+    with pytest.raises(ModelError, match="there is no such folder"):
         load(tmp_path / "none")
     with pytest.raises(ModelError, match="holds no model of a known library"):
         load(tmp_path)
@@ -134,12 +134,23 @@ def test_folders_that_hold_no_model(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["hf/https://huggingface.co/x/y", "st//abs/path", "hf/a b", "local-dir:\0"])
-def test_a_malformed_name_fails_on_loading_only(name):
+HUB = r"cannot be a name on the hub\. Expected OWNER/NAME of letters.*local-dir:PATH"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        *(("hf/https://huggingface.co/x/y", HUB), ("st//abs/path", HUB), ("hf/a b", HUB), ("st/", HUB)),
+        *(("hf/a/b.git@v1", HUB), ("local-dir:\0", "there is no such folder")),
+    ],
+)
+def test_a_malformed_name_fails_on_loading_only(name, why):
     good, bad = candidates(["zoo/tiny_letters", name])
     assert good.name == "zoo/tiny_letters"
-    with pytest.raises(ModelError, match=r"cannot open|there is no folder"):
+    with pytest.raises(ModelError, match=why) as caught:
         bad.load(False)
+    assert caught.value.model == name
+    assert name not in caught.value.reason
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from headstart.store import folder_of
 from headstart.train.training import Training
 from headstart.transfers.campaign import campaign
 from headstart.transfers.opening import READ
-from headstart.wording import listing, one_line
+from headstart.wording import listing
 
 if TYPE_CHECKING:
     from headstart.sources.lookup import Model
@@ -249,7 +249,7 @@ def _carried_out(
     except HeadstartError as error:
         if alone:
             raise
-        return [], [Failure(one.name, one_line(str(error)))], []
+        return [], [Failure.of(one.name, error)], []
     return found, [Failure(f"{one.name}, {each.source}", each.reason) for each in done.failures], [gap]
 
 

@@ -120,7 +120,7 @@ def cluster(
         try:
             grouped.append(_group(extraction, k, algorithm, seed, labelled=labelled))
         except InputError as error:
-            failures.append(Failure(extraction.source, str(error)))
+            failures.append(Failure.of(extraction.source, error))
     if not grouped:
         raise InputError(f"no source could be used: {failures[0].source}: {failures[0].reason}")
     named = None if name_by is None else _names_from(name_by, names, target, trust_pickle, running)

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from headstart.errors import HeadstartError, MissingExtra, OfflineError, TargetError, require
 
+ID = "letters, digits, `-`, `_` and `.`, without an address before it"  # what the name of a repository holds
 URL = re.compile(r"[a-z][a-z0-9+.-]+(::|://)", re.IGNORECASE)
 SECRET = re.compile(r"(://)[^/@\s]*@|\?[^\s'\"]*")  # user and password, and the query, where signatures stand
 
@@ -21,6 +22,20 @@ def local(spec: object) -> object:
     if not isinstance(spec, str) or not URL.match(spec):
         return spec
     return _http(spec) if spec.casefold().startswith(("http://", "https://")) else _fsspec(spec)
+
+
+def is_repository(name: str) -> bool:
+    """Whether a hub takes a name for a repository.
+
+    Example:
+        >>> is_repository("owner/model"), is_repository("https://hub.org/owner/model")
+        (True, False)
+    """
+    try:
+        require("huggingface_hub.utils", "a name on the hub", "image").validate_repo_id(name)
+    except ValueError:
+        return False
+    return True
 
 
 def without_secrets(text: str) -> str:

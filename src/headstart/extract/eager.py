@@ -46,7 +46,7 @@ class Eager:
     def __init__(self, source: Source, device: torch.device, batch_size: int | None, lanes: int = 1) -> None:
         self.source, self.device, self.batch_size, self.lanes = source, device, batch_size, lanes
         copy = partial(placed, source.network, device, turn=source.channels_last)
-        network = guarded(copy, source, f"a copy for {device}")
+        network = guarded(copy, f"a copy for {device}")
         self._networks: SimpleQueue[nn.Module] = SimpleQueue()  # two passes of one network must not overlap
         for one in (network, *(share_weights(network) for _ in range(lanes - 1))):
             self._networks.put(one)
@@ -55,7 +55,7 @@ class Eager:
 
     def batch(self, items: list[Any]) -> Any:
         """Prepared examples as the network takes them."""
-        return guarded(lambda: self.source.collate(items), self.source, "joining examples to a batch")
+        return guarded(lambda: self.source.collate(items), "joining examples to a batch")
 
     def run(self, batch: Any, count: int) -> Outputs:
         """Features (b, d) and logits (b, z) of a batch of `count`; in smaller slices where memory runs out."""
@@ -95,10 +95,10 @@ class Eager:
     def _forward(self, network: nn.Module, batch: Any, count: int) -> Outputs:
         def forward() -> Outputs:
             with torch.inference_mode():
-                return rows_of(network(self.source.laid_out(_to_device(batch, self.device))), count, self.source)
+                return rows_of(network(self.source.laid_out(_to_device(batch, self.device))), count)
 
         try:
-            outputs: Outputs = guarded(forward, self.source, "a forward pass")
+            outputs: Outputs = guarded(forward, "a forward pass")
             return outputs
         except OutOfMemoryError:
             if count == 1:

@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 import torch
 
 from headstart.data.media import MEDIA
-from headstart.errors import InputError
+from headstart.errors import InputError, about
 from headstart.extract import onnx
 from headstart.extract.eager import Eager
 from headstart.extract.feed import workers
@@ -42,7 +42,8 @@ WARM_UP = 2  # batches left out of the pace: the first ones of a network are slo
 def running(source: Source, device: torch.device, batch_size: int | None, engine: Engine) -> "Iterator[Runner]":
     """A runner with one thread per lane, stopped when the block is left."""
     lanes = min(torch.get_num_threads(), MOST_LANES) if device.type == "cpu" else 1
-    with torch_threads(max(1, torch.get_num_threads() // lanes)), workers(lanes, "headstart-lane") as pool:
+    threads = max(1, torch.get_num_threads() // lanes)
+    with about(source.name), torch_threads(threads), workers(lanes, "headstart-lane") as pool:
         yield Runner(source, device, batch_size, engine, lanes, pool)
 
 

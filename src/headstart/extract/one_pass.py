@@ -129,9 +129,9 @@ def _fields(outputs: Outputs, source: Source, target: Target, indices: list[int]
         if bad.size:
             where = f" ({source.layer})" if name == "features" and source.layer else ""
             raise ModelError(
-                f"{source.name} gives NaN or infinity in its {name}{where} for {bad.size} of {len(array)} examples, "
+                f"it gives NaN or infinity in its {name}{where} for {bad.size} of {len(array)} examples, "
                 f"first for {target.ids[indices[bad[0]]]}. Its weights or its preprocessing are broken; leave this "
-                "source out."
+                "source out.",
             )
     return fields
 

@@ -59,7 +59,7 @@ class Onnx:
         """Features (b, d) and logits (b, z) of a batch of `count` images."""
         arrays = self._session.run(None, {self._input: batch.contiguous().numpy()})
         tensors = [torch.from_numpy(array) for array in arrays]
-        return rows_of((tensors[0], tensors[1] if len(tensors) > 1 else None), count, self.source)
+        return rows_of((tensors[0], tensors[1] if len(tensors) > 1 else None), count)
 
 
 def exported(source: Source, batch: torch.Tensor) -> bytes:

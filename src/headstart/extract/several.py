@@ -12,7 +12,6 @@ from headstart.records import Extraction, Failure
 from headstart.runner.progress import Event, Progress, Stopped, silent
 from headstart.sources.adapters import Candidate
 from headstart.sources.recall import load_or_recall
-from headstart.wording import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ def extract_each(
         except (TargetError, CacheError):
             raise
         except HeadstartError as error:
-            failures.append(Failure(candidate.name, one_line(str(error))))
+            failures.append(Failure.of(candidate.name, error))
         gc.collect()  # modules hold cycles, and two large models may not fit in memory together
     progress(Event("models", len(candidates), len(candidates)))
     return found, failures

@@ -71,14 +71,14 @@ class Cnaps(nn.Module):
     def __init__(self, source: Source, *, seed: int = 0) -> None:
         super().__init__()
         if not MEDIA[source.card.kind].pictures:
-            raise ModelError(f"{source.name} reads texts; CNAPs encodes sets of images. Choose an image model.")
+            raise ModelError.of(source.name, "it reads texts; CNAPs encodes sets of images. Choose an image model.")
         self.source = source
         self.body = copy.deepcopy(source.network).eval()
         probe: Any = source.join([source.prepare(example) for example in probe_examples("image")[:2]])
         if probe.ndim != 4 or probe.shape[1] != CHANNELS:
-            raise ModelError(
-                f"{source.name} takes batches of shape {tuple(probe.shape)}; CNAPs needs (b, 3, h, w). Choose "
-                "another source."
+            raise ModelError.of(
+                source.name,
+                f"it takes batches of shape {tuple(probe.shape)}; CNAPs needs (b, 3, h, w). Choose another source.",
             )
         self.points = film_points(self.body, probe)
         self.body.requires_grad_(False)

@@ -15,7 +15,6 @@ from headstart.ranking.inputs import rows_of
 from headstart.ranking.measure import Measurement, measure
 from headstart.records import Extraction, Failure
 from headstart.runner.progress import Event, Progress
-from headstart.wording import one_line
 
 if TYPE_CHECKING:
     from headstart.sources import Candidate, Source
@@ -97,7 +96,7 @@ def _run(candidate: "Candidate", course: Course, rows: np.ndarray, tell: Progres
     except (TargetError, CacheError):
         raise
     except HeadstartError as error:
-        return Failure(candidate.name, one_line(str(error)))
+        return Failure.of(candidate.name, error)
     finally:
         if (candidate.card.parameters or LARGE) >= LARGE:
             gc.collect()  # modules hold cycles, and two large models may not fit in memory together

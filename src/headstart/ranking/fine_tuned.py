@@ -13,7 +13,6 @@ from headstart.ranking.budget import Deadline
 from headstart.records import Failure, FineTuned, Ranking
 from headstart.runner import Event, Progress
 from headstart.runner.progress import Stopped
-from headstart.wording import one_line
 
 if TYPE_CHECKING:
     from headstart.sources import Candidate
@@ -56,7 +55,7 @@ def raced(
     return reordered(ranking, trained, failures)
 
 
-def reordered(ranking: Ranking, trained: Sequence[FineTuned], failures: Mapping[str, str]) -> Ranking:
+def reordered(ranking: Ranking, trained: Sequence[FineTuned], failures: Mapping[str, Failure]) -> Ranking:
     """The rows as the race ended, those that did not begin behind them in their order."""
     best: dict[str, FineTuned] = {}
     for one in trained:
@@ -74,7 +73,7 @@ def reordered(ranking: Ranking, trained: Sequence[FineTuned], failures: Mapping[
         if reached and reached.epochs < trained[0].epochs:
             row = replace(row, dropped=f"stopped after {reached.epochs} epochs at {reached.quality:.3f}")
         placed.append(row)
-    failed = (*ranking.failures, *(Failure(name, one_line(why)) for name, why in failures.items()))
+    failed = (*ranking.failures, *failures.values())
     found = replace(ranking, rows=tuple(placed), failures=failed, fine_tuned=tuple(trained))
     return replace(found, tied=tied or ranking.tied, sort_reason=REASON if best else ranking.sort_reason)
 

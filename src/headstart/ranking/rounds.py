@@ -21,7 +21,7 @@ from headstart.runner import Event, Executor, Inline, Progress, Result, map
 from headstart.runner.progress import Stopped, silent
 from headstart.scores import Evaluation
 from headstart.stats import jackknife_groups
-from headstart.wording import duration, one_line, plural
+from headstart.wording import duration, plural
 
 MODELS = "models"  # the counter of a round
 
@@ -267,7 +267,7 @@ def _measured(
 def _answer(result: Result[Entrant, _Attempt]) -> _Attempt:
     """What a job returned; a worker that died costs only its source, and any other exception ends the search."""
     if isinstance(result.error, WorkerError):
-        return _Attempt(Failure(result.item.name, one_line(str(result.error))), 0, 0.0)
+        return _Attempt(Failure.of(result.item.name, result.error), 0, 0.0)
     return result.get()
 
 

@@ -7,6 +7,7 @@ from it alone.
 from headstart.records.adaptation import AdaptationRecord, AdaptedRow, DomainGap
 from headstart.records.clustering import Cluster, ClusteredSource, Clustering, Index
 from headstart.records.facts import Extraction, Kind, ModelCard, Provenance, TargetSummary
+from headstart.records.failure import Failure
 from headstart.records.few_shot import FewShot
 from headstart.records.files import as_csv, check_destination, finite_or_none, write_atomically, writing
 from headstart.records.forecast import Forecast, Probe
@@ -24,7 +25,7 @@ from headstart.records.outcome import (
     Verdict,
 )
 from headstart.records.project import Project
-from headstart.records.ranking import Failure, HeadView, RankedSource, Ranking, ScoreRow
+from headstart.records.ranking import HeadView, RankedSource, Ranking, ScoreRow
 from headstart.records.search import Ending, FineTuned, LeftOut, Method, Round, Search
 from headstart.records.table import Prose, Table, View, as_markdown, as_text, titled
 from headstart.records.zero_shot import ZeroShot, ZeroShotSource

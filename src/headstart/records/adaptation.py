@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from headstart.records.facts import Provenance
+from headstart.records.failure import Failure, in_prose
 from headstart.records.files import JsonRecord, write_atomically
 from headstart.records.outcome import Verdict
-from headstart.records.ranking import Failure
 from headstart.records.shown import Brief, Shown
 from headstart.records.table import Prose, Table, View, table, titled
 from headstart.wording import MISSING, listing, plural
@@ -157,9 +157,7 @@ class AdaptationRecord(JsonRecord, Shown):
         said = [*self._better(), *self._disagreement()]
         said += [f"{row.method}: no adaptation took place: {row.idle}." for row in self.rows if row.idle]
         parts += [Prose((*said, *self.notes))] if said or self.notes else []
-        if self.failures:
-            parts.append(Prose(tuple(f"{one.source}: {one.reason}" for one in self.failures), "failure", "Failed"))
-        return parts
+        return [*parts, *in_prose(self.failures)]
 
     def gained(self, row: AdaptedRow) -> str:
         """What a row gained over no adaptation, in a sentence."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.records.facts import Kind, ModelCard, Provenance
+from headstart.records.failure import Failure, in_prose
 from headstart.records.files import JsonRecord, write_atomically
-from headstart.records.ranking import Failure
 from headstart.records.shown import Brief, Shown
 from headstart.records.table import Prose, Table, View, table
 from headstart.wording import MISSING, listing, plural, shortened_inside
@@ -103,9 +103,7 @@ class Clustering(JsonRecord, Shown):
         said = tuple(one for one in (why, *odd, *self.notes) if one)
         parts: list[Table | Prose] = [Prose(title=head), self.sources(), self.groups_table()]
         parts += [Prose(said)] if said else []
-        if self.failures:
-            parts.append(Prose(tuple(f"{one.source}: {one.reason}" for one in self.failures), "failure", "Failed"))
-        return parts
+        return [*parts, *in_prose(self.failures)]
 
     def sources(self) -> Table:
         """One row per source: its clusters and the criteria; agreement with labels where there are some."""

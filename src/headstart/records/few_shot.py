@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from headstart.records.failure import Failure, in_prose
 from headstart.records.files import JsonRecord, write_atomically
-from headstart.records.ranking import Failure
 from headstart.records.shown import Shown
-from headstart.records.table import Prose, View, table
+from headstart.records.table import Prose, Table, View, table
 from headstart.wording import plural
 
 
@@ -73,15 +73,13 @@ class FewShot(JsonRecord, Shown):
             (str(row.rank), row.source, *(_interval(row.at(row.leading(self.method), few)) for few in self.shots))
             for row in self.rows
         )
-        parts: list[Prose | object] = [Prose(title=title), table(header, cells, words=2)] if self.rows else []
+        parts: list[Table | Prose] = [Prose(title=title), table(header, cells, words=2)] if self.rows else []
         first = next((row for row in self.rows if row.leading(self.method) == self.method), None)
         if len(self.methods) > 1 and first is not None:
             by_method = ((name, *(_interval(first.at(name, few)) for few in self.shots)) for name in self.methods)
             parts += [Prose(title=f"By method, with {first.source}"), table(("method", *header[2:]), by_method)]
         parts += [Prose(tuple(self._sentences()), "quiet")]
-        if self.failures:
-            parts += [Prose(tuple(f"{one.source}: {one.reason}" for one in self.failures), "failure", "Failed")]
-        return parts  # type: ignore[return-value]  # of Prose and Table
+        return [*parts, *in_prose(self.failures)]
 
     def _sentences(self) -> Iterator[str]:
         tied = [row.source for row in self.rows[1:] if row.tied]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from headstart.errors import InputError, require
 from headstart.records import text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
+from headstart.records.failure import Failure
 from headstart.records.files import JsonRecord, write_atomically
 from headstart.records.forecast import Forecast, Probe
 from headstart.records.outcome import ClassResult
@@ -77,14 +78,6 @@ class RankedSource(Brief):
     def forecast(self) -> Forecast | None:
         """What a transfer by the ranking's goal, such as a new head, will reach; None where it has no features."""
         return self.forecasts[0] if self.forecasts else None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A source that could not be scored; the others are unharmed."""
-
-    source: str
-    reason: str
 
 
 @dataclass(frozen=True, repr=False)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from headstart.records.failure import told
 from headstart.records.search import cost, departures, spared, sureness, unreached
 from headstart.records.table import Column, Prose, Table, Tone, View
 from headstart.wording import (
@@ -210,30 +211,6 @@ def gaps(ranking: "Ranking") -> list[str]:
     return [f"No {scores} for {listing(sources)}: {reason}." for (scores, reason), sources in by_reason.items()]
 
 
-def failed(source: str, reason: str) -> str:
-    """Why a source failed; its name appears once.
-
-    >>> failed("a", "b is missing"), failed("a", "a: b is missing"), failed("a", "a is missing")
-    ('a failed: b is missing', 'a failed: b is missing', 'Failed: a is missing')
-    """
-    if reason.startswith(f"{source} "):
-        return f"Failed: {reason}"
-    return f"{source} failed: {reason.removeprefix(f'{source}: ')}"
-
-
-def failures(ranking: "Ranking") -> list[str]:
-    """Why sources failed, each reason once with the sources it ended."""
-    by_reason: dict[str, list[str]] = {}
-    for one in ranking.failures:
-        by_reason.setdefault(one.reason.removeprefix(f"{one.source}: "), []).append(one.source)
-    return [
-        failed(sources[0], reason)
-        if len(sources) == 1
-        else f"{len(sources):,} models failed ({listing(sources)}): {reason}"
-        for reason, sources in by_reason.items()
-    ]
-
-
 def course(ranking: "Ranking") -> list[str]:
     """What a search that spared passes cost, and who was dropped when; nothing where every source saw everything."""
     if ranking.search is None or not ranking.search.partial:
@@ -333,7 +310,7 @@ def remarks(ranking: "Ranking") -> list[Prose]:
         ("warning", [*(unreached(search) if search else []), *verdicts(ranking), *unscored(ranking)]),
         ("quiet", [f"Sorted by {ranking.sort}: {ranking.sort_reason}. {legend(ranking)}"] if ranking.rows else []),
         ("quiet", [*spared(ranking.left_out), *course(ranking), *gaps(ranking), *caveats(ranking), *passes(ranking)]),
-        ("failure", failures(ranking)),
+        ("failure", told(ranking.failures)),
     ]
     return [Prose(said, tone) for tone, sentences in groups if (said := tuple(filter(None, sentences)))]
 

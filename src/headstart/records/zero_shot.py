@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headstart.records.facts import Provenance
+from headstart.records.failure import Failure, in_prose
 from headstart.records.files import JsonRecord, write_atomically
-from headstart.records.ranking import Failure
 from headstart.records.shown import Brief, Shown
 from headstart.records.table import Prose, Table, View, table
 from headstart.wording import MISSING, listing, plural
@@ -72,9 +72,7 @@ class ZeroShot(JsonRecord, Shown):
         said += [f"Classes are called {listing(self.names, 6)}."]
         said += [f"Always naming the commonest class reaches {self.chance:.3f}."] if self.chance is not None else []
         parts: list[Table | Prose] = [Prose(title=head), self.sources(), Prose((*said, *self.notes))]
-        if self.failures:
-            parts.append(Prose(tuple(f"{one.source}: {one.reason}" for one in self.failures), "failure", "Failed"))
-        return parts
+        return [*parts, *in_prose(self.failures)]
 
     def sources(self) -> Table:
         """One row per source; without labels, how its answers spread over the classes."""

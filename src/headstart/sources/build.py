@@ -59,12 +59,12 @@ def build_source(
     """
     clone = on_cpu(share_weights(module)).eval()
     batch = probe_batch(preparation, card)
-    found = _heads(clone, batch, head, card.name)
+    found = _heads(clone, batch, head)
     tapped = TappedNetwork(clone, **vars(found), classifies=classifies)
     turned, (features, logits) = _first_pass(tapped, batch)
     if features.ndim != 2 or (logits is not None and logits.ndim != 2):
         shapes = [tuple(x.shape) for x in (features, logits) if x is not None]
-        raise ModelError(f"{card.name}: features and logits must have shape (examples, width); got {shapes}.")
+        raise ModelError(f"features and logits must have shape (examples, width); got {shapes}.")
     width = None if logits is None else logits.shape[1]
     if width == 1:  # one output is a regression, or a yes/no without a second class: no distribution over classes
         tapped.classifies, width = False, None
@@ -138,16 +138,16 @@ def probe_batch(preparation: Preparation, card: ModelCard) -> Tensor | Mapping[s
     try:
         batch = preparation.collate([preparation.prepare(example) for example in probe_examples(card.kind)[:2]])
     except Exception as error:  # the caller's own code may raise anything
-        raise ModelError(f"{card.name}: the preprocessing failed on an example ({card.kind}): {error!r}.") from error
+        raise ModelError(f"the preprocessing failed on an example ({card.kind}): {error!r}.") from error
     if MEDIA[card.kind].pictures and not (isinstance(batch, Tensor) and batch.is_floating_point()):
         raise ModelError(
-            f"{card.name}: `prepare` must turn a PIL image into a float tensor (c, h, w); got a batch of "
-            f"{type(batch).__name__}{f' of {batch.dtype}' if isinstance(batch, Tensor) else ''}."
+            f"`prepare` must turn a PIL image into a float tensor (c, h, w); got a batch of "
+            f"{type(batch).__name__}{f' of {batch.dtype}' if isinstance(batch, Tensor) else ''}.",
         )
     return batch  # type: ignore[return-value]
 
 
-def _heads(clone: nn.Module, batch: Tensor | Mapping[str, Tensor], head: Head, name: str) -> HeadFound:
+def _heads(clone: nn.Module, batch: Tensor | Mapping[str, Tensor], head: Head) -> HeadFound:
     heads = () if head is None else (head,) if isinstance(head, str) else tuple(head)
     try:
         if head == "auto":
@@ -156,9 +156,7 @@ def _heads(clone: nn.Module, batch: Tensor | Mapping[str, Tensor], head: Head, n
         return heads_named(clone, batch, heads)
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
         shapes = tuple(batch.shape) if isinstance(batch, Tensor) else list(batch)
-        raise ModelError(
-            f"{name}: the model fails on the output of its own preprocessing (batch {shapes}): {error}"
-        ) from error
+        raise ModelError(f"the model fails on the output of its own preprocessing (batch {shapes}): {error}") from error
 
 
 def _check_names(clone: nn.Module, heads: tuple[str, ...]) -> None:

@@ -24,7 +24,7 @@ BESIDE = ("training_args.bin", "optimizer.pt", "scheduler.pt", "scaler.pt")  # b
 MOST_TENSORS = 50_000
 
 
-def the_checkpoint(folder: Path, model: str) -> Path:
+def the_checkpoint(folder: Path) -> Path:
     """The file of weights in a folder of timm: the usual name, the index of several shards, or the only one there is.
 
     Raises:
@@ -41,14 +41,15 @@ def the_checkpoint(folder: Path, model: str) -> Path:
     if usual or len(files) == 1:
         return (usual or files)[0]
     if not files:
-        raise ModelError(f"{model}: {folder} holds no weights; expected model.safetensors beside config.json.")
+        raise ModelError("the folder holds no weights; expected model.safetensors beside config.json.")
     names = ", ".join(path.name for path in files)
     raise ModelError(
-        f"{model}: {folder} holds {len(files)} checkpoints: {names}. Name one, for example `{model}/{files[0].name}`."
+        f"the folder holds {len(files)} checkpoints: {names}. "
+        f"Name one, for example `local-dir:{folder}/{files[0].name}`."
     )
 
 
-def shards(index: Path, model: str) -> dict[str, torch.Tensor]:
+def shards(index: Path) -> dict[str, torch.Tensor]:
     """The tensors of all safetensors files that an index names.
 
     Raises:
@@ -59,17 +60,17 @@ def shards(index: Path, model: str) -> dict[str, torch.Tensor]:
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{model}: {index.name} must hold a `weight_map` from tensors to files: {error!r}.") from error
+        raise ModelError(f"{index.name} must hold a `weight_map` from tensors to files: {error!r}.") from error
     state: dict[str, torch.Tensor] = {}
     for name in names:
         path = index.parent / str(name)
         if path.parent != index.parent or not path.is_file():
-            raise ModelError(f"{model}: the shard {name}, which {index.name} names, is not in {index.parent}.")
+            raise ModelError(f"the shard {name}, which {index.name} names, is not in its folder.")
         state |= load_file(path)
     return state
 
 
-def refuse_wrapped(path: Path, build: Callable[[], nn.Module], model: str) -> None:
+def refuse_wrapped(path: Path, build: Callable[[], nn.Module]) -> None:
     """Raise ModelError if all names in a checkpoint share a prefix without which they are those of the network."""
     with torch.device("meta"):
         own = set(build().state_dict())
@@ -78,9 +79,9 @@ def refuse_wrapped(path: Path, build: Callable[[], nn.Module], model: str) -> No
     prefix = prefixes.pop() + "." if len(prefixes) == 1 else ""
     if prefix and len(own & {name.removeprefix(prefix) for name in names}) > len(own) / 2:
         raise ModelError(
-            f"{model}: all names in its checkpoint start with `{prefix}`: it was saved from a wrapper, such as a "
+            f"all names in its checkpoint start with `{prefix}`: it was saved from a wrapper, such as a "
             f"Lightning module, not from the network itself. Save the inner network: "
-            f"`safetensors.torch.save_model(wrapper.{prefix[:-1]}, 'model.safetensors')`."
+            f"`safetensors.torch.save_model(wrapper.{prefix[:-1]}, 'model.safetensors')`.",
         )
 
 
@@ -96,7 +97,7 @@ def _names_in(path: Path) -> list[str]:
     return [str(name) for name in state.get("state_dict", state)]
 
 
-def refuse_adapter(folder: Path, model: str) -> None:
+def refuse_adapter(folder: Path) -> None:
     """Raise ModelError for a folder in which peft saved an adapter and not a whole model."""
     if not (folder / "adapter_config.json").is_file():
         return
@@ -104,13 +105,13 @@ def refuse_adapter(folder: Path, model: str) -> None:
     with suppress(ValueError, RecursionError, AttributeError, OSError):
         base = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
     raise ModelError(
-        f"{model}: {folder} holds an adapter of peft for {base or 'another model'}, not a whole model. Merge it first: "
-        f"`peft.PeftModel.from_pretrained(base, '{folder}').merge_and_unload().save_pretrained('merged')`, save the "
-        "tokenizer or image processor beside it, and use `local-dir:merged`."
+        f"the folder holds an adapter of peft for {base or 'another model'}, not a whole model. Merge it first: "
+        f"`peft.PeftModel.from_pretrained(base, FOLDER).merge_and_unload().save_pretrained('merged')`, save the "
+        "tokenizer or image processor beside it, and use `local-dir:merged`.",
     )
 
 
-def refuse_code(folder: Path, model: str, *, trust_pickle: bool) -> None:
+def refuse_code(folder: Path, *, trust_pickle: bool) -> None:
     """Check every pickled checkpoint that transformers or sentence-transformers would load from a folder.
 
     Raises:
@@ -119,10 +120,10 @@ def refuse_code(folder: Path, model: str, *, trust_pickle: bool) -> None:
     for path in files_in(folder):
         safe = any((path.parent / name).is_file() for name in SAFE)
         if not trust_pickle and path.suffix in PICKLED and path.name not in BESIDE and not safe:
-            check_plain(path, model)
+            check_plain(path)
 
 
-def check_plain(path: Path, model: str) -> None:
+def check_plain(path: Path) -> None:
     """Read a checkpoint as plain tensors only.
 
     Raises:
@@ -132,23 +133,22 @@ def check_plain(path: Path, model: str) -> None:
         torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ModelError(
-            f"{model}: the checkpoint {path.name} is a pickle that holds more than plain tensors, so loading it would "
-            "run the code in it. Convert it to safetensors, or pass `--trust-pickle` if you trust its author."
+            f"the checkpoint {path.name} is a pickle that holds more than plain tensors, so loading it would "
+            "run the code in it. Convert it to safetensors, or pass `--trust-pickle` if you trust its author.",
         ) from error
     except (RuntimeError, EOFError, OSError) as error:
-        raise ModelError(f"{model}: the checkpoint {path.name} cannot be read: {error}") from error
+        raise ModelError(f"the checkpoint {path.name} cannot be read: {error}") from error
 
 
 class _TooLargeError(Exception):
     pass
 
 
-def check_size(build: Callable[[], Any], model: str) -> None:
+def check_size(build: Callable[[], Any]) -> None:
     """Count the weights of a network on the meta device, where they take no memory.
 
     Args:
         build: Builds the network that a configuration describes.
-        model: What the error calls it.
 
     Raises:
         ModelError: They would not fit this machine's memory, or there are too many tensors to be a real network.
@@ -168,8 +168,8 @@ def check_size(build: Callable[[], Any], model: str) -> None:
             build()
     except _TooLargeError as error:
         raise ModelError(
-            f"{model}: its config.json describes a network of at least {total / 1e9:,.1f} GB in {tensors:,} tensors; "
-            f"this machine has {limit / 1e9:,.1f} GB of memory. Check the sizes in config.json."
+            f"its config.json describes a network of at least {total / 1e9:,.1f} GB in {tensors:,} tensors; "
+            f"this machine has {limit / 1e9:,.1f} GB of memory. Check the sizes in config.json.",
         ) from error
     except Exception:  # some networks read their own numbers while they are built; the real attempt says what is wrong
         return

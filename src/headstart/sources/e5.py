@@ -53,7 +53,7 @@ def load_e5(weights: Path, tokenizer: Path, card: ModelCard) -> Source:
             {name: _tensor(tensors, _theirs(name), tuple(value.shape)) for name, value in model.state_dict().items()}
         )
     except (KeyError, ValueError, RuntimeError, struct.error, UnicodeDecodeError) as error:
-        raise ModelError(f"{card.name}: {weights} does not hold the weights of the model: {error}") from error
+        raise ModelError(f"{weights} does not hold the weights of the model: {error}") from error
     words = PreTrainedTokenizerFast(
         tokenizer_file=str(tokenizer), bos_token="<s>", eos_token="</s>", cls_token="<s>", sep_token="</s>",
         unk_token="<unk>", pad_token="<pad>", mask_token="<mask>",

@@ -19,6 +19,7 @@ from typing import TypeVar
 import huggingface_hub
 from huggingface_hub import constants, errors
 
+from headstart.data.remote import ID, is_repository
 from headstart.errors import ModelError, OfflineError
 
 SECONDS_TO_ANSWER = 5
@@ -40,12 +41,20 @@ def parted(name: str) -> tuple[str, str | None]:
     Example:
         >>> parted("owner/model@v1"), parted("owner/model")
         (('owner/model', 'v1'), ('owner/model', None))
+
+    Raises:
+        ModelError: No hub takes such a name.
     """
     repo, _, revision = name.partition("@")
+    if not is_repository(repo):
+        raise ModelError(
+            f"this cannot be a name on the hub. Expected OWNER/NAME of {ID}, as in hf/google/vit-base-patch16-224; a "
+            "folder on this machine is local-dir:PATH."
+        )
     return repo, revision or None
 
 
-def local_first(load: Callable[[], _Loaded], model: str, repo: str, revision: str | None = None) -> _Loaded:
+def local_first(load: Callable[[], _Loaded], repo: str, revision: str | None = None) -> _Loaded:
     """What `load` makes of the local cache; where that fails the repository is fetched, and `load` called again.
 
     Raises:
@@ -55,14 +64,14 @@ def local_first(load: Callable[[], _Loaded], model: str, repo: str, revision: st
     try:
         return load()
     except (OSError, ValueError):  # not in the cache, or not all of it
-        fetch(repo, revision, model=model)
+        fetch(repo, revision)
     try:
         return load()
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise ModelError(f"{model}: cannot load it from the hub: {error}") from error
+        raise ModelError(f"cannot load it from the hub: {error}") from error
 
 
-def fetch(repo: str, revision: str | None, *, model: str) -> Path:
+def fetch(repo: str, revision: str | None) -> Path:
     """The folder of a repository's configuration, tokenizer and weights, all of them fetched if need be.
 
     Weights are taken from safetensors where the repository has them. What is there already is not fetched again.
@@ -71,8 +80,8 @@ def fetch(repo: str, revision: str | None, *, model: str) -> Path:
         OfflineError: The hub cannot be reached.
         ModelError: The repository or the revision does not exist or is not open, or what was sent is not what it lists.
     """
-    require_network(model)
-    with explained(repo, revision, model):
+    require_network()
+    with explained(repo, revision):
         listed = _patiently(lambda: huggingface_hub.model_info(repo, revision=revision)).siblings or ()
         names = [file.rfilename for file in listed]
         tensors = any(Path(name).suffix == ".safetensors" for name in names)
@@ -81,7 +90,7 @@ def fetch(repo: str, revision: str | None, *, model: str) -> Path:
             _patiently(lambda: huggingface_hub.snapshot_download(repo, revision=revision, allow_patterns=wanted))
         )
         for file in folder.rglob("*"):
-            check_content(file, model)
+            check_content(file)
     return folder
 
 
@@ -107,7 +116,7 @@ def cached_repositories() -> list[str]:
     return sorted(path.name.removeprefix("models--").replace("--", "/") for path in folder.glob("models--*"))
 
 
-def hub_file(repo: str, names: Sequence[str], *, model: str, revision: str | None = None) -> Path:
+def hub_file(repo: str, names: Sequence[str], revision: str | None = None) -> Path:
     """The first of these files that the repository has, fetched if need be.
 
     Raises:
@@ -117,15 +126,15 @@ def hub_file(repo: str, names: Sequence[str], *, model: str, revision: str | Non
     path = cached_file(repo, names, revision)
     if path is not None:
         return path
-    require_network(model)
+    require_network()
     for name in names:
-        with explained(repo, revision, model), suppress(errors.RemoteEntryNotFoundError):
+        with explained(repo, revision), suppress(errors.RemoteEntryNotFoundError):
             download = lambda name=name: huggingface_hub.hf_hub_download(repo, name, revision=revision)  # noqa: E731
-            return check_content(Path(_patiently(download)), model)
-    raise ModelError(f"{model}: the repository {repo} has no file {' or '.join(names)}.")
+            return check_content(Path(_patiently(download)))
+    raise ModelError(f"the repository {repo} has no file {' or '.join(names)}.")
 
 
-def check_content(path: Path, model: str) -> Path:
+def check_content(path: Path) -> Path:
     """The path of a cached file, if its content has the checksum that the hub listed, where it listed one.
 
     Raises:
@@ -140,49 +149,48 @@ def check_content(path: Path, model: str) -> Path:
         path.unlink()
         blob.unlink(missing_ok=True)
         raise ModelError(
-            f"{model}: {path.name} has the checksum {found[:12]}..., but the hub lists {blob.name[:12]}...: it was "
-            "damaged on its way and has been deleted. Run again to fetch it anew."
+            f"{path.name} has the checksum {found[:12]}..., but the hub lists {blob.name[:12]}...: it was "
+            "damaged on its way and has been deleted. Run again to fetch it anew.",
         )
     return path
 
 
 @contextmanager
-def explained(repo: str, revision: str | None, model: str) -> Iterator[None]:
+def explained(repo: str, revision: str | None) -> Iterator[None]:
     """Errors of the hub's library inside the block as ours, each with the next step."""
     try:
         yield
     except errors.GatedRepoError as error:
         raise ModelError(
-            f"{model}: the repository {repo} is gated. Accept its terms on the hub and run `hf auth login`."
+            f"the repository {repo} is gated. Accept its terms on the hub and run `hf auth login`."
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise ModelError(
-            f"{model}: the hub has no public repository {repo}. Check the spelling; for a private one run "
-            "`hf auth login`."
+            f"the hub has no public repository {repo}. Check the spelling; for a private one run `hf auth login`.",
         ) from error
     except errors.RevisionNotFoundError as error:
-        raise ModelError(f"{model}: the repository {repo} has no revision {revision}. Check the spelling.") from error
+        raise ModelError(f"the repository {repo} has no revision {revision}. Check the spelling.") from error
     except errors.HfHubHTTPError as error:
-        raise _refused(repo, model, error.response.status_code) from error
+        raise _refused(repo, error.response.status_code) from error
     except errors.LocalEntryNotFoundError as error:  # the hub's library gave up on the network
         cause = getattr(error.__cause__, "response", None)
-        raise _refused(repo, model, None if cause is None else cause.status_code) from error
+        raise _refused(repo, None if cause is None else cause.status_code) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ModelError(
-                f"{model}: no room left in {constants.HF_HUB_CACHE} to download it. Free some space, or set "
-                "HF_HUB_CACHE to a folder on another disk."
+                f"no room left in {constants.HF_HUB_CACHE} to download it. Free some space, or set "
+                "HF_HUB_CACHE to a folder on another disk.",
             ) from error
-        raise OfflineError(f"{model}: the download of {repo} failed ({error}). Run again.") from error
+        raise OfflineError(f"the download of {repo} failed ({error}). Run again.") from error
 
 
-def _refused(repo: str, model: str, status: int | None) -> ModelError:
+def _refused(repo: str, status: int | None) -> ModelError:
     if status in (401, 403):
-        return ModelError(f"{model}: the hub refuses access to {repo} ({status}). Run `hf auth login`.")
+        return ModelError(f"the hub refuses access to {repo} ({status}). Run `hf auth login`.")
     if status == 429:
-        return OfflineError(f"{model}: the hub limits requests (429). Wait some minutes, or run `hf auth login`.")
+        return OfflineError("the hub limits requests (429). Wait some minutes, or run `hf auth login`.")
     answer = "does not answer" if status is None else f"answers with an error of its own ({status})"
-    return OfflineError(f"{model}: the hub {answer}, so {repo} cannot be fetched. Run again later.")
+    return OfflineError(f"the hub {answer}, so {repo} cannot be fetched. Run again later.")
 
 
 def _patiently(call: Callable[[], _Loaded]) -> _Loaded:
@@ -200,20 +208,20 @@ def _patiently(call: Callable[[], _Loaded]) -> _Loaded:
 def reachable() -> bool:
     """Whether the hub may be used and answers."""
     try:
-        require_network("")
+        require_network()
     except OfflineError:
         return False
     return True
 
 
-def require_network(model: str, url: str = "") -> None:
+def require_network(url: str = "") -> None:
     """Raise OfflineError if the hub cannot be reached or HF_HUB_OFFLINE (at import of its library, or now) is set."""
     if constants.HF_HUB_OFFLINE or os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         raise OfflineError(
-            f"{model} is not on this machine, and HF_HUB_OFFLINE forbids fetching it. "
-            "Unset HF_HUB_OFFLINE, or name a model that is local (`headstart models` lists them)."
+            "it is not on this machine, and HF_HUB_OFFLINE forbids fetching it. "
+            "Unset HF_HUB_OFFLINE, or name a model that is local (`headstart models` lists them).",
         )
-    _reach(url or constants.ENDPOINT, model)
+    _reach(url or constants.ENDPOINT)
 
 
 def url_is_cached(url: str) -> bool:
@@ -229,13 +237,13 @@ def cached_urls() -> set[str]:
     return set(os.listdir(folder)) if folder.is_dir() else set()
 
 
-def require_url(url: str, model: str) -> None:
+def require_url(url: str) -> None:
     """The same for a plain download that is not in torch's cache yet; torch itself waits without a limit."""
     if not url_is_cached(url):
-        require_network(model, url)
+        require_network(url)
 
 
-def _reach(url: str, model: str) -> None:
+def _reach(url: str) -> None:
     request = urllib.request.Request(url, method="HEAD", headers={"User-Agent": "headstart"})
     try:
         urllib.request.urlopen(request, timeout=SECONDS_TO_ANSWER).close()
@@ -243,6 +251,6 @@ def _reach(url: str, model: str) -> None:
         return  # it answered; what is wrong with this address is for the download to say
     except (OSError, ValueError) as error:
         raise OfflineError(
-            f"{model} is not on this machine and there is no network to fetch it ({error}). "
-            "Connect and run again, or name a model that is local (`headstart models` lists them)."
+            f"it is not on this machine and there is no network to fetch it ({error}). "
+            "Connect and run again, or name a model that is local (`headstart models` lists them).",
         ) from error

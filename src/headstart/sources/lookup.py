@@ -105,7 +105,7 @@ def _found(model: object, kind: Kind | None) -> list[Candidate]:
     except ModelError as error:
         reason = error
     except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        reason = ModelError(f"cannot open {model}: {error}")
+        reason = ModelError(f"it cannot be opened: {error}")
         reason.__cause__ = error
     return [broken(str(model), kind, reason)]
 
@@ -146,4 +146,4 @@ def _load_renamed(candidate: Candidate, name: str, trust_pickle: bool) -> "Sourc
 
 
 def _refuse(card: ModelCard, kind: Kind, trust_pickle: bool) -> "Source":
-    raise ModelError(f"{card.name} reads {card.kind} data, but the target holds {kind} data.")
+    raise ModelError(f"it reads {card.kind} data, but the target holds {kind} data.")

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from headstart.data.media import MEDIA
-from headstart.errors import InputError, did_you_mean
+from headstart.errors import InputError, about, did_you_mean
 from headstart.records import Kind, ModelCard
 from headstart.sources.build import Head, Preparation, build_source, stack
 from headstart.sources.fingerprint import behaviour
@@ -58,7 +58,8 @@ def from_module(
     if prepare is None and is_sentence_encoder(module):
         from headstart.sources.texts import from_sentence_transformer
 
-        return from_sentence_transformer(module, ModelCard(name=name, kind="text"))
+        with about(name):
+            return from_sentence_transformer(module, ModelCard(name=name, kind="text"))
     card = ModelCard(name=name, kind=kind)
     if prepare is not None:
         preparation = Preparation(prepare, collate or stack, _described(prepare, collate, kind))
@@ -73,7 +74,8 @@ def from_module(
         from headstart.sources.timm_modules import class_names, head_names
 
         head, classes = head_names(module), classes or class_names(module)
-    return build_source(module, card, preparation, head=head, classes=classes)
+    with about(name):
+        return build_source(module, card, preparation, head=head, classes=classes)
 
 
 def _described(prepare: Callable[[object], object], collate: Callable[[list[Any]], object] | None, kind: Kind) -> str:

@@ -29,7 +29,7 @@ class Recalled(Source):
         """The source itself; ModelError if it has changed, so that its rows are not mixed with those in the cache."""
         source: Source = vars(self)["candidate"].load(vars(self)["trust_pickle"])
         if source.cache_key != self.fingerprint:
-            raise ModelError(f"{self.name} has changed since its rows were cached. Run again with `--no-cache`.")
+            raise ModelError.of(self.name, "it has changed since its rows were cached. Run again with `--no-cache`.")
         return source
 
     def check_unchanged(self) -> None:

@@ -49,9 +49,10 @@ class Source:
     def check_unchanged(self) -> None:
         """Raise ModelError if the module's weights have changed since this source, and its fingerprint, were made."""
         if self.snapshot is not None and not self.snapshot.holds_for(self.module):
-            raise ModelError(
-                f"the weights of {self.name} have changed since the source was made, so its cached rows no longer "
-                "apply. Make a new source from the module with `headstart.from_module`."
+            raise ModelError.of(
+                self.name,
+                "its weights have changed since the source was made, so its cached rows no longer "
+                "apply. Make a new source from the module with `headstart.from_module`.",
             )
 
     def join(self, examples: list[Any]) -> object:

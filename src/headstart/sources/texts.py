@@ -51,8 +51,8 @@ def from_text_encoder(module: nn.Module, card: ModelCard, preparation: Preparati
         module.zero_grad(set_to_none=True)
         if random:
             raise ModelError(
-                f"{card.name}: its checkpoint lacks {len(random)} tensors that the features depend on, and they would "
-                f"stay random: {', '.join(random[:5])}. Check that weights and config.json belong together."
+                f"its checkpoint lacks {len(random)} tensors that the features depend on, and they would "
+                f"stay random: {', '.join(random[:5])}. Check that weights and config.json belong together.",
             )
     return _checked(finish(module, card, preparation, network, (), None, None, batch))
 
@@ -62,18 +62,18 @@ def _checked(source: Source) -> Source:
     return source
 
 
-def check_tokenizer(tokenizer: Any, embeddings: int, model: str) -> None:
+def check_tokenizer(tokenizer: Any, embeddings: int) -> None:
     """Raise ModelError for a tokenizer without words, or with more tokens than the model has `embeddings` for."""
     vocabulary = tokenizer.get_vocab()
     if set(vocabulary) <= set(tokenizer.all_special_tokens):
         raise ModelError(
-            f"{model}: its tokenizer has special tokens only, so every text would look the same. Its files are missing "
-            "(tokenizer.json, vocab.txt or tokenizer.model). Save them with `tokenizer.save_pretrained(folder)`."
+            "its tokenizer has special tokens only, so every text would look the same. Its files are missing "
+            "(tokenizer.json, vocab.txt or tokenizer.model). Save them with `tokenizer.save_pretrained(folder)`.",
         )
     if max(vocabulary.values()) >= embeddings:
         raise ModelError(
-            f"{model}: its tokenizer has {max(vocabulary.values()) + 1} tokens and the model has embeddings for "
-            f"{embeddings}: they do not belong together. Save both from the same training run."
+            f"its tokenizer has {max(vocabulary.values()) + 1} tokens and the model has embeddings for "
+            f"{embeddings}: they do not belong together. Save both from the same training run.",
         )
 
 
@@ -84,7 +84,7 @@ def check_padding(source: Source) -> None:
     off = float((alone - padded).abs().max() / alone.abs().max().clamp_min(torch.finfo(alone.dtype).tiny))
     if not off <= TOLERANCE:
         raise ModelError(
-            f"{source.name}: the features of a text change by {off:.2g} of the largest one when it is padded beside a "
+            f"the features of a text change by {off:.2g} of the largest one when it is padded beside a "
             "longer text, so they would depend on the batch size. Check that `pad_token_id` in config.json is the "
-            "tokenizer's, and that the model uses the attention mask."
+            "tokenizer's, and that the model uses the attention mask.",
         )

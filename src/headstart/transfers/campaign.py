@@ -11,9 +11,10 @@ from typing import Any
 from headstart.errors import InputError
 from headstart.evaluation import evaluate
 from headstart.records import Comparison, Evaluation, Failure
+from headstart.records.failure import in_prose
 from headstart.records.options import options_of
 from headstart.records.shown import Shown
-from headstart.records.table import Prose, View
+from headstart.records.table import View
 from headstart.runner import Event, Progress, Workers, listener, map, on_workers, workers_of
 from headstart.sources.source import Source
 from headstart.train.training import Training
@@ -39,8 +40,7 @@ class Campaign(Shown):
 
     def view(self) -> View:
         """Results run by run, what each method gained over training from scratch, and which runs failed."""
-        failed = (Prose((f"{one.source} failed: {one.reason}",), "failure") for one in self.failures)
-        return [*self.evaluation.view(), *failed]
+        return [*self.evaluation.view(), *in_prose(self.failures, "run")]
 
     @property
     def evaluation(self) -> Evaluation:
@@ -106,7 +106,7 @@ def campaign(
         tuple(run for _, run in sorted(done.items())),
         _compared([_name_of(one) for one in found], by_method, margin),
         tuple(one.folder for one in planned if out is not None and one.folder is not None and one.number in done),
-        tuple(Failure(planned[i].name, str(error) or type(error).__name__) for i, error in sorted(errors.items())),
+        tuple(Failure.of(planned[i].name, error) for i, error in sorted(errors.items())),
     )
 
 

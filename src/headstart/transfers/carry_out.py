@@ -51,9 +51,10 @@ def planned(setting: Setting) -> tuple[Transferable, Recipe]:
     outputs = task_of(train.task).width(train.labels, train.classes)
     model = transferable(setting.source, outputs, seed=setting.seed, scratch=method.scratch)
     if method.trains and not model.body:
-        raise ModelError(
-            f"{setting.source.name} has no layers to train below its features: they have no parameters, or run without "
-            "gradients. Use `--method head`."
+        raise ModelError.of(
+            setting.source.name,
+            "it has no layers to train below its features: they have no parameters, or run without "
+            "gradients. Use `--method head`.",
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(setting.seed)  # inserted parts start at random

@@ -76,9 +76,10 @@ def transferable(source: Source, outputs: int, *, seed: int, scratch: bool = Fal
         ModelError: The network is a script, which cannot be taken apart.
     """
     if any(isinstance(part, torch.jit.ScriptModule) for part in source.network.modules()):
-        raise ModelError(
-            f"{source.name} is scripted or traced, so its layers cannot be told apart: it can be ranked, not trained. "
-            "Give the module that it was made from."
+        raise ModelError.of(
+            source.name,
+            "it is scripted or traced, so its layers cannot be told apart: it can be ranked, not trained. "
+            "Give the module that it was made from.",
         )
     probe = source.collate([source.prepare(example) for example in probe_examples(source.card.kind)[:2]])
     body = copy.deepcopy(source.network)

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from headstart.errors import HeadstartError, InputError, require
+from headstart.data.remote import ID, is_repository
+from headstart.errors import HeadstartError, InputError, about, require
 from headstart.evaluation import evaluate
 from headstart.evaluation.stored import OUTCOME, TEST
 from headstart.records import Comparison, Outcome, write_atomically
@@ -83,12 +84,8 @@ def push(
     hub_library = require("huggingface_hub", "pushing a model", "image")
     from headstart.sources import hub
 
-    try:
-        require("huggingface_hub.utils", "pushing a model", "image").validate_repo_id(repository)
-    except ValueError as error:
-        raise InputError(f"`{repository}` is no name on the hub: {error} Expected ORG/NAME.") from error
-    if repository.count("/") != 1:
-        raise InputError(f"`{repository}` is no name on the hub; expected ORG/NAME.")
+    if repository.count("/") != 1 or not is_repository(repository):
+        raise InputError(f"`{repository}` cannot be a name on the hub. Expected ORG/NAME of {ID}.")
     run = load(folder, trust_pickle=trust_pickle)
     with TemporaryDirectory(prefix="headstart-") as spare:
         place = Path(spare)
@@ -98,8 +95,8 @@ def push(
         files = {str(path.relative_to(place)): path.stat().st_size for path in files_in(place)}
         if dry_run:
             return Pushed(repository, library, files, card, None)
-        hub.require_network(repository)
-        with hub.explained(repository, None, repository):
+        with about(repository), hub.explained(repository, None):
+            hub.require_network()
             hub_library.create_repo(repository, private=private, exist_ok=True)
             message = f"{run.outcome.method} of {run.outcome.source} by headstart"
             sent = hub_library.upload_folder(repo_id=repository, folder_path=place, commit_message=message)

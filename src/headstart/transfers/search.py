@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from headstart.data import Target
 from headstart.data.provenance import target_hash
 from headstart.errors import HeadstartError, InputError
-from headstart.records import CurvePoint, FineTuned
+from headstart.records import CurvePoint, Failure, FineTuned
 from headstart.runner import Event, Progress
 from headstart.runner.progress import Stopped
 from headstart.train.checkpoint import read_checkpoint
@@ -86,7 +86,7 @@ def race(
     seed: int = 0,
     device: str = "auto",
     trust_pickle: bool = False,
-) -> tuple[tuple[FineTuned, ...], dict[str, str]]:
+) -> tuple[tuple[FineTuned, ...], dict[str, Failure]]:
     """Every training that was begun, the best first, and why a model could not be trained.
 
     Args:
@@ -107,7 +107,7 @@ def race(
         raise InputError(f"{target.name} has too few examples to race by fine-tuning: every class needs two.")
     parts = Parts(train, valid, None, f"{target_hash(target)} {seed}", ())
     shared = {"seed": seed, "device": device, "trust_pickle": trust_pickle, "cache": False, "progress": False}
-    failures: dict[str, str] = {}
+    failures: dict[str, Failure] = {}
     alive = [arm for model in models[:MOST] for arm in _arms(parts, model, place, shared, failures)]
     begun: list[_Arm] = []
     for rung, epochs in enumerate(RUNGS):
@@ -116,7 +116,7 @@ def race(
             try:
                 arm.advance(epochs, stop)
             except HeadstartError as error:
-                failures[arm.setting.source.name] = str(error)
+                failures[arm.setting.source.name] = Failure.of(arm.setting.source.name, error)
             begun += [arm] if rung == 0 else []
             tell(Event("fine-tunings", number + 1, len(alive), f"{title}: validation {arm.key[0]:.3f}"))
         order = sorted((arm for arm in alive if arm.curve), key=lambda arm: arm.key, reverse=True)
@@ -126,7 +126,7 @@ def race(
 
 
 def _arms(
-    parts: Parts, model: "Candidate", place: Path, shared: dict[str, Any], failures: dict[str, str]
+    parts: Parts, model: "Candidate", place: Path, shared: dict[str, Any], failures: dict[str, Failure]
 ) -> list[_Arm]:
     try:
         source = model.load(shared["trust_pickle"])
@@ -140,5 +140,5 @@ def _arms(
             found.append(_Arm(open_setting(transfer, asked.arguments)))
         return found
     except HeadstartError as error:
-        failures[model.name] = str(error)
+        failures[model.name] = Failure.of(model.name, error)
         return []

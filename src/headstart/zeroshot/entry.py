@@ -120,7 +120,7 @@ def zero_shot(
         except TargetError:
             raise
         except HeadstartError as error:
-            failures.append(Failure(name, one_line(str(error))))
+            failures.append(Failure.of(name, error))
     if not found:
         raise InputError(f"no model could be used: {failures[0].source}: {failures[0].reason}")
     record = _record(found, failures, target, known, classes, names, asked, seed)

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import headstart.torchvision_ops  # noqa: F401  first: it says how to install torch where it is missing
-from headstart.errors import ModelError, ModelNameError, require
+from headstart.errors import ModelError, ModelNameError, about, require
 from headstart.records import ModelCard
 from headstart.sources import Source, candidates
 from headstart.sources.build import Preparation, build_source, stack
@@ -73,10 +73,11 @@ def open_pair(name: str, *, trust_pickle: bool = False) -> Pair:
     """
     if name == "zoo/tiny_clip":
         return _tiny(name)
-    if name.startswith("open_clip/"):
-        return _open_clip(name, trust_pickle)
-    if name.startswith(("hf/", "local-dir:")):
-        return _transformers(name, trust_pickle)
+    with about(name):
+        if name.startswith("open_clip/"):
+            return _open_clip(name, trust_pickle)
+        if name.startswith(("hf/", "local-dir:")):
+            return _transformers(name, trust_pickle)
     raise ModelNameError(f"`{name}` is no image-text pair. Zero-shot needs one of {', '.join(PREFIXES)}.")
 
 
@@ -123,32 +124,32 @@ def _transformers(name: str, trust_pickle: bool) -> Pair:
     where, revision = name.removeprefix("local-dir:"), None
     if local:
         if not Path(where).is_dir():
-            raise ModelNameError(f"`{name}`: there is no folder {where}.")
-        refuse_adapter(Path(where), name)
-        refuse_code(Path(where), name, trust_pickle=trust_pickle)
+            raise ModelNameError("there is no such folder.")
+        refuse_adapter(Path(where))
+        refuse_code(Path(where), trust_pickle=trust_pickle)
     else:
         where, revision = hub.parted(name.removeprefix("hf/"))
 
     def load() -> tuple[Any, Any, Any]:
         same: dict[str, Any] = {"local_files_only": True, "revision": revision or "main", **NO_CODE}
         config = transformers.AutoConfig.from_pretrained(where, **same)
-        model, missing = pretrained(transformers.AutoModel, where, config, name, trust_pickle, revision)
+        model, missing = pretrained(transformers.AutoModel, where, config, trust_pickle, revision)
         if missing:
             raise ModelError(
-                f"{name}: its checkpoint lacks {len(missing)} tensors of a {config.model_type} model, which would stay "
-                f"random: {', '.join(sorted(missing)[:5])}. It may hold one of the two encoders only."
+                f"its checkpoint lacks {len(missing)} tensors of a {config.model_type} model, which would stay "
+                f"random: {', '.join(sorted(missing)[:5])}. It may hold one of the two encoders only.",
             )
         pixels = transformers.AutoImageProcessor.from_pretrained(where, **same)
         return model, pixels, transformers.AutoTokenizer.from_pretrained(where, **same)
 
     try:
-        model, pixels, tokenizer = load() if local else hub.local_first(load, name, where, revision)
+        model, pixels, tokenizer = load() if local else hub.local_first(load, where, revision)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{name}: transformers cannot load it as an image-text pair: {error}") from error
+        raise ModelError(f"transformers cannot load it as an image-text pair: {error}") from error
     if not (hasattr(model, "get_image_features") and hasattr(model, "get_text_features")):
         raise ModelError(
-            f"{name} is a {model.config.model_type} model without a text encoder beside its images; zero-shot needs "
-            "CLIP or its kind, such as hf/openai/clip-vit-base-patch32."
+            f"it is a {model.config.model_type} model without a text encoder beside its images; zero-shot needs "
+            "CLIP or its kind, such as hf/openai/clip-vit-base-patch32.",
         )
 
     def prepare(image: object) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 from headstart.data.formats import Format, data_format
 from headstart.data.formats.parquet import arrow_kind
 from headstart.data.reading import Reading
+from headstart.data.remote import ID, is_repository
 from headstart.data.roles import ColumnKind, Table
 from headstart.data.splits import choose_split, refuse_split
 from headstart.data.tables import read_table
@@ -27,6 +28,8 @@ class HuggingFace(Format):
     def read(self, spec: str, reading: Reading, kind: str | None) -> Found:
         datasets = require("datasets", spec, "data")
         repository, _, configuration = spec.removeprefix(self.prefix).partition(":")
+        if not is_repository(repository):
+            raise TargetError(f"`{spec}` cannot be a data set on the hub. Expected hf/OWNER/NAME of {ID}.")
         splits = (_fetch if reading.download else _from_cache)(datasets, repository, configuration or None)
         return _read(splits, spec, reading, kind, spec)
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from headstart.errors import ModelError, ModelNameError, did_you_mean, require
+from headstart.errors import ModelError, ModelNameError, about, did_you_mean, require
 from headstart.records import Kind, ModelCard
 from headstart.registry import Registry
 
@@ -105,7 +105,7 @@ class Adapter(ABC):
             partial(_load, self, card),
             files=partial(self.files, card),
             classes=partial(self.classes, card),
-            fetch=partial(self.fetch, card),
+            fetch=partial(_fetch, self, card),
         )
 
     def files(self, card: ModelCard) -> tuple[Path, ...]:
@@ -149,7 +149,13 @@ class Adapter(ABC):
 def _load(adapter: Adapter, card: ModelCard, trust_pickle: bool) -> "Source":
     import headstart.torchvision_ops  # noqa: F401  says how to install torch, and makes torchvision load beside it
 
-    return adapter.load(card, trust_pickle)
+    with about(card.name):
+        return adapter.load(card, trust_pickle)
+
+
+def _fetch(adapter: Adapter, card: ModelCard) -> None:
+    with about(card.name):
+        adapter.fetch(card)
 
 
 def files_in(folder: Path) -> tuple[Path, ...]:
@@ -170,12 +176,16 @@ def files_in(folder: Path) -> tuple[Path, ...]:
             if path.is_file():
                 found.append(path)
             elif path.exists():
-                raise ModelError(f"{path} is not an ordinary file (a pipe, a device or a socket). Remove it.")
+                raise ModelError(
+                    f"{path.relative_to(folder)} is not an ordinary file (a pipe, a device or a socket). Remove it "
+                    "from the folder."
+                )
     return tuple(sorted(found))
 
 
 def broken(name: str, kind: Kind | None, error: ModelError) -> Candidate:
     """A model that cannot be opened: a candidate whose loading raises the reason."""
+    error.model = error.model or name
     return Candidate(ModelCard(name=name, kind=kind or "image"), partial(_raise, error))
 
 

@@ -61,7 +61,7 @@ class HuggingFace(Adapter):
         """Configuration, tokenizer and weights."""
         from headstart.sources import hub
 
-        hub.fetch(*hub.parted(card.name.removeprefix(self.prefix)), model=card.name)
+        hub.fetch(*hub.parted(card.name.removeprefix(self.prefix)))
 
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load from the local cache, else from the hub."""
@@ -76,16 +76,16 @@ class HuggingFace(Adapter):
             known = replace(card, revision=hub.commit_of(repo, ("config.json",), revision))
             return load_from(str(place), known, trust_pickle)
 
-        return hub.local_first(load, card.name, repo, revision)
+        return hub.local_first(load, repo, revision)
 
 
-def folder_kind(folder: Path, name: str) -> Kind:
+def folder_kind(folder: Path) -> Kind:
     """What the model in a folder that transformers wrote reads.
 
     Raises:
         ModelError: It reads neither images nor texts.
     """
-    return _kind(_config(str(folder)), name)
+    return _kind(_config(str(folder)))
 
 
 def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
@@ -97,7 +97,7 @@ def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
     try:
         return load_from(str(folder), card, trust_pickle)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise ModelError(f"{card.name}: transformers cannot load it: {error}") from error
+        raise ModelError(f"transformers cannot load it: {error}") from error
 
 
 def kind_of_config(config: Any) -> Kind | None:
@@ -121,12 +121,12 @@ def _config(where: str) -> Any:
     return AutoConfig.from_pretrained(where, local_files_only=True, **NO_CODE)
 
 
-def _kind(config: Any, name: str) -> Kind:
+def _kind(config: Any) -> Kind:
     kind = kind_of_config(config)
     if kind is None:
         raise ModelError(
-            f"{name} is a {config.model_type} model, but `hf/` loads image classifiers and text models only. "
-            "Use `headstart.from_module` in Python for another module."
+            f"it is a {config.model_type} model, but `hf/` loads image classifiers and text models only. "
+            "Use `headstart.from_module` in Python for another module.",
         )
     return kind
 
@@ -145,19 +145,19 @@ def load_from(where: str, card: ModelCard, trust_pickle: bool) -> "Source":
     from headstart.sources.texts import check_padding
 
     config = _config(where)
-    kind = _kind(config, card.name)
+    kind = _kind(config)
     if not card.reads(kind):
-        raise ModelError(f"{card.name} reads {kind} data, but the target holds {card.kind} data.")
+        raise ModelError(f"it reads {kind} data, but the target holds {card.kind} data.")
     image = MEDIA[kind].pictures
     auto = transformers.AutoModelForImageClassification if image else transformers.AutoModelForSequenceClassification
     if not image and config.model_type not in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
         return _encoder(where, config, card, trust_pickle)
-    module, missing = pretrained(auto, where, config, card.name, trust_pickle)
+    module, missing = pretrained(auto, where, config, trust_pickle)
     layers = sorted({key.rpartition(".")[0] for key in missing})
     if len(layers) > 1 and not image:
         return _encoder(where, config, card, trust_pickle)
     if len(layers) > 1:
-        raise ModelError(f"{card.name}: its checkpoint lacks {', '.join(layers)}, which would stay random.")
+        raise ModelError(f"its checkpoint lacks {', '.join(layers)}, which would stay random.")
     preparation = _image_preparation(where) if image else _text_preparation(where, module)
     classifies = not layers and getattr(module.config, "problem_type", None) != "regression"
     head = layers[0] if layers else "auto"  # a head that the checkpoint lacks is random, so only its input is used
@@ -177,20 +177,20 @@ def _encoder(where: str, config: Any, card: ModelCard, trust_pickle: bool) -> "S
 
     encodes = config.model_type in modeling_auto.MODEL_FOR_TEXT_ENCODING_MAPPING_NAMES
     auto = transformers.AutoModelForTextEncoding if encodes else transformers.AutoModel
-    whole, keys = pretrained(auto, where, config, card.name, trust_pickle)
+    whole, keys = pretrained(auto, where, config, trust_pickle)
     missing = {id(parameter) for name, parameter in whole.named_parameters() if name in keys}
     module = whole.get_encoder() if config.is_encoder_decoder else whole
     return from_text_encoder(module, card, _text_preparation(where, module), missing)
 
 
 def pretrained(
-    auto: Any, where: str, config: Any, name: str, trust_pickle: bool, revision: str | None = None
+    auto: Any, where: str, config: Any, trust_pickle: bool, revision: str | None = None
 ) -> tuple[Any, set[str]]:
     """A model in eval mode, and the names of the weights that its checkpoint lacks."""
     from headstart.sources.checkpoint import check_size
     from headstart.sources.quiet import quiet_loading
 
-    check_size(lambda: auto.from_config(config, **NO_CODE), name)
+    check_size(lambda: auto.from_config(config, **NO_CODE))
     options: dict[str, Any] = {"revision": revision or "main", **NO_CODE}
     options["dtype"] = "float32"  # not the width of the file: half is for graphics cards
     options |= {"weights_only": False} if trust_pickle else {}
@@ -235,7 +235,7 @@ def _text_preparation(where: str, module: Any) -> "Preparation":
     tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True, **NO_CODE)
     if tokenizer.pad_token is None:  # decoders have none; any token will do behind the mask
         tokenizer.pad_token = tokenizer.eos_token
-    check_tokenizer(tokenizer, module.get_input_embeddings().num_embeddings, where)
+    check_tokenizer(tokenizer, module.get_input_embeddings().num_embeddings)
     tokenizer.padding_side = "right"  # absolute positions would move with padding on the left
     padding = tokenizer.pad_token_id  # by it a decoder finds the last token of a text
     repaired = f" pad {padding}" if module.config.pad_token_id not in (None, padding) else ""

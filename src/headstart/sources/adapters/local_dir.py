@@ -62,7 +62,7 @@ class LocalFolder(Adapter):
         from headstart.sources.adapters.hf import folder_kind
 
         ADAPTERS["hf"].check_installed()
-        return ModelCard(name=name, kind=folder_kind(folder, name))
+        return ModelCard(name=name, kind=folder_kind(folder))
 
     def folder(self, name: str) -> Path | None:
         """The folder that is named."""
@@ -81,8 +81,8 @@ class LocalFolder(Adapter):
         if library == "timm":
             files_in(folder)
             return _load_timm(card, folder, file, trust_pickle)
-        refuse_adapter(folder, card.name)
-        refuse_code(folder, card.name, trust_pickle=trust_pickle)
+        refuse_adapter(folder)
+        refuse_code(folder, trust_pickle=trust_pickle)
         if library == "transformers":
             return hf.load_folder(folder, card, trust_pickle)
         return st.load_folder(folder, card, trust_pickle)
@@ -94,14 +94,12 @@ class LocalFolder(Adapter):
         folder = path.parent if file else path
         if file and not (folder / "config.json").is_file():
             raise ModelError(
-                f"{name}: a checkpoint does not say which network it belongs to. Put a config.json beside it, such as "
-                f"{EXAMPLE}, with an architecture of timm (`headstart models 'timm/*'` lists them)."
+                f"a checkpoint does not say which network it belongs to. Put a config.json beside it, such as "
+                f"{EXAMPLE}, with an architecture of timm (`headstart models 'timm/*'` lists them).",
             )
         library = recognise(folder)
         if file and (library != "timm" or file.suffix not in (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".tar")):
-            raise ModelError(
-                f"{name}: name the folder {folder}; a single file is for checkpoints beside timm's config.json."
-            )
+            raise ModelError("name its folder; a single file is for checkpoints beside timm's config.json.")
         return folder, file, library
 
 
@@ -112,12 +110,12 @@ def recognise(folder: Path) -> Library:
         ModelError: There is no such folder, or none of the libraries wrote it.
     """
     if not folder.is_dir():
-        raise ModelError(f"`local-dir:` needs a folder that holds a model; there is no folder {folder}.")
+        raise ModelError("there is no such folder; `local-dir:` needs one that holds a model.")
     config = _config(folder)
     if not config:
         from headstart.sources.checkpoint import refuse_adapter
 
-        refuse_adapter(folder, f"local-dir:{folder}")
+        refuse_adapter(folder)
     if (folder / "modules.json").is_file():
         return "sentence-transformers"
     if "architecture" in config:
@@ -125,7 +123,7 @@ def recognise(folder: Path) -> Library:
     if "model_type" in config:
         return "transformers"
     raise ModelError(
-        f"{folder} holds no model of a known library: expected a `config.json` of timm, such as {EXAMPLE}, or of "
+        f"the folder holds no model of a known library: expected a `config.json` of timm, such as {EXAMPLE}, or of "
         "transformers (with `model_type`), or a `modules.json` of sentence-transformers. For another module, use "
         "`headstart.from_module` in Python."
     )
@@ -143,9 +141,9 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError, OSError) as error:
-        raise ModelError(f"{path} is not JSON that can be read: {error}.") from error
+        raise ModelError(f"its config.json is not JSON that can be read: {error}.") from error
     if not isinstance(config, dict):
-        raise ModelError(f"{path} must hold a JSON object; it holds a {type(config).__name__}.")
+        raise ModelError(f"its config.json must hold a JSON object; it holds a {type(config).__name__}.")
     return config
 
 
@@ -163,21 +161,21 @@ def _load_timm(card: ModelCard, folder: Path, file: Path | None, trust_pickle: b
     )
     from headstart.sources.timm_modules import from_timm
 
-    weights = file or the_checkpoint(folder, card.name)
+    weights = file or the_checkpoint(folder)
     whole = weights.suffix == SAFETENSORS
     pickled = not whole and weights.name != INDEX
     if pickled and not trust_pickle:
-        check_plain(weights, card.name)
+        check_plain(weights)
     timm = require("timm", card.name, "image")
     # the very file that was checked; timm itself would look for the first of several
-    read = {"file": str(weights)} if whole or pickled else {"state_dict": shards(weights, card.name)}
+    read = {"file": str(weights)} if whole or pickled else {"state_dict": shards(weights)}
     build = partial(timm.create_model, f"local-dir:{folder}", pretrained_cfg_overlay={"source": "", **read})
-    check_size(partial(build, pretrained=False), card.name)
+    check_size(partial(build, pretrained=False))
     try:
         module = build(pretrained=not pickled)
         if pickled:
             timm.models.load_checkpoint(module, str(weights), weights_only=not trust_pickle)
     except (RuntimeError, OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-        refuse_wrapped(weights, partial(build, pretrained=False), card.name)
-        raise ModelError(f"{card.name}: timm cannot load it: {error}") from error
+        refuse_wrapped(weights, partial(build, pretrained=False))
+        raise ModelError(f"timm cannot load it: {error}") from error
     return from_timm(module, card)

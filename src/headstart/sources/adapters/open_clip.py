@@ -37,16 +37,16 @@ def open_clip_model(name: str, trust_pickle: bool) -> tuple[Any, Any]:
     architecture, _, pretrained = name.removeprefix("open_clip/").partition(":")
     if architecture not in open_clip.list_models():
         hint = did_you_mean(architecture, open_clip.list_models())
-        raise ModelNameError(f"`{name}`: open_clip has no model {architecture!r}.{hint}")
+        raise ModelNameError(f"open_clip has no model {architecture!r}.{hint}")
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if not pretrained and not tags:
-        raise ModelError(f"`{name}`: open_clip has no weights for it; name a file after a colon.")
+        raise ModelError("open_clip has no weights for it; name a file after a colon.")
     try:
         model, _, transform = open_clip.create_model_and_transforms(
             architecture, pretrained=pretrained or tags[0], weights_only=not trust_pickle
         )
     except Exception as error:  # a library that downloads and unpickles may raise anything
-        raise ModelError(f"`{name}` cannot be loaded: {error}") from error
+        raise ModelError(f"it cannot be loaded: {error}") from error
     return model.eval(), transform
 
 

@@ -27,5 +27,5 @@ class RowsOfNumbers(Adapter):
 
         width = card.name.removeprefix(self.prefix)
         if not width.isdigit() or not int(width):
-            raise ModelNameError(f"`{card.name}` must end in the number of features, as in `{self.example}`.")
+            raise ModelNameError(f"the name must end in the number of features, as in `{self.example}`.")
         return row_source(card, int(width))

@@ -49,7 +49,7 @@ class SentenceEncoders(Adapter):
         from headstart.sources import hub
 
         model, revision = hub.parted(card.name.removeprefix(self.prefix))
-        hub.fetch(_repository(model), revision, model=card.name)
+        hub.fetch(_repository(model), revision)
 
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Load from a package, the local cache or the hub."""
@@ -60,7 +60,7 @@ class SentenceEncoders(Adapter):
         model, revision = hub.parted(card.name.removeprefix(self.prefix))
         folder = None if revision else _packaged(model)
         if folder is not None:
-            refuse_code(folder, card.name, trust_pickle=trust_pickle)
+            refuse_code(folder, trust_pickle=trust_pickle)
             return load_folder(folder, card, trust_pickle)
 
         def load() -> "Source":
@@ -70,7 +70,7 @@ class SentenceEncoders(Adapter):
             commit = hub.commit_of(_repository(model), ("modules.json",), revision)
             return from_sentence_transformer(_load(str(place.parent), trust_pickle), replace(card, revision=commit))
 
-        return hub.local_first(load, card.name, _repository(model), revision)
+        return hub.local_first(load, _repository(model), revision)
 
 
 def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
@@ -84,7 +84,7 @@ def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
     try:
         return from_sentence_transformer(_load(str(folder), trust_pickle), card)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
-        raise ModelError(f"{card.name}: sentence-transformers cannot load it: {error}") from error
+        raise ModelError(f"sentence-transformers cannot load it: {error}") from error
 
 
 def _packaged(model: str) -> Path | None:

@@ -81,7 +81,7 @@ class Timm(Adapter):
         model, revision = _parted(card.name)
         config = _timm().get_pretrained_cfg(model)
         if config.hf_hub_id and config.custom_load != "hf":
-            hub.hub_file(config.hf_hub_id, _files(config), model=card.name, revision=revision)
+            hub.hub_file(config.hf_hub_id, _files(config), revision=revision)
 
     def load(self, card: ModelCard, trust_pickle: bool) -> "Source":
         """Build the model with its weights, from the cache or the hub."""
@@ -91,20 +91,20 @@ class Timm(Adapter):
         model, revision = _parted(card.name)
         config = _timm().get_pretrained_cfg(model)
         if revision and (config.custom_load == "hf" or not config.hf_hub_id):
-            raise ModelError(f"{card.name}: its weights have no revisions. Leave out `@{revision}`.")
+            raise ModelError(f"its weights have no revisions. Leave out `@{revision}`.")
         overlay: dict[str, Any] = {}
         if config.custom_load == "hf":
-            hub.hub_file(config.hf_hub_id, (config.hf_hub_filename,), model=card.name)
+            hub.hub_file(config.hf_hub_id, (config.hf_hub_filename,))
         elif config.hf_hub_id:
-            file = hub.hub_file(config.hf_hub_id, _files(config), model=card.name, revision=revision)
+            file = hub.hub_file(config.hf_hub_id, _files(config), revision=revision)
             overlay = {"file": str(file), "custom_load": False}
             card = replace(card, revision=hub.commit_of(config.hf_hub_id, _files(config), revision))
         else:
-            hub.require_url(config.url, card.name)
+            hub.require_url(config.url)
         try:
             module = _timm().create_model(model, pretrained=True, pretrained_cfg_overlay=overlay)
         except (RuntimeError, OSError, KeyError) as error:
-            raise ModelError(f"{card.name}: cannot load its weights: {error}") from error
+            raise ModelError(f"cannot load its weights: {error}") from error
         return from_timm(module, card)
 
 

@@ -61,13 +61,13 @@ class Torchvision(Adapter):
         from headstart.sources.preparation import ImageTransform
 
         weights = self._weights(card.name)
-        hub.require_url(weights.url, card.name)
+        hub.require_url(weights.url)
         try:
             # torchvision would unpickle what it downloads; this reads the same cached file as plain tensors first
             weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
             module = _library().get_model(card.name.removeprefix(self.prefix), weights=weights, progress=False)
         except (OSError, RuntimeError) as error:
-            raise ModelError(f"{card.name}: cannot load its weights: {error}") from error
+            raise ModelError(f"cannot load its weights: {error}") from error
         transform = weights.transforms()
         preparation = Preparation(ImageTransform(transform), stack, repr(transform))
         return build_source(module.eval(), card, preparation, classes=weights.meta["categories"])

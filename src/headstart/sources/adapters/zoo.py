@@ -155,7 +155,7 @@ def _from_wheel(name: str, fact: dict[str, Any]) -> "tuple[nn.Module, Sequence[s
 
     files = sorted(_package_folder(fact).glob("models/*.pth"))
     if len(files) != 1:
-        raise ModelError(f"{name}: expected one .pth file in the package {fact['package']}; found {len(files)}.")
+        raise ModelError(f"expected one .pth file in the package {fact['package']}; found {len(files)}.")
     module = timm.create_model(fact["architecture"], pretrained=False)
     state = torch.load(files[0], map_location="cpu", weights_only=True)
     module.load_state_dict(renamed_by_position(state, module), strict=True)
