@@ -1,13 +1,13 @@
-"""`--method auto` against every method it could have chosen, each tuned alike; and orders of sources for fine-tuning.
+"""`--method auto` against every method it could have chosen, each tuned alike.
 
     python benchmarks/auto.py --data mnist=mnist.npz notmnist=notmnist.npz cifar10=... sign-digits=... usps=...
 
 The sources are small residual networks for 16 px pictures, trained here on 2,000 pictures of MNIST, notMNIST, CIFAR-10
 and sign digits; every other data set is a target for them. On 300 and 1,300 labelled examples: the head on each layer,
-fine-tuning, partial and gradual fine-tuning, LoRA and training from scratch, all judged on one test part; beside them
-what `auto` measures before it chooses. `auto` itself is its rule (`headstart.transfers.recommend.decide`) on those
-measurements, so another rule needs no new training. Every result goes to `--out` at once: a killed run goes on, and
-`--minutes` ends one early. `--report-only` writes the section "Method auto" of RESULTS.md from what is there.
+fine-tuning and training from scratch (`--methods` adds others), all judged on one test part; beside them what `auto`
+measures before it chooses. `auto` itself is its rule (`headstart.transfers.recommend.decide`) on those measurements, so
+another rule needs no new training. Every result goes to `--out` at once: a killed run goes on, and `--minutes` ends one
+early. `--report-only` writes the section "Method auto" of RESULTS.md from what is there.
 """
 
 import argparse
@@ -27,9 +27,8 @@ from torch import Tensor
 
 from headstart.data import stratified_order
 from headstart.data.target import Target
-from headstart.extract import extract
 from headstart.records import Trial
-from headstart.scores import evaluate, ridge_probe
+from headstart.scores import ridge_probe
 from headstart.sources import Source, TinyResNet, from_module
 from headstart.train.head import fit_head
 from headstart.transfers import transfer
@@ -39,19 +38,18 @@ from headstart.transfers.taps import layer_features
 from headstart_paper.data_sets import open_data_set, parse_places
 from headstart_paper.results import Results, Row
 
-METHODS = ("fine-tune", "scratch", "partial", "lora", "gradual")
+METHODS = ("fine-tune", "scratch")
 SOURCES = {"mnist": (8, 16, 32), "notmnist": (8, 16, 32), "cifar10": (8, 16, 32, 64), "sign-digits": (8, 16, 32, 64)}
 SIDE, LEARNT, TESTED, VALID = 16, 2000, 1000, 0.15
-SCORES = ("leep_pooled", "leep_gaussian", "logme", "pactran_gaussian", "ridge_probe", "knn")
 
 
 def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    results = Results(Path(options.out), {"study": "auto", "version": 1})
+    results = Results(Path(options.out), {"study": "auto", "version": 2})
     if not options.report_only:
-        measure(results, parse_places(options.data), options.sizes, 60 * options.minutes)
+        measure(results, parse_places(options.data), options)
     write_section("Method auto", report(results.rows))
 
 
@@ -59,29 +57,39 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", default=[], metavar="NAME=PATH")
     parser.add_argument("--sizes", nargs="+", type=int, default=[300, 1300], help="labelled examples")
+    parser.add_argument("--targets", nargs="+", metavar="NAME", help="of `--data`; all of them by default")
+    parser.add_argument("--methods", nargs="+", default=METHODS, help="what to compare with heads")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing after this time")
     parser.add_argument("--out", default="auto.jsonl", help="results so far")
     parser.add_argument("--report-only", action="store_true", help="write the section from what is there")
     return parser.parse_args()
 
 
-def measure(results: Results, places: dict[str, str], sizes: list[int], seconds: float) -> None:
-    """Everything that is missing: the small sizes first, and each method for all pairs before the next."""
-    done = {row["key"] for row in results.rows}
+def measure(results: Results, places: dict[str, str], options: argparse.Namespace) -> None:
+    """Everything that is missing, the small sizes first; networks of one shape share their training from scratch."""
+    done = {row["key"]: row for row in results.rows}
     opened = cache(lambda data, n: parts_of(data, places, n))
     learnt = cache(lambda name: trained_source(name, places, results.path.parent / "sources" / name))
-    end = time.monotonic() + seconds
-    for n, what, data, name in product(sizes, ("layers", *METHODS), places, SOURCES):
+    end = time.monotonic() + 60 * options.minutes
+    wanted = product(options.sizes, options.targets or places, SOURCES, ("layers", *options.methods))
+    for n, data, name, what in wanted:
         key = f"{name} {data} {n} {what}"
-        if key in done or name == data or data == "cifar10":
+        if key in done or name == data:
             continue
         if time.monotonic() > end:
             return
-        source, parts = learnt(name), opened(data, n)
+        alike = [f"{other} {data} {n} scratch" for other, shape in SOURCES.items() if shape == SOURCES[name]]
+        same = next((done[other] for other in alike if other in done), None) if what == "scratch" else None
         started = time.monotonic()
-        found = layers(source, parts) if what == "layers" else trained(source, parts, what)
+        if same is not None:
+            found = {field: same[field] for field in ("reached", "valid", "trials", "seconds")}
+        else:
+            source, parts = learnt(name), opened(data, n)
+            found = layers(source, parts) if what == "layers" else trained(source, parts, what)
         took = time.monotonic() - started
-        results.append(key, found | {"source": name, "data": data, "n": n, "what": what, "took": took})
+        row = found | {"source": name, "data": data, "n": n, "what": what, "took": took}
+        results.append(key, row)
+        done[key] = row
         print(key, f"{took:.1f} s", flush=True)
 
 
@@ -165,15 +173,12 @@ def layers(source: Source, parts: Parts) -> dict[str, Any]:
         left_out[name] = ridge_probe(x[:seen][few], labels[:seen][few])
         head = fit_head(x, labels, classes=len(parts.train.classes))
         reached[name] = float((head.outputs(test[name].astype(np.float64)).argmax(1) == parts.test.labels).mean())
-    own = extract(parts.together, source, cache=None)
-    scores, _ = evaluate(SCORES, labels=labels, logits=own.logits, features=own.features)
     return {
         "left_out": left_out,
         "reached": reached,
         "valid": 0 if parts.valid is None else len(parts.valid),
         "classes": len(parts.train.classes),
         "tested": len(parts.test),
-        "scores": {name: one.value for name, one in scores.items()},
     }
 
 
@@ -181,7 +186,8 @@ def trained(source: Source, parts: Parts, method: str) -> dict[str, Any]:
     """What a method reaches, tuned, and its short trainings."""
     out = transfer(parts, source, method=method, cache=False, progress=False).outcome
     trials = [{"options": one.options, "loss": one.loss, "quality": one.quality} for one in out.trials]
-    return {"reached": out.metrics["accuracy"], "trials": trials, "seconds": out.seconds}
+    curve = [[point.valid_loss, point.valid_quality] for point in out.curve]
+    return {"reached": out.metrics["accuracy"], "valid": curve, "trials": trials, "seconds": out.seconds}
 
 
 if __name__ == "__main__":

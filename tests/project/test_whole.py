@@ -61,6 +61,20 @@ def test_the_story_says_what_was_chosen_forecast_and_reached(project: Project) -
     assert "One seed of each" in str(replace(project, comparison=None))
 
 
+def test_labels_are_advised_beyond_those_that_were_there_though_the_race_saw_fewer(project: Project) -> None:
+    def advice(*sizes: int) -> str:
+        rows = [
+            replace(row, forecasts=tuple(replace(row.forecasts[0], examples=n) for n in sizes))
+            for row in project.ranking.rows
+        ]
+        shown = str(replace(project, ranking=replace(project.ranking, rows=tuple(rows))))
+        return " ".join(shown.split()).partition("To try next")[2]
+
+    assert "label" not in advice(45, 90, 180)
+    assert "label 360 examples" in advice(90, 180, 360)
+    assert "label 180" not in advice(90, 180, 360)
+
+
 def test_what_was_chosen_predicts_and_everything_loads_again(project: Project, place: Path) -> None:
     page = (place / "p" / "report.html").read_text(encoding="utf-8")
     assert "took part in nothing before" in page

@@ -71,6 +71,16 @@ def test_more_labels_never_cost_accuracy_and_widen_the_interval() -> None:
     assert tuned.high - tuned.low > head.high - head.low
 
 
+def test_a_forecast_from_some_of_the_examples_is_of_all_that_there_are() -> None:
+    seen = evidence(*world(100, 1.0, 0))
+    found = forecasts(seen, SHIPPED, given=750)
+    assert [one.examples for one in found] == [750, 750, 1500, 3000]
+    assert found[0].value > forecasts(seen, SHIPPED)[0].value
+    assert SHIPPED.gained(seen, 2.0) == 2 * SHIPPED.step(seen)
+    later = replace(seen, examples=400)
+    assert SHIPPED.gained(seen, 3.0) == 2 * SHIPPED.step(seen) + SHIPPED.step(later)
+
+
 def test_the_curve_foresees_heads_on_four_times_as_many_examples() -> None:
     misses = []
     for seed, noise in enumerate(np.linspace(0.4, 1.4, 12)):

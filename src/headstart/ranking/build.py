@@ -63,12 +63,13 @@ def build(
             ranks = replace(ranks, probability_best=probability_best(evidence, calibration, goal, seed=seed))
         rows = [
             replace(
-                _row(scored[s], scores, calibration, goal, ranks, s), behind_error=behind_error(score, scored[s], first)
+                _row(scored[s], scores, calibration, goal, target.n, ranks, s),
+                behind_error=behind_error(score, scored[s], first),
             )
             for s in ranks.order
         ]
         rows[0] = replace(rows[0], by_class=_by_class(first, target.classes))
-    rows += [_row(one, scores, calibration, goal) for one in measurements if score not in one.evaluations]
+    rows += [_row(one, scores, calibration, goal, target.n) for one in measurements if score not in one.evaluations]
     last = measurements if staged is None else [one for one in measurements if one.source in staged.rounds[-1]]
     if len({one.extraction.ids for one in last}) > 1:
         notes.append(DIFFERENT)
@@ -101,6 +102,7 @@ def _row(
     scores: Sequence[str],
     calibration: Calibration,
     goal: str,
+    given: int,
     ranks: PairedRanks | None = None,
     place: int = 0,
 ) -> RankedSource:
@@ -126,7 +128,7 @@ def _row(
         engine=run.engine,
         notes=run.notes,
         examples=len(run.ids),
-        forecasts=forecasts(evidence, calibration, goal) if evidence else (),
+        forecasts=forecasts(evidence, calibration, goal, given) if evidence else (),
         probe=evidence.probe if evidence else None,
     )
 

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral
 from pathlib import Path
@@ -77,32 +77,27 @@ def rank(
         scores: Names of scores, as a list or one text with commas, or "all"; the default ones if None.
         sort: The score that orders the rows. If None, `leep_pooled` where every source has features, otherwise
             `leep_gaussian`, or the first of `scores` that every source has; "auto" ignores `scores` in this.
-        goal: What the models are ranked for: "head", a new head on frozen features, or "fine-tune", training the whole
-            network. It decides the default order, the first forecast and the probability of being the best.
+        goal: "head", a new head on frozen features, or "fine-tune", training the whole network: decides the default
+            order, the first forecast and the probability of being the best.
         metric: What the forecasts are of: accuracy by default; balanced_accuracy, macro_f1; R2 for amounts.
         limit: Use this many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
-        search: "all" scores every source on every example. "race" uses growing parts of the examples and drops a
-            source once it is surely below another: it loses the best one with probability at most 5 %. "halving" drops
-            the worse half after each round, within a fifth of the passes. "fine-tune" then really fine-tunes the first
-            eight, with the goal "fine-tune": the worse half stops after 2, 5 and 10 of 20 epochs. `Race(...)` and
-            `Halving(...)` of `headstart.ranking` set other values.
-        time_budget: Stop after this time (90 seconds, "60s", "5m", "1h") with the best answer so far. Every search then
-            uses growing parts of the examples; sources that were not reached are listed.
-        shortlist: Rank at most this many of the models: the best of each family by published accuracy, training data,
-            nearness of class names; then the winner's family. `left_out` says who was spared, and why.
+        search: "all" scores every source on every example; "race" and "halving" on growing parts, dropping what is
+            surely below another, or the worse half. "fine-tune" then fine-tunes the first eight, of which the worse
+            half stops after 2, 5 and 10 of 20 epochs. `Race(...)` and `Halving(...)` set other values.
+        time_budget: Stop after this time (90 seconds, "60s", "5m", "1h") with the best answer so far.
+        shortlist: Rank at most this many: the likeliest of each family, then the winner's family; see `left_out`.
         exclude: Leave out models whose names fit these globs.
         licence: Leave out models whose licence is not one of these, such as "apache-2.0"; an unknown one is not.
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; as many as fit in memory if None.
-        workers: Number of processes, "ray" for Ray on this machine, or "ray://HOST:PORT". The ranking is the same to
-            the last digit if each has equally many threads (`OMP_NUM_THREADS`). In a script, call `rank` under
-            `if __name__ == "__main__":`.
+        workers: Processes, "ray" or "ray://HOST:PORT"; the ranking is the same to the last digit if each has equally
+            many threads. In a script, call `rank` under `if __name__ == "__main__":`.
         cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
         trust_pickle: Load checkpoints that can run code.
         out: Write the records into this folder.
         report: Write a self-contained HTML page to this path.
-        reading: How the target is read: columns, split, task and so on, as one `headstart.Reading`.
+        reading: How the target is read: columns, split, task and so on.
         progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
         command: What to record as the command; this call if None.
         history: Keep the ranking in this folder, and forecast by what `headstart calibrate` learnt there.
@@ -112,8 +107,7 @@ def rank(
         The ranking. Sources that fail are its `failures`; if all fail, there are no rows and nothing is written.
 
     Raises:
-        InputError, ModelError: An option, the target, or the name of a score or of a model cannot be used.
-        CacheError, WriteError: Cached rows cannot be used; `out` or `report` cannot be written.
+        InputError, ModelError, CacheError, WriteError: Something that was given cannot be read, used or written.
 
     Example:
         >>> import numpy as np
@@ -123,50 +117,71 @@ def rank(
         'arrays'
     """
     how = reading_of(reading, options, rank)
-    tunes, seconds = search == FINE_TUNE, seconds_of(time_budget)
-    goal = "fine-tune" if tunes else goal
-    whole = Deadline.after(seconds)
-    deadline = Deadline.after(seconds and (FORECAST_SHARE * seconds if tunes else seconds))
-    wishes = Wishes(shortlist, exclude, licence)
-    method = method_of(search, timed=deadline.seconds is not None)
-    names = _names(scores, sort)
-    sort = sort or (AUTO if AUTO in (names or ()) else None)
-    check_goal(goal)
+    wanted = _wanted(scores, sort, goal, search, time_budget)
     kept_in = None if history is None else History(history)
     _check_numbers(limit=limit, batch_size=batch_size, seed=seed)
     _check_places(out, report)
     workers = workers_of(workers)
     inputs = open_inputs(target, how, most=limit, seed=seed)
-    task_of(inputs.target.task).metric(metric)  # refuses an unknown one
-    shown = choose_scores(names, sort, inputs.target.task, goal)
-    check_scores(method, shown, None if sort == AUTO else sort)
+    shown = _chosen_scores(inputs, wanted, metric)
     course = _course(inputs, shown, seed, device, batch_size, cache, how.max_bad, trust_pickle, metric)
-    if tunes and inputs.extractions:
-        raise InputError("`search` fine-tune trains models, and the target holds arrays. Rank examples, or use a race.")
-    listed = _shortlist(inputs, models, wishes, deadline)
-    again = deadline.seconds is not None or not isinstance(method, All) or bool(listed and listed.waiting)
-    choose = partial(choose_sort, shown, sort=sort, asked=names is not None and ALL not in names, goal=goal)
-    tell = listener(False if inputs.extractions else progress)  # arrays are ranked too fast to follow
-    if workers != 1:
-        target_hash(inputs.target)  # now each worker receives the digests instead of computing them
-    with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
-        run = partial(Rounds, method=method, course=kept, choose=choose, tell=tell, deadline=deadline, on=on)
-        found, left_out = _searched(inputs, listed, run, again=again)
+    listed = _shortlist(inputs, models, Wishes(shortlist, exclude, licence), wanted)
+    found, left_out = _searched(inputs, listed, course, wanted, progress, workers)
     call: dict[str, object] = {
-        "models": models, "scores": names, "sort": sort, "metric": metric, "limit": limit,
-        "goal": None if goal == "head" else goal, "seed": seed, "shortlist": shortlist, "exclude": exclude,
-        "licence": licence, "search": None if search == "all" else search, "time_budget": seconds, **how.given(),
+        "models": models, "scores": wanted.names, "sort": wanted.sort, "metric": metric, "limit": limit,
+        "goal": None if wanted.goal == "head" else wanted.goal, "seed": seed, "shortlist": shortlist,
+        "exclude": exclude, "licence": licence, "search": None if search == "all" else search,
+        "time_budget": wanted.seconds, **how.given(),
     }  # fmt: skip
     said = command or _describe_call(target, call)
-    ranking = replace(_ranking(course, found, goal, calibration_of(kept_in), said), left_out=left_out)
-    if tunes:
-        assert listed is not None, "arrays were refused"
-        checkpoints = None if out is None else Path(out)
-        ranking = raced(ranking, course, [*listed.first, *listed.waiting], whole, tell, checkpoints)
-    _write(ranking, out, report)
-    if kept_in is not None and ranking.rows:
-        kept_in.keep(ranking)
+    ranking = _ranking(course, found, wanted.goal, calibration_of(kept_in), said, left_out)
+    if wanted.tunes and listed is not None:
+        everyone, place = [*listed.first, *listed.waiting], None if out is None else Path(out)
+        ranking = raced(ranking, course, everyone, wanted.whole, listener(progress), place)
+    _write(ranking, out, report, kept_in)
     return ranking
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """How to rank, as it was asked for and checked."""
+
+    names: list[str] | None  # of scores
+    sort: str | None
+    goal: str
+    method: All | Race | Halving
+    seconds: float | None
+    whole: Deadline
+    deadline: Deadline  # of the scores; fine-tuning follows
+    tunes: bool
+
+
+def _wanted(
+    scores: str | Sequence[str] | None,
+    sort: str | None,
+    goal: str,
+    search: str | All | Race | Halving,
+    time_budget: float | str | None,
+) -> _Wanted:
+    tunes, seconds = search == FINE_TUNE, seconds_of(time_budget)
+    whole = Deadline.after(seconds)
+    deadline = Deadline.after(seconds and (FORECAST_SHARE * seconds if tunes else seconds))
+    method = method_of(search, timed=seconds is not None)
+    names = _names(scores, sort)
+    goal = "fine-tune" if tunes else goal
+    check_goal(goal)
+    sort = sort or (AUTO if AUTO in (names or ()) else None)
+    return _Wanted(names, sort, goal, method, seconds, whole, deadline, tunes)
+
+
+def _chosen_scores(inputs: Inputs, wanted: _Wanted, metric: str | None) -> tuple[str, ...]:
+    """The scores to compute; what does not fit the task or the search is refused."""
+    task_of(inputs.target.task).metric(metric)  # refuses an unknown one
+    shown = choose_scores(wanted.names, wanted.sort, inputs.target.task, wanted.goal)
+    check_scores(wanted.method, shown, None if wanted.sort == AUTO else wanted.sort)
+    if wanted.tunes and inputs.extractions:
+        raise InputError("`search` fine-tune trains models, and the target holds arrays. Rank examples, or use a race.")
+    return shown
 
 
 def _course(
@@ -193,11 +208,18 @@ def _check_places(out: StrPath | None, report: StrPath | None) -> None:
     check_destination(report, folder=False)
 
 
-def _ranking(course: Course, found: Found, goal: str, calibration: Calibration | None, command: str) -> Ranking:
+def _ranking(
+    course: Course,
+    found: Found,
+    goal: str,
+    calibration: Calibration | None,
+    command: str,
+    left_out: tuple[LeftOut, ...],
+) -> Ranking:
     """What the search found, in order, with how to repeat it."""
     target = course.target
     skipped = {name: why for one in found.measurements for name, why in one.extraction.skipped.items()}
-    return build(
+    built = build(
         summarize(target, skipped),
         found.measurements,
         found.failures,
@@ -217,6 +239,7 @@ def _ranking(course: Course, found: Found, goal: str, calibration: Calibration |
         goal=goal,
         calibration=calibration,
     )
+    return replace(built, left_out=left_out)
 
 
 def _names(scores: str | Sequence[str] | None, sort: str | None) -> list[str] | None:
@@ -264,7 +287,7 @@ def _device_used(course: Course, found: Found) -> str:
 
 
 def _shortlist(
-    inputs: Inputs, models: "Model | Sequence[Model] | None", wishes: Wishes, deadline: Deadline
+    inputs: Inputs, models: "Model | Sequence[Model] | None", wishes: Wishes, wanted: _Wanted
 ) -> Shortlist | None:
     """The models to rank, cut as wished; None where the target holds arrays."""
     if inputs.extractions:
@@ -272,10 +295,33 @@ def _shortlist(
             given = "models" if models is not None else "shortlist`, `exclude` or `licence"
             raise InputError(f"the target holds arrays, which are ranked without models; leave out `{given}`.")
         return None
-    return shortlist_of(models, inputs.target, wishes, deadline.left)
+    return shortlist_of(models, inputs.target, wishes, wanted.deadline.left)
 
 
 def _searched(
+    inputs: Inputs,
+    listed: Shortlist | None,
+    course: Course,
+    wanted: _Wanted,
+    progress: Progress | bool | None,
+    workers: Workers,
+) -> tuple[Found, tuple[LeftOut, ...]]:
+    """The search, with a place for rows and the processes that it needs."""
+    again = wanted.deadline.seconds is not None or not isinstance(wanted.method, All)
+    again = again or bool(listed and listed.waiting)
+    asked = wanted.names is not None and ALL not in wanted.names
+    choose = partial(choose_sort, course.scores, sort=wanted.sort, asked=asked, goal=wanted.goal)
+    tell = listener(False if inputs.extractions else progress)  # arrays are ranked too fast to follow
+    if workers != 1:
+        target_hash(inputs.target)  # now each worker receives the digests instead of computing them
+    with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
+        run = partial(
+            Rounds, method=wanted.method, course=kept, choose=choose, tell=tell, deadline=wanted.deadline, on=on
+        )
+        return _whole_search(inputs, listed, run, again=again)
+
+
+def _whole_search(
     inputs: Inputs, listed: Shortlist | None, run: Callable[..., Rounds], *, again: bool
 ) -> tuple[Found, tuple[LeftOut, ...]]:
     """The search; after the first race of a shortlist, once more with the family of the winner."""
@@ -310,7 +356,9 @@ def _rows_kept(course: Course, again: bool) -> Iterator[Course]:
         yield replace(course, cache=Path(folder))
 
 
-def _write(ranking: Ranking, out: StrPath | None, report: StrPath | None) -> None:
+def _write(ranking: Ranking, out: StrPath | None, report: StrPath | None, history: History | None) -> None:
+    if history is not None and ranking.rows:
+        history.keep(ranking)
     if not ranking.rows or ranking.rows[0].rank is None:
         return
     if out is not None:

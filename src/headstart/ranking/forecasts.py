@@ -13,7 +13,7 @@ benchmarks/RESULTS.md, "Forecasts", shows how they hold on targets that were lef
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -27,6 +27,7 @@ LEVEL = 0.9
 TESTED = 400  # fresh examples on which a forecast expects to be judged
 DRAWS = 20_000
 ENOUGH = 1500  # examples at which hits and confidence weigh alike
+CHECKED = 2  # doublings over which recorded transfers were followed
 EDGE = 5e-3  # a share counts as at least this far from 0 and 1
 GROUP_FACTOR = 1.15  # metrics other than accuracy: errors of left-out estimates beside those of real heads
 
@@ -53,6 +54,12 @@ class Calibration(JsonRecord):
     def step(self, one: Evidence) -> float:
         """What a doubling of the examples adds to the log-odds; never less than nothing."""
         return max(0.0, float(np.dot(self.growth, growth_terms(one))))
+
+    def gained(self, one: Evidence, doublings: float) -> float:
+        """What more examples add to the log-odds; every `CHECKED` doublings, the step is taken anew."""
+        first, rest = min(doublings, CHECKED), doublings - CHECKED
+        gain = first * self.step(one)
+        return gain if rest <= 0 else gain + self.gained(replace(one, examples=one.examples * 2**CHECKED), rest)
 
 
 def terms(one: Evidence) -> tuple[float, list[float]]:
@@ -92,12 +99,12 @@ class Belief:
 
 
 def belief(one: Evidence, calibration: Calibration, times: float = 1.0, method: str = "head") -> Belief:
-    """What a transfer with `times` the examples (1 to 4) will reach."""
+    """What a transfer with `times` the examples will reach; beyond four times, a guess with a wide interval."""
     if one.confidence is None or one.hits is None:
         parts = one.parts
         return Belief(one.value, GROUP_FACTOR**2 * float(parts.var(ddof=1)) / len(parts))
     doublings = math.log2(times)
-    odds = calibration.log_odds(one) + doublings * calibration.step(one)
+    odds = calibration.log_odds(one) + calibration.gained(one, doublings)
     extra = calibration.growth_error * doublings**2
     if method != "head":
         odds = calibration.tuned[0] + calibration.tuned[1] * odds
@@ -112,15 +119,21 @@ def belief(one: Evidence, calibration: Calibration, times: float = 1.0, method: 
     )
 
 
-def forecasts(one: Evidence, calibration: Calibration, goal: str = "head") -> tuple[Forecast, ...]:
-    """A transfer by the goal, by the other of head and fine-tuning, and a head on two and four times the examples."""
+def forecasts(
+    one: Evidence, calibration: Calibration, goal: str = "head", given: int | None = None
+) -> tuple[Forecast, ...]:
+    """A transfer by the goal, by the other of head and fine-tuning, and a head on two and four times the examples.
+
+    Args:
+        given: Labelled examples that the transfer will have, where a search saw only some of them.
+    """
     basis = f"{calibration.transfers:,} recorded transfers to {calibration.targets} targets"
     if one.confidence is None:
         return (belief(one, calibration).forecast("head", one.metric, one.examples, "left-out predictions", -math.inf),)
-    both = (goal, *({"head", "fine-tune"} - {goal}))
+    both, n = (goal, *({"head", "fine-tune"} - {goal})), max(given or 0, one.examples)
     return tuple(
-        belief(one, calibration, times, method).forecast(method, one.metric, times * one.examples, basis)
-        for times, method in (*((1, method) for method in both), (2, "head"), (4, "head"))
+        belief(one, calibration, examples / one.examples, method).forecast(method, one.metric, examples, basis)
+        for examples, method in (*((n, method) for method in both), (2 * n, "head"), (4 * n, "head"))
     )
 
 

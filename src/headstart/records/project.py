@@ -103,8 +103,8 @@ class Project(JsonRecord, Shown):
         row = next((row for row in self.ranking.rows if row.source == self.best.source), None)
         said = []
         tried = {(one.source, one.method) for one in self.outcomes}
-        forecasts = row.forecasts if row else ()
-        for one in forecasts:
+        had = self.best.n_train + self.best.n_valid
+        for one in row.forecasts if row else ():
             if (
                 one.method == "fine-tune"
                 and (self.best.source, "fine-tune") not in tried
@@ -113,7 +113,7 @@ class Project(JsonRecord, Shown):
                 said.append(
                     f"fine-tune it (forecast {one.value:.2f}, {one.low:.2f} to {one.high:.2f}): give a larger budget"
                 )
-            if one.method == "head" and one.examples > forecasts[0].examples:
+            if one.method == "head" and one.examples > had:
                 said.append(
                     f"label {one.examples:,} examples (a head: {one.value:.2f}, {one.low:.2f} to {one.high:.2f})"
                 )

@@ -21,9 +21,10 @@ from headstart.data import limit
 from headstart.records import Trial, write_atomically
 from headstart.scores import ridge_probe
 from headstart.tasks import task_of
+from headstart.transfers import tuning
 from headstart.transfers.setting import Setting
 from headstart.transfers.taps import layer_features
-from headstart.transfers.tuning import TrainOnce, grid, tried
+from headstart.transfers.tuning import TrainOnce
 
 CHOICES = ("head", "fine-tune", "scratch")
 MANY, PERFECT, MARGIN = 200, 0.98, 0.05
@@ -70,7 +71,7 @@ def _measured(settings: Mapping[str, Setting], train_once: TrainOnce) -> Advice:
     def trials(name: str) -> tuple[Trial, ...]:
         if valid is None:  # nothing to judge a training by
             return ()
-        return tuple(tried(settings[name], options, train_once) for options in grid(settings[name]) or [{}])
+        return tuning.trials(settings[name], train_once)
 
     layers = layer_quality(head)
     if valid is None:

@@ -22,7 +22,7 @@ from headstart.transfers.method import METHODS, Method, Tuning
 from headstart.transfers.parts import Parts
 from headstart.wording import listing
 
-TUNING = "tuning 1"  # raised when other options would be chosen
+TUNING = "tuning 2"  # raised when other options would be chosen
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,14 @@
 """Learning rates that are not given: chosen by short trainings, at the same cost for every method and for scratch.
 
-Each setting of a small grid trains for a fifth of the epochs on at most 500 examples; the lowest validation loss wins.
-The grid has four settings: methods with a `ratio` try four ratios, the others four rates around their usual one.
+Four settings train for a fifth of the epochs on at most 500 examples; the lowest validation loss wins. Rates a decade
+apart, around the usual one, come first; the fourth lies half a decade from the best of them, towards its better side.
+Methods with a `ratio` try the same rates as the others, for the pretrained part; the head has at least the usual rate.
 Trainings of fewer than 5 epochs use the usual rate.
 """
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -20,46 +21,79 @@ from headstart.train.loop import Fitted
 from headstart.transfers.method import Tuning
 from headstart.transfers.setting import Setting
 
-FACTORS = (1 / 3, 1.0, 3.0, 10.0)  # times the usual rate
-RATIOS = (1.0, 3.0, 10.0, 30.0)
+DECADES = (0.1, 1.0, 10.0)  # times the usual rate
+HALF = 10**0.5
+TRIALS = len(DECADES) + 1
 SHORTER, EXAMPLES = 5, 500
 FILE = "tuning.json"
 
 TrainOnce = Callable[[Setting], Fitted]
 
 
-def grid(setting: Setting) -> list[dict[str, float]]:
-    """The settings to try; none where the rate is given, training is short or nothing is held out to judge by."""
+def chosen_by_trials(setting: Setting) -> tuple[str, ...]:
+    """Names of the options to choose; none where the rate is given, training is short or nothing is held out."""
     method = setting.method
     if not isinstance(method, Tuning) or method.rate is not None or setting.parts.valid is None:
-        return []
+        return ()
     if setting.training.epochs < SHORTER:
-        return []
-    if "ratio" in options_of(type(method)) and getattr(method, "ratio", None) is None:
-        return [{"rate": method.rate_in(setting), "ratio": ratio} for ratio in RATIOS]
-    return [{"rate": float(f"{method.rate_in(setting) * factor:.2g}")} for factor in FACTORS]
+        return ()
+    own = "ratio" in options_of(type(method)) and getattr(method, "ratio", None) is None
+    return ("rate", "ratio") if own else ("rate",)
+
+
+def following(setting: Setting, done: Sequence[Trial]) -> dict[str, float]:
+    """The options of the next trial, by how the others ended."""
+    assert isinstance(setting.method, Tuning), "only methods with a rate are tuned"
+    usual = setting.method.rate_in(setting)
+    factor = DECADES[len(done)] if len(done) < len(DECADES) else _between([_loss(trial) for trial in done])
+    rate = float(f"{usual * factor:.2g}")
+    if "ratio" not in chosen_by_trials(setting):
+        return {"rate": rate}
+    return {"rate": max(usual, rate), "ratio": float(f"{max(usual, rate) / rate:.2g}")}
+
+
+def _between(losses: Sequence[float]) -> float:
+    """Half a decade from the best rate: towards the better of its neighbours, or outwards at an end.
+
+    Example:
+        >>> [round(_between(losses), 3) for losses in ([1.0, 2.0, 3.0], [3.0, 1.0, 2.0], [3.0, 2.0, 1.0])]
+        [0.032, 3.162, 31.623]
+    """
+    best = min(range(len(losses)), key=losses.__getitem__)
+    up = best == len(losses) - 1 or (best > 0 and losses[best + 1] < losses[best - 1])
+    return DECADES[best] * (HALF if up else 1 / HALF)
+
+
+def _loss(trial: Trial) -> float:
+    return float("inf") if trial.loss is None else trial.loss
 
 
 def tuned(setting: Setting, identity: str, train_once: TrainOnce) -> tuple[Setting, tuple[Trial, ...]]:
-    """The setting with the best options of its grid, and how all of them did; resumes from the output folder.
+    """The setting with the best options that were tried, and how all of them did; resumes from the output folder.
 
     Args:
         train_once: Trains a setting and returns how it went.
     """
     file = None if setting.out is None else setting.out / FILE
-    wanted, done = grid(setting), list(setting.opened.get("trials", ())) or _read(file, identity)
-    for options in wanted[len(done) :]:
-        trial = tried(setting, options, train_once)
+    done = list(setting.opened.get("trials", ())) or _read(file, identity)
+    while chosen_by_trials(setting) and len(done) < TRIALS:
+        trial = tried(setting, following(setting, done), train_once)
         done.append(trial)
         _write(file, identity, done)
         shown = "not finite" if trial.loss is None else f"{trial.loss:.3f}"
-        message = f"trial {len(done)}/{len(wanted)}: {_in_words(options)}, validation loss {shown}"
-        setting.progress(Event("trials", len(done), len(wanted), message))
+        message = f"trial {len(done)}/{TRIALS}: {_in_words(trial.options)}, validation loss {shown}"
+        setting.progress(Event("trials", len(done), TRIALS, message))
     finite = [trial for trial in done if trial.loss is not None]
     if not finite:
         return setting, tuple(done)
-    best = min(finite, key=lambda trial: trial.loss or 0.0)
-    return replace(setting, method=replace(setting.method, **best.options)), tuple(done)
+    return replace(setting, method=replace(setting.method, **min(finite, key=_loss).options)), tuple(done)
+
+
+def trials(setting: Setting, train_once: TrainOnce) -> tuple[Trial, ...]:
+    """The short trainings of a setting; one with the given options where nothing is to be chosen."""
+    if not chosen_by_trials(setting):
+        return (tried(setting, {}, train_once),)
+    return tuned(replace(setting, out=None, progress=silent), "", train_once)[1]
 
 
 def tried(setting: Setting, options: dict[str, float], train_once: TrainOnce) -> Trial:
@@ -85,12 +119,12 @@ def tried(setting: Setting, options: dict[str, float], train_once: TrainOnce) ->
 
 def to_be_tuned(setting: Setting) -> tuple[str, ...]:
     """What choosing the options would add to a training, in a sentence; nothing where they are given."""
-    if not (options := grid(setting)):
+    if not (names := chosen_by_trials(setting)):
         return ()
     epochs, n = max(1, setting.training.epochs // SHORTER), len(setting.parts.train)
-    added = len(options) * epochs * min(n, EXAMPLES) / (setting.training.epochs * n)
+    added = TRIALS * epochs * min(n, EXAMPLES) / (setting.training.epochs * n)
     return (
-        f"{' and '.join(options[0])} will be chosen by {len(options)} short trainings first (epochs={epochs}, at most "
+        f"{' and '.join(names)} will be chosen by {TRIALS} short trainings first (epochs={epochs}, at most "
         f"{EXAMPLES} examples), which adds {added:.0%} to the training; `rate` fixes it.",
     )
 
