@@ -1,11 +1,11 @@
-"""Which score predicts outcomes best: variants of calibrated LEEP, and the rule behind `sort="auto"`.
+"""Which score predicts outcomes best: variants of calibrated LEEP beside every other score.
 
     python benchmarks/foresight.py --data trashnet=trashnet.zip sign-digits=signs.zip --models zoo weights/*.safetensors
 
 Every source's features and logits on every data set, the scores on sub-samples of 50 to 2,000 examples, and test
 accuracies of heads on the whole pool; beside them the sources and targets that `headstart benchmark` ships (one small
 architecture, eighteen kinds of training data), whose fine-tuning outcomes are known. Everything is kept in `--out`: a
-killed run goes on, a second one only writes the sections "Foresight" and "Auto" of RESULTS.md again. With seven data
+killed run goes on, a second one only writes the section "Foresight" of RESULTS.md again. With seven data
 sets and sixteen sources up to 260 pixels: about two hours on one core (`--stages 1`), of which extraction takes most.
 """
 
@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 from _results import write_section
 from foresight_arrays import STAGES, extract_all, image_candidates
-from foresight_auto import auto_lines
 from foresight_benchmark import PREFIX, World, measure_benchmark, open_benchmark
 from foresight_cases import cases
 from foresight_measure import measure_all, measure_small_heads
@@ -45,7 +44,6 @@ def main() -> None:
         measure_small_heads(out / "arrays", results, list(data), cards)
     found = cases(results.rows, _heads(cards, world), _target_classes(data, world))
     write_section("Foresight", foresight_lines(found, results.rows))
-    write_section("Auto", auto_lines(found))
 
 
 def _options() -> argparse.Namespace:
@@ -55,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", default="foresight-run", help="folder for arrays and results")
     parser.add_argument("--stages", type=int, default=STAGES, help="1: pools of 600; 2: 1,000; 3: 2,000")
     parser.add_argument("--benchmark", metavar="DIR", help="a finished build; those shipped by default; none: `-`")
-    parser.add_argument("--report-only", action="store_true", help="write the sections from what is there")
+    parser.add_argument("--report-only", action="store_true", help="write the section from what is there")
     return parser.parse_args()
 
 

@@ -67,7 +67,7 @@ def gain(
     kept = [groups != g for g in range(groups.max() + 1)]
     without = [[[measure(labels[k], run.outputs[k]) for k in kept] for run in runs] for runs in (transfer, scratch)]
     parts = np.array([pseudo_values(np.array(one), np.array(out)) for one, out in zip(reached, without, strict=True)])
-    reach = _reach(np.array(reached), parts, level)
+    reach = half_width(np.array(reached), parts, level)
     extra = 0.0
     silent = bool(np.ptp(parts[0].mean(axis=0) - parts[1].mean(axis=0)) < ROUNDING * len(labels))
     if measure.by_class is not None:
@@ -121,7 +121,7 @@ def judge(found: Gain, *, margin: float = 0.01) -> tuple[Verdict, str]:
     return "inconclusive", f"{lean}, but the interval includes 0: add seeds (`--seeds`) or test examples."
 
 
-def _reach(reached: np.ndarray, parts: np.ndarray, level: float) -> float:
+def half_width(reached: np.ndarray, parts: np.ndarray, level: float) -> float:
     """Half of the interval: seeds and test examples are crossed random effects, the arms have independent seeds.
 
     The variance between seeds, and that between groups of test examples, both hold the chance of single answers

@@ -77,8 +77,7 @@ def rank(
         scores: Names of scores, as a list or one text with commas, or "all"; the default ones if None.
         sort: The score that orders the rows. If None, `leep_pooled` where every source has features, otherwise
             `leep_gaussian`, or the first of `scores` that every source has; "auto" ignores `scores` in this.
-        goal: "head", a new head on frozen features, or "fine-tune", training the whole network: decides the default
-            order, the first forecast and the probability of being the best.
+        goal: "head" (on frozen features) or "fine-tune": decides order, first forecast and probability of being best.
         metric: What the forecasts are of: accuracy by default; balanced_accuracy, macro_f1; R2 for amounts.
         limit: Use this many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
