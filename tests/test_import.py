@@ -55,9 +55,9 @@ importlib.util.find_spec = lambda name, package=None: None if name.partition("."
 """
 
 
-def in_a_base_install(statement: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def in_a_base_install(statement: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run Python in `folder` without any library that only an extra brings."""
-    code = f"{WITHOUT_EXTRAS}\nsys.argv = ['headstart', *{arguments}]\n{statement}"
+    code = f"{WITHOUT_EXTRAS}\n{statement}"
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120)
 
 
@@ -83,24 +83,25 @@ print(hs.scores.leep(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1])))
     assert done.stdout == "-0.6931471805599453\n", done.stderr
 
 
-def test_the_commands_of_a_base_install(folder: Path) -> None:
-    main = "from headstart.cli import main; main()"
-    for arguments in (
-        ("scores",),
-        ("rank", "features.npz", "--scores", "knn", "--out", "ranked"),
-        ("report", "ranked"),
-    ):
-        done = in_a_base_install(main, folder, *arguments)
-        assert done.returncode == 0, done.stderr
-    assert (folder / "ranked" / "report.html").is_file()
-
-
-@pytest.mark.parametrize("arguments", [("rank", "x.csv", "--models", "st/x"), ("transfer", "x.csv", "--model", "st/x")])
-def test_a_base_install_names_the_line_that_installs_torch(folder: Path, arguments: tuple[str, ...]) -> None:
+def test_the_commands_of_a_base_install_work_or_name_the_line_that_installs_torch(folder: Path) -> None:
     (folder / "x.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 5)
-    done = in_a_base_install("from headstart.cli import main; main()", folder, *arguments)
-    assert done.returncode == 1
-    assert "pip install 'headstart[text]'" in done.stderr
+    lines = ["scores", "rank features.npz --scores knn --out ranked", "report ranked"]
+    lines += ["rank x.csv --models st/x", "transfer x.csv --model st/x"]
+    statement = f"""
+from headstart.cli import main
+codes = []
+for line in {lines}:
+    sys.argv = ["headstart", *line.split()]
+    try:
+        main()
+    except SystemExit as end:
+        codes.append(end.code or 0)
+print(codes)
+"""
+    done = in_a_base_install(statement, folder)
+    assert done.stdout.splitlines()[-1] == "[0, 0, 0, 1, 1]", done.stderr
+    assert (folder / "ranked" / "report.html").is_file()
+    assert done.stderr.count("pip install 'headstart[text]'") == 2
 
 
 def test_importing_the_package_takes_less_than_a_third_of_a_second() -> None:

@@ -28,20 +28,27 @@ def package(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def said(package: Path, *words: str) -> str:
-    code = f"import sys; sys.path.insert(0, {str(package)!r}); from headstart.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
-    return done.stdout
+RUN = """
+import sys
+from headstart.cli import app
+for line in sys.argv[1:]:
+    print("$", line)
+    app(line.split(), standalone_mode=False)
+"""
 
 
-def test_a_command_of_another_package_runs_and_is_listed(package: Path) -> None:
-    assert said(package, "greet", "you") == "imported\nhello you\n"
-    assert "Say hello." in said(package, "--help")
-
-
-@pytest.mark.parametrize("words", [("rank", "--help"), ("--version",)])
-def test_it_is_not_imported_for_another_command_and_never_replaces_one(package: Path, words: tuple[str, ...]) -> None:
-    told = said(package, *words)
-    assert "imported" not in told
-    assert "hello" not in told
-    assert told
+def test_a_command_of_another_package_runs_is_listed_and_is_imported_for_itself_alone(package: Path) -> None:
+    lines = ("rank --help", "--version", "greet you", "--help")
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(package)!r}){RUN}", *lines],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    _, rank, version, greeting, usage = done.stdout.split("$ ")
+    for other in (rank, version):
+        assert "imported" not in other
+        assert "hello" not in other
+        assert len(other.splitlines()) > 1
+    assert "Say hello." in usage
+    assert greeting == "greet you\nimported\nhello you\n"

@@ -190,7 +190,7 @@ def test_a_file_that_turns_out_not_to_be_writable(
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device without room here")
 @pytest.mark.parametrize(
-    ("words", "unbuffered"), [("rank F --csv -", ""), ("rank F --json -", "1"), ("scores", "1"), ("reproduce list", "")]
+    ("words", "unbuffered"), [("rank F --csv -", ""), ("rank F --json -", "1"), ("reproduce list", "")]
 )
 def test_standard_output_without_room(tmp_path: Path, words: str, unbuffered: str) -> None:
     (paths,) = saved(tmp_path / "scans", a=0.5)

@@ -40,10 +40,11 @@ def test_noise_is_said_to_be_unstable():
 
 
 def test_labels_serve_one_table_and_change_nothing_else():
-    with_labels = cluster({"features": BLOBS, "labels": np.array(["a", "b", "c"])[TRUE]})
-    assert with_labels.groups == cluster(BLOBS).groups
+    with_labels = cluster({"features": BLOBS, "labels": np.array(["a", "b", "c"])[TRUE]}, k=3)
+    without = cluster(BLOBS, k=3)
+    assert with_labels.groups == without.groups
     assert with_labels.rows[0].rand.value == 1
-    assert cluster(BLOBS).rows[0].rand is None
+    assert without.rows[0].rand is None
 
 
 def test_the_jackknife_interval_covers_the_index_of_a_large_sample():
@@ -54,7 +55,7 @@ def test_the_jackknife_interval_covers_the_index_of_a_large_sample():
         return np.where(rng.random(n) < 0.3, rng.integers(0, 3, n), labels), labels
 
     truth = adjusted_rand_score(*draw(50_000))
-    indices = [against_labels(*draw(200), seed=0)[0] for _ in range(50)]
+    indices = [against_labels(*draw(200), seed=0)[0] for _ in range(30)]
     assert np.mean([one.low <= truth <= one.high for one in indices]) >= 0.88
 
 

@@ -96,8 +96,8 @@ def test_the_interval_of_a_correlation_covers_the_truth_over_fresh_targets() -> 
 
     truth = kendall(1_500).value
     for targets in (6, 20):
-        found = [kendall(targets) for _ in range(100)]
-        assert sum(one.low <= truth <= one.high for one in found) >= 88, targets
+        found = [kendall(targets) for _ in range(50)]
+        assert sum(one.low <= truth <= one.high for one in found) >= 44, targets
 
 
 def test_few_targets_have_a_mean_without_an_interval() -> None:

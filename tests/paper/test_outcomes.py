@@ -85,8 +85,9 @@ def test_a_network_learns_the_same_twice_and_leaves_its_source_alone(source: Sou
     assert curve.accuracy > 1.3 / len(task.classes)
     marked = network_outcome(source, data.train, data.test, task, budget)
     assert marked.by_epoch == {epoch: curve.by_epoch[epoch] for epoch in (1, 2, 5, 6)}
-    scratch = network_outcome(source, data.train, data.test, task, budget, scratch=True, curve=True)
-    assert scratch.by_epoch != curve.by_epoch
+    short = replace(budget, epochs=2)
+    scratch = network_outcome(source, data.train, data.test, task, short, scratch=True, curve=True)
+    assert scratch.by_epoch != {epoch: curve.by_epoch[epoch] for epoch in (1, 2)}
     assert all(torch.equal(value, before[name]) for name, value in source.module.state_dict().items())
 
 

@@ -70,7 +70,7 @@ OURS = [
 ]  # fmt: skip
 
 
-@settings(QUICK, max_examples=12)
+@settings(QUICK, max_examples=8)
 @given(sources(), clouds(), some.integers(2, 4))
 def test_nothing_is_ever_nan(source, cloud, count):
     for arrays_, labels in (({"probs": source[0]}, source[1]), ({"features": cloud[0]}, cloud[1])):

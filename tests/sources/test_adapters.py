@@ -57,13 +57,12 @@ from headstart.sources import Adapter, adapter
 class Shelf(Adapter):
     name, about, example = "shelf", "models on a shelf", "shelf/first"
     def load(self, card, trust_pickle): ...
-from headstart.cli import main
-main()
+from headstart.cli import app
+for words in (["rank", "--help"], ["models"]):
+    app(words, standalone_mode=False)
 """
-    for arguments, text in ((["rank", "--help"], "shelf/NAME"), (["models"], "models on a shelf")):
-        done = subprocess.run(
-            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, timeout=120
-        )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    for text in ("shelf/NAME", "models on a shelf"):
         assert text in " ".join(done.stdout.split())
 
 

@@ -360,30 +360,28 @@ print(from_module(Net(), prepare=prepare, collate=lambda rows: torch.stack(rows)
 """
 
 
-def printed(script, seed="1", *options):
-    return subprocess.run(
-        [sys.executable, *options, script],
-        env={**os.environ, "PYTHONHASHSEED": seed},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+RUN = "import runpy, sys; [runpy.run_path(script, run_name='__main__') for script in sys.argv[1:]]"
 
 
-def test_every_process_gives_the_same_fingerprint(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    first, second = printed(script, "1"), printed(script, "2")
-    assert first == second
-    assert len(first) == 65
-    script.write_text(SCRIPT + "# edited\n")
-    assert printed(script) != first
-
-
-def test_code_without_a_source_text_is_not_shared_between_processes(tmp_path):
-    hidden = f"exec({SCRIPT + 'source = from_module(Net(), prepare=prepare); print(source.notes)'!r}, globals())"
-    script = tmp_path / "script.py"
-    script.write_text(hidden)
-    first, second = printed(script), printed(script)
-    assert first != second
-    assert "used by this process only" in first
+def test_every_process_gives_the_same_fingerprint_unless_code_has_no_source_text(tmp_path):
+    noted = "print(from_module(Net(), prepare=prepare).notes)"
+    texts = {"plain": SCRIPT, "edited": SCRIPT + "# edited\n", "hidden": f"exec({SCRIPT + noted!r}, globals())"}
+    scripts = [tmp_path / f"{name}.py" for name in texts]
+    for script, text in zip(scripts, texts.values(), strict=True):
+        script.write_text(text)
+    processes = [
+        subprocess.run(
+            [sys.executable, "-c", RUN, *scripts],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for seed in ("1", "2")
+    ]
+    (plain, edited, hidden, notes), other = processes
+    assert [plain, edited] == other[:2]
+    assert plain != edited
+    assert len(plain) == 65
+    assert hidden != other[2]  # so its cached rows are not shared
+    assert "used by this process only" in notes

@@ -52,7 +52,13 @@ class Counts(Regression):
     def quality(self, outputs, labels):
         return -(outputs - labels.reshape(outputs.shape)).abs().mean().item()
 '''
-RUN = "import sys, counts; sys.argv[0] = 'headstart'; from headstart.cli import main; main()"
+RUN = """
+import sys, counts
+from headstart.cli import app
+for line in sys.argv[1:]:
+    app(line.split(), standalone_mode=False)
+    print("----")
+"""
 
 
 @pytest.fixture
@@ -98,20 +104,17 @@ def test_a_transfer_uses_its_head_loss_and_metric(counts: Path) -> None:
     assert tuned.predict(pictures[:2]).outputs.shape == (2, 1)
 
 
-def headstart(folder: Path, *arguments: object) -> str:
-    command = [sys.executable, "-c", RUN, *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def test_the_command_line_takes_and_lists_it(counts: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "features.npz", **arrays())
-    ranking = json.loads(headstart(tmp_path, "rank", "features.npz", "--task", "counts", "--json", "-"))
-    assert ranking["target"]["task"] == "counts"
-    assert "counts" in headstart(tmp_path, "rank", "--help")
-    assert "counts" in headstart(tmp_path, "scores", "logme")
-    assert "counts" not in headstart(tmp_path, "scores", "leep")
+    lines = ("rank features.npz --task counts --json -", "rank --help", "scores logme", "scores leep")
+    command = [sys.executable, "-c", RUN, *lines]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    ranking, usage, fits, does_not = done.stdout.split("----\n")[:4]
+    assert json.loads(ranking)["target"]["task"] == "counts"
+    assert "counts" in usage
+    assert "counts" in fits
+    assert "counts" not in does_not
 
 
 def test_a_file_in_the_package_needs_no_import(counts: Path, tmp_path: Path) -> None:

@@ -61,14 +61,23 @@ def test_training_from_scratch_too_takes_the_three_seeds_of_a_verdict() -> None:
     assert len(campaign(target(), source(), ["head"], cache=False).runs) == 1
 
 
-def test_worker_processes_give_the_numbers_of_one_process(tmp_path: Path) -> None:
+def refuse_weights(folder: Path) -> None:
+    """Make a folder in which the weights of a run cannot be written."""
+    (folder / "weights.safetensors").mkdir(parents=True)
+
+
+def test_worker_processes_give_the_numbers_of_one_process_and_one_failure_leaves_the_others(tmp_path: Path) -> None:
     events: list[Event] = []
-    model = source()
+    model, options = source(), {"scratch": True, "seeds": 1, **SHORT}
+    refuse_weights(tmp_path / "bitfit-seed0")
     with threadpool_limits(1):
-        inline = campaign(target(), model, ["head"], scratch=True, seeds=1, **SHORT)
-        spread = campaign(target(), model, ["head"], scratch=True, seeds=1, workers=2, progress=events.append, **SHORT)
-    assert not spread.failures
-    assert spread.folders == ()
+        inline = campaign(target(), model, ["head"], **options)
+        spread = campaign(
+            target(), model, ["head", "bitfit"], workers=2, out=tmp_path, progress=events.append, **options
+        )
+    assert [one.source for one in spread.failures] == ["bitfit-seed0"]
+    assert spread.folders == (tmp_path / "head-seed0", tmp_path / "scratch-seed0")
+    assert inline.folders == ()
     for one, other in zip(inline.runs, spread.runs, strict=True):
         assert one.outcome.metrics == other.outcome.metrics
         losses = [[point.train_loss for point in run.outcome.curve] for run in (one, other)]
@@ -80,15 +89,13 @@ def test_worker_processes_give_the_numbers_of_one_process(tmp_path: Path) -> Non
             assert torch.equal(one.network.get_parameter(name), other.network.get_parameter(name))
     assert inline.comparisons == spread.comparisons
     runs = [event for event in events if event.what == "runs"]
-    assert [(event.done, event.total) for event in runs] == [(1, 2), (2, 2)]
-    assert {"head-seed0", "scratch-seed0"} == {event.message.split()[1] for event in runs}
+    assert [(event.done, event.total) for event in runs] == [(1, 3), (2, 3), (3, 3)]
+    assert {"head-seed0", "bitfit-seed0", "scratch-seed0"} == {event.message.split()[1] for event in runs}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_failed_run_leaves_the_others(tmp_path: Path, workers: int) -> None:
-    (tmp_path / "head-seed0").mkdir()
-    (tmp_path / "head-seed0" / "weights.safetensors").mkdir()  # where a file cannot be written
-    done = campaign(target(), source(), ["head", "bitfit"], out=tmp_path, workers=workers, epochs=1, cache=False)
+def test_a_failed_run_leaves_the_others(tmp_path: Path) -> None:
+    refuse_weights(tmp_path / "head-seed0")
+    done = campaign(target(), source(), ["head", "bitfit"], out=tmp_path, epochs=1, cache=False)
     assert [run.outcome.method for run in done.runs] == ["bitfit"]
     assert done.folders == (tmp_path / "bitfit-seed0",)
     assert [one.source for one in done.failures] == ["head-seed0"]

@@ -1,6 +1,7 @@
 """Runs that are killed: nothing half-written, and the same final numbers when they are run again. And the advice."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,36 +35,31 @@ class KilledError(Exception):
     pass
 
 
-@pytest.fixture(params=[1, 2])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+@pytest.fixture
+def two_threads() -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
+    torch.set_num_threads(2)
+    yield
     torch.set_num_threads(before)
 
 
-def killed_at(step: int, out: Path, threads: int) -> None:
-    """Begin SCRIPT's training in a process of its own with so many threads; it kills itself at the step."""
-    words = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(out), str(step)]
+def test_a_process_that_is_killed_goes_on_to_the_same_numbers_and_other_threads_are_said(
+    tmp_path: Path, two_threads: None
+) -> None:
+    out = tmp_path / "two"
+    words = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(out), "4"]
     ended = subprocess.run(
-        words, cwd=Path(__file__).parents[2], env={**os.environ, "OMP_NUM_THREADS": str(threads)}, timeout=120
+        words, cwd=Path(__file__).parents[2], env={**os.environ, "OMP_NUM_THREADS": "2"}, timeout=120
     )
     assert ended.returncode == -signal.SIGKILL
     assert not (out / "outcome.json").exists()
-    assert (out / "training.safetensors").exists() == (step > 3)  # three steps are an epoch
-
-
-def test_going_on_with_other_threads_is_said(tmp_path: Path, threads: int) -> None:
-    others = 3 - threads
-    killed_at(4, tmp_path, others)
-    notes = transfer(target(), source(), method="lora", out=tmp_path, **SHORT).outcome.notes
-    assert any(f"begun with CPU threads: {others}, continued with CPU threads: {threads};" in note for note in notes)
-
-
-def test_a_process_that_is_killed_goes_on_to_the_same_numbers(tmp_path: Path, threads: int) -> None:
-    killed_at(4, tmp_path, threads)
+    assert (out / "training.safetensors").exists()  # step 4 is in the second epoch
+    shutil.copytree(out, tmp_path / "one")
     whole = transfer(target(), source(), method="lora", **SHORT)
-    again = transfer(target(), source(), method="lora", out=tmp_path, **SHORT)
+    again = transfer(target(), source(), method="lora", out=out, **SHORT)
+    torch.set_num_threads(1)
+    notes = transfer(target(), source(), method="lora", out=tmp_path / "one", **SHORT).outcome.notes
+    assert any("begun with CPU threads: 2, continued with CPU threads: 1;" in note for note in notes)
     assert same(whole, again)
     assert again.outcome.metrics == whole.outcome.metrics
     assert not any("begun with" in note for note in again.outcome.notes)
