@@ -2,9 +2,9 @@
 
     python benchmarks/adaptation.py DATA_DIR   # writes benchmarks/adaptation.md; --help lists options
 
-DATA_DIR holds `usps`, `mnist-notmnist`, `cifar10-jpeg` and `cifar10-resnets`; DIR of `--emoji` the npm packages
-emoji-datasource-google and -twitter as .tgz files. What is finished is kept below `--out`, so a killed run goes on, and
-the page is written after every experiment.
+DATA_DIR holds `usps`, `mnist-notmnist`, `cifar10-jpeg`, `cifar10-resnets`, `emoji-multilingual` and
+`multilingual-sentiment`; DIR of `--emoji` the npm packages emoji-datasource-google and -twitter as .tgz files. What is
+finished is kept below `--out`, so a killed run goes on, and the page is written after every experiment.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 import headstart as hs
 from headstart.adaptation import adapt
-from headstart.records.adaptation import AdaptationRecord, AdaptedRow
+from headstart.records.adaptation import ADAPTATION, AdaptationRecord, AdaptedRow
 from headstart.sources import from_module
 from headstart.sources.source import Source
 from headstart_paper.architectures import CifarResNet
@@ -183,9 +183,17 @@ def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> dict[str, A
     below = place / one.name.replace(" ", "-").replace(",", "")
     shared: dict[str, object] = {"model": one.source, "test": one.test, "seeds": seeds, **one.options}
     oracle = "none,none-deep" if "none-deep" in one.methods else "none"
+
+    def record(part: str, old: Labelled, new: Labelled, methods: str) -> AdaptationRecord:
+        if (below / part / ADAPTATION).exists():
+            kept = AdaptationRecord.read(below / part / ADAPTATION, "this script")
+            if len(kept.rows[0].seeds) >= seeds:
+                return kept
+        return adapt(old, new[0], method=methods, out=below / part, **shared).record  # type: ignore[arg-type]  # options by name
+
     return {
-        "adapted": adapt(one.old, one.new[0], method=one.methods, out=below / "adapted", **shared).record,  # type: ignore[arg-type]  # options by name
-        "oracle": adapt(one.new, one.old[0], method=oracle, out=below / "oracle", **shared).record,  # type: ignore[arg-type]  # options by name
+        "adapted": record("adapted", one.old, one.new, one.methods),
+        "oracle": record("oracle", one.new, one.old, oracle),
     }
 
 

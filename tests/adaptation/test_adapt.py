@@ -10,6 +10,7 @@ import headstart
 from headstart.adaptation import ADAPTATIONS, Adapted, adapt, load_run
 from headstart.errors import HeadstartError, InputError
 from headstart.records import AdaptationRecord
+from headstart.records.table import Table
 
 QUIET = {"progress": False, "cache": False}
 
@@ -154,6 +155,26 @@ def test_classes_that_one_side_lacks_are_named() -> None:
         (points, labels), new[hidden < 2], method="none", test=(new[hidden < 2], hidden[hidden < 2]), **QUIET
     )
     assert any("no example of 2" in note for note in partial.record.notes)
+
+
+def test_several_labelled_domains_are_ranked_as_starts_for_the_new_one() -> None:
+    new, hidden = domain(120, 1, turned=True)
+    points, labels = domain(150, 0)
+    starts = {"near": (new[:90], hidden[:90]), "other": (points, labels % 2), "broken": "no/such/file.csv"}
+    named = {"select": "importance-weighted", "method": "none", **QUIET}
+    found = adapt((-points, labels), new[60:], sources=starts, test=(new, hidden), **named)  # type: ignore[arg-type]
+    assert (found.record.chosen.source, found.record.labelled) == ("near", "arrays and near")
+    near, far = (found.record.row(name, "none").accuracy for name in ("near", "arrays"))
+    assert near is not None
+    assert far is not None
+    assert near > far + 0.3
+    table = next(part for part in found.view() if isinstance(part, Table))
+    assert table.columns[0].cells == ("near", "arrays")  # best first
+    (other, reason), (broken, missing) = ((one.source, one.reason) for one in found.record.failures)
+    assert (other, broken) == ("other", "broken")
+    assert "has the classes 0 and 1, and arrays has 0, 1 and 2" in reason
+    assert "no/such/file.csv" in missing
+    assert np.mean(np.array(found.predict(new).labels) == hidden.astype(str)) > 0.8
 
 
 def test_identical_domains_are_said_and_not_refused() -> None:

@@ -8,10 +8,12 @@ from tests.transfers.tiny import source
 from torch import nn
 
 from headstart.adaptation import ADAPTATIONS
+from headstart.adaptation.criteria import certainty, neighbourhood_density
 from headstart.adaptation.methods.entropy import mean_entropy
 from headstart.adaptation.statistics import reestimate
 from headstart.errors import InputError
 from headstart.sources import from_module
+from headstart.tasks import softmax
 from headstart.transfers.carry_out import planned
 from headstart.transfers.run import Run
 
@@ -121,6 +123,21 @@ def test_training_stops_early_and_the_curve_shows_the_distance():
     found = run("mmd", epochs=30, patience=1)
     assert found.outcome.epochs < 30
     assert set(found.outcome.curve[0].parts) == {"domains"}
+
+
+@pytest.mark.parametrize("criterion", ["entropy", "density", "importance-weighted"])
+def test_an_epoch_is_chosen_without_labels_of_the_new_domain(criterion: str):
+    found, new = run("mmd", epochs=4, rate=0.05, select_epoch=criterion, l2_sp=0.01), parts().unlabelled
+    values = [point.parts["epoch quality"] for point in found.outcome.curve]
+    assert found.outcome.best_epoch is not None
+    assert values[found.outcome.best_epoch - 1] == max(values) > min(values)
+    if criterion == "importance-weighted":
+        assert 0 <= min(values) < max(values) <= 1
+        return
+    assert new is not None
+    probs = softmax(found.answer(new).astype(np.float64))
+    measured = {"entropy": certainty, "density": neighbourhood_density}[criterion](probs)
+    assert measured == pytest.approx(max(values), rel=1e-4)  # of the very network that is kept
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,13 @@ def test_it_prints_what_was_gained_and_writes_where_it_is_told(files: list[str],
     assert answers.stdout.startswith("id,label,p(0),p(1)")
 
 
+def test_it_ranks_labelled_domains_as_starts(files: list[str], tmp_path: Path) -> None:
+    words = [*files, "--sources", files[1], files[0], "--method", "none", "--no-cache", "--csv", "-"]
+    done = CLI.invoke(app, ["adapt", *words])
+    assert done.exit_code == 0, done.stderr
+    assert [line.split(",")[0] for line in done.stdout.splitlines()] == ["source", "old", "new", "old 3"]
+
+
 def test_a_mistake_names_the_option_as_it_was_typed(files: list[str]) -> None:
     done = CLI.invoke(app, ["adapt", *files, "--select", "oracle"])
     assert done.exit_code == 2

@@ -1,12 +1,14 @@
 """Methods that train on the labels of one domain while they pull the features of both together."""
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from headstart.adaptation.epochs import Quality, quality_by
 from headstart.adaptation.method import Adaptation
 from headstart.adaptation.statistics import reestimate, unrecorded
 from headstart.errors import InputError
@@ -28,6 +30,9 @@ class Aligning(Adaptation, FineTune):
     """Fine-tune with loss(labels) + trade_off * distance(features of the two domains)."""
 
     trade_off: float = option(1.0, "Weight of the distance between the domains' features", low=0)
+    select_epoch: Literal["source-risk", "importance-weighted", "entropy", "density"] = option(
+        "source-risk", "What chooses the epoch without labels of the new domain, as `select` chooses the method"
+    )
 
     @classmethod
     def unused(cls) -> frozenset[str]:
@@ -50,7 +55,9 @@ class Aligning(Adaptation, FineTune):
         return replace(
             recipe,
             groups=(*recipe.groups, *(group_of(part, f"inserts.{name}", rate) for name, part in beside.items())),
-            objective=Aligned(labels, distance, self.trade_off, None if keep else new),
+            objective=Aligned(
+                labels, distance, self.trade_off, None if keep else new, quality_by(self.select_epoch, setting, new)
+            ),
             streams={UNLABELLED: lambda: new},
             inserts=beside,
         )
@@ -68,10 +75,13 @@ class Aligned(Objective):
 
     Args:
         new: The new domain; None leaves the labelled domain's statistics in the finished network.
+        judge: The quality of a finished network, by which an epoch is chosen; None: that on the validation part.
     """
 
-    def __init__(self, labels: Labels, distance: Distance, trade_off: float, new: Batches | None) -> None:
-        self.labels, self.distance, self.trade_off, self.new = labels, distance, trade_off, new
+    def __init__(
+        self, labels: Labels, distance: Distance, trade_off: float, new: Batches | None, judge: Quality | None = None
+    ) -> None:
+        self.labels, self.distance, self.trade_off, self.new, self.judge = labels, distance, trade_off, new, judge
 
     def loss(self, network: nn.Module, batches: Mapping[str, Drawn], step: Step) -> tuple[Tensor, Parts]:
         """The loss of a chunk; its parts are "target" and "domains"."""
@@ -85,6 +95,14 @@ class Aligned(Objective):
             new = whole.features(batches[UNLABELLED].inputs)
         apart = self.distance(old.float(), new.float(), step.number / step.steps)
         return hard + self.trade_off * apart, {"target": hard, "domains": apart}
+
+    def quality(self, network: nn.Module) -> float | None:
+        """That of the network as it would be if the training ended here."""
+        if self.judge is None:
+            return None
+        finished = copy.deepcopy(network)
+        self.end(finished)
+        return self.judge(finished)
 
     def end(self, network: nn.Module) -> None:
         """Give the finished network the new domain's statistics."""

@@ -14,7 +14,7 @@ from headstart.adaptation import criteria
 from headstart.adaptation.gap import gap_of
 from headstart.adaptation.measure import Measured, Seen, measure
 from headstart.adaptation.method import ADAPTATIONS, Adaptation
-from headstart.adaptation.opening import Opened, open_domains
+from headstart.adaptation.opening import Opened, open_starts
 from headstart.adaptation.rows import choices_of, grouped, row_of
 from headstart.adaptation.run import Adapted
 from headstart.data.media import MEDIA
@@ -45,6 +45,7 @@ def adapt(
     model: "Model | None" = None,
     *,
     models: "Model | Sequence[Model] | None" = None,
+    sources: Sequence[object] | Mapping[str, object] = (),
     method: str | Adaptation | Sequence[str | Adaptation] = "features",
     select: str = "entropy",
     test: object = None,
@@ -72,6 +73,8 @@ def adapt(
         unlabelled: Examples of the new domain, whatever `predict` reads. Labels that come with them are ignored.
         model: A model's name, a module or a source. Arrays of features need none.
         models: Several of them, which are ranked for the new domain.
+        sources: Further labelled domains with the same classes, such as other languages, by name if wanted: each is
+            adapted like the first, and all are ranked as starts for the new domain.
         method: One name or several, as a list or one text with commas; "features" (the default) for all that work on
             cached features, "deep" for all that train the network, "all" for both. `none` is always in the table, and
             `none-deep`, which fine-tunes on the labelled domain alone, beside methods that train.
@@ -113,19 +116,19 @@ def adapt(
     place = None if out is None else Path(out)
     for path, folder in ((place, True), (report, False)):
         check_destination(path, folder=folder)
-    opened = open_domains(labelled, unlabelled, test=test, most=limit, split_seed=split_seed, reading=how)
+    reads = {"test": test, "most": limit, "split_seed": split_seed, "reading": how}
+    opened, failures = open_starts(labelled, sources, unlabelled, **reads)
     tell = listener(progress)
-    found, failures, gaps = list[Measured](), list[Failure](), list[DomainGap]()
+    found, gaps = list[Measured](), list[DomainGap]()
     with TemporaryDirectory() as spare:
         shared = {
             "seeds": seeds, "seed": seed, "workers": workers, "device": device, "overwrite": overwrite,
             "progress": tell, "cache": folder_of(cache) or spare, "trust_pickle": trust_pickle,
             "command": command, **settings,
         }  # fmt: skip
-        sources = _candidates(model, models, opened)
-        for one in sources:
-            below = None if place is None else place / "runs" / _slug(one.name, len(sources) > 1)
-            runs, failed, gap = _carried_out(one, opened, methods, below, shared, len(sources) == 1)
+        for name, (start, one) in _pairs(opened, _candidates(model, models, next(iter(opened.values())))).items():
+            below = None if place is None else place / "runs" / re.sub(r"[^\w.-]+", "-", name)
+            runs, failed, gap = _carried_out(name or one.name, one, start, methods, below, shared, not name)
             found, failures, gaps = found + runs, failures + failed, gaps + gap
     if not found:
         raise InputError(f"no model could be used: {failures[0].source}: {failures[0].reason}")
@@ -220,11 +223,18 @@ def _candidates(model: "Model | None", models: "Model | Sequence[Model] | None",
     return candidates(given, kind=train.kind)
 
 
-def _slug(name: str, several: bool) -> str:
-    return re.sub(r"[^\w.-]+", "-", name) if several else ""
+def _pairs(opened: Mapping[str, Opened], sources: Sequence[Candidate]) -> dict[str, tuple[Opened, Candidate]]:
+    """Each model with each labelled domain, by what of the two tells the pairs apart; "" for a single pair."""
+    found = {}
+    for start, domain in opened.items():
+        for one in sources:
+            name = [one.name] * (len(sources) > 1) + [start] * (len(opened) > 1)
+            found[" from ".join(name)] = domain, one
+    return found
 
 
 def _carried_out(
+    name: str,
     one: Candidate,
     opened: Opened,
     methods: Sequence[Adaptation],
@@ -241,23 +251,23 @@ def _carried_out(
     try:
         source = one.load(shared["trust_pickle"])
         both = seen.domains(source)
-        gap = gap_of(one.name, both)
+        gap = gap_of(name, both)
         model = one.name if shared["workers"] != 1 and one.files is not None else source
         done = campaign(opened.parts, model, methods, out=folder, **shared)
         places: Sequence[Path | None] = done.folders or [None] * len(done.runs)
-        found = [measure(run, place, seen, both) for run, place in zip(done.runs, places, strict=True)]
+        found = [measure(run, name, place, seen, both) for run, place in zip(done.runs, places, strict=True)]
     except HeadstartError as error:
         if alone:
             raise
-        return [], [Failure.of(one.name, error)], []
-    return found, [Failure(f"{one.name}, {each.source}", each.reason) for each in done.failures], [gap]
+        return [], [Failure.of(name, error)], []
+    return found, [Failure(f"{name}, {each.source}", each.reason) for each in done.failures], [gap]
 
 
 def _record(
     found: Sequence[Measured],
     failures: Sequence[Failure],
     gaps: Sequence[DomainGap],
-    opened: Opened,
+    opened: Mapping[str, Opened],
     asked: Sequence[str],
     how: Mapping[str, Any],
 ) -> tuple[AdaptationRecord, Measured]:
@@ -266,20 +276,21 @@ def _record(
     Raises:
         InputError: Every method that was asked for failed.
     """
-    parts, groups, place = opened.parts, grouped(found), how["place"]
+    starts = list(opened.values())
+    parts, groups, place = starts[0].parts, grouped(found), how["place"]
     assert parts.unlabelled is not None, "the domains were opened together"
     rows = tuple(row_of(key, groups, len(parts.train.classes), how["margin"]) for key in groups)
     if not any(row.method in asked for row in rows):
         raise InputError(f"{failures[0].source} failed: {failures[0].reason}")
     choices = choices_of(rows, asked)
     chosen = max(groups[choices[how["select"]]], key=lambda one: one.criteria[how["select"]])
-    name, other = parts.train.name, parts.unlabelled.name
+    name, other = listing(list(opened)), parts.unlabelled.name
     record = AdaptationRecord(
         labelled=name,
         unlabelled=other,
         kind=parts.train.kind,
-        n_labelled=len(parts.together),
-        n_kept=len(opened.kept),
+        n_labelled=sum(len(one.parts.together) for one in starts),
+        n_kept=sum(len(one.kept) for one in starts),
         n_new=len(parts.unlabelled),
         n_test=0 if parts.test is None else len(parts.test),
         classes=parts.train.classes,
@@ -296,6 +307,6 @@ def _record(
             device="cpu",
         ),
         folder="" if place is None or chosen.folder is None else chosen.folder.relative_to(place).as_posix(),
-        notes=(*parts.notes, *opened.notes),
+        notes=tuple(dict.fromkeys(note for one in starts for note in (*one.parts.notes, *one.notes))),
     )
     return record, chosen

@@ -56,17 +56,19 @@ class Measured:
     """One run, its answers on the new domain, and the criteria that need no other run."""
 
     run: Run
+    name: str  # of the source, and of the labelled domain where there are several
     folder: Path | None
     kept: float  # accuracy on held-out labelled examples
     answers: np.ndarray  # (m,) codes, on the new domain
     criteria: dict[str, float]
 
 
-def measure(run: Run, folder: Path | None, seen: Seen, both: Domains) -> Measured:
+def measure(run: Run, name: str, folder: Path | None, seen: Seen, both: Domains) -> Measured:
     """Ask a run for its answers on both domains.
 
     Args:
         run: One method with one seed.
+        name: What its source is called in the table.
         folder: Where it was kept.
         seen: For its source's features.
         both: The features of both domains before any adaptation.
@@ -90,7 +92,7 @@ def measure(run: Run, folder: Path | None, seen: Seen, both: Domains) -> Measure
         "entropy": criteria.certainty(other),
         "density": criteria.neighbourhood_density(other),
     }
-    return Measured(run, folder, criteria.source_risk(kept, labels), other.argmax(axis=1), found)
+    return Measured(run, name, folder, criteria.source_risk(kept, labels), other.argmax(axis=1), found)
 
 
 def _answers(run: Run, features: np.ndarray) -> np.ndarray:

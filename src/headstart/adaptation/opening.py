@@ -1,7 +1,8 @@
 """The two domains: labelled examples divided, unlabelled ones opened without their labels, a test part apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +11,10 @@ from headstart.data.media import MEDIA
 from headstart.data.provenance import digests, target_hash
 from headstart.data.target import Target
 from headstart.errors import HeadstartError, InputError
+from headstart.records import Failure
 from headstart.tasks import task_of
 from headstart.transfers.parts import Parts, given_test, split_target
-from headstart.wording import plural
+from headstart.wording import listing, plural
 
 FEWEST = 10  # examples of a new domain
 
@@ -63,6 +65,37 @@ def open_domains(
         notes += [*said, *_seen_without_labels(found, new)]
     whole = f"{parts.split}-{target_hash(found) if found is not None else ''}"
     return Opened(replace(parts, test=found, split=whole, unlabelled=new, notes=parts.notes), kept, tuple(notes))
+
+
+def open_starts(
+    labelled: object, sources: Sequence[object] | Mapping[str, object], unlabelled: object, **how: Any
+) -> tuple[dict[str, Opened], list[Failure]]:
+    """Each labelled domain with the new one, by name, and those of `sources` that do not fit the first.
+
+    Args:
+        labelled: The first labelled domain; see `open_domains` for it, for `unlabelled` and for `how`.
+        sources: Further ones, by name if wanted.
+
+    Raises:
+        InputError: The first cannot be used.
+    """
+    first = open_domains(labelled, unlabelled, **how)
+    found, failures = {first.parts.train.name: first}, list[Failure]()
+    for place, spec in enumerate(sources.values() if isinstance(sources, Mapping) else sources):
+        name = list(sources)[place] if isinstance(sources, Mapping) else None
+        try:
+            opened = open_domains(spec, unlabelled, **how)
+        except HeadstartError as error:
+            failures.append(Failure.of(name or str(spec), error))
+            continue
+        train = opened.parts.train
+        name = name or (train.name if train.name not in found else f"{train.name} {place + 2}")
+        if train.classes == first.parts.train.classes and train.kind == first.parts.train.kind:
+            found[name] = opened
+            continue
+        said = f"has the classes {listing(train.classes)}, and {first.parts.train.name} has "
+        failures.append(Failure(name, f"{said}{listing(first.parts.train.classes)}: all starts need the same."))
+    return found, failures
 
 
 def _new_domain(spec: object, train: Target, reading: Reading, most: int | None, seed: int) -> tuple[Target, list[str]]:

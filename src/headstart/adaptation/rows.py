@@ -22,7 +22,7 @@ def grouped(found: Sequence[Measured]) -> Group:
     groups: Group = {}
     for one, share in zip(found, shares, strict=True):
         whole = replace(one, criteria={**one.criteria, "agreement": share})
-        groups.setdefault((one.run.outcome.source, one.run.outcome.method), []).append(whole)
+        groups.setdefault((one.name, one.run.outcome.method), []).append(whole)
     return groups
 
 

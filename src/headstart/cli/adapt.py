@@ -30,6 +30,7 @@ EPILOG = (
     "Examples:\n\n"
     "headstart adapt labelled_photos/ new_camera/ --model zoo/efficientnet_lite0 --method all --out runs/da\n\n"
     "headstart adapt reviews_en.csv reviews_de.csv --models st/all-MiniLM-L6-v2 zoo/e5_small\n\n"
+    "headstart adapt reviews_en.csv reviews_de.csv --sources reviews_fr.csv reviews_ru.csv --model zoo/e5_small\n\n"
     "headstart adapt digits.npz usps.npz --model zoo/tiny_letters --method coral,dann --test usps_labelled.npz"
 )
 
@@ -51,6 +52,15 @@ def adapt(
             metavar="NAME...",
             help="One model, or several to rank for the new domain; arrays of features need none.",
             autocompletion=complete_models,
+            show_default=False,
+        ),
+    ] = None,
+    sources: Annotated[
+        list[str] | None,
+        named(
+            metavar="DATA...",
+            panel=DATA,
+            help="Further labelled data with the same classes, such as other languages: all are ranked as starts.",
             show_default=False,
         ),
     ] = None,
@@ -109,6 +119,7 @@ def adapt(
             labelled,
             unlabelled,
             models=models,
+            sources=sources or (),
             method=method,
             select=select,
             test=test,

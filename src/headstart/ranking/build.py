@@ -107,7 +107,8 @@ def _row(
     place: int = 0,
 ) -> RankedSource:
     evidence = measurement.evidence
-    words, against = verdict(measurement.evaluations.get(SKILL), None if evidence is None else evidence.gains)
+    seen = () if evidence is None else (evidence.gains, evidence.chance)
+    words, against = verdict(measurement.evaluations.get(SKILL), *seen)
     found, run = measurement.evaluations, measurement.extraction
     return RankedSource(
         source=run.source,

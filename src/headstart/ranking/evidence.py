@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy import special
 
 from headstart.data.order import stratified_order
 from headstart.errors import InputError
 from headstart.records import Extraction, Probe
-from headstart.scores import Inputs, left_out_answers, left_out_gains, left_out_probs
+from headstart.scores import Inputs, association, left_out_answers, left_out_gains, left_out_probs
 from headstart.stats import pseudo_values
 from headstart.tasks import task_of
 
@@ -31,6 +32,7 @@ class Evidence:
     half: float | None = None  # the same on halves of the examples
     gains: Float[np.ndarray, " n"] | None = None  # log-likelihood of each label minus that of a guess
     chosen: Int[np.ndarray, " n"] | None = None  # the class of each left-out example
+    chance: float | None = None  # p-value of features that say nothing of the labels; None where the gains tell
 
     @property
     def probe(self) -> Probe | None:
@@ -67,6 +69,7 @@ def _of_classes(inputs: Inputs, extraction: Extraction, task: str, metric: str |
     occurring, labels = np.unique(extraction.labels, return_inverse=True)
     right = probs.argmax(axis=1) == labels
     measure = task_of(task).metric(metric)
+    gains = left_out_gains(inputs, probs)
     value, parts, ids = float(right.mean()), right.astype(np.float64), extraction.ids
     if measure.name != "accuracy":
         value, parts, ids = _by_groups(lambda kept: measure(labels[kept], probs[kept]), groups)
@@ -80,8 +83,9 @@ def _of_classes(inputs: Inputs, extraction: Extraction, task: str, metric: str |
         float(right.mean()),
         float(probs.max(axis=1).mean()),
         _on_halves(extraction, labels),
-        left_out_gains(inputs, probs),
+        gains,
         occurring[probs.argmax(axis=1)],
+        None if surely_gains(gains) else association(inputs),
     )
 
 
@@ -90,6 +94,18 @@ def _of_amounts(inputs: Inputs, extraction: Extraction, task: str, metric: str |
     answers = answers.reshape(labels.shape)
     value, parts, ids = _by_groups(lambda kept: measure(labels[kept], answers[kept]), groups)
     return Evidence(measure.name, value, parts, ids, len(labels))
+
+
+def surely_gains(gains: np.ndarray, level: float = 0.95) -> bool:
+    """Whether the mean of gains (n,) is above 0 by a one-sided t test; never with fewer than two."""
+    if len(gains) < 2:
+        return False
+    return above_zero(float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains))), len(gains) - 1, level)
+
+
+def above_zero(value: float, error: float, degrees: float, level: float) -> bool:
+    """Whether a value with this standard error is above 0 by a one-sided t test."""
+    return value > float(special.stdtrit(degrees, level)) * error
 
 
 def _by_groups(measure: Callable[[np.ndarray], float], groups: np.ndarray) -> tuple[float, np.ndarray, tuple[str, ...]]:

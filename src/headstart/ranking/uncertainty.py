@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
 
+from headstart.ranking.evidence import above_zero, surely_gains
 from headstart.ranking.measure import Measurement
 from headstart.scores import SCORES, Evaluation
 from headstart.stats import Estimate, PairedRanks, Stage, jackknife, paired_ranks, staged_ranks
 
+ASSOCIATED = 0.03  # leaves room for the errors of the two t tests: benchmarks/RESULTS.md, "noticed before training"
 EXACT = ("card", "nothing")  # needs of scores that are the same on any examples
 
 
@@ -35,16 +36,18 @@ def estimate(evaluation: Evaluation, level: float = 0.95) -> Estimate | None:
 
 
 def verdict(
-    evaluation: Evaluation | None, gains: np.ndarray | None = None, level: float = 0.95
+    evaluation: Evaluation | None, gains: np.ndarray | None = None, chance: float | None = None, level: float = 0.95
 ) -> tuple[str | None, bool]:
     """What a source's own classes and its features say of the labels, in words, and whether to advise against it.
 
-    A source is advised against if neither its head (`leep_skill`) nor a linear probe on its features is shown to be
-    better than guessing, each by a one-sided t test at 1 - `level`.
+    A source is advised against if nothing shows that it is better than guessing: not its head (`leep_skill`) nor a
+    linear probe on its features, each by a one-sided t test at 1 - `level`, nor the features' association with the
+    labels, by a permutation test at `ASSOCIATED`.
 
     Args:
         evaluation: Of `leep_skill`; None without a classifier.
         gains: (n,) log-likelihood of each left-out label by the probe, minus that of a guess; None without features.
+        chance: p-value of the permutation test; None where it was not needed.
 
     Returns:
         (None, False) where nothing can be said.
@@ -56,11 +59,10 @@ def verdict(
         ('better than guessing by its features, though not by its own classes', False)
     """
     skill = None if evaluation is None else estimate(evaluation, level)
-    by_head = None if skill is None else _above_zero(skill.value, skill.standard_error, skill.degrees, level)
+    by_head = None if skill is None else above_zero(skill.value, skill.standard_error, skill.degrees, level)
     by_features = None
     if gains is not None and len(gains) > 1:
-        error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
-        by_features = _above_zero(float(gains.mean()), error, len(gains) - 1, level)
+        by_features = surely_gains(gains, level) or (chance is not None and chance <= ASSOCIATED)
     if by_head or (by_features and by_head is None):
         return "better than guessing the class frequencies", False
     if by_features:
@@ -75,10 +77,6 @@ def verdict(
         f"(skill {skill.value:.3f}, {level * 100:.0f} % interval {skill.low:.3f} to {skill.high:.3f})",
         True,
     )
-
-
-def _above_zero(value: float, error: float, degrees: float, level: float) -> bool:
-    return value > float(special.stdtrit(degrees, level)) * error
 
 
 def ranks_of(

@@ -150,7 +150,8 @@ class AdaptationRecord(JsonRecord, Shown):
             f"{plural(self.n_labelled, 'labelled example')} and {self.n_kept} held out; {self.n_new} of the new domain "
             f"without labels"
         )
-        parts: list[Table | Prose] = [Prose((f"{sizes}.", self.gained(best)), title=title), self.methods()]
+        parts: list[Table | Prose] = [Prose((f"{sizes}.", self.gained(best)), title=title), *self.ranked()]
+        parts += [self.methods()]
         parts += [Prose(tuple(self.gap.said()), title="How far apart the domains are, before adaptation")]
         parts += titled("How the choice was made, without labels of the new domain", *self._criteria())
         parts += titled(*self._frequencies())
@@ -170,6 +171,20 @@ class AdaptationRecord(JsonRecord, Shown):
         if row.gain_low is None:
             return f"{text}, without an interval: one seed proves nothing; repeat with `seeds=3`."
         return f"{text} (95 % interval {row.gain_low:+.3f} to {row.gain_high:+.3f}): {MEANS[row.verdict]}."
+
+    def ranked(self) -> View:
+        """The starts (models, labelled domains), best first by the criterion, each with the method that it prefers."""
+        by = {row.source: [one for one in self.rows if one.source == row.source] for row in self.rows}
+        if len(by) < 2:
+            return []
+        best = [max(own, key=lambda row: (not row.idle, row.criteria[self.select])) for own in by.values()]
+        best.sort(key=lambda row: -row.criteria[self.select])
+        tested = ["accuracy", "95 %"] if self.n_test else []
+        rows = [
+            [row.source, row.method, f"{row.criteria[self.select]:.3f}", *(self._tested(row)[:2] if tested else [])]
+            for row in best
+        ]
+        return [table(["start", "method", self.select, *tested], rows, words=2)]
 
     def methods(self) -> Table:
         """One line per source and method; the chosen one stands out."""

@@ -19,7 +19,7 @@ from headstart.scores.catalogue.ncti import NCTIParts, ncti_among, ncti_parts
 from headstart.scores.catalogue.otce import OTCEParts, fit_otce, otce_parts
 from headstart.scores.dense import DenseRows, pixel_rows, token_rows
 from headstart.scores.ensemble import e_leep, ms_leep
-from headstart.scores.left_out import left_out_answers, left_out_gains, left_out_probs
+from headstart.scores.left_out import association, left_out_answers, left_out_gains, left_out_probs
 
 if TYPE_CHECKING:
     from headstart.scores.predictor import ExpectedEmpiricalPredictor
@@ -42,6 +42,7 @@ __all__ = [
     "OTCEParts",
     "Score",
     "SkillTest",
+    "association",
     "audit",
     "e_leep",
     "etran_among",

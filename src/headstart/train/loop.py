@@ -74,7 +74,8 @@ def fit(
         train: The labelled stream; an epoch is one pass over it.
         objective: What is minimised; by default the task's loss, with the training's label smoothing and mixup.
         streams: Further data for the objective, by name; each step draws one batch of each, round after round.
-        valid: Where given, the epoch with the best quality on it wins (ties: the lower loss).
+        valid: Where given, the epoch with the best quality on it wins (ties: the lower loss), unless the objective has
+            a quality of its own.
         checkpoint: File that keeps the state; an unfinished training found there goes on.
         identity: Hash of everything that decides the numbers; another one in the checkpoint is an error.
         checkpoint_seconds: A checkpoint is written at the end of each epoch, and within it this often.
@@ -269,10 +270,13 @@ class _Loop:
         rate = max(group["lr"] for group in self.optimizer.param_groups)
         self._clock()
         means = {name: value / max(1, state.count) for name, value in state.sums.items()}
-        mean = means.pop("target")
+        mean, judged = means.pop("target"), self.objective.quality(self.network)
+        if judged is not None:
+            means["epoch quality"] = judged
         state.curve.append(CurvePoint(epoch + 1, state.seconds, rate, mean, loss, quality, trained, means))
-        if loss is not None and quality is not None:
-            key = (quality, -loss)
+        judged = quality if judged is None else judged
+        if judged is not None:
+            key = (judged, -(loss or 0.0))
             if state.best_key is None or key > state.best_key:
                 state.best_epoch, state.best_key = epoch, key
                 self.best = {name: value.detach().clone() for name, value in self._moving().items()}

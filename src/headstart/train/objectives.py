@@ -78,6 +78,10 @@ class Objective:
         """
         raise NotImplementedError
 
+    def quality(self, network: nn.Module) -> float | None:
+        """How good the network is at the end of an epoch, larger is better; None leaves that to the validation part."""
+        return None
+
     def end(self, network: nn.Module) -> None:
         """Called once after the last step, with the best weights, in evaluation mode: may still change the network.
 
@@ -153,6 +157,9 @@ class Pulled(Objective):
 
     def prepare(self, batches: dict[str, Drawn], step: Step) -> dict[str, Drawn]:
         return self.inner.prepare(batches, step)
+
+    def quality(self, network: nn.Module) -> float | None:
+        return self.inner.quality(network)
 
     def end(self, network: nn.Module) -> None:
         self.inner.end(network)
