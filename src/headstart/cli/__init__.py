@@ -15,18 +15,13 @@ from headstart.cli.adapt import EPILOG as ADAPT_EPILOG
 from headstart.cli.adapt import adapt
 from headstart.cli.benchmark import benchmark
 from headstart.cli.cache import cache
-from headstart.cli.calibrate import calibrate
 from headstart.cli.cluster import cluster
-from headstart.cli.evaluate import evaluate
-from headstart.cli.export import export
 from headstart.cli.few_shot import few_shot
 from headstart.cli.models import models
-from headstart.cli.predict import predict
-from headstart.cli.push import push
 from headstart.cli.rank import EPILOG as RANK_EPILOG
 from headstart.cli.rank import rank
-from headstart.cli.report import report
 from headstart.cli.run import run
+from headstart.cli.saved import calibrate, evaluate, export, predict, push, report
 from headstart.cli.scores import scores
 from headstart.cli.transfer import EPILOG as TRANSFER_EPILOG
 from headstart.cli.transfer import transfer
@@ -66,17 +61,23 @@ def _options(
         be_verbose()
 
 
+FORWARD = (*running_options(without=("workers", "history")), *reading_options())
+PROJECT = (*running_options(without=("limit", "batch_size", "workers")), *reading_options())
+TRAINING = {
+    "transfer": running_options(without=("limit", "seed", "batch_size")),
+    "adapt": running_options(without=("limit", "seed", "batch_size", "history")),
+}
 UNLABELLED = reading_options("text_column", "image_column", "split", "root", "download", "white_level")
 needing = partial(app.command, cls=VariadicCommand, no_args_is_help=True)
-needing("rank", epilog=RANK_EPILOG)(guarded(with_options(rank, *reading_options())))
-needing("run")(guarded(with_options(run, *reading_options()), resumes=True))
-needing("transfer")(guarded(with_options(transfer), resumes=True))
-needing("adapt")(guarded(with_options(adapt), resumes=True))
+needing("rank", epilog=RANK_EPILOG)(guarded(with_options(rank, *running_options(), *reading_options())))
+needing("run")(guarded(with_options(run, *PROJECT), resumes=True))
+needing("transfer")(guarded(with_options(transfer, *TRAINING["transfer"]), resumes=True))
+needing("adapt")(guarded(with_options(adapt, *TRAINING["adapt"]), resumes=True))
 needing("evaluate")(guarded(evaluate))
-needing("few-shot")(guarded(with_options(few_shot, *running_options(), *reading_options())))
+needing("few-shot")(guarded(with_options(few_shot, *FORWARD)))
 needing("predict")(guarded(with_options(predict, *UNLABELLED)))
-needing("cluster")(guarded(with_options(cluster, *running_options(), *reading_options())))
-needing("zero-shot")(guarded(with_options(zero_shot, *running_options(), *reading_options())))
+needing("cluster")(guarded(with_options(cluster, *FORWARD)))
+needing("zero-shot")(guarded(with_options(zero_shot, *FORWARD)))
 needing("report")(guarded(report))
 needing("export")(guarded(export))
 needing("push")(guarded(push))
@@ -106,7 +107,7 @@ def _adapt() -> typer.Typer:
 def _alone(command: Callable[..., None], methods: Mapping[str, type[Any]], examples: str) -> typer.Typer:
     """An application of one command, with the options of these methods."""
     only = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=CONTEXT)
-    made = guarded(with_methods(command, methods), resumes=True)
+    made = guarded(with_methods(command, methods, *TRAINING[command.__name__]), resumes=True)
     only.command(cls=VariadicCommand, no_args_is_help=True, epilog=epilog_of(methods, examples))(made)
     return only
 

@@ -3,11 +3,11 @@
 import inspect
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -68,28 +68,11 @@ def _after_comma(incomplete: str, names: Iterable[str]) -> list[str]:
     return [before + comma + name for name in names if name.startswith(last)]
 
 
-Device = Annotated[str, named(metavar="NAME", panel=HOW, help="auto, cpu, cuda or mps.")]
-Workers = Annotated[
-    str,
-    named(metavar="N", panel=HOW, help="Processes that work side by side; or ray, or ray://HOST:PORT (extra ray)."),
-]
 Cache = Annotated[
     Path | None, named(metavar="DIR", panel=HOW, help="Where forward passes are kept; by default in the user's cache.")
 ]
-NoCache = Annotated[bool, named("--no-cache", panel=HOW, help="Keep no results of forward passes.")]
 TrustPickle = Annotated[
     bool, named("--trust-pickle", panel=HOW, help="Load checkpoints that can run code on this machine.")
-]
-Seed = Annotated[int, named(metavar="N", min=0, panel=HOW, help="Seed of every random choice.")]
-Limit = Annotated[
-    int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples, with every class in proportion.")
-]
-History = Annotated[
-    Path | None,
-    named("--history", metavar="DIR", panel=HOW, help="Keep records here, and forecast by what calibrate learnt here."),
-]
-BatchSize = Annotated[
-    int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits.")
 ]
 Report = Annotated[Path | None, named(metavar="FILE", panel=RESULT, help="Write a self-contained HTML page.")]
 Json = Annotated[
@@ -146,20 +129,37 @@ def with_options(function: Callable[..., None], *parameters: inspect.Parameter) 
     return run
 
 
-def running_options() -> list[inspect.Parameter]:
-    """How a command that passes data through models runs, as options; `running_from` takes them."""
-    shared: list[tuple[str, Any, object]] = [
-        ("limit", Limit, None),
-        ("seed", Seed, 0),
-        ("device", Device, "auto"),
-        ("batch_size", BatchSize, None),
-        ("cache", Cache, None),
-        ("no_cache", NoCache, False),
-        ("trust_pickle", TrustPickle, False),
-    ]
+RUNNING: dict[str, tuple[Any, Any, object]] = {
+    "limit": (
+        int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples, with every class in proportion."), None,
+    ),
+    "seed": (int, named(metavar="N", min=0, panel=HOW, help="Seed of every random choice."), 0),
+    "device": (str, named(metavar="NAME", panel=HOW, help="auto, cpu, cuda or mps."), "auto"),
+    "batch_size": (
+        int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits."), None,
+    ),
+    "workers": (
+        str,
+        named(metavar="N", panel=HOW, help="Processes that work side by side; or ray, or ray://HOST:PORT (extra ray)."),
+        "1",
+    ),
+    "cache": (*get_args(Cache), None),
+    "no_cache": (bool, named("--no-cache", panel=HOW, help="Keep no results of forward passes."), False),
+    "trust_pickle": (*get_args(TrustPickle), False),
+    "history": (
+        Path | None,
+        named(metavar="DIR", panel=HOW, help="Keep records here, and forecast by what calibrate learnt here."),
+        None,
+    ),
+}  # name -> type, option and default  # fmt: skip
+
+
+def running_options(*, without: Sequence[str] = ()) -> list[inspect.Parameter]:
+    """How a command that passes data through models runs, as options; `running_from` takes their values."""
     return [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
-        for name, hint, default in shared
+        _parameter(name, hint, default, option)
+        for name, (hint, option, default) in RUNNING.items()
+        if name not in without
     ]
 
 
@@ -233,13 +233,15 @@ def method_options(
     return [one for _, one in ordered] + shared
 
 
-def with_methods(function: Callable[..., None], methods: Mapping[str, type[Any]]) -> Callable[..., None]:
-    """The function with the options of reading, of all these methods and of the training; needs torch."""
+def with_methods(
+    function: Callable[..., None], methods: Mapping[str, type[Any]], *running: inspect.Parameter
+) -> Callable[..., None]:
+    """The function with the options of running, reading, all these methods and the training; needs torch."""
     from headstart.records.options import options_of
     from headstart.train.training import Training
 
     own = {name: options_of(made) for name, made in methods.items()}
-    return with_options(function, *reading_options(), *method_options(own, options_of(Training)))
+    return with_options(function, *running, *reading_options(), *method_options(own, options_of(Training)))
 
 
 def epilog_of(methods: Mapping[str, type[Any]], examples: str) -> str:

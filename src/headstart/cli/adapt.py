@@ -8,19 +8,13 @@ import typer
 from headstart.cli._options import (
     DATA,
     RESULT,
-    Cache,
-    Device,
     Json,
     Margin,
-    NoCache,
     Report,
-    TrustPickle,
-    Workers,
-    cache_of,
     command_line,
     complete_models,
     named,
-    reading_from,
+    running_from,
 )
 from headstart.cli._output import Output
 from headstart.cli._progress import shown
@@ -92,11 +86,6 @@ def adapt(
     split_seed: Annotated[
         int, named(min=0, metavar="N", panel=DATA, help="Seed that decides which labelled examples are held out.")
     ] = 0,
-    device: Device = "auto",
-    workers: Workers = "1",
-    cache: Cache = None,
-    no_cache: NoCache = False,
-    trust_pickle: TrustPickle = False,
     out: Annotated[
         Path | None, named(metavar="DIR", panel=RESULT, help="Save the result here; the same command resumes.")
     ] = None,
@@ -127,17 +116,12 @@ def adapt(
             seed=seed,
             limit=limit,
             split_seed=split_seed,
-            workers=workers,
-            device=device,
-            cache=cache_of(cache, no_cache),
-            trust_pickle=trust_pickle,
             out=out,
             overwrite=overwrite,
             margin=margin,
             report=report,
-            reading=reading_from(options),
             progress=progress,
             command=command_line(),
-            **options,
+            **running_from(options),
         )
     output.finish(found.record, out and out / "adaptation.json", report)

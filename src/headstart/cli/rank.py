@@ -8,25 +8,15 @@ import typer
 from headstart.cli._options import (
     HOW,
     RESULT,
-    BatchSize,
-    Cache,
-    Device,
-    History,
     Json,
-    Limit,
     Models,
-    NoCache,
     Report,
     Scores,
-    Seed,
-    TrustPickle,
-    Workers,
-    cache_of,
     command_line,
     complete_scores,
     complete_target,
     named,
-    reading_from,
+    running_from,
 )
 from headstart.cli._output import Output, show
 from headstart.cli._progress import shown
@@ -129,15 +119,6 @@ def rank(
     shortlist: ShortList = None,
     exclude: Exclude = None,
     licence: Licence = None,
-    limit: Limit = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    batch_size: BatchSize = None,
-    workers: Workers = "1",
-    cache: Cache = None,
-    no_cache: NoCache = False,
-    trust_pickle: TrustPickle = False,
-    history: History = None,
     out: Annotated[
         Path | None, named(metavar="DIR", panel=RESULT, help="Save the ranking here, for `headstart report`.")
     ] = None,
@@ -145,7 +126,7 @@ def rank(
     dry_run: Annotated[bool, named("--dry-run", panel=HOW, help="Only show what would be computed.")] = False,
     json: Json = None,
     csv: Csv = None,
-    **reading: Any,
+    **running: Any,
 ) -> None:
     """Rank pretrained models on labelled data: one forward pass each, no training."""
     if not target:
@@ -154,10 +135,10 @@ def rank(
         )
     output = Output(json=json, csv=csv)
     pool: dict[str, Any] = {"shortlist": shortlist, "exclude": exclude, "licence": licence}
-    data = target[0] if len(target) == 1 else target
+    data, options = target[0] if len(target) == 1 else target, running_from(running)
     if dry_run:
-        planned = {"limit": limit, "seed": seed, "workers": workers, **pool}
-        show(_dry_run(data, models, reading, cache=cache, no_cache=no_cache, **planned))
+        planned = {name: options[name] for name in ("reading", "limit", "seed", "workers")}
+        show(_dry_run(data, models, options["cache"], **planned, **pool))
         return
     from headstart.ranking import rank as rank_sources
 
@@ -169,30 +150,21 @@ def rank(
             sort=sort,
             goal=goal,
             metric=metric,
-            limit=limit,
-            seed=seed,
             search=search,
             time_budget=time_budget,
-            device=device,
-            batch_size=batch_size,
-            workers=workers,
-            cache=cache_of(cache, no_cache),
-            trust_pickle=trust_pickle,
-            history=history,
             out=out,
             report=report,
-            reading=reading_from(reading),
             progress=progress,
             command=command_line(),
             **pool,
+            **options,
         )
     output.show(ranking, out=out, report=report)
     raise typer.Exit(output.exit_code(ranking))
 
 
-def _dry_run(target: Any, models: Any, reading: Any, *, cache: Path | None, no_cache: bool, **options: Any) -> View:
+def _dry_run(target: Any, models: Any, cache: Path | bool, **options: Any) -> View:
     from headstart.ranking.dry_run import dry_run
     from headstart.store import folder_of
 
-    place = folder_of(cache_of(cache, no_cache))
-    return dry_run(target, models, reading=reading_from(reading), cache=place, **options)
+    return dry_run(target, models, cache=folder_of(cache), **options)

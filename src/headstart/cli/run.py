@@ -9,19 +9,12 @@ from headstart.cli._options import (
     DATA,
     HOW,
     RESULT,
-    Cache,
-    Device,
-    History,
     Json,
     Models,
-    NoCache,
-    Seed,
-    TrustPickle,
-    cache_of,
     command_line,
     complete_target,
     named,
-    reading_from,
+    running_from,
 )
 from headstart.cli._output import check_places, console, on_stdout, show, write, wrote
 from headstart.cli._progress import shown
@@ -47,17 +40,11 @@ def run(
         str | None, named(metavar="DATA", panel=DATA, help="Separate test data; by default a quarter is set aside.")
     ] = None,
     limit: Annotated[int | None, named(min=2, metavar="N", panel=DATA, help="Train on N examples.")] = None,
-    seed: Seed = 0,
-    device: Device = "auto",
-    cache: Cache = None,
-    no_cache: NoCache = False,
-    trust_pickle: TrustPickle = False,
-    history: History = None,
     out: Annotated[
         Path, named(metavar="DIR", panel=RESULT, help="Everything goes here; the same command resumes.")
     ] = Path("project"),
     json: Json = None,
-    **reading: Any,
+    **running: Any,
 ) -> None:
     """Choose a model, transfer it, and prove on untouched examples what that gained; leaves a model that predicts."""
     check_places(json=json)
@@ -72,14 +59,9 @@ def run(
             metric=metric,
             test=test,
             limit=limit,
-            seed=seed,
-            device=device,
-            cache=cache_of(cache, no_cache),
-            trust_pickle=trust_pickle,
-            history=history,
-            reading=reading_from(reading),
             progress=tell,
             command=command_line(),
+            **running_from(running),
         )
     told = Prose((*wrote([out / "report.html"]), f"Predict: headstart predict {out / 'model'} NEW_DATA"))
     show([*done.view(), told], errors=on_stdout(json))

@@ -8,21 +8,14 @@ import typer
 from headstart.cli._options import (
     DATA,
     RESULT,
-    Cache,
-    Device,
-    History,
     Json,
     Margin,
-    NoCache,
     Report,
-    TrustPickle,
-    Workers,
-    cache_of,
     command_line,
     complete_methods,
     complete_models,
     named,
-    reading_from,
+    running_from,
 )
 from headstart.cli._output import SOME_FAILED, check_places, console, on_stdout, show, write, wrote
 from headstart.cli._progress import shown
@@ -85,12 +78,6 @@ def transfer(
     split_seed: Annotated[
         int, named(min=0, metavar="N", help="Seed that decides which examples are held out.", panel=DATA)
     ] = 0,
-    device: Device = "auto",
-    workers: Workers = "1",
-    cache: Cache = None,
-    no_cache: NoCache = False,
-    trust_pickle: TrustPickle = False,
-    history: History = None,
     out: Annotated[
         Path | None, named(metavar="DIR", help="Save the result here; the same command resumes.", panel=RESULT)
     ] = None,
@@ -110,10 +97,10 @@ def transfer(
     source = _source(model, ranking)
     methods = [name.strip() for name in method.split(",") if name.strip()]
     same: dict[str, Any] = {
-        "seed": seed, "scratch": scratch, "test": test, "limit": limit, "split_seed": split_seed, "device": device,
-        "reading": reading_from(options), "cache": cache_of(cache, no_cache), "trust_pickle": trust_pickle,
-        "via": via, "via_method": via_method, "source_data": source_data, "history": history, **options,
+        "seed": seed, "scratch": scratch, "test": test, "limit": limit, "split_seed": split_seed, "via": via,
+        "via_method": via_method, "source_data": source_data, **running_from(options),
     }  # fmt: skip
+    workers = same.pop("workers")
     from headstart.report import write_results
     from headstart.transfers.campaign import campaign, previews
 
