@@ -11,12 +11,12 @@ from functools import partial
 from typing import Any
 
 from headstart.errors import InputError
-from headstart.runner import Workers, map
+from headstart.runner import Workers, map, on_workers
 from headstart_paper.bench import Announce, Bench, loaded
 from headstart_paper.measures import SCORES, as_stored, measure
 from headstart_paper.plan import Pair, Part, Piece, make_task
 from headstart_paper.results import KEY, Results, Row
-from headstart_paper.run import check_same, executor_of, forget, part_of, parts_of_task
+from headstart_paper.run import check_same, forget, part_of, parts_of_task
 
 BATCH = 16  # tasks whose rows are written at once: what a kill loses
 AGREEMENT = 1e-3  # rounding of products differs between machines; leep_em, which iterates, moved by 4e-5 on one
@@ -97,11 +97,12 @@ def rescore(
             return row
 
     batches = [todo[at : at + BATCH] for at in range(0, len(todo), BATCH)]
-    for result in map(partial(scores_of, bench=bench), batches, on=executor_of(workers)):
-        by_key = {key: scored for unit, scored in zip(result.item, result.get(), strict=True) for key in unit.keys}
-        results.amend(by_key, change)
-        count += len(by_key)
-        announce(f"{count - len(refused)} of {sum(len(unit.keys) for unit in todo)} rows rescored")
+    with on_workers(workers) as on:
+        for result in map(partial(scores_of, bench=bench), batches, on=on):
+            by_key = {key: scored for unit, scored in zip(result.item, result.get(), strict=True) for key in unit.keys}
+            results.amend(by_key, change)
+            count += len(by_key)
+            announce(f"{count - len(refused)} of {sum(len(unit.keys) for unit in todo)} rows rescored")
     if refused:
         more = f" {len(refused) - SHOWN} more rows do not agree." if len(refused) > SHOWN else ""
         raise InputError(

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from headstart.runner import Executor, Inline, Processes, Ray, Workers, map, workers_of
+from headstart.runner import Workers, map, on_workers
 from headstart.wording import plural
 from headstart_paper import meta
 from headstart_paper.bench import Announce, Bench, Outputs, data_hash, loaded, opened, outputs_of_source
@@ -64,17 +64,10 @@ def run(
         announce(f"{plural(len(todo), 'task')} to do")
     store = Finished(results, announce)
     job = partial(work, bench=bench)
-    for result in map(job, todo, on=executor_of(workers), key=lambda piece: piece.key, store=store):
-        result.get()
+    with on_workers(workers) as on:
+        for result in map(job, todo, on=on, key=lambda piece: piece.key, store=store):
+            result.get()
     return len(results.refresh() - done)
-
-
-def executor_of(workers: Workers) -> Executor:
-    """This process for one worker, else that many processes, or Ray."""
-    count = workers_of(workers)
-    if isinstance(count, str):
-        return Ray(None if count == "ray" else count)
-    return Inline() if count == 1 else Processes(count)
 
 
 def part_of(piece: Piece | Pair) -> Part | Pair:

@@ -4,9 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.records import Clustering, write_atomically
-from headstart.records.axis import bar_svg
-from headstart.report.page import CONTROL, _environment
+from headstart.records import Clustering
+from headstart.report.page import filled, write_page
 
 WIDTH, HEIGHT, EDGE = 900, 560, 40  # of the map, in pixels
 COLOURS = 12  # of clusters, repeated from the thirteenth on
@@ -31,16 +30,8 @@ def write_clusters(clustering: Clustering, path: str | os.PathLike[str]) -> Path
     Raises:
         WriteError: The file cannot be written.
     """
-    path = Path(path)
-    write_atomically(path, render(clustering).encode("utf-8", errors="replace"))
-    return path
-
-
-def render(clustering: Clustering) -> str:
-    """The page as HTML text; every text of the record is escaped."""
-    environment = _environment()
-    environment.globals |= {"bar_svg": bar_svg}
-    page = environment.get_template("clusters.html.jinja").render(
+    page = filled(
+        "clusters.html.jinja",
         clustering=clustering,
         provenance=clustering.provenance,
         dots=_dots(clustering),
@@ -50,7 +41,7 @@ def render(clustering: Clustering) -> str:
         picture=PICTURE,
         largest=max(one.size for one in clustering.clusters) if clustering.clusters else 1,
     )
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", page)
+    return write_page(path, page)
 
 
 def colour(group: int) -> str:

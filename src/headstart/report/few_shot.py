@@ -4,9 +4,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from headstart.records import FewShot, write_atomically
+from headstart.records import FewShot
 from headstart.records.axis import Tick, axis_over
-from headstart.report.page import CONTROL, _environment
+from headstart.report.page import filled, write_page
 
 WIDTH, HEIGHT = 720, 300  # of the drawing, in pixels
 COLOURS = ("#0b6b66", "#c2571a", "#5b4bb0", "#a1242b", "#4f7a1f", "#1f6fb2", "#b0892c", "#8c3f8f")
@@ -28,12 +28,11 @@ def write_few_shot(found: FewShot, path: str | os.PathLike[str]) -> Path:
         WriteError: The file cannot be written.
     """
     curves, ticks = drawn(found)
-    page = _environment().get_template("few_shot.html.jinja").render(
-        found=found, parts=found.view(), curves=curves, ticks=ticks, width=WIDTH, height=HEIGHT,
+    page = filled(
+        "few_shot.html.jinja", found=found, parts=found.view(), curves=curves, ticks=ticks, width=WIDTH, height=HEIGHT,
         columns=[(_across(place, len(found.shots)), few) for place, few in enumerate(found.shots)],
     )  # fmt: skip
-    write_atomically(Path(path), CONTROL.sub("\N{REPLACEMENT CHARACTER}", page).encode("utf-8", errors="replace"))
-    return Path(path)
+    return write_page(path, page)
 
 
 def drawn(found: FewShot) -> tuple[list[Curve], tuple[Tick, ...]]:

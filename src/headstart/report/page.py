@@ -74,20 +74,9 @@ def _write_view(
     path: str | os.PathLike[str], parts: View, made: Sequence[Provenance], title: str, eyebrow: str
 ) -> Path:
     """A page of tables and sentences, with the commands that made them."""
-    page = (
-        _environment()
-        .get_template("results.html.jinja")
-        .render(
-            title=title,
-            eyebrow=eyebrow,
-            created=made[0].created,
-            parts=parts,
-            commands=[one.command for one in made],
-        )
-    )
-    text = CONTROL.sub("\N{REPLACEMENT CHARACTER}", page)
-    write_atomically(Path(path), text.encode("utf-8", errors="replace"))
-    return Path(path)
+    commands = [one.command for one in made]
+    given = {"title": title, "eyebrow": eyebrow, "created": made[0].created, "parts": parts, "commands": commands}
+    return write_page(path, filled("results.html.jinja", **given))
 
 
 def _best_runs(evaluation: Evaluation) -> list[Outcome]:
@@ -130,48 +119,39 @@ def write_report(record: Shown, path: str | os.PathLike[str]) -> Path:
             f"there is no page for a {type(record).__name__}, "
             "only for rankings, projects, transfers, clusterings and few-shot accuracies."
         )
-    # A file name that is not UTF-8 reaches us as lone surrogates, which no page can hold: they show as "?".
-    write_atomically(Path(path), render(record, story).encode("utf-8", errors="replace"))
-    return Path(path)
+    return write_page(path, render(record, story))
 
 
 def render(ranking: Ranking, story: str = "") -> str:
     """The report of a ranking as HTML text. Every text of the record is escaped."""
     heads, not_drawn = head_views(ranking)
     classes = list(zip(ranking.target.classes, ranking.target.counts, strict=True))
-    page = (
-        _environment()
-        .get_template("page.html.jinja")
-        .render(
-            ranking=ranking,
-            story=Markup(story),
-            script=Markup(SCRIPT),
-            script_hash=b64encode(sha256(SCRIPT.encode()).digest()).decode(),
-            target=ranking.target,
-            provenance=ranking.provenance,
-            headline=headline(ranking),
-            support=support(ranking, score_title(ranking.sort)),
-            sort_title=score_title(ranking.sort),
-            description=description(ranking),
-            table=ranking_table(ranking, score_title(ranking.sort)),
-            panels=score_panels(ranking),
-            by_class=_by_class(ranking),
-            course=[
-                *spared(ranking.left_out),
-                *text.course(ranking),
-                *(unreached(ranking.search) if ranking.search else ()),
-            ],
-            spent=percentage(ranking.search.share if ranking.search else None),
-            classes=classes,
-            in_view=len(classes) if len(classes) <= IN_VIEW + 6 else IN_VIEW,  # folding a handful away saves nothing
-            samples=_samples(ranking.target),
-            heads=heads,
-            not_drawn=not_drawn,
-            levels=LEVELS,
-            noun=NOUNS[ranking.target.kind],
-        )
+    unfinished = unreached(ranking.search) if ranking.search else ()
+    return filled(
+        "page.html.jinja",
+        ranking=ranking,
+        story=Markup(story),
+        script=Markup(SCRIPT),
+        script_hash=b64encode(sha256(SCRIPT.encode()).digest()).decode(),
+        target=ranking.target,
+        provenance=ranking.provenance,
+        headline=headline(ranking),
+        support=support(ranking, score_title(ranking.sort)),
+        sort_title=score_title(ranking.sort),
+        description=description(ranking),
+        table=ranking_table(ranking, score_title(ranking.sort)),
+        panels=score_panels(ranking),
+        by_class=_by_class(ranking),
+        course=[*spared(ranking.left_out), *text.course(ranking), *unfinished],
+        spent=percentage(ranking.search.share if ranking.search else None),
+        classes=classes,
+        in_view=len(classes) if len(classes) <= IN_VIEW + 6 else IN_VIEW,  # folding a handful away saves nothing
+        samples=_samples(ranking.target),
+        heads=heads,
+        not_drawn=not_drawn,
+        levels=LEVELS,
+        noun=NOUNS[ranking.target.kind],
     )
-    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", page)
 
 
 def _by_class(ranking: Ranking) -> Table | None:
@@ -189,6 +169,18 @@ def _samples(target: TargetSummary) -> dict[str, list[str]]:
         for name, values in target.samples.items()
     }
     return {name: values for name, values in kept.items() if values}
+
+
+def write_page(path: str | os.PathLike[str], page: str) -> Path:
+    """Write a page to a file, whole or not at all, and return its path; lone surrogates in file names become "?"."""
+    write_atomically(Path(path), page.encode("utf-8", errors="replace"))
+    return Path(path)
+
+
+def filled(template: str, **values: object) -> str:
+    """A template with its values as HTML text, in which every text is escaped."""
+    page = _environment().get_template(template).render(**values)
+    return CONTROL.sub("\N{REPLACEMENT CHARACTER}", page)
 
 
 def _environment() -> Environment:

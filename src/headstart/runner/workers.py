@@ -34,9 +34,14 @@ def workers_of(value: object) -> Workers:
     return number
 
 
-def on_workers(workers: object) -> AbstractContextManager[Executor]:
-    """This process for one worker, else worker processes or Ray, which are kept until the block ends."""
+def on_workers(workers: object, *, threads: int | None = None) -> AbstractContextManager[Executor]:
+    """This process for one worker, else worker processes or Ray, which are kept until the block ends.
+
+    Args:
+        workers: As for `workers_of`.
+        threads: Threads of numerical libraries in each process; by default a share of the processors.
+    """
     count = workers_of(workers)
     if isinstance(count, str):
-        return Ray(None if count == RAY else count)
-    return nullcontext(Inline()) if count == 1 else Processes(count)
+        return Ray(None if count == RAY else count, threads=threads)
+    return nullcontext(Inline()) if count == 1 else Processes(count, threads)

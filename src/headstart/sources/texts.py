@@ -30,7 +30,7 @@ def from_sentence_transformer(module: nn.Module, card: ModelCard) -> Source:
     preparation = Preparation(plain_text, Texts(tokenize, encoder.tokenizer, longest, prompt or ""), described)
     skipped = tokenize([SHORT]).get("prompt_length")  # tokens that a mean over tokens leaves out
     network = EmbeddingNetwork(share_weights(module).eval(), width, skipped)
-    return _checked(finish(module, card, preparation, network, (), None, None, probe_batch(preparation, card)))
+    return check_padding(finish(module, card, preparation, network, (), None, None, probe_batch(preparation, card)))
 
 
 def from_text_encoder(module: nn.Module, card: ModelCard, preparation: Preparation, missing: set[int]) -> Source:
@@ -54,12 +54,7 @@ def from_text_encoder(module: nn.Module, card: ModelCard, preparation: Preparati
                 f"its checkpoint lacks {len(random)} tensors that the features depend on, and they would "
                 f"stay random: {', '.join(random[:5])}. Check that weights and config.json belong together.",
             )
-    return _checked(finish(module, card, preparation, network, (), None, None, batch))
-
-
-def _checked(source: Source) -> Source:
-    check_padding(source)
-    return source
+    return check_padding(finish(module, card, preparation, network, (), None, None, batch))
 
 
 def check_tokenizer(tokenizer: Any, embeddings: int) -> None:
@@ -77,8 +72,8 @@ def check_tokenizer(tokenizer: Any, embeddings: int) -> None:
         )
 
 
-def check_padding(source: Source) -> None:
-    """Raise ModelError if the features of a text change when it is padded beside a longer one."""
+def check_padding(source: Source) -> Source:
+    """The source; ModelError if the features of a text change when it is padded beside a longer one."""
     alone = source.forward(source.join([source.prepare(SHORT)]))[0][0]
     padded = source.forward(source.join([source.prepare(text) for text in (SHORT, LONG)]))[0][0]
     off = float((alone - padded).abs().max() / alone.abs().max().clamp_min(torch.finfo(alone.dtype).tiny))
@@ -88,3 +83,4 @@ def check_padding(source: Source) -> None:
             "longer text, so they would depend on the batch size. Check that `pad_token_id` in config.json is the "
             "tokenizer's, and that the model uses the attention mask.",
         )
+    return source

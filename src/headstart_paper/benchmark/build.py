@@ -12,7 +12,7 @@ import numpy as np
 
 from headstart.errors import InputError
 from headstart.evaluation.benchmark import Scored, Stored, write_stored
-from headstart.runner import Inline, Processes, Ray, Workers, map, workers_of
+from headstart.runner import Workers, map, on_workers
 from headstart_paper.benchmark import jobs, networks
 from headstart_paper.benchmark.collect import collect, picture_file
 from headstart_paper.benchmark.recipes import Plan
@@ -59,14 +59,12 @@ def build(
         collect(data, places or {}, folder / "pictures")
     stages = list(_stages(plan, folder))
     total = sum(len(stage) for stage in stages)
-    count = workers_of(workers)  # small networks gain nothing from more threads
-    cluster = Ray(None if count == "ray" else count, threads=1) if isinstance(count, str) else None
-    on = cluster or (Inline() if count == 1 else Processes(int(count), threads=1))
-    for stage in stages:
-        for result in map(_done, list(stage.items()), on=on, key=itemgetter(0), store=results):
-            result.get()
-            if progress is not None and not result.stored:
-                progress(len(results.done), total, result.item[0])
+    with on_workers(workers, threads=1) as on:  # small networks gain nothing from more threads
+        for stage in stages:
+            for result in map(_done, list(stage.items()), on=on, key=itemgetter(0), store=results):
+                result.get()
+                if progress is not None and not result.stored:
+                    progress(len(results.done), total, result.item[0])
     stored = assemble({row["key"]: row for row in results.rows}, plan)
     write_stored(stored, _arrays(plan, folder), folder)
     return stored

@@ -34,11 +34,7 @@ class Idx(Format):
     title = "IDX files"
 
     def takes(self, spec: Any) -> bool:
-        if not isinstance(spec, Path):
-            return False
-        return any(
-            IMAGES.fullmatch(path.name) and path.is_file() for path in (spec.iterdir() if spec.is_dir() else [spec])
-        )
+        return isinstance(spec, Path) and any(map(is_images, spec.iterdir() if spec.is_dir() else [spec]))
 
     def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
         reading.refuse_columns(str(spec))

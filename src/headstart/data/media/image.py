@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from headstart.data.media import Augment, Held, Medium, medium
-from headstart.data.pixels import SUFFIXES, holds_image_paths
+from headstart.data.pixels import holds_image_paths, names_an_image
 from headstart.data.scaling import as_numpy, image_array
 from headstart.data.stored import ImageBytes, ImageFiles, Pictures
 from headstart.errors import TargetError
@@ -50,7 +50,8 @@ class Picture(Medium):
             return ImageBytes(examples, np.arange(len(examples))), ()
         if all(isinstance(item, str | PurePath) for item in examples):
             paths = [Path(item) for item in examples]
-            images = all(isinstance(item, PurePath) for item in examples) or _are_image_files(paths)
+            images = all(isinstance(item, PurePath) for item in examples)
+            images = images or (all(names_an_image(path.name) for path in paths) and os.path.isfile(paths[0]))
             return (ImageFiles(tuple(paths)), ()) if images else None
         arrays = [as_numpy(item) for item in examples]
         if all(isinstance(item, np.ndarray) and item.dtype == np.uint8 and item.ndim in (2, 3) for item in arrays):
@@ -59,7 +60,9 @@ class Picture(Medium):
 
     def guess_column(self, table: "Table", free: Sequence[str]) -> str | None:
         """The one column of encoded images or of their paths; of several, the one with a usual name."""
-        images = [name for name in free if table.kinds[name] == "bytes" or _holds_paths(table, name)]
+        held = table.kinds
+        paths = [name for name in free if held[name] == "text" and holds_image_paths(table.read(name))]
+        images = [name for name in free if held[name] == "bytes" or name in paths]
         if len(images) > 1:
             images = [name for known in NAMES for name in images if name.casefold() == known][:1]
         return images[0] if images else None
@@ -117,18 +120,10 @@ def _data_uri(image: Image.Image, form: str, **options: Any) -> str:
     return f"data:image/{form.lower()};base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def _are_image_files(paths: Sequence[Path]) -> bool:
-    return all(path.suffix.casefold() in SUFFIXES for path in paths) and os.path.isfile(paths[0])
-
-
 def _existing(folder: Path, name: str) -> str:
     """The name of a file, with slashes for a Windows path's backslashes where they lead to one."""
     slashes = name.replace("\\", "/")
     return slashes if slashes != name and (folder / slashes).is_file() else name
-
-
-def _holds_paths(table: "Table", name: str) -> bool:
-    return table.kinds[name] == "text" and holds_image_paths(table.read(name))
 
 
 def _of_arrays(arrays: list[np.ndarray], channels_first: bool) -> Held:

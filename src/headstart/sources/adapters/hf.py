@@ -163,9 +163,7 @@ def load_from(where: str, card: ModelCard, trust_pickle: bool) -> "Source":
     head = layers[0] if layers else "auto"  # a head that the checkpoint lacks is random, so only its input is used
     classes = class_names(module.config)
     source = build_source(module, card, preparation, head=head, classes=classes, classifies=classifies)
-    if not image:
-        check_padding(source)
-    return source
+    return source if image else check_padding(source)
 
 
 def _encoder(where: str, config: Any, card: ModelCard, trust_pickle: bool) -> "Source":
