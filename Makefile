@@ -15,7 +15,8 @@ DEMO_OUT ?= run
 demo: $(VENV)/.ready-demo
 	$(BIN)/headstart run demo/fashion_mnist_1000.zip --budget 150s --out $(DEMO_OUT)
 
-test: lint types unit
+test: lint
+	@$(MAKE) --no-print-directory -j 2 types unit
 
 lint: $(VENV)/.ready-test
 	$(BIN)/ruff check .
@@ -24,8 +25,9 @@ lint: $(VENV)/.ready-test
 types: $(VENV)/.ready-test
 	$(BIN)/mypy
 
+# Tests of one file stay on one core as a rule, and share its fixtures.
 unit: $(VENV)/.ready-test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # Runs every example of the documentation and makes the site: open build/docs/index.html
 docs: $(VENV)/.ready-docs
@@ -43,12 +45,13 @@ $(VENV)/.ready-demo: $(VENV)/.ready-torch pyproject.toml
 	$(PIP) install -q -c constraints.txt -e ".[zoo,speed]"
 	@touch $@
 
+# With all extras the demo is ready too.
 $(VENV)/.ready-test: $(VENV)/.ready-torch pyproject.toml
 	$(PIP) install -q -c constraints.txt -e ".[all,dev]"
-	@touch $@
+	@touch $@ $(VENV)/.ready-demo
 
 $(VENV)/.ready-docs: $(VENV)/.ready-test
-	$(PIP) install -q -c constraints.txt -e ".[all,dev,docs]"
+	$(PIP) install -q -c constraints.txt -e ".[docs]"
 	@touch $@
 
 clean:
