@@ -1,8 +1,13 @@
 """Folders whose files are not what a model needs: one failed model with a reason each, never a hang or a crash."""
 
+import io
 import json
 import os
+import re
 import time
+import tomllib
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -139,6 +144,91 @@ def test_a_network_larger_than_memory_is_refused_before_it_is_built(folder: Path
         (text / "config.json").write_text(json.dumps(config | change))
         with pytest.raises(ModelError, match="describes a network of at least"):
             load(text)
+
+
+def test_the_libraries_that_load_models_start_at_the_versions_that_are_attacked_here() -> None:
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    for name in ("safetensors", "sentence-transformers", "timm", "torch", "transformers"):
+        pinned = re.search(rf"^{name}==(\d+\.\d+\.\d+)$", (root / "constraints.txt").read_text(), re.M)[1]
+        floors = {line.partition(">=")[2] for line in asked if re.match(rf"{name}\b(?!-)", line)}
+        assert floors, name
+        assert all(f"{floor}.0".startswith(pinned) for floor in floors), f"{name}: {floors} against {pinned}"
+
+
+class Code:
+    """Runs on unpickling: makes the file that it names."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def __reduce__(self) -> tuple:
+        return Path.touch, (self.place,)
+
+
+def timm_files(root: Path) -> None:
+    (root / "config.json").write_text('{"architecture": "test_efficientnet", "num_classes": 4}')
+
+
+def text_files(root: Path) -> None:
+    text_model("bert").bert.save_pretrained(root)
+    tokenizer(pad_token="[PAD]").save_pretrained(root)
+
+
+def sentence_files(root: Path, **modules: str) -> None:
+    text_files(root)
+    kinds = {"": "sentence_transformers.models.Transformer", "1_Pooling": "sentence_transformers.models.Pooling"}
+    parts = [{"idx": i, "name": str(i), "path": p, "type": t} for i, (p, t) in enumerate((kinds | modules).items())]
+    (root / "modules.json").write_text(json.dumps(parts))
+    (root / "1_Pooling").mkdir()
+    (root / "1_Pooling/config.json").write_text('{"word_embedding_dimension": 16, "pooling_mode_mean_tokens": true}')
+
+
+PLAIN, ONLY = "more than plain tensors.*--trust-pickle", r"may name files that end in \.%s only"
+
+
+@pytest.mark.parametrize(
+    ("write", "bad", "index", "why"),
+    [
+        *((write, "pytorch_model.bin", "", PLAIN) for write in (timm_files, text_files, sentence_files)),
+        *((timm_files, name, "", PLAIN) for name in ("model.pth.tar", "last.ckpt", "pytorch_model.pth")),
+        *((timm_files, name, "", "holds no weights") for name in ("model.pkl", "model.npz")),
+        (timm_files, "model.safetensors", "", "timm cannot load it: SafetensorError"),
+        *((write, "w.bin", "model.safetensors", ONLY % "safetensors") for write in (timm_files, text_files)),
+        (text_files, "w.dat", "pytorch_model.bin", ONLY % "bin"),
+        (partial(sentence_files, **{"2.pkl": "joblib.numpy_pickle"}), "2.pkl", "", "joblib.numpy_pickle"),
+    ],
+)
+def test_no_file_runs_code(tmp_path: Path, write: Callable[[Path], None], bad: str, index: str, why: str) -> None:
+    place = tmp_path / "model"
+    place.mkdir()
+    write(place)
+    if Path(bad).suffix in (".bin", ".dat"):
+        (place / "model.safetensors").unlink(missing_ok=True)
+        save_file({"x": torch.zeros(1)}, place / "decoy.safetensors")
+    torch.save({"x": Code(tmp_path / "ran")}, place / bad)
+    if index:
+        (place / f"{index}.index.json").write_text(json.dumps({"metadata": {}, "weight_map": {"x": bad}}))
+    with pytest.raises(ModelError, match=why):
+        load(place)
+    assert not (tmp_path / "ran").exists()
+    torch.load(io.BytesIO((place / bad).read_bytes()), weights_only=False)  # it would have run
+    assert (tmp_path / "ran").exists()
+
+
+def test_a_sentence_encoder_with_an_activation_of_its_own_is_refused(tmp_path: Path) -> None:
+    sentence_files(tmp_path, **{"2_Dense": "sentence_transformers.models.Dense"})
+    (tmp_path / "2_Dense").mkdir()
+    config = {"in_features": 16, "out_features": 4, "bias": True, "activation_function": "torch.nn.Tanh"}
+    save_file(
+        {"linear.weight": torch.zeros(4, 16), "linear.bias": torch.zeros(4)}, tmp_path / "2_Dense/model.safetensors"
+    )
+    (tmp_path / "2_Dense/config.json").write_text(json.dumps(config))
+    assert load(tmp_path).card.kind == "text"
+    (tmp_path / "2_Dense/config.json").write_text(json.dumps(config | {"activation_function": "mine.Swish"}))
+    with pytest.raises(ModelError, match=r"2_Dense needs code of its own, the activation mine\.Swish"):
+        load(tmp_path)
 
 
 def test_a_configuration_nested_too_deep_is_one_failed_model(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -132,6 +134,24 @@ def test_folders_that_hold_no_model(tmp_path):
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(ModelError, match="must hold a JSON object"):
         load(tmp_path)
+
+
+def test_a_folder_is_recognised_in_a_process_that_has_imported_nothing(tmp_path):
+    transformers.LlamaConfig(architectures=["LlamaForSequenceClassification"]).save_pretrained(tmp_path)
+    code = f"from headstart.sources import candidates; print(candidates('local-dir:{tmp_path}')[0].card.kind)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "text\n", done.stderr
+
+
+def test_whatever_a_library_raises_harms_no_other_model(tmp_path, monkeypatch):
+    def raising(*args, **options):
+        raise ImportError("half of a library")
+
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    monkeypatch.setattr(transformers.AutoConfig, "from_pretrained", raising)
+    _, bad = candidates(["zoo/tiny_letters", f"local-dir:{tmp_path}"])
+    with pytest.raises(ModelError, match=f"local-dir:{tmp_path}: it cannot be opened: ImportError: half of a library"):
+        bad.load(False)
 
 
 HUB = r"cannot be a name on the hub\. Expected OWNER/NAME of letters.*local-dir:PATH"

@@ -192,7 +192,14 @@ class Prose:
             yield from ((line, "title") for line in fill(self.title, width, break_long_words=False).splitlines())
         indent = GAP if self.title else ""
         for said in self.sentences:
-            wrapped = fill(said, width, break_long_words=False, initial_indent=indent, subsequent_indent=indent)
+            wrapped = fill(
+                said,
+                width,
+                break_long_words=False,
+                break_on_hyphens=False,
+                initial_indent=indent,
+                subsequent_indent=indent,
+            )
             yield from ((line, self.tone) for line in wrapped.splitlines())
 
     def html(self) -> str:

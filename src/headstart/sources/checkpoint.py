@@ -57,24 +57,38 @@ def shards(index: Path) -> dict[str, torch.Tensor]:
     """
     from safetensors.torch import load_file
 
+    return {name: value for path in listed(index) for name, value in load_file(path).items()}
+
+
+def listed(index: Path) -> list[Path]:
+    """The files that an index names, where all of them may be loaded.
+
+    Raises:
+        ModelError: One is missing, lies outside the folder or is of another kind than the index, or the index cannot be
+            read.
+    """
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        paths = [index.parent / name for name in names]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{index.name} must hold a `weight_map` from tensors to files: {error!r}.") from error
-    state: dict[str, torch.Tensor] = {}
-    for name in names:
-        path = index.parent / str(name)
+    kind = Path(index.name.removesuffix(".index.json")).suffix
+    for name, path in zip(names, paths, strict=True):
         if path.parent != index.parent or not path.is_file():
             raise ModelError(f"the shard {name}, which {index.name} names, is not in its folder.")
-        state |= load_file(path)
-    return state
+        if path.suffix != kind:
+            raise ModelError(f"{index.name} names {path.name}, but may name files that end in {kind} only.")
+    return paths
 
 
 def refuse_wrapped(path: Path, build: Callable[[], nn.Module]) -> None:
     """Raise ModelError if all names in a checkpoint share a prefix without which they are those of the network."""
-    with torch.device("meta"):
-        own = set(build().state_dict())
-    names = _names_in(path)
+    try:
+        with torch.device("meta"):
+            own = set(build().state_dict())
+        names = _names_in(path)
+    except Exception:  # the file or its config.json cannot be read at all, which the caller says
+        return
     prefixes = {name.partition(".")[0] for name in names}
     prefix = prefixes.pop() + "." if len(prefixes) == 1 else ""
     if prefix and len(own & {name.removeprefix(prefix) for name in names}) > len(own) / 2:
@@ -118,6 +132,8 @@ def refuse_code(folder: Path, *, trust_pickle: bool) -> None:
         ModelError: One holds more than plain tensors and `trust_pickle` is false; nothing in it has been run.
     """
     for path in files_in(folder):
+        if path.name.endswith((".safetensors.index.json", ".bin.index.json")):
+            listed(path)
         safe = any((path.parent / name).is_file() for name in SAFE)
         if not trust_pickle and path.suffix in PICKLED and path.name not in BESIDE and not safe:
             check_plain(path)

@@ -104,8 +104,8 @@ def _found(model: object, kind: Kind | None) -> list[Candidate]:
         raise
     except ModelError as error:
         reason = error
-    except (OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        reason = ModelError(f"it cannot be opened: {error}")
+    except Exception as error:  # a library that reads foreign files may raise anything
+        reason = ModelError(f"it cannot be opened: {type(error).__name__}: {error}")
         reason.__cause__ = error
     return [broken(str(model), kind, reason)]
 

@@ -118,6 +118,8 @@ def kind_of_config(config: Any) -> Kind | None:
 def _config(where: str) -> Any:
     from transformers import AutoConfig
 
+    import headstart.torchvision_ops  # noqa: F401  first: some configurations import torchvision
+
     return AutoConfig.from_pretrained(where, local_files_only=True, **NO_CODE)
 
 
@@ -191,7 +193,7 @@ def pretrained(
     check_size(lambda: auto.from_config(config, **NO_CODE))
     options: dict[str, Any] = {"revision": revision or "main", **NO_CODE}
     options["dtype"] = "float32"  # not the width of the file: half is for graphics cards
-    options |= {"weights_only": False} if trust_pickle else {}
+    options["weights_only"] = not trust_pickle
     with quiet_loading():
         module, info = auto.from_pretrained(where, local_files_only=True, output_loading_info=True, **options)
     return module.eval(), set(info["missing_keys"])

@@ -148,8 +148,6 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _load_timm(card: ModelCard, folder: Path, file: Path | None, trust_pickle: bool) -> "Source":
-    from safetensors import SafetensorError
-
     from headstart.sources.checkpoint import (
         INDEX,
         SAFETENSORS,
@@ -167,15 +165,18 @@ def _load_timm(card: ModelCard, folder: Path, file: Path | None, trust_pickle: b
     if pickled and not trust_pickle:
         check_plain(weights)
     timm = require("timm", card.name, "image")
-    # the very file that was checked; timm itself would look for the first of several
-    read = {"file": str(weights)} if whole or pickled else {"state_dict": shards(weights)}
-    build = partial(timm.create_model, f"local-dir:{folder}", pretrained_cfg_overlay={"source": "", **read})
-    check_size(partial(build, pretrained=False))
+    build = partial(timm.create_model, f"local-dir:{folder}")
     try:
+        # the very file that was checked; timm itself would look for the first of several
+        read = {"file": str(weights)} if whole or pickled else {"state_dict": shards(weights)}
+        build = partial(build, pretrained_cfg_overlay={"source": "", **read})
+        check_size(partial(build, pretrained=False))
         module = build(pretrained=not pickled)
         if pickled:
             timm.models.load_checkpoint(module, str(weights), weights_only=not trust_pickle)
-    except (RuntimeError, OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # a folder of anybody's makes timm and safetensors raise anything
         refuse_wrapped(weights, partial(build, pretrained=False))
-        raise ModelError(f"timm cannot load it: {error}") from error
+        raise ModelError(f"timm cannot load it: {type(error).__name__}: {error}") from error
     return from_timm(module, card)

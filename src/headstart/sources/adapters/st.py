@@ -1,6 +1,8 @@
 """`st/ID`: sentence encoders of sentence-transformers; their embedding is the features, there is no classifier."""
 
 import importlib.util
+import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,7 +112,15 @@ def _load(where: str, trust_pickle: bool) -> "SentenceTransformer":
     with quiet_import():  # it imports peft, and that bitsandbytes, where they are installed
         from sentence_transformers import SentenceTransformer
 
-    options = {"dtype": "float32", **({"weights_only": False} if trust_pickle else {})}  # whatever the file's width is
+    for path in Path(where).glob("*/config.json"):
+        with suppress(ValueError, RecursionError, AttributeError):  # what is wrong with it, the library says
+            activation = json.loads(path.read_bytes()).get("activation_function", "torch.")
+            if not str(activation).startswith("torch."):  # the library would take another one without a word
+                raise ModelError(
+                    f"{path.parent.name} needs code of its own, the activation {activation}, which is not run. Load it "
+                    "in Python and pass the module: `headstart.from_module`."
+                )
+    options = {"dtype": "float32", "weights_only": not trust_pickle}  # whatever the file's width is
     with quiet_loading():
         return SentenceTransformer(
             where, device="cpu", local_files_only=True, trust_remote_code=False, model_kwargs=options
