@@ -1,13 +1,14 @@
 """Many small checkpoints on two local Ray workers: overhead of a task, memory, and what kills cost.
 
-    python benchmarks/many_checkpoints.py FOLDER [--checkpoints 1000]
+    python benchmarks/many_checkpoints.py FOLDER [--checkpoints 1000] [--kill nothing worker driver ray]
 
 Makes one small body of timm with perturbed weights and heads as local folders, then measures:
 
-1. what Ray adds to a task: items that do nothing, less the same items in this process;
-2. a ranking of all checkpoints on two workers: seconds, and the memory of driver and workers along the way;
-3. kill -9 of a worker, of the driver, and of the whole Ray instance, each in the middle: is anything lost, and is any
-   pass made twice when the same call runs again?
+1. what Ray adds to a task that does nothing;
+2. a ranking of all checkpoints on two workers: the time of a task beyond its work, as the workers measure it, and the
+   memory of driver and workers along the way;
+3. kill -9 of a worker, of the driver, and of the whole Ray instance, each in the middle: what is lost, and how many
+   rows the cache holds in the end (a pass that was made twice is a row too many).
 """
 
 import argparse
@@ -23,6 +24,8 @@ from pathlib import Path
 import numpy as np
 
 EXAMPLES = 24
+PIXELS = 32
+WORKERS = 2
 
 
 def make(folder: Path, count: int) -> None:
@@ -35,6 +38,7 @@ def make(folder: Path, count: int) -> None:
 
     torch.manual_seed(0)
     module = timm.create_model("test_efficientnet", num_classes=8)
+    module.pretrained_cfg |= {"input_size": (3, PIXELS, PIXELS), "crop_pct": 1.0}
     start = {name: value.clone() for name, value in module.state_dict().items()}
     for number in range(count):
         if not (folder / f"{number:04}" / "config.json").exists():
@@ -48,31 +52,43 @@ def target() -> tuple[list[np.ndarray], list[str]]:
     """A few small pictures whose class is their brightness."""
     rng = np.random.default_rng(0)
     labels = np.arange(EXAMPLES) % 3
-    pixels = rng.integers(0, 80, (EXAMPLES, 32, 32, 3)) + 80 * labels[:, None, None, None]
+    pixels = rng.integers(0, 80, (EXAMPLES, PIXELS, PIXELS, 3)) + 80 * labels[:, None, None, None]
     return list(pixels.astype(np.uint8)), [f"class {label}" for label in labels]
 
 
 def drive(folder: Path, cache: Path) -> None:
     """The ranking, with one line of JSON for each tenth of it and at the end."""
-    from headstart.ranking import rank
-    from headstart.runner import Event
+    from headstart.ranking import rank, rounds
+    from headstart.runner import Event, Ray, listener
 
-    started = time.perf_counter()
+    worked: list[tuple[float, float]] = []  # when each answer came, and how long its worker worked for it
+    answer, line = rounds._answer, listener(True)
+
+    def timed(result: rounds.Result[rounds.Entrant, rounds._Attempt]) -> rounds._Attempt:
+        worked.append((time.perf_counter(), answer(result).seconds))
+        return answer(result)
 
     def heard(event: Event) -> None:
+        line(event)
         if event.what == "models" and event.total and event.done % max(1, event.total // 10) == 0:
-            spent = round(time.perf_counter() - started, 1)
             workers = [_memory(pid) for pid in _ray_workers()]
-            print(
-                json.dumps({"done": event.done, "s": spent, "driver": _memory(os.getpid()), "workers": workers}),
-                flush=True,
-            )
+            said = {"done": event.done, "s": round(time.perf_counter() - started, 1)}
+            print(json.dumps({**said, "driver MB": _memory(os.getpid()), "workers MB": workers}), flush=True)
 
-    found = rank(
-        target(), f"local-dir:{folder}/*", scores="leep", cache=cache, workers="ray", progress=heard, device="cpu"
-    )
-    computed = sum(row.computed for row in found.rows)
-    print(json.dumps({"ranked": len(found.rows), "failed": len(found.failures), "computed": computed}), flush=True)
+    rounds._answer = timed
+    with Ray(processors=WORKERS, threads=1):  # the ranking joins it
+        started = time.perf_counter()
+        names = f"local-dir:{folder}/models/*"
+        found = rank(target(), names, scores="leep", cache=cache, workers="ray", progress=heard, device="cpu")
+        spent = time.perf_counter() - started
+    later = worked[len(worked) // 10 :]  # all workers have started and imported torch
+    beyond = WORKERS * (later[-1][0] - later[0][0]) - sum(work for _, work in later[1:])
+    said = {
+        "ranked": len(found.rows), "failed": len(found.failures), "computed": sum(row.computed for row in found.rows),
+        "s": round(spent, 1), "ms of work": round(1000 * sum(work for _, work in later) / len(later), 1),
+        "ms beyond it": round(1000 * beyond / (len(later) - 1), 1),
+    }  # fmt: skip
+    print(json.dumps(said), flush=True)
 
 
 def nothing(number: int) -> int:
@@ -84,11 +100,11 @@ def overhead(count: int) -> float:
     """Milliseconds that a task on Ray takes beyond its work, with two workers."""
     from headstart.runner import Ray, map
 
-    with Ray(processors=2, threads=1) as cluster:
+    with Ray(processors=WORKERS, threads=1) as cluster:
         list(map(nothing, range(20), on=cluster))  # the workers start
         started = time.perf_counter()
         assert sum(1 for _ in map(nothing, range(count), on=cluster)) == count
-        return 1000 * (time.perf_counter() - started) * 2 / count
+        return 1000 * (time.perf_counter() - started) * WORKERS / count
 
 
 def _memory(pid: int) -> int:
@@ -114,11 +130,14 @@ def run(folder: Path, cache: Path, *, kill: str = "", after: int = 1) -> list[di
     """The ranking in a process of its own; something is killed after some tenths."""
     command = [sys.executable, __file__, str(folder), "--drive", str(cache)]
     said: list[dict[str, object]] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as driver:
+    with (
+        (folder / "progress.txt").open("w") as line,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=line, text=True) as driver,
+    ):
         assert driver.stdout is not None
-        for line in driver.stdout:
-            if line.startswith("{"):
-                said.append(json.loads(line))
+        for text in driver.stdout:
+            if text.startswith("{"):
+                said.append(json.loads(text))
             if kill and len(said) == after + 1:
                 victims = {"driver": [driver.pid], "worker": _ray_workers()[:1], "ray": _ray_workers(b"raylet/raylet")}
                 for pid in victims[kill]:
@@ -128,28 +147,37 @@ def run(folder: Path, cache: Path, *, kill: str = "", after: int = 1) -> list[di
     return said
 
 
+def rows_in(cache: Path) -> int:
+    """Rows of all segments in the cache, each as often as it was computed."""
+    from headstart.store import held
+
+    return sum(one.rows for one in held(cache))
+
+
 def main() -> None:
     """All measurements, one line each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--checkpoints", type=int, default=1000)
+    parser.add_argument("--kill", nargs="+", default=["nothing", "worker", "driver", "ray"])
     parser.add_argument("--drive", type=Path)
     given = parser.parse_args()
-    models = given.folder / "models"
     if given.drive:
         drive(given.folder, given.drive)
         return
-    print(f"Ray adds {overhead(given.checkpoints):.1f} ms to a task of two workers", flush=True)
-    make(models, given.checkpoints)
-    whole = given.checkpoints * EXAMPLES
-    for kill in ("", "worker", "driver", "ray"):
-        cache = given.folder / f"cache-{kill or 'none'}"
+    make(given.folder / "models", given.checkpoints)
+    print(f"Ray adds {overhead(given.checkpoints):.1f} ms to a task that does nothing", flush=True)
+    print(f"{given.checkpoints * EXAMPLES:,} passes are needed", flush=True)
+    for kill in given.kill:
+        cache = given.folder / f"cache-{kill}"
         shutil.rmtree(cache, ignore_errors=True)
-        said = run(models, cache, kill=kill, after=3)
-        print(f"killed {kill or 'nothing'}: {json.dumps(said)}", flush=True)
-        if "ranked" not in said[-1]:
-            again = run(models, cache)[-1]
-            print(f"  again: {json.dumps(again)}; {whole} passes in all", flush=True)
+        said = run(given.folder, cache, kill="" if kill == "nothing" else kill, after=3)
+        print(f"killed {kill}: {json.dumps(said)}; {rows_in(cache):,} rows", flush=True)
+        if "ranked" not in said[-1] or said[-1]["failed"]:
+            again = run(given.folder, cache)[-1]
+            print(f"  run again: {json.dumps(again)}; {rows_in(cache):,} rows", flush=True)
+        lines = (given.folder / "progress.txt").read_text().count("\n")
+        print(f"  lines on standard error: {lines}", flush=True)
         shutil.rmtree(cache, ignore_errors=True)
 
 

@@ -1,10 +1,12 @@
 """A table too large for memory: one pass draws a stratified sample, and what is held does not grow."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.data.test_tar import shard
 
 import headstart as hs
 from headstart.data import sampling
@@ -74,6 +76,47 @@ def test_a_stream_of_the_library_datasets(tmp_path: Path) -> None:
     check(open_inputs(stream, Reading(), most=200, seed=0).target, 200)
     with pytest.raises(TargetError, match="pass `limit`"):
         hs.open_target(stream)
+    both = datasets.IterableDatasetDict({"test": stream, "train": stream})
+    target = open_inputs(both, Reading(), most=200, seed=0).target
+    assert target.split == "train"
+    assert "only the split `train` is used; set aside: `test`" in target.notes
+
+
+def tars(folder: Path, *, apart: bool = False) -> Path:
+    """The rows of `columns` as texts in three tar files; with `apart`, all labels come after all texts."""
+    for number, start in enumerate(range(0, N, 2000)):
+        files: list[tuple[str, str]] = []
+        for row, (text, label) in enumerate(zip(columns()["text"], columns()["label"], strict=True)):
+            if start <= row < start + 2000:
+                files += [(f"{row:05}.txt", str(text)), (f"{row:05}.json", json.dumps({"label": label}))]
+        files = sorted(files, key=lambda one: one[0].endswith("json")) if apart else files
+        shard(folder / f"train-{number}.tar", {name: content.encode() for name, content in files})
+    return folder
+
+
+def test_tars_give_every_class_in_proportion_and_hold_parts_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tars(tmp_path / "data")
+    largest = []
+    keep = _Pool._keep
+    monkeypatch.setattr(_Pool, "_keep", lambda pool, room: (largest.append(len(pool.keys)), keep(pool, room)))
+    target = open_inputs(folder, Reading(), most=300, seed=0).target
+    assert max(largest) < N / 2
+    assert f"300 of {N:,} examples, stratified in one pass, seed 0" in target.notes
+    names = Counter(target.classes[code] for code in target.labels)
+    assert names == {"a": 180, "b": 117, "c": 3}
+    whole = columns()["label"]
+    for row in range(0, 300, 7):
+        assert target.examples.load(row) == f"this is row {int(target.ids[row])}"
+        assert target.classes[target.labels[row]] == whole[int(target.ids[row])]
+    assert open_inputs(folder, Reading(), most=300, seed=1).target.ids != target.ids
+
+
+def test_tars_whose_files_do_not_follow_each_other_are_read_whole(tmp_path: Path) -> None:
+    folder = tars(tmp_path / "data", apart=True)
+    assert sampled(folder, Reading(), 300, 0) is folder
+    assert len(open_inputs(folder, Reading(), most=300, seed=0).target) == 300
 
 
 def test_what_is_held_does_not_grow_with_the_table() -> None:

@@ -1,13 +1,15 @@
-"""A stratified sample of a table that is too large for memory, drawn in one pass over its parts.
+"""A stratified sample of a table, or of tar files, too large for memory, drawn in one pass over the parts.
 
 Every row draws a random number, and each class keeps its smallest, twice as many as it would send if the rows read so
 far were all. What is held never exceeds a few samples, whatever the length of the table.
 """
 
 import csv as plain
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ import numpy as np
 from headstart.data.formats import Format, data_format
 from headstart.data.formats.delimited import BYTE_ORDER_MARKS, SUFFIXES, delimiter_of
 from headstart.data.formats.parquet import Shards, arrow_kind, arrow_values, files_of, parquet_table
+from headstart.data.formats.tar import Entry, Tars, example_of, found_of, groups, label_of, shards_of
 from headstart.data.reading import Reading
 from headstart.data.remote import local
 from headstart.data.roles import Table, choose_columns
+from headstart.data.splits import choose_split
 from headstart.data.tables import read_table
 from headstart.data.target import Found
 from headstart.errors import TargetError, require
@@ -32,9 +36,9 @@ CLASSES = 2000  # distinct labels; more are amounts, which are not stratified
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Some rows of a large table."""
+    """Some examples of a large data set."""
 
-    table: Table
+    found: Callable[[Reading, str | None], Found]
 
 
 @data_format
@@ -48,7 +52,7 @@ class Sampled(Format):
         return isinstance(spec, Sample)
 
     def read(self, spec: Sample, reading: Reading, kind: str | None) -> Found:
-        return read_table(spec.table, reading, kind)
+        return spec.found(reading, kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +95,13 @@ def sampled(spec: object, reading: Reading, most: int | None, seed: int) -> obje
     Raises:
         TargetError: A part cannot be read.
     """
-    parts = None if most is None else _parts_of(local(spec), reading)
-    if parts is None or most is None:
+    here = local(spec)
+    if most is None:
+        return spec
+    if isinstance(here, str | Path) and Tars().takes(Path(here)):
+        return _tar_sample(Path(here), reading, _Pool(most, seed)) or spec
+    parts = _parts_of(here, reading)
+    if parts is None:
         return spec
     pyarrow = require("pyarrow", "reading a table in parts", "data")
     try:
@@ -108,8 +117,31 @@ def sampled(spec: object, reading: Reading, most: int | None, seed: int) -> obje
         held, numbers = pool.sample()
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise TargetError(f"cannot read {parts.where}: {str(error).rstrip('.')}. Fetch or write it again.") from error
-    note = f"{len(numbers):,} of {pool.seen:,} rows, stratified in one pass, seed {seed}"
-    return Sample(parts.table(held, *([note] if pool.seen > most else []), numbers=numbers))
+    table = parts.table(held, *pool.notes("rows"), numbers=numbers)
+    return Sample(lambda reading, kind: read_table(table, reading, kind))
+
+
+def _tar_sample(path: Path, reading: Reading, pool: "_Pool") -> Sample | None:
+    """Some examples of large tar files; None where the files of an example do not follow each other, or are missing."""
+    shards, split, notes = shards_of(path, reading.split, every=False)
+    if sum(shard.stat().st_size for shard in shards) <= LARGE or find_spec("pyarrow") is None:
+        return None
+    reading.refuse_columns(str(path))
+    pyarrow = require("pyarrow", "reading tar files in parts", "data")
+    found = groups(shards)
+    while part := [(*key, parts) for key, parts in islice(found, ROWS)]:
+        entries = []
+        for number, key, parts in part:
+            example, label = example_of(parts), label_of(key, parts, shards)
+            if example is None or label is None:
+                return None
+            entries.append(Entry(number, key, *example, json.dumps(label)))
+        pool.add(pyarrow.Table.from_pylist([one._asdict() for one in entries]), ["label"])
+    if not pool.seen:
+        return None
+    held = [Entry(**row | {"label": json.loads(row["label"])}) for row in pool.sample()[0].to_pylist()]
+    notes = (*notes, *pool.notes("examples"))
+    return Sample(lambda how, kind: found_of(path, shards, held, how.task, split, notes, labelled=kind is None))
 
 
 @dataclass(eq=False)
@@ -149,6 +181,11 @@ class _Pool:
         self._keep(room)
         order = np.argsort(self.numbers)
         return self.rows.take(order), self.numbers[order]
+
+    def notes(self, what: str) -> tuple[str, ...]:
+        """How many were drawn, if not all."""
+        drawn = f"{self.most:,} of {self.seen:,} {what}, stratified in one pass, seed {self.seed}"
+        return (drawn,) if self.seen > self.most else ()
 
     def _room(self, spare: float, more: int) -> np.ndarray:
         share = self.counts * min(1.0, self.most / self.seen)
@@ -190,6 +227,9 @@ def _parts_of(spec: object, reading: Reading) -> _Parts | None:
     """The table in parts; None where it is no table, or a small one."""
     if hasattr(spec, "cast_column") and hasattr(spec, "iter") and not hasattr(spec, "__len__"):
         return _of_stream(spec)
+    if isinstance(spec, Mapping) and spec and all(map(_is_stream, spec.values())):
+        chosen, note = choose_split(dict.fromkeys(spec), reading.split, "the stream")
+        return replace(_of_stream(spec[chosen]), split=chosen, notes=(note,))
     path = Path(spec) if isinstance(spec, str | Path) else None
     if path is None or not path.exists():
         return None

@@ -41,11 +41,11 @@ def refuse_split(wanted: str | None, where: str) -> None:
         raise NoSuchSplit(f"{where} has no splits, so `split={wanted!r}` has no effect; leave it out.")
 
 
-def choose_split(sizes: Mapping[str, int], wanted: str | None, where: str) -> tuple[str, str]:
+def choose_split(sizes: Mapping[str, int | None], wanted: str | None, where: str) -> tuple[str, str]:
     """The split to score and a sentence on what is set aside.
 
     Args:
-        sizes: Examples in each split.
+        sizes: Examples in each split; None where they are not known.
         wanted: The user's choice, by name ("validation") or by role ("val"); None takes the training split.
         where: What the splits belong to, for the texts.
 
@@ -68,6 +68,7 @@ def choose_split(sizes: Mapping[str, int], wanted: str | None, where: str) -> tu
             f"{where} has {found} among {there}; choose one with `split=`, for example split={min(sizes)!r}."
         )
     chosen = fitting[0]
-    aside = ", ".join(f"`{name}` ({size})" for name, size in sizes.items() if name != chosen)
-    note = f"only the split `{chosen}` ({sizes[chosen]} examples) is used"
+    told = {name: "" if size is None else f" ({size})" for name, size in sizes.items()}
+    aside = ", ".join(f"`{name}`{size}" for name, size in told.items() if name != chosen)
+    note = f"only the split `{chosen}`{told[chosen].replace(')', ' examples)')} is used"
     return chosen, note + (f"; set aside: {aside}" if aside else "")

@@ -1,9 +1,12 @@
 """Jobs as tasks of Ray, on this machine or on a cluster."""
 
+import math
 import pickle
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Self
 
 from headstart.errors import InputError, WorkerError, require
@@ -12,6 +15,7 @@ from headstart.runner.processes import LIBRARIES, pickled, threads_of_each
 from headstart.runner.worker import NAMED, answer
 
 RETRIES = 2  # of a task whose worker died; an exception of its job is an answer, and is not tried again
+ASK_SECONDS = 5.0  # between two questions for the size of the cluster
 _held: dict[str, object] = {}  # in a worker: the job it ran last
 
 
@@ -60,16 +64,18 @@ class Ray:
             require("ray", "`--workers ray`", "ray").shutdown()
 
     def run(self, job: Callable[[Item], Value], tasks: Iterable[tuple[int, Item]]) -> Iterator[Answer]:
-        """Answers as they finish; as many tasks wait or run as the cluster has processors."""
+        """Answers as they finish; for each processor of the cluster one task runs and one waits."""
         with nullcontext() if self._started else self:
             ray = require("ray", "`--workers ray`", "ray")
             shared, task = ray.put(pickled(job)), ray.remote(num_cpus=1, max_retries=RETRIES)(_run)
             name, waiting = shared.hex(), iter(tasks)
             running: dict[Any, int] = {}
+            asked, processors = -math.inf, 1
             try:
                 while True:
-                    room = max(1, int(ray.cluster_resources().get("CPU", 1))) - len(running)
-                    for number, item in _first(waiting, room):
+                    if time.monotonic() > asked + ASK_SECONDS:  # nodes come and go
+                        asked, processors = time.monotonic(), int(ray.cluster_resources().get("CPU", 1))
+                    for number, item in islice(waiting, max(0, 2 * max(1, processors) - len(running))):
                         try:
                             running[task.remote(name, shared, pickle.dumps(item))] = number
                         except Exception as error:  # pickling runs the item's own code
@@ -81,12 +87,6 @@ class Ray:
             finally:
                 for left in running:
                     ray.cancel(left, force=True)
-
-
-def _first(tasks: Iterator[Any], count: int) -> Iterator[Any]:
-    while count > 0 and (task := next(tasks, None)) is not None:
-        count -= 1
-        yield task
 
 
 def _run(name: str, job: bytes, item: bytes) -> bytes:

@@ -2,10 +2,12 @@
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +21,18 @@ from headstart.data.target import Examples, Found
 from headstart.errors import ExampleError, TargetError
 
 LABELS = ("cls", "label", "cls.txt", "label.txt")
+Key = tuple[int, str]  # the shard, and the name of an example in it
 Spot = tuple[int, int, int]  # the shard, and where in it the content starts and how long it is
+
+
+class Entry(NamedTuple):
+    """One example: its shard, name, ending and place, and its label."""
+
+    number: int
+    key: str
+    ending: str
+    spot: Spot
+    label: object
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,26 +64,55 @@ class Tars(Format):
 
     def read(self, spec: Path, reading: Reading, kind: str | None) -> Found:
         reading.refuse_columns(str(spec))
-        shards, split, notes = _of_split(spec, reading.split, every=kind is not None)
-        samples: dict[tuple[int, str], dict[str, Spot]] = {}
-        for number, shard in enumerate(shards):
-            for key, ending, spot in _members(shard, number):
-                if ending in samples.setdefault((number, key), {}):
-                    raise TargetError(f"{shard} holds {key}.{ending} twice; give each file its own name.")
-                samples[number, key][ending] = spot
-        found = {key: (example, parts) for key, parts in sorted(samples.items()) if (example := _example(parts))}
+        shards, split, notes = shards_of(spec, reading.split, every=kind is not None)
+        samples: dict[Key, dict[str, Spot]] = {}
+        for key, parts in groups(shards):
+            known = samples.setdefault(key, {})
+            if twice := known.keys() & parts.keys():
+                raise TargetError(f"{shards[key[0]]} holds {key[1]}.{min(twice)} twice; give each file its own name.")
+            known |= parts
+        found = [
+            Entry(*key, *example, label_of(key[1], parts, shards) if kind is None else None)
+            for key, parts in sorted(samples.items())
+            if (example := example_of(parts))
+        ]
         if not found:
             raise TargetError(f"{spec} holds no images or texts (.txt) beside their labels (.cls, .json).")
-        picture = all(ending != "txt" for (ending, _), _ in found.values())
-        spots = [spot for (_, spot), _ in found.values()]
-        examples: Examples = TarImages(shards, np.array(spots, dtype=np.int64))
-        if not picture:
-            examples = Texts([content_of(shards, spot).decode(errors="replace") for spot in spots])
-        labels = [_label(key, parts, shards) for (_, key), (_, parts) in found.items()] if kind is None else ()
-        ids, media = [key for _, key in found], "image" if picture else "text"
-        if len(set(ids)) < len(ids):  # each shard counts anew
-            ids = [f"{shards[number].stem}/{key}" for number, key in found]
-        return Found(spec.stem, media, examples, ids, str(spec), labels, task=reading.task, split=split, notes=notes)
+        return found_of(spec, shards, found, reading.task, split, notes, labelled=kind is None)
+
+
+def found_of(
+    spec: Path,
+    shards: tuple[Path, ...],
+    entries: Sequence[Entry],
+    task: str | None,
+    split: str | None,
+    notes: tuple[str, ...],
+    *,
+    labelled: bool,
+) -> Found:
+    """Examples of some shards, with their labels."""
+    picture = all(one.ending != "txt" for one in entries)
+    examples: Examples = TarImages(shards, np.array([(one.number, *one.spot[1:]) for one in entries], dtype=np.int64))
+    if not picture:
+        examples = Texts([content_of(shards, one.spot).decode(errors="replace") for one in entries])
+    ids, media = [one.key for one in entries], "image" if picture else "text"
+    if len(set(ids)) < len(ids):  # each shard counts anew
+        ids = [f"{shards[one.number].stem}/{one.key}" for one in entries]
+    labels = [one.label for one in entries] if labelled else ()
+    return Found(spec.stem, media, examples, ids, str(spec), labels, task=task, split=split, notes=notes)
+
+
+def groups(shards: Sequence[Path]) -> Iterator[tuple[Key, dict[str, Spot]]]:
+    """The files of one name that follow each other, by their endings: in a WebDataset, one example."""
+    members = chain.from_iterable(_members(shard, number) for number, shard in enumerate(shards))
+    for key, files in groupby(members, key=itemgetter(0)):
+        parts: dict[str, Spot] = {}
+        for _, ending, spot in files:
+            if ending in parts:
+                raise TargetError(f"{shards[key[0]]} holds {key[1]}.{ending} twice; give each file its own name.")
+            parts[ending] = spot
+        yield key, parts
 
 
 def content_of(shards: tuple[Path, ...], spot: Any) -> bytes:
@@ -88,7 +130,7 @@ def _shards(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.casefold() == ".tar" and path.is_file())
 
 
-def _of_split(spec: Path, wanted: str | None, *, every: bool) -> tuple[tuple[Path, ...], str | None, tuple[str, ...]]:
+def shards_of(spec: Path, wanted: str | None, *, every: bool) -> tuple[tuple[Path, ...], str | None, tuple[str, ...]]:
     """The shards of one split, by the first word of their names (`train-0000.tar`)."""
     shards = _shards(spec) if spec.is_dir() else [spec]
     by_split: dict[str, list[Path]] = {}
@@ -101,8 +143,8 @@ def _of_split(spec: Path, wanted: str | None, *, every: bool) -> tuple[tuple[Pat
     return tuple(by_split[chosen]), chosen, (note.replace(" examples)", " shards)"),)
 
 
-def _members(shard: Path, number: int) -> Iterator[tuple[str, str, Spot]]:
-    """Key, ending and place of each regular file of a shard."""
+def _members(shard: Path, number: int) -> Iterator[tuple[Key, str, Spot]]:
+    """Name, ending and place of each regular file of a shard."""
     try:
         with tarfile.open(shard, "r:") as archive:
             for member in archive:
@@ -110,7 +152,7 @@ def _members(shard: Path, number: int) -> Iterator[tuple[str, str, Spot]]:
                 key, _, ending = name.partition(".")
                 place = (number, member.offset_data, member.size)
                 if member.isreg() and key:
-                    yield f"{folder}/{key}" if folder else key, ending.casefold(), place
+                    yield (number, f"{folder}/{key}" if folder else key), ending.casefold(), place
                 archive.members.clear()  # type: ignore[attr-defined]  # typeshed lacks it; a million would fill the memory
     except (tarfile.TarError, OSError) as error:
         raise TargetError(
@@ -118,12 +160,13 @@ def _members(shard: Path, number: int) -> Iterator[tuple[str, str, Spot]]:
         ) from error
 
 
-def _example(parts: dict[str, Spot]) -> tuple[str, Spot] | None:
+def example_of(parts: dict[str, Spot]) -> tuple[str, Spot] | None:
+    """Ending and place of the image, or of the text, among the files of one name."""
     images = [(ending, spot) for ending, spot in parts.items() if f".{ending.rpartition('.')[2]}" in SUFFIXES]
     return images[0] if images else ("txt", parts["txt"]) if "txt" in parts else None
 
 
-def _label(key: str, parts: dict[str, Spot], shards: tuple[Path, ...]) -> object:
+def label_of(key: str, parts: dict[str, Spot], shards: tuple[Path, ...]) -> object:
     """The text of `KEY.cls`, or the label in `KEY.json`; None where there is none."""
     for ending in LABELS:
         if ending in parts:
