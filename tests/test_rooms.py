@@ -19,7 +19,7 @@ FLOORS = (
     {"adaptation", "fewshot", "project"},
     {"ranking", "meta", "clusters"},
     {"transfers"},
-    {"evaluation", "report", "zeroshot"},
+    {"evaluation", "report", "tracking", "zeroshot"},
     {"extract", "train"},
     {"sources"},
     {"data"},

@@ -17,7 +17,7 @@ from headstart.data import open_target
 from headstart.data.remembered import Remembered
 from headstart.data.target import Examples
 from headstart.errors import InputError
-from headstart.ranking import entry
+from headstart.ranking import attempt, entry
 from headstart.records import Ranking
 from headstart.runner import Event, Executor, Processes, Ray, on_workers
 
@@ -32,7 +32,7 @@ def one_pool() -> Iterator[None]:
         yield pool
 
     with Processes(2) as pool, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(entry, "on_workers", lambda count: kept(count) if count == 2 else on_workers(count))
+        patch.setattr(entry, "on_workers", lambda count, share: kept(count) if count == 2 else on_workers(count))
         yield
 
 
@@ -68,6 +68,20 @@ def test_the_ranking_is_the_same_to_the_last_digit(tmp_path: Path, search: str) 
     models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0, 4.0)]
     inline = ranked(folder, models, search=search)
     assert numbers(ranked(folder, models, search=search, workers=2)) == numbers(inline)
+
+
+def test_many_rows_are_computed_in_parts_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = folder_of_classes(tmp_path / "photos", 90)
+    models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0)]
+    whole = ranked(folder, models)
+    events: list[Event] = []
+    for room in (attempt, entry):
+        monkeypatch.setattr(room, "SHARD", 40)
+    parts = ranked(folder, models, workers=2, progress=events.append)
+    assert [event.done for event in events if event.what == "parts of the rows"] == [1, 2, 3, 4, 5, 6]
+    for one, other in zip(parts.rows, whole.rows, strict=True):
+        assert (one.source, one.computed) == (other.source, 90)
+        assert one.scores["leep"].value == pytest.approx(other.scores["leep"].value, rel=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore")  # ray's own

@@ -74,6 +74,10 @@ Cache = Annotated[
 TrustPickle = Annotated[
     bool, named("--trust-pickle", panel=HOW, help="Load checkpoints that can run code on this machine.")
 ]
+Track = Annotated[
+    str | None,
+    named(metavar="NAME", panel=RESULT, help="Also log the result to trackio, mlflow or wandb (an extra each)."),
+]
 Report = Annotated[Path | None, named(metavar="FILE", panel=RESULT, help="Write a self-contained HTML page.")]
 Json = Annotated[
     str | None, named("--json", metavar="FILE", panel=RESULT, help="Write the records as JSON; - is standard output.")

@@ -16,6 +16,7 @@ from headstart.records import (
     AdaptationRecord,
     Clustering,
     FewShot,
+    Outcome,
     Ranking,
     View,
     ZeroShot,
@@ -110,6 +111,22 @@ def check_places(**places: str | Path | None) -> None:
         raise InputError(f"standard output cannot hold both {' and '.join(here)}; give one of them a file name.")
     for place in places.values():
         check_destination(None if on_stdout(place) else place, folder=False)
+
+
+def check_tracker(track: str | None) -> None:
+    """Say at once that results cannot go to a tracker: there is none of that name, or it is not installed."""
+    if track:
+        from headstart.tracking import library_of
+
+        library_of(track)
+
+
+def log_to(tracker: str | None, record: Ranking | Sequence[Outcome]) -> None:
+    """Log results to a tracker, if one was asked for."""
+    if tracker:
+        from headstart.tracking import track
+
+        track(record, tracker)
 
 
 def on_stdout(*places: str | Path | None) -> bool:

@@ -12,13 +12,14 @@ from headstart.cli._options import (
     Models,
     Report,
     Scores,
+    Track,
     command_line,
     complete_scores,
     complete_target,
     named,
     running_from,
 )
-from headstart.cli._output import Output, show
+from headstart.cli._output import Output, check_tracker, log_to, show
 from headstart.cli._progress import shown
 from headstart.errors import InputError
 from headstart.records.table import View
@@ -123,6 +124,7 @@ def rank(
         Path | None, named(metavar="DIR", panel=RESULT, help="Save the ranking here, for `headstart report`.")
     ] = None,
     report: Report = None,
+    track: Track = None,
     dry_run: Annotated[bool, named("--dry-run", panel=HOW, help="Only show what would be computed.")] = False,
     json: Json = None,
     csv: Csv = None,
@@ -134,6 +136,7 @@ def rank(
             "`TARGET` is missing: name the data before `--models`, as in: headstart rank photos/ --models zoo"
         )
     output = Output(json=json, csv=csv)
+    check_tracker(track)
     pool: dict[str, Any] = {"shortlist": shortlist, "exclude": exclude, "licence": licence}
     data, options = target[0] if len(target) == 1 else target, running_from(running)
     if dry_run:
@@ -160,6 +163,7 @@ def rank(
             **options,
         )
     output.show(ranking, out=out, report=report)
+    log_to(track, ranking)
     raise typer.Exit(output.exit_code(ranking))
 
 

@@ -11,13 +11,24 @@ from headstart.cli._options import (
     Json,
     Margin,
     Report,
+    Track,
     command_line,
     complete_methods,
     complete_models,
     named,
     running_from,
 )
-from headstart.cli._output import SOME_FAILED, check_places, console, on_stdout, show, write, wrote
+from headstart.cli._output import (
+    SOME_FAILED,
+    check_places,
+    check_tracker,
+    console,
+    log_to,
+    on_stdout,
+    show,
+    write,
+    wrote,
+)
 from headstart.cli._progress import shown
 from headstart.errors import InputError
 from headstart.records import Ranking, check_destination
@@ -88,10 +99,12 @@ def transfer(
     margin: Margin = 0.01,
     json: Json = None,
     report: Report = None,
+    track: Track = None,
     **options: Any,
 ) -> None:
     """Adapt a pretrained model to labelled data, test it once, and say what the transfer gained."""
     check_places(json=json)
+    check_tracker(track)
     check_destination(out, folder=True)
     check_destination(report, folder=False)
     source = _source(model, ranking)
@@ -124,6 +137,7 @@ def transfer(
     told = [Prose(wrote([*done.folders, *pages]))] if done.folders or pages else []
     show([*done.view(), *told], errors=on_stdout(json))
     write(json, done.evaluation.to_json() + "\n")
+    log_to(track, done.evaluation.outcomes)
     if done.failures:
         raise typer.Exit(SOME_FAILED)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from headstart.data.target import Target
 from headstart.errors import CacheError, HeadstartError, TargetError
+from headstart.ranking.cost import gpu_share, seconds_of_pass
 from headstart.ranking.inputs import rows_of
 from headstart.ranking.measure import Measurement, measure
 from headstart.records import Extraction, Failure
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from headstart.sources import Candidate, Source
 
 LARGE = 10_000_000  # parameters of a module worth collecting at once
+SHARD = 16_384  # rows that one task of a worker computes
 SHELF = 250_000_000  # parameters that may stay loaded from one round to the next, about 1 GB
 
 
@@ -46,6 +48,24 @@ class Entrant:
     name: str
     measure: Callable[[Course, np.ndarray, Progress], Measurement | Failure]
     fetch: Callable[[], None] | None = None  # downloads its files; None where they are here, or cannot come ahead
+    candidate: "Candidate | None" = None  # None for arrays
+
+    @property
+    def cost(self) -> float:
+        """Processor-seconds of a forward pass, as estimated from the model's card."""
+        return 0.0 if self.candidate is None else seconds_of_pass(self.candidate.card)
+
+    @property
+    def gpu(self) -> float:
+        """The part of a GPU that it needs."""
+        return 0.0 if self.candidate is None else gpu_share(self.candidate.card)
+
+    def shards(self, course: Course) -> "list[Entrant]":
+        """Parts of the rows, whose forward passes fill the cache; none where one task can do them all."""
+        if self.candidate is None or course.cache is None or len(course.target) <= SHARD:
+            return []
+        starts = range(0, len(course.target), SHARD)
+        return [replace(self, measure=partial(_fill, self.candidate, start, start + SHARD)) for start in starts]
 
 
 def from_arrays(extractions: Sequence[Extraction]) -> list[Entrant]:
@@ -57,7 +77,7 @@ def from_candidates(candidates: "Sequence[Candidate]", *, again: bool) -> list[E
     """Models, loaded when their turn comes; with `again`, small ones stay loaded for the next round."""
     shelf = Shelf(SHELF if again else 0)
     held = [replace(candidate, load=partial(shelf.load, candidate)) for candidate in candidates]
-    return [Entrant(one.name, partial(_run, one), None if one.card.local else one.fetch) for one in held]
+    return [Entrant(one.name, partial(_run, one), None if one.card.local else one.fetch, one) for one in held]
 
 
 class Shelf:
@@ -100,6 +120,20 @@ def _run(candidate: "Candidate", course: Course, rows: np.ndarray, tell: Progres
     finally:
         if (candidate.card.parameters or LARGE) >= LARGE:
             gc.collect()  # modules hold cycles, and two large models may not fit in memory together
+
+
+def _fill(
+    candidate: "Candidate", start: int, stop: int, course: Course, rows: np.ndarray, tell: Progress
+) -> Measurement | Failure:
+    """Forward passes of some rows, left in the cache; the result only says what they cost."""
+    some = course.target.subset(np.arange(start, min(stop, len(course.target))))
+    part = replace(course, target=some, max_bad=1.0)  # the whole is judged when it is measured
+    try:
+        found = _from_cache(candidate, part, tell) or _attempted(candidate, part, tell)
+    except HeadstartError as error:
+        return Failure(candidate.name, one_line(str(error)))
+    bare = replace(found, features=None, logits=None, labels=found.labels[:0], ids=(), skipped={})
+    return Measurement(bare, {}, {})
 
 
 def _from_cache(candidate: "Candidate", course: Course, tell: Progress) -> Extraction | None:

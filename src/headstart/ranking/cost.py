@@ -11,6 +11,19 @@ PRODUCTS = 160  # of a parameter with an image of 224 x 224: 155 to 203 in ResNe
 TOKENS = 64  # of a text
 PER_SECOND = 25e9  # products of one processor: ResNet-18, channels last
 
+GPU_BYTES = 16e9  # of a small GPU; a larger one holds more tasks than this lets run on it
+GPU_BESIDE = 1.5e9  # what torch and the activations of a batch take beside the weights
+
+
+def gpu_share(card: ModelCard) -> float:
+    """The part of a GPU that a forward pass of this model needs, by its memory.
+
+    Example:
+        >>> gpu_share(ModelCard(name="resnet50", kind="image", parameters=25_000_000))
+        0.1
+    """
+    return min(1.0, round((2e9 * gigabytes_of(card) + GPU_BESIDE) / GPU_BYTES, 2))
+
 
 def seconds_of_pass(card: ModelCard) -> float:
     """Processor-seconds of one forward pass: from the products that it takes, or the parameters and the input's size.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from numbers import Integral
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Unpack
@@ -15,7 +16,7 @@ from headstart.data import summarize
 from headstart.data.provenance import marks, provenance, target_hash
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
-from headstart.ranking.attempt import Course, from_arrays, from_candidates
+from headstart.ranking.attempt import SHARD, Course, from_arrays, from_candidates
 from headstart.ranking.budget import Deadline, seconds_of
 from headstart.ranking.build import build
 from headstart.ranking.fine_tuned import FORECAST_SHARE, raced
@@ -313,7 +314,9 @@ def _searched(
     tell = listener(False if inputs.extractions else progress)  # arrays are ranked too fast to follow
     if workers != 1:
         target_hash(inputs.target)  # now each worker receives the digests instead of computing them
-    with _rows_kept(course, again and not inputs.extractions) as kept, on_workers(workers) as on:
+    kept_there = not inputs.extractions and (again or (workers != 1 and len(inputs.target) > SHARD))
+    share = None if course.device == "cpu" else attrgetter("gpu")
+    with _rows_kept(course, kept_there) as kept, on_workers(workers, share) as on:
         run = partial(
             Rounds, method=wanted.method, course=kept, choose=choose, tell=tell, deadline=wanted.deadline, on=on
         )

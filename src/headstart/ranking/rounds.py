@@ -156,11 +156,14 @@ class Rounds:
         rows = np.sort(self.order[:size])
         tell = self.tell if isinstance(self.on, Inline) else silent  # a listener stays in its process
         queue, done, count = list(self.alive), 0, len(self.alive)
+        if not isinstance(self.on, Inline):  # the last worker to end should not have begun with the largest model
+            queue.sort(key=lambda name: -self.entrants[name].cost)
         ahead = Ahead([self.entrants[name] for name in queue]).after if isinstance(self.on, Inline) else None
         job = partial(_measured, self._course(rows), rows, self.deadline, tell, ahead)
         start = f"Round {at + 1}: {plural(count, 'model')} on {plural(size, 'example')}"
         self.tell(Event(MODELS, 0, count, "" if self.plain else start))
         found: dict[str, Measurement] = {}
+        filled = {} if isinstance(self.on, Inline) else self._filled(job, queue, self._course(rows))
         while queue:
             failures: dict[str, Failure] = {}
             for result in map(job, [self.entrants[name] for name in queue], on=self.on):
@@ -175,12 +178,24 @@ class Rounds:
                 if isinstance(one.result, Failure):
                     failures[name] = one.result
                     continue
-                found[name] = one.result
+                found[name] = together(filled.get(name), one.result)
                 self.seen[name] = len(rows)
-                self.paces[name] = _pace(one.result.extraction, one.seconds, len(rows), self.paces.get(name))
+                self.paces[name] = _pace(found[name].extraction, one.seconds, len(rows), self.paces.get(name))
             queue = [back for name in queue if name in failures for back in self._without(failures[name])]
             count += len(queue)
         return found, True
+
+    def _filled(
+        self, job: Callable[[Entrant], _Attempt], queue: Sequence[str], course: Course
+    ) -> dict[str, Measurement]:
+        """What the passes of each source on parts of many rows cost; what fails is said when it is measured."""
+        parts = [part for name in queue for part in self.entrants[name].shards(course)]
+        cost: dict[str, Measurement] = {}
+        for done, result in enumerate(map(job, parts, on=self.on), start=1):
+            self.tell(Event("parts of the rows", done, len(parts)))
+            if isinstance(part := _answer(result).result, Measurement):
+                cost[part.source] = together(cost.get(part.source), part)
+        return cost
 
     def _without(self, failure: Failure) -> list[str]:
         """Take out a source that failed; returns those that were dropped only because of it, which come back."""

@@ -28,11 +28,15 @@ class Ray:
             one on this machine, which ends with the block.
         processors: Of the one on this machine; all by default.
         threads: Threads of numerical libraries in each task: `OMP_NUM_THREADS`, or 1.
+        gpus: Of the one on this machine; those that are found by default.
+        share: The part of a GPU that an item needs, 0 to 1, asked for where the cluster has GPUs.
     """
 
     address: str | None = None
     processors: int | None = None
     threads: int | None = None
+    gpus: int | None = None
+    share: Callable[[Any], float] | None = None
     _started: bool = field(default=False, init=False, repr=False)
 
     def __enter__(self) -> Self:
@@ -40,7 +44,7 @@ class Ray:
         if not ray.is_initialized():
             count = self.threads or threads_of_each(None)
             variables = {f"{library}_NUM_THREADS": str(count) for library in LIBRARIES} | {NAMED: "1"}
-            options = {"num_cpus": self.processors} if self.processors else {}
+            options = {"num_cpus": self.processors, "num_gpus": self.gpus} if self.processors else {}
             try:
                 ray.init(
                     self.address,
@@ -69,6 +73,7 @@ class Ray:
             ray = require("ray", "`--workers ray`", "ray")
             shared, task = ray.put(pickled(job)), ray.remote(num_cpus=1, max_retries=RETRIES)(_run)
             name, waiting = shared.hex(), iter(tasks)
+            share = self.share if ray.cluster_resources().get("GPU") else None
             running: dict[Any, int] = {}
             asked, processors = -math.inf, 1
             try:
@@ -77,7 +82,8 @@ class Ray:
                         asked, processors = time.monotonic(), int(ray.cluster_resources().get("CPU", 1))
                     for number, item in islice(waiting, max(0, 2 * max(1, processors) - len(running))):
                         try:
-                            running[task.remote(name, shared, pickle.dumps(item))] = number
+                            placed = task.options(num_gpus=share(item)) if share else task
+                            running[placed.remote(name, shared, pickle.dumps(item))] = number
                         except Exception as error:  # pickling runs the item's own code
                             yield number, None, WorkerError(f"it cannot be sent to a worker: {error}. Use `workers=1`.")
                     if not running:

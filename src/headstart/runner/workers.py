@@ -1,6 +1,8 @@
 """The option `workers`: how many processes, or a cluster."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 from headstart.errors import InputError
 from headstart.runner.cluster import Ray
@@ -34,14 +36,17 @@ def workers_of(value: object) -> Workers:
     return number
 
 
-def on_workers(workers: object, *, threads: int | None = None) -> AbstractContextManager[Executor]:
+def on_workers(
+    workers: object, share: Callable[[Any], float] | None = None, *, threads: int | None = None
+) -> AbstractContextManager[Executor]:
     """This process for one worker, else worker processes or Ray, which are kept until the block ends.
 
     Args:
         workers: As for `workers_of`.
+        share: The part of a GPU that an item needs; Ray places tasks by it.
         threads: Threads of numerical libraries in each process; by default a share of the processors.
     """
     count = workers_of(workers)
     if isinstance(count, str):
-        return Ray(None if count == RAY else count, threads=threads)
+        return Ray(None if count == RAY else count, threads=threads, share=share)
     return nullcontext(Inline()) if count == 1 else Processes(count, threads)
