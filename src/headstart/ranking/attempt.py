@@ -131,7 +131,7 @@ def _fill(
     try:
         found = _from_cache(candidate, part, tell) or _attempted(candidate, part, tell)
     except HeadstartError as error:
-        return Failure(candidate.name, one_line(str(error)))
+        return Failure.of(candidate.name, error)
     bare = replace(found, features=None, logits=None, labels=found.labels[:0], ids=(), skipped={})
     return Measurement(bare, {}, {})
 
