@@ -225,7 +225,7 @@ class _Pool:
 
 def _parts_of(spec: object, reading: Reading) -> _Parts | None:
     """The table in parts; None where it is no table, or a small one."""
-    if hasattr(spec, "cast_column") and hasattr(spec, "iter") and not hasattr(spec, "__len__"):
+    if _is_stream(spec):
         return _of_stream(spec)
     if isinstance(spec, Mapping) and spec and all(map(_is_stream, spec.values())):
         chosen, note = choose_split(dict.fromkeys(spec), reading.split, "the stream")
@@ -267,6 +267,10 @@ def _of_delimited(path: Path) -> _Parts:
     convert = csv.ConvertOptions(column_types=dict.fromkeys(names, string()), strings_can_be_null=False)
     reader = csv.open_csv(path, parse_options=parse, convert_options=convert)
     return _Parts(path.stem, str(path), path.parent, iter(reader), {}, None, notes)
+
+
+def _is_stream(spec: object) -> bool:
+    return hasattr(spec, "cast_column") and hasattr(spec, "iter") and not hasattr(spec, "__len__")
 
 
 def _of_stream(spec: Any) -> _Parts:
