@@ -149,6 +149,18 @@ def test_umap_draws_another_map_of_the_same_groups():
     assert np.isfinite(found.places).all()
 
 
+def test_a_file_of_features_is_grouped_with_labels_or_without(tmp_path: Path):
+    np.savez(tmp_path / "alone.npz", features=BLOBS)
+    np.savez(tmp_path / "both.npz", features=BLOBS, labels=TRUE)
+    result = CliRunner().invoke(app, ["cluster", str(tmp_path / "alone.npz"), "--k", "3", "--json", "-"])
+    assert json.loads(result.stdout)["groups"] == list(cluster(BLOBS, k=3).groups)
+    assert cluster(tmp_path / "both.npz", k=3).rows[0].rand.value == 1
+    with pytest.raises(InputError, match="need no model"):
+        cluster(tmp_path / "both.npz", "zoo")
+    with pytest.raises(InputError, match=r"none.npz does not exist"):
+        cluster(tmp_path / "none.npz")
+
+
 def test_a_source_that_fails_leaves_the_others(tmp_path: Path):
     texts = ["good film", "bad film", "fine weather", "rain all day", "a warm day", "dull plot"] * 3
     with pytest.raises(InputError, match=r"no source could be used.*zoo/tiny_digits.*image"):
@@ -176,6 +188,8 @@ def test_an_image_text_pair_names_the_clusters_from_the_given_names(tmp_path: Pa
     ("options", "words"),
     [
         ({"names": ["a", "b"]}, "`names` has no effect without `name_by"),
+        ({"names": ["1", "2"], "name_by": "zoo/tiny_clip"}, "'1' has no name.*with `names`"),
+        ({"name_by": "zoo/tiny_digits"}, "no image-text pair"),
         ({"name_by": "zoo/tiny_clip"}, "`name_by` names images"),
     ],
 )

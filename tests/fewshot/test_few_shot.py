@@ -132,6 +132,9 @@ def test_a_source_without_features_is_a_failure(files, tmp_path):
     found = hs.few_shot([files[0], tmp_path / "headonly.npz"], ways=3, shots=1, episodes=10)
     assert [one.source for one in found.failures] == ["headonly"]
     assert "has no features" in str(found)
+    np.savez(tmp_path / "equal.npz", features=np.ones((160, 3)), labels=arrays()["labels"])
+    with pytest.raises(InputError, match="its features are the same for every example"):
+        hs.few_shot([tmp_path / "equal.npz"], ways=3, shots=1, episodes=10)
     with pytest.raises(InputError, match="no source could be used: headonly"):
         hs.few_shot([tmp_path / "headonly.npz"], ways=3, shots=1, episodes=10)
 

@@ -36,7 +36,8 @@ def test_names_come_from_a_file_and_the_rest_from_the_data(tmp_path: Path):
 @pytest.mark.parametrize(
     ("classes", "given", "words"),
     [
-        (["0", "1"], None, ["'0'", "only numbers", "class_names"]),
+        (["0", "1"], None, ["'0'", "number or nothing", "2 of 2", "class_names"]),
+        (["cat", "dog"], {"cat": ""}, ["'cat'", "number or nothing", "1 of 2", "class_names"]),
         (["a", "b"], {"c": "sea"}, ["'c'", "do not have"]),
         (["a", "b"], ["one"], ["2 names", "list of 1"]),
         (["a", "b"], "no.csv", ["no.csv", "cannot be read"]),

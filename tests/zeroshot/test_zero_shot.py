@@ -19,7 +19,7 @@ from headstart.records import ModelCard
 from headstart.sources import candidates
 from headstart.sources.names import TEXT, embedded
 from headstart.zeroshot import open_pair, predict_unseen, rank_by_names, text_head
-from headstart.zeroshot.descriptions import learn_descriptions
+from headstart.zeroshot.descriptions import learn_descriptions, signatures_of
 from headstart.zeroshot.entry import fitted_temperature, share
 from headstart.zeroshot.pairs import unit
 
@@ -219,12 +219,17 @@ def test_labelled_examples_calibrate_the_temperature(folder: Path):
     assert alone.rows[0].temperature == pytest.approx(same.rows[0].temperature)
     assert not same.labelled
     assert any("24 of 24 examples are also in `labelled`" in note for note in same.notes)
+    grey = hs.zero_shot(([shown[0]] * 6, labels[:6]), f"local-dir:{folder}", class_names={"red": "cat"}, cache=False)
+    assert "All 6 examples have the same content." in grey.notes
+    assert any("no name for 2 of 3 classes" in note for note in grey.notes)
+    with pytest.raises(InputError, match=r"classifies images, and .* holds texts"):
+        hs.zero_shot((["good", "bad"] * 6, labels[:12]), f"local-dir:{folder}", cache=False)
     assert not any("also in" in note for note in alone.notes)
     assert same.answers == alone.answers
     assert same.probabilities == pytest.approx(alone.probabilities)
 
 
-def test_an_image_model_without_texts_learns_names_from_labelled_examples():
+def test_an_image_model_without_texts_learns_names_from_labelled_examples(folder: Path):
     shown, labels = pictures(24)
     found = hs.zero_shot(shown, "zoo/tiny_emoji", class_names=["red", "yellow"], labelled=(shown, labels), cache=False)
     assert found.rows[0].temperature > 0
@@ -236,6 +241,25 @@ def test_an_image_model_without_texts_learns_names_from_labelled_examples():
     assert list(found.answers) == expected.tolist()
     with pytest.raises(InputError, match="no image-text pair"):
         hs.zero_shot(shown, "zoo/tiny_emoji", class_names=["red", "yellow"], cache=False)
+    both = hs.zero_shot(
+        (shown, labels), ["zoo/tiny_emoji", f"local-dir:{folder}"], labelled=(shown, labels), cache=False
+    )
+    assert {row.source: list(row.accuracy) for row in both.rows} == {
+        "zoo/tiny_emoji": ["names"], f"local-dir:{folder}": ["plain"]
+    }  # fmt: skip
+    assert both.prompts == {"names": ("blue",), "plain": ("a photo of a blue.",)}
+    assert "names" in str(both)
+
+
+def test_a_described_class_is_the_mean_over_templates_and_each_set_is_learnt_for_itself():
+    shown, labels = pictures(24)
+    lines = ["a {}", "some {} thing"]
+    both = np.mean([embedded([line.format(name) for name in ("red", "sky")], TEXT) for line in lines], axis=0)
+    assert signatures_of(["red", "sky"], lines, TEXT) == pytest.approx(both, abs=1e-6)
+    found = hs.zero_shot(
+        (shown, labels), "zoo/tiny_emoji", labelled=(shown, labels), templates="names,plain", cache=False
+    )
+    assert list(found.rows[0].accuracy) == ["names", "plain", "all sets"]
 
 
 def test_the_command_judges_unseen_classes(tmp_path: Path):
@@ -249,6 +273,16 @@ def test_the_command_judges_unseen_classes(tmp_path: Path):
     assert done.exit_code == 0, done.output
     assert "Among the 2 unseen classes alone" in done.output
     assert "harmonic mean" in done.output
+    many = [*words[:3], "zoo/tiny_emoji", "zoo/tiny_digits", "st/all-MiniLM-L6-v2", *words[4:], "--json", "-"]
+    done = CliRunner().invoke(app, many)
+    assert done.exit_code == 3, done.output
+    assert "st/all-MiniLM-L6-v2" in done.stderr
+    found = json.loads(done.stdout)
+    assert [one["model"] for one in found] == ["zoo/tiny_emoji", "zoo/tiny_digits"]
+    (tmp_path.parent / "odd.txt").write_text("not at all {}, but night and snow\n")
+    other = [*words, "--json", "-", "--templates", str(tmp_path.parent / "odd.txt")]
+    done = CliRunner().invoke(app, other)
+    assert json.loads(done.stdout) != found[0]
     done = CliRunner().invoke(app, [*words[:5], "rad,blue"])
     assert "`unseen` names 'rad'" in " ".join(done.output.split())
     for option in ("--labelled", "--out", "--csv"):

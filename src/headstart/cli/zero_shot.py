@@ -1,7 +1,7 @@
 """`headstart zero-shot`: classes that have names and no examples."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -12,9 +12,11 @@ from headstart.cli._options import (
     named,
     running_from,
 )
-from headstart.cli._output import Output, on_stdout, show, write
+from headstart.cli._output import RANKED, SOME_FAILED, Output, on_stdout, show, write, wrote
 from headstart.cli._progress import shown
-from headstart.errors import InputError
+from headstart.errors import InputError, ModelError
+from headstart.records.table import Prose
+from headstart.wording import one_line
 
 WHAT = "Classes and prompts"
 
@@ -43,9 +45,14 @@ def zero_shot(
         ),
     ] = None,
     templates: Annotated[
-        str,
-        named(metavar="NAME,...", panel=WHAT, help="Sets of prompts: names, plain, imagenet, or text files with {}."),
-    ] = "plain",
+        str | None,
+        named(
+            metavar="NAME,...",
+            panel=WHAT,
+            help="Sets of prompts: names, plain, imagenet, or text files with {}; by default plain for image-text "
+            "pairs, names for other models.",
+        ),
+    ] = None,
     labelled: Annotated[
         str | None,
         named(
@@ -76,8 +83,7 @@ def zero_shot(
         for option, value in (("--labelled", labelled), ("--out", out), ("--csv", csv)):
             if value is not None:
                 raise InputError(f"`{option}` has no effect with `--unseen`, which learns from DATA. Leave one out.")
-        _judge(data, models, unseen, class_names, running, output)
-        return
+        _judge(data, models, unseen, {"class_names": class_names, "templates": templates or "names"}, running, output)
     from headstart.zeroshot import zero_shot as classify
 
     with shown(output.errors) as progress:
@@ -95,24 +101,34 @@ def zero_shot(
 
 
 def _judge(
-    data: str, models: list[str], unseen: str, class_names: Path | None, running: dict[str, Any], output: Output
-) -> None:
-    """Learn the other classes, and print how well these are recognised."""
+    data: str, models: list[str], unseen: str, how: dict[str, Any], running: dict[str, Any], output: Output
+) -> NoReturn:
+    """Learn the other classes, and print how well these are recognised; exit with 3 where some models failed."""
     from headstart.data import limit, open_target
+    from headstart.sources import candidates
     from headstart.store import folder_of
-    from headstart.zeroshot import predict_unseen
+    from headstart.zeroshot import Unseen, predict_unseen
 
     options = running_from(running)
-    target = open_target(data, reading=options["reading"])
-    target = target if options["limit"] is None else limit(target, options["limit"], options["seed"])
-    for model in models:
-        found = predict_unseen(
-            target,
-            model,
-            [name.strip() for name in unseen.split(",")],
-            class_names=class_names,
-            cache=folder_of(options["cache"]),
-            seed=options["seed"],
-        )
-        write(output.json, found.to_json() + "\n")
-        show(found.view(), errors=on_stdout(output.json))
+    reading, most, seed = (options.pop(name) for name in ("reading", "limit", "seed"))
+    options |= {"cache": folder_of(options["cache"]), "max_bad": reading.max_bad}
+    target = open_target(data, reading=reading)
+    target = (target if most is None else limit(target, most, seed)).held()
+    found: list[Unseen] = []
+    failures: list[str] = []
+    for model in [one.name for one in candidates(models, kind=target.kind)]:
+        try:
+            with shown(output.errors) as progress:
+                names = [name.strip() for name in unseen.split(",")]
+                found.append(predict_unseen(target, model, names, seed=seed, progress=progress, **how, **options))
+        except ModelError as error:
+            failures.append(one_line(str(error)))
+    if not found:
+        raise InputError(f"no model could be used: {failures[0]}")
+    texts = [one.to_json() for one in found]
+    write(output.json, (texts[0] if len(models) == 1 == len(texts) else f"[{', '.join(texts)}]") + "\n")
+    view = [part for one in found for part in one.view()]
+    view += [Prose(tuple(failures), "failure", "Failed")] if failures else []
+    view += [Prose(wrote([Path(output.json)]))] if output.json and not on_stdout(output.json) else []
+    show(view, errors=on_stdout(output.json))
+    raise typer.Exit(SOME_FAILED if failures else RANKED)

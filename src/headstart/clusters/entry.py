@@ -1,8 +1,9 @@
 """`cluster`: from examples without labels to groups of alike ones, in the features of the source to trust most."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from headstart.sources.lookup import Model
 
 StrPath = str | os.PathLike[str]
+Naming = Callable[..., Extraction]
 SELECT = ("stability", "agreement", "silhouette")
 MAPS = ("pca", "umap")
 LITTLE = 0.1  # stability above chance below which a note says so
@@ -102,6 +104,7 @@ def cluster(
     """
     how = reading_of(reading, options, cluster)
     _check_names(select, map)
+    partition.check_options(algorithm, k)
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     if names is not None and name_by is None:
@@ -110,20 +113,23 @@ def cluster(
         "cache": folder_of(cache), "device": device, "batch_size": batch_size, "max_bad": how.max_bad,
         "progress": listener(progress),
     }  # fmt: skip
-    extractions, failures, target, labelled = _extractions(
-        data, models, how, most=limit, seed=seed, running={**running, "trust_pickle": trust_pickle}
-    )
     if map == "umap":
         require("umap", "a UMAP map", "umap")
+    naming = None if name_by is None else _naming(name_by, names, trust_pickle)
+    extractions, failures, target = _extractions(
+        data, models, how, most=limit, seed=seed, running={**running, "trust_pickle": trust_pickle}
+    )
+    if naming is not None and not MEDIA[target.kind].pictures:
+        raise InputError(f"`name_by` names images, and {target.name} holds none. Leave it out.")
     grouped: list[_Grouped] = []
     for extraction in extractions:
         try:
-            grouped.append(_group(extraction, k, algorithm, seed, labelled=labelled))
+            grouped.append(_group(extraction, k, algorithm, seed, labelled=bool(target.classes)))
         except InputError as error:
             failures.append(Failure.of(extraction.source, error))
     if not grouped:
         raise InputError(f"no source could be used: {failures[0].source}: {failures[0].reason}")
-    named = None if name_by is None else _names_from(name_by, names, target, trust_pickle, running)
+    named = None if naming is None else naming(target, **running)
     found = _record(_ordered(grouped, select), named, target, failures, how=(k, algorithm, select, map), seed=seed)
     if out is not None:
         found.save(out)
@@ -148,9 +154,9 @@ def _extractions(
     most: int | None,
     seed: int,
     running: dict[str, Any],
-) -> tuple[list[Extraction], list[Failure], Target, bool]:
-    """Each source's features, failed sources, the examples, and whether these have labels."""
-    given = _arrays(data)
+) -> tuple[list[Extraction], list[Failure], Target]:
+    """Each source's features, failed sources, and the examples."""
+    given = _arrays(data, how)
     if given is not None:
         if models is not None:
             raise InputError("the data are features already, which need no model; leave out `models`.")
@@ -159,20 +165,30 @@ def _extractions(
         target = target.subset(kept)
         card = ModelCard(target.name, target.kind)
         row = Extraction(target.name, target.labels, target.ids, features=features[kept], card=card)
-        return [row], [], target, bool(target.classes)
+        return [row], [], target
     if models is None:
         raise InputError("`models` is missing: name the sources whose features to group, for example `zoo`.")
     from headstart.extract.several import extract_each
     from headstart.sources import candidates
 
-    target, labelled = _open(data, models, how)
+    target = _open(data, models, how)
     target = (target if most is None else limit(target, most, seed)).held()
     found, failures = extract_each(target, candidates(models, kind=target.kind), **running)
-    return found, failures, target, labelled
+    return found, failures, target
 
 
-def _arrays(data: object) -> tuple[np.ndarray, Target] | None:
+def _arrays(data: object, how: Reading) -> tuple[np.ndarray, Target] | None:
     """Features (n, d) that were computed elsewhere, with their labels if there are some; None for other data."""
+    if isinstance(data, str | os.PathLike) and Path(data).suffix.casefold() == ".npz":
+        try:
+            target = _open(data, None, how)
+        except TargetError:
+            if not Path(data).is_file():
+                raise
+            return None  # it may hold images without labels
+        if not MEDIA[target.kind].computed:
+            return None
+        return np.stack([np.asarray(target.examples.load(row)) for row in range(len(target))]), target
     if isinstance(data, Mapping) and "features" in data:
         features, labels = np.asarray(data["features"]), data.get("labels")
     elif isinstance(data, np.ndarray) and data.ndim == 2:
@@ -188,18 +204,18 @@ def _arrays(data: object) -> tuple[np.ndarray, Target] | None:
     return features, Target("features", "arrays", "regression", ArrayRows(features), empty, (), ids)
 
 
-def _open(data: object, models: "Model | Sequence[Model]", how: Reading) -> tuple[Target, bool]:
-    """The examples, and whether they have classes. What cannot be read with labels is read without."""
+def _open(data: object, models: "Model | Sequence[Model] | None", how: Reading) -> Target:
+    """The examples, with their classes if they have some. What cannot be read with labels is read without."""
     try:
-        target = open_target(data, reading=how)
-        return target, bool(target.classes)
+        return open_target(data, reading=how)
     except TargetError as error:
         first = error
     from headstart.sources import candidates
 
-    for kind in dict.fromkeys(candidate.card.kind for candidate in candidates(models)):
+    kinds = ["arrays"] if models is None else [candidate.card.kind for candidate in candidates(models)]
+    for kind in dict.fromkeys(kinds):
         try:
-            return unlabelled_target(data, kind, how), False
+            return unlabelled_target(data, kind, how)
         except HeadstartError:
             continue
     raise first
@@ -214,7 +230,7 @@ def _group(extraction: Extraction, k: int | str, algorithm: str, seed: int, *, l
     if extraction.features is None:
         raise InputError("it has no features.")
     distinct = len(np.unique(extraction.features, axis=0))
-    partition.check(algorithm, k, len(extraction.ids), distinct)
+    partition.check_points(algorithm, k, len(extraction.ids), distinct)
     run = partition.ALGORITHMS[algorithm]
     points = partition.points_of(extraction.features)
     number = k if isinstance(k, int) else 0 if algorithm == "hdbscan" else partition.best_k(points, run, seed)
@@ -271,25 +287,26 @@ def _same_rows(grouped: Sequence[_Grouped]) -> bool:
     return len({one.extraction.ids for one in grouped}) == 1
 
 
-def _names_from(pair: str, names: object, target: Target, trust_pickle: bool, running: dict[str, Any]) -> Extraction:
-    """What an image-text pair sees in the examples, with the names as its classes.
+def _naming(pair: str, names: object, trust_pickle: bool) -> Naming:
+    """What suggests names: turns the examples into an extraction with the names as its classes.
 
     Raises:
-        InputError: The names cannot be read; ModelError: the model is no such pair.
+        InputError: The names cannot be read; ModelError: the model is no image-text pair.
     """
-    if not MEDIA[target.kind].pictures:
-        raise InputError(f"`name_by` names images, and {target.name} holds none. Leave it out.")
     from headstart.extract import extract
     from headstart.zeroshot import open_pair, text_head
     from headstart.zeroshot.pairs import unit
-    from headstart.zeroshot.prompts import SETS, imagenet, listed
+    from headstart.zeroshot.prompts import SETS, imagenet, listed, readable
 
     found = open_pair(pair, trust_pickle=trust_pickle)
-    classes = imagenet() if names is None else listed(names, "names")
-    rows = extract(target, found.image, **running)
-    assert rows.features is not None
-    logits = text_head(found, classes, SETS["plain"])(unit(rows.features)).numpy()
-    return replace(rows, source=pair, logits=logits, source_classes=classes)
+    classes = imagenet() if names is None else readable(listed(names, "names"), remedy="`names`: a name in each line")
+
+    def named(target: Target, **running: Any) -> Extraction:
+        rows = extract(target, found.image, **running)
+        logits = text_head(found, classes, SETS["plain"])(unit(np.asarray(rows.features))).numpy()
+        return replace(rows, source=pair, logits=logits, source_classes=classes)
+
+    return named
 
 
 def _record(

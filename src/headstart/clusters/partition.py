@@ -62,11 +62,11 @@ def hdbscan(points: Points, k: int, seed: int) -> Groups:
 ALGORITHMS: Mapping[str, Algorithm] = {"k-means": k_means, "agglomerative": agglomerative, "hdbscan": hdbscan}
 
 
-def check(algorithm: str, k: int | str, n: int, distinct: int) -> None:
-    """Refuse what no algorithm can do with n examples, `distinct` of which differ.
+def check_options(algorithm: str, k: int | str) -> None:
+    """Refuse what no data can be grouped by.
 
     Raises:
-        InputError: The algorithm or `k` cannot be used, or all examples are the same.
+        InputError: The algorithm or `k` cannot be used.
     """
     if algorithm not in ALGORITHMS:
         hint = did_you_mean(str(algorithm), ALGORITHMS)
@@ -77,6 +77,14 @@ def check(algorithm: str, k: int | str, n: int, distinct: int) -> None:
         raise InputError('`k` has no effect with `algorithm="hdbscan"`, which finds the number itself; leave it out.')
     if isinstance(k, int) and k < 2:
         raise InputError(f"`k` must be at least 2 clusters; got {k}. One cluster would hold every example.")
+
+
+def check_points(algorithm: str, k: int | str, n: int, distinct: int) -> None:
+    """Refuse n examples, `distinct` of which differ, where they cannot be grouped so.
+
+    Raises:
+        InputError: There are too few or too many, or all of them are the same.
+    """
     if distinct < 2:
         raise InputError(f"all {n} examples have the same features, so there is nothing to tell apart.")
     if n < 2 * EACH:

@@ -111,8 +111,9 @@ def few_shot(
     drawn_for = partial(draw, ways=each, shots=max(few), queries=queries, episodes=episodes, names=names, seed=seed)
     drawn_for(np.asarray(inputs.target.labels))  # before any forward pass
     extractions, failures = _extract(inputs, models, running, optional=cnaps is not None)
-    failures += [Failure(one.source, "it has no features") for one in extractions if one.features is None]
-    seen = [one for one in extractions if one.features is not None]
+    reasons = [(one, _unusable(one)) for one in extractions]
+    failures += [Failure(one.source, reason) for one, reason in reasons if reason]
+    seen = [one for one, reason in reasons if not reason]
     measured = [_measured(one, drawn_for(np.asarray(one.labels)), few, methods) for one in seen]
     if cnaps is not None:
         measured.append(_adapting(cnaps, inputs, drawn_for, few, running))
@@ -126,6 +127,14 @@ def few_shot(
     )
     _write(found, out, report)
     return found
+
+
+def _unusable(seen: Extraction) -> str:
+    """Why a source's features tell nothing apart; nothing where they may."""
+    if seen.features is None:
+        return "it has no features"
+    same = bool((seen.features == seen.features[:1]).all())
+    return "its features are the same for every example, so there is nothing to tell apart" if same else ""
 
 
 def _write(found: FewShot, out: StrPath | None, report: StrPath | None) -> None:

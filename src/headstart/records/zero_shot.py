@@ -84,13 +84,13 @@ class ZeroShot(JsonRecord, Shown):
                 [(self.classes[code], self.names[code], str(counts[code])) for code in order],
                 words=2,
             )
-        sets = list(self.rows[0].accuracy)
+        sets = list(dict.fromkeys(name for row in self.rows for name in row.accuracy))
         return table(
             ["source", *sets, "temperature", "log-likelihood"],
             [
                 (
                     row.source,
-                    *(str(row.accuracy[name]) for name in sets),
+                    *(str(row.accuracy.get(name, MISSING)) for name in sets),
                     MISSING if row.temperature is None else f"{row.temperature:.2f}",
                     MISSING if row.calibrated is None else f"{row.log_likelihood:.3f} to {row.calibrated:.3f}",
                 )

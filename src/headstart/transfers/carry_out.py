@@ -90,7 +90,7 @@ def carry_out(setting: Setting, identity: str) -> Run:
     model, recipe = planned(setting)
     parts, method = setting.parts, setting.method
     notes = [*parts.notes, *([f"method chosen: {setting.reason}"] if setting.reason else [])]
-    notes += [note(setting, trials)] if trials else []
+    notes += [*([note(setting, trials)] if trials else []), *recipe.notes]
     if not method.trains:
         assert seen is not None, "a head is solved on what the source saw"
         fitted, facts = _solved(setting, model, seen)

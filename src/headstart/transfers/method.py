@@ -32,12 +32,14 @@ class Recipe:
         streams: Data for the objective beside the labelled training part, by name, opened when the training begins.
         inserts: Modules that train beside the network and are not kept (a critic, a projection), by name; their
             parameters are called `inserts.NAME....`.
+        notes: Sentences for the record.
     """
 
     groups: tuple[Group, ...]
     objective: Objective | None = None
     streams: Mapping[str, Callable[[], Batches]] = field(default_factory=dict)
     inserts: Mapping[str, nn.Module] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """ESZSL: classes without examples, told by descriptions, from any image source and any text source."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -7,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from headstart.errors import InputError
+from headstart.sources.names import embedded
 
 PENALTIES = (1e-2, 1e-1, 1.0, 1e1, 1e2)  # relative to the mean square of features and of signatures
 FOLDS = 3  # of the seen classes, to choose the penalties
@@ -112,6 +114,12 @@ def _chosen(x: np.ndarray, labels: np.ndarray, s: np.ndarray, seed: int) -> tupl
         return float(np.mean(hits))
 
     return max(pairs, key=accuracy)
+
+
+def signatures_of(names: Sequence[str], templates: Sequence[str], text: str) -> Float[np.ndarray, "c a"]:
+    """What a text source makes of each class: the mean over templates of the unit embedding of its name in them."""
+    prompts = [template.replace("{}", name) for template in templates for name in names]
+    return np.asarray(embedded(prompts, text).reshape(len(templates), len(names), -1).mean(axis=0))
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from headstart.errors import InputError, did_you_mean
 from headstart.sources.names import clean
-from headstart.wording import one_line
+from headstart.wording import listing, one_line
 
+REMEDY = "`class_names`: a CSV file with a class and its name in each line"
 WORDNET = re.compile(r"n\d{8}")
 SETS: Mapping[str, tuple[str, ...]] = {
     "names": ("{}",),
@@ -27,13 +28,14 @@ SETS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def readable(classes: Sequence[str], given: object = None) -> tuple[str, ...]:
+def readable(classes: Sequence[str], given: object = None, *, remedy: str = REMEDY) -> tuple[str, ...]:
     """A name to prompt with for each class.
 
     Args:
         classes: The classes as the data call them.
         given: Names to use instead: a mapping from class to name, a list in the order of the classes, or a CSV file
             with a class and its name in each line.
+        remedy: The option that gives names, for the error.
 
     Raises:
         InputError: A class has no name, or a name is only a number.
@@ -44,13 +46,32 @@ def readable(classes: Sequence[str], given: object = None) -> tuple[str, ...]:
     """
     names = _given(classes, given)
     found = tuple(names.get(name, _wordnet(name) or clean(name)) for name in classes)
-    numbers = [one for one, name in zip(classes, found, strict=True) if not re.search(r"[^\W\d_]", name)]
-    if numbers:
+    nameless = [one for one, name in zip(classes, found, strict=True) if not re.search(r"[^\W\d_]", name)]
+    if nameless:
         raise InputError(
-            f"the class {numbers[0]!r} has no name that a text encoder could read ({len(numbers)} of {len(classes)} "
-            "are only numbers). Give names with `class_names`: a CSV file with a class and its name in each line."
+            f"the class {nameless[0]!r} has no name that a text encoder could read: a number or nothing stands for "
+            f"{len(nameless)} of {len(classes)} classes. Give each a name in words with {remedy}."
         )
     return found
+
+
+def renamed(classes: Sequence[str], given: object = None) -> tuple[str, ...]:
+    """Sentences on what `readable` calls otherwise than the data do, and on classes that `given` leaves out.
+
+    Example:
+        >>> renamed(["GreenApple", "pear"], {"pear": "nashi"})[1]
+        '`class_names` has no name for 1 of 2 classes, which keep those of the data: GreenApple.'
+    """
+    names, known = readable(classes, given), _given(classes, given)
+    changed = [f"{one} as {two}" for one, two in zip(classes, names, strict=True) if one != two]
+    rest = [one for one in classes if known and one not in known]
+    said = [f"Renamed: {one_line('; '.join(changed), 200)}."] if changed else []
+    if rest:
+        said.append(
+            f"`class_names` has no name for {len(rest)} of {len(classes)} classes, which keep those of the data: "
+            f"{listing(rest, 3)}."
+        )
+    return tuple(said)
 
 
 def _given(classes: Sequence[str], given: object) -> dict[str, str]:
@@ -134,6 +155,19 @@ def _wordnet(name: str) -> str | None:
     from headstart.sources.timm_modules import wordnet_name
 
     return wordnet_name(name)
+
+
+def together(asked: str | Sequence[str]) -> tuple[str, ...]:
+    """The templates of all sets that are asked for.
+
+    Raises:
+        InputError: As by `templates`.
+
+    Example:
+        >>> together("names,plain")
+        ('{}', 'a photo of a {}.')
+    """
+    return tuple(line for lines in templates(asked).values() for line in lines)
 
 
 def templates(asked: str | Sequence[str]) -> dict[str, tuple[str, ...]]:

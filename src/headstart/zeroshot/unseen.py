@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from headstart.data import Target
-from headstart.errors import InputError, did_you_mean
+from headstart.errors import InputError, ModelError, did_you_mean
 from headstart.records import Prose, View
 from headstart.records.files import JsonRecord
 from headstart.records.shown import Shown
 from headstart.records.zero_shot import Share
-from headstart.sources.names import TEXT, embedded
+from headstart.sources.names import TEXT
 from headstart.wording import plural
-from headstart.zeroshot.descriptions import harmonic, learn_descriptions
+from headstart.zeroshot.descriptions import harmonic, learn_descriptions, signatures_of
 from headstart.zeroshot.entry import share
-from headstart.zeroshot.prompts import readable
+from headstart.zeroshot.prompts import readable, renamed, together
 
 TESTED = 0.25  # of the seen classes' examples
 PLAYED = 5  # draws of seen classes that play the unseen ones
@@ -35,6 +35,7 @@ class Unseen(JsonRecord, Shown):
     seen: Share  # of fresh examples of seen classes, when every class is possible
     unseen_of_all: Share  # of unseen classes' examples, when every class is possible
     chance: float  # among the unseen classes
+    notes: tuple[str, ...] = ()
 
     @property
     def harmonic(self) -> float:
@@ -48,6 +49,7 @@ class Unseen(JsonRecord, Shown):
             f"(chance {self.chance:.3f}).",
             f"Among all {self.classes} classes: seen {self.seen}, unseen {self.unseen_of_all}, harmonic mean "
             f"{self.harmonic:.3f}.",
+            *self.notes,
         )
         return [Prose(said, title=f"{self.model} with descriptions by {self.text}")]
 
@@ -59,9 +61,10 @@ def predict_unseen(
     *,
     text: str = TEXT,
     class_names: object = None,
-    cache: Path | None = None,
+    templates: str | Sequence[str] = "names",
     bias: float | None = None,
     seed: int = 0,
+    **running: Any,
 ) -> Unseen:
     """Learn seen classes from a source's features and class names, and judge it on classes that it never saw.
 
@@ -71,11 +74,12 @@ def predict_unseen(
         unseen: Classes of the target whose examples serve for judging only.
         text: Any text source, which turns names or descriptions into numbers.
         class_names: Names or descriptions of the classes, as for `zero_shot`.
-        cache: Folder of cached forward passes.
+        templates: Sets of prompts to put them into, as for `zero_shot`; a class is the mean over all of them.
         bias: Subtracted from the seen classes' compatibility where all classes are possible, in standard deviations
             of it; by default chosen by playing some SEEN classes as unseen (calibrated stacking, Chao et al., ECCV
             2016).
         seed: Decides which examples of the seen classes are kept for judging.
+        running: `cache`, a folder, `device`, `batch_size`, `max_bad`, `trust_pickle` and `progress` of forward passes.
 
     Raises:
         InputError: An unseen class does not exist, or fewer than two classes are on either side.
@@ -89,14 +93,17 @@ def predict_unseen(
     inside = np.isin(np.arange(len(target.classes)), [target.classes.index(name) for name in unseen])
     if not 2 <= inside.sum() <= len(inside) - 2:
         raise InputError(f"`unseen` must leave two classes on either side; it names {inside.sum()} of {len(inside)}.")
-    found, failures = extract_each(target.held(), candidates(model), cache=cache)
+    names, lines = readable(target.classes, class_names), together(templates)
+    found, failures = extract_each(target.held(), candidates(model, kind=target.kind), **running)
     if failures:
-        raise InputError(f"{failures[0].source}: {failures[0].reason}")
+        raise ModelError(f"{failures[0].source}: {failures[0].reason}")
     assert found[0].features is not None
     x, labels = np.asarray(found[0].features, dtype=np.float64), np.asarray(found[0].labels)
     if not inside[labels].any() or len(np.unique(labels[~inside[labels]])) < 2:
         raise InputError("`unseen` needs examples of an unseen class and of two others. Use a larger `limit`.")
-    signatures = embedded(readable(target.classes, class_names), text)
+    if (x == x[0]).all():
+        raise ModelError(f"{model}: all {len(x)} examples have the same features, so there is nothing to tell apart.")
+    signatures = signatures_of(names, lines, text)
     rng = np.random.default_rng(seed)
     fresh = _apart(~inside[labels], rng)
     learn = ~inside[labels] & ~fresh
@@ -120,6 +127,7 @@ def predict_unseen(
         seen=share(answers[fresh] == labels[fresh]),
         unseen_of_all=share(answers[new] == labels[new]),
         chance=1 / int(inside.sum()),
+        notes=renamed(target.classes, class_names),
     )
 
 

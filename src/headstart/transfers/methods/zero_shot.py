@@ -19,8 +19,9 @@ from headstart.train.objectives import Drawn, Objective, Parts, Step, usual
 from headstart.transfers.method import Recipe, Tuning, learning_rate, method
 from headstart.transfers.network import Transferable, whole_groups
 from headstart.transfers.setting import Setting
+from headstart.wording import listing
 from headstart.zeroshot import Pair, open_pair, text_head
-from headstart.zeroshot.prompts import readable, templates
+from headstart.zeroshot.prompts import readable, renamed, together
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +78,16 @@ class ZeroShotTuning(Tuning):
             raise InputError("method `zero-shot` needs an image-text pair, such as zoo/tiny_clip. Use `fine-tune`.")
         if not task_of(train.task).single_class:
             raise InputError(f"method `zero-shot` needs classes, and the task is {train.task}. Use `fine-tune`.")
-        lines = [line for each in templates(self.templates).values() for line in each]
-        texts = text_head(source.pair, readable(train.classes, self.class_names), lines)
+        names, lines = readable(train.classes, self.class_names), together(self.templates)
+        texts = text_head(source.pair, names, lines)
         with torch.no_grad():
             network.network.head.weight.copy_(texts.weight)
             network.network.head.bias.zero_()
         objective = Interpolated(usual(setting.training, train.task, torch.as_tensor(train.labels)), self.share)
-        return Recipe(whole_groups(network, [self.rate_in(setting)] * len(network.blocks)), objective)
+        prompts = listing([repr(lines[0].replace("{}", name)) for name in names], 3)
+        notes = (f"the head starts from texts: {prompts}", *renamed(train.classes, self.class_names))
+        groups = whole_groups(network, [self.rate_in(setting)] * len(network.blocks))
+        return Recipe(groups, objective, notes=notes)
 
 
 class UnitFeatures(nn.Module):
