@@ -147,6 +147,10 @@ def test_umap_draws_another_map_of_the_same_groups():
     found = cluster(BLOBS, k=3, map="umap")
     assert found.groups == cluster(BLOBS, k=3).groups
     assert np.isfinite(found.places).all()
+    copies = np.vstack([BLOBS[[0] * 30], BLOBS[:12]])  # warnings are errors here, and umap warns of copies
+    assert len({cluster(copies, k=2, map="umap").places[row] for row in range(31)}) == 1
+    with pytest.raises(InputError, match="5 different examples; there are 4"):
+        cluster(BLOBS[[0] * 5 + [1] * 5 + [31] * 5 + [32] * 5], k=2, map="umap")
 
 
 def test_a_file_of_features_is_grouped_with_labels_or_without(tmp_path: Path):

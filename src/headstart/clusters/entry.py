@@ -1,6 +1,7 @@
 """`cluster`: from examples without labels to groups of alike ones, in the features of the source to trust most."""
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ StrPath = str | os.PathLike[str]
 Naming = Callable[..., Extraction]
 SELECT = ("stability", "agreement", "silhouette")
 MAPS = ("pca", "umap")
+FEWEST = 5  # different examples for a UMAP map
 LITTLE = 0.1  # stability above chance below which a note says so
 
 
@@ -114,7 +116,7 @@ def cluster(
         "progress": listener(progress),
     }  # fmt: skip
     if map == "umap":
-        require("umap", "a UMAP map", "umap")
+        _umap()
     naming = None if name_by is None else _naming(name_by, names, trust_pickle)
     extractions, failures, target = _extractions(
         data, models, how, most=limit, seed=seed, running={**running, "trust_pickle": trust_pickle}
@@ -398,8 +400,17 @@ def _samples(target: Target, ids: Sequence[str]) -> tuple[str, ...]:
 def _places(points: partition.Points, map: str, seed: int) -> tuple[tuple[float, float], ...]:
     """Where each example lies on a map; the first two principal components, or UMAP of the points."""
     if map == "umap":
-        umap = require("umap", "a UMAP map", "umap")
-        plane = umap.UMAP(n_components=2, random_state=seed, n_jobs=1).fit_transform(points)
+        distinct, place = oddities.different(points)
+        if len(distinct) < FEWEST:
+            raise InputError(f"a UMAP map needs {FEWEST} different examples; there are {len(distinct)}. Use `pca`.")
+        near = min(15, len(distinct) - 1)
+        plane = _umap().UMAP(n_neighbors=near, random_state=seed, n_jobs=1).fit_transform(distinct)[place]
     else:
         plane = points[:, :2] if points.shape[1] > 1 else np.c_[points, np.zeros(len(points))]
     return tuple((round(float(x), 5), round(float(y), 5)) for x, y in plane)
+
+
+def _umap() -> Any:
+    with warnings.catch_warnings():  # that tensorflow, which no map needs, is missing
+        warnings.simplefilter("ignore", ImportWarning)
+        return require("umap", "a UMAP map", "umap")

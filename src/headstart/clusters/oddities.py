@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from headstart.clusters.partition import Groups, Points
 
@@ -33,6 +33,19 @@ def duplicates(points: Points) -> list[tuple[int, int]]:
     return sorted(found, key=lambda pair: (found[pair], pair))[:MOST]
 
 
+def different(points: Points) -> tuple[Points, Int[np.ndarray, " n"]]:
+    """The points without copies, and the place of each of the given ones among them: copies mislead neighbour searches.
+
+    Example:
+        >>> distinct, place = different(np.array([[2.0], [1.0], [2.0]]))
+        >>> distinct.ravel().tolist(), place.tolist()
+        ([2.0, 1.0], [0, 1, 0])
+    """
+    _, first, place = np.unique(points.round(9), axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return points[first[order]], np.argsort(order)[place]
+
+
 def outliers(points: Points) -> list[tuple[int, float]]:
     """Examples in far sparser surroundings than their neighbours', with their local outlier factor, largest first.
 
@@ -40,10 +53,11 @@ def outliers(points: Points) -> list[tuple[int, float]]:
     """
     from sklearn.neighbors import LocalOutlierFactor
 
-    if len(points) <= NEIGHBOURS:
+    distinct, place = different(points)
+    if len(distinct) <= NEIGHBOURS:
         return []
-    factor = LocalOutlierFactor(NEIGHBOURS).fit(points)
-    density = -factor.negative_outlier_factor_
+    factor = LocalOutlierFactor(NEIGHBOURS).fit(distinct)
+    density = -factor.negative_outlier_factor_[place]
     return [(int(row), float(density[row])) for row in np.argsort(-density)[:MOST] if density[row] > SPARSE]
 
 

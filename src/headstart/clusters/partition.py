@@ -1,5 +1,6 @@
 """Features as points to group, and the ways to group them."""
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,8 +41,11 @@ def points_of(features: np.ndarray[Any, np.dtype[Any]]) -> Points:
 def k_means(points: Points, k: int, seed: int) -> Groups:
     """Lloyd's algorithm, the best of several starts."""
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
-    return np.asarray(KMeans(k, n_init=5, random_state=seed).fit_predict(points), dtype=np.int64)
+    with warnings.catch_warnings():  # half of the data may hold fewer than k different points
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.asarray(KMeans(k, n_init=5, random_state=seed).fit_predict(points), dtype=np.int64)
 
 
 def agglomerative(points: Points, k: int, seed: int) -> Groups:

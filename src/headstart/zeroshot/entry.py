@@ -24,7 +24,6 @@ from headstart.sources.names import TEXT
 from headstart.stats import share_interval
 from headstart.store import folder_of
 from headstart.tasks import task_of
-from headstart.wording import one_line
 from headstart.zeroshot import prompts
 from headstart.zeroshot.descriptions import Descriptions, learn_descriptions, signatures_of
 
