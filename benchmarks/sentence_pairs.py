@@ -54,8 +54,8 @@ def accuracy(method: str, few: "pd.DataFrame", test: "pd.DataFrame", seed: int, 
     """Accuracy on the test part after training on a few examples."""
     if method == "package":
         return by_package(few, test, seed, rounds)
-    how = {"epochs": 2 * rounds} if method == "setfit" else {}
-    run = hs.transfer(as_lists(few), MODEL, method=method, seed=seed, test=as_lists(test), **how)
+    epochs = 2 * rounds if method == "setfit" else None
+    run = hs.transfer(as_lists(few), MODEL, method=method, seed=seed, test=as_lists(test), epochs=epochs)
     return run.outcome.metrics["accuracy"]
 
 

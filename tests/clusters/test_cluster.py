@@ -73,6 +73,14 @@ def test_a_copy_and_an_outlier_are_listed():
     assert oddities.outliers(points)[0][0] == 100
 
 
+def test_names_out_of_many_need_not_be_likely():
+    probs = np.full((20, 1000), 0.001)
+    probs[:10, 7] += 0.006
+    probs[:10, 8] -= 0.006
+    groups = np.repeat([0, 1], 10)
+    assert oddities.names(probs, [str(name) for name in range(1000)], groups, 0) == ("7",)
+
+
 def test_the_number_of_clusters_is_where_the_silhouette_exceeds_chance_most():
     points = partition.points_of(BLOBS)
     mixed = partition.unstructured(points, 0)

@@ -325,6 +325,7 @@ def _record(
     ids = best.extraction.ids
     known = (named, *(one.extraction for one in grouped))
     named = next((one for one in known if one is not None and _has_names(one) and one.ids == ids), None)
+    clusters = tuple(_cluster(best, number, target, named) for number in range(best.row.k))
     return Clustering(
         data=target.name,
         kind=target.kind,
@@ -333,7 +334,7 @@ def _record(
         asked=str(k),
         select=select,
         rows=tuple(one.row for one in grouped),
-        clusters=tuple(_cluster(best, number, target, named) for number in range(best.row.k)),
+        clusters=clusters,
         ids=ids,
         groups=tuple(best.groups.tolist()),
         places=_places(best.points, map, seed),
@@ -349,7 +350,7 @@ def _record(
             source_hashes={one.row.source: one.extraction.fingerprint for one in grouped},
             device="cpu",
         ),
-        notes=_notes(best, target, named),
+        notes=_notes(best, target, named if any(one.names for one in clusters) else None),
         named_by=named.source if named else "",
         pictures=MEDIA[target.kind].pictures,
     )

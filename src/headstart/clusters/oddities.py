@@ -80,6 +80,5 @@ def names(probs: Float[np.ndarray, "n z"], classes: Sequence[str], groups: Group
     """
     excess = probs[groups == number].mean(axis=0) - probs.mean(axis=0)
     order = np.argsort(-excess, kind="stable")[:3]
-    return tuple(
-        classes[column].partition(",")[0] for column in order if excess[column] > max(excess[order[0]] / 3, 0.01)
-    )
+    least = max(excess[order[0]] / 3, min(0.01, 1 / len(classes)))
+    return tuple(classes[column].partition(",")[0] for column in order if excess[column] > least)
