@@ -138,7 +138,7 @@ def deleted_means(
     `prepare` turns joint counts (C, z) and class counts (C,) without a group into the tables that `kernel` reads.
     """
     means = []
-    for wanted, joints in _without_groups(head, groups):
+    for wanted, joints in without_groups(head, groups):
         kept = [np.bincount(head.labels.codes[groups != g], minlength=len(head.labels.classes)) for g in wanted]
         tables = [prepare(joint, counts) for joint, counts in zip(joints, kept, strict=True)]
 
@@ -159,7 +159,7 @@ def deleted_means(
     return np.concatenate(means)
 
 
-def _without_groups(head: HeadCounts, groups: Int[np.ndarray, " n"]) -> Iterator[tuple[range, np.ndarray]]:
+def without_groups(head: HeadCounts, groups: Int[np.ndarray, " n"]) -> Iterator[tuple[range, np.ndarray]]:
     """Batches of groups with the joint counts (g, C, z) without each, so that one sweep serves a whole batch."""
     batch = max(1, TABLES_BYTES // head.joint.nbytes)
     total = int(groups.max()) + 1

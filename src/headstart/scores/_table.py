@@ -14,6 +14,7 @@ import numpy as np
 
 from headstart.errors import InputError
 from headstart.registry import Registry
+from headstart.scores._checks import NotApplicableError
 from headstart.scores._inputs import Inputs
 from headstart.tasks import task_of
 
@@ -113,6 +114,21 @@ def without_each_group(
         reason = str(error).removesuffix(".")  # a note is put into a sentence
         return Measured(value, None, (*notes, f"no interval: with a group left out, {reason}"))
     return Measured(value, deleted, notes)
+
+
+def subtract_groups(
+    inputs: Inputs, value: float, again: Callable[[np.ndarray, np.ndarray], float], notes: tuple[str, ...] = ()
+) -> Measured:
+    """`value` on all examples, and `again(rows of the group, examples left in each class)` for each group left out."""
+    groups, labels = inputs.groups, inputs.classes
+    counts = labels.counts_without(groups) if groups is not None else np.empty((0, 0))
+
+    def without(group: int) -> float:
+        if np.count_nonzero(counts[group]) < 2:
+            raise NotApplicableError("`labels` holds 1 class; a score compares at least two.")
+        return again(np.flatnonzero(groups == group), counts[group])
+
+    return without_each_group(inputs, value, without, notes)
 
 
 def means_without(each: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -227,3 +227,13 @@ def test_regression_scores_in_an_evaluation_are_the_functions(name):
     function = getattr(scores, name)
     assert done[name].value == pytest.approx(function(x, target), rel=1e-9)
     assert done[name].deleted == pytest.approx([function(x[groups != g], target[groups != g]) for g in range(5)])
+
+
+@pytest.mark.parametrize("name", ["lfc", "class_separation", "nearest_mean"])
+def test_groups_subtracted_from_the_sums_of_wide_features_equal_scoring_without_them(name):
+    """The table's test does the same where examples outnumber the features."""
+    x, labels = features_and_labels(30, 50)
+    groups, function = np.arange(30) % 5, getattr(scores, name)
+    found = scores.evaluate([name], labels=labels, features=x, groups=groups)[0][name]
+    expected = [function(x[groups != g], labels[groups != g]) for g in range(5)]
+    assert found.deleted == pytest.approx(expected, rel=1e-9)

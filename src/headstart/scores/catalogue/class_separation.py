@@ -1,11 +1,12 @@
 """Class separation: how tight the classes are, seen as directions; and the nearest class mean, left out once."""
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from headstart.scores._checks import NotApplicableError, check_features, check_labels
+from headstart.scores._inputs import Inputs
 from headstart.scores._sums import class_sums
-from headstart.scores._table import SCORES, Score
+from headstart.scores._table import SCORES, Measured, Score, subtract_groups
 
 
 def class_separation(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> float:
@@ -27,7 +28,11 @@ def class_separation(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarr
     Reference: Kornblith et al., NeurIPS 2021, eq. 11. https://arxiv.org/abs/2010.16402
     """
     checked = check_labels(labels)
-    features = check_features(features, len(checked.codes))
+    directions = _directions(check_features(features, len(checked.codes)))
+    return _separation(class_sums(directions, checked.codes, len(checked.counts)), checked.counts)
+
+
+def _directions(features: np.ndarray) -> Float[np.ndarray, "n d"]:
     x = np.asarray(features, dtype=np.float64)
     x = x / np.maximum(
         np.abs(x).max(axis=1, keepdims=True), np.finfo(float).tiny
@@ -38,11 +43,28 @@ def class_separation(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarr
             f"{np.count_nonzero(lengths == 0)} of the {len(x)} rows of `features` are all zeros and have no direction; "
             "drop such examples."
         )
-    means = class_sums(x / lengths[:, None], checked.codes, len(checked.counts)) / checked.counts[:, None]
+    x /= lengths[:, None]
+    return np.asarray(x)
+
+
+def _separation(sums: Float[np.ndarray, "c d"], counts: Int[np.ndarray, " c"]) -> float:
+    """The score from the sums of the directions of each class."""
+    present = counts > 0
+    means = sums[present] / counts[present, None]
     centre = means.mean(axis=0)
     total = 1.0 - float(centre @ centre)  # mean cosine distance over all pairs of classes
     between = float(((means - centre) ** 2).sum(axis=1).mean())  # total less the mean within classes, without loss
     return min(1.0, between / total) if total > 1e-14 else 0.0
+
+
+def _measure_separation(inputs: Inputs) -> Measured:
+    directions, labels = _directions(inputs.features), inputs.classes
+    sums = class_sums(directions, labels.codes, len(labels.counts))
+
+    def again(rows: np.ndarray, counts: np.ndarray) -> float:
+        return _separation(sums - class_sums(directions[rows], labels.codes[rows], len(sums)), counts)
+
+    return subtract_groups(inputs, _separation(sums, labels.counts), again)
 
 
 def nearest_mean(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> float:
@@ -61,23 +83,43 @@ def nearest_mean(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, 
 
     Reference: nearest class mean, as a baseline in Renggli et al., CVPR 2022. https://arxiv.org/abs/2010.06402
     """
-    checked = check_labels(labels)
-    features = check_features(features, len(checked.codes))
-    x = np.asarray(features, dtype=np.float64)
-    x = x - x.mean(axis=0)
-    spread = np.abs(x).max()
-    if spread > 0:
-        x = x / spread
-    means = class_sums(x, checked.codes, len(checked.counts)) / checked.counts[:, None]
-    squares = (x**2).sum(axis=1)[:, None] - 2 * x @ means.T + (means**2).sum(axis=1)
-    rows = np.arange(len(x))
-    sizes = checked.counts[checked.codes].astype(np.float64)
-    own = ((x - means[checked.codes]) ** 2).sum(axis=1) * (sizes / np.maximum(sizes - 1, 1)) ** 2
-    squares[rows, checked.codes] = np.where(sizes > 1, own, np.inf)
+    return _measure_nearest(Inputs(labels, features=features)).value
+
+
+def _hit_rate(
+    products: Float[np.ndarray, "n c"],
+    lengths: Float[np.ndarray, " n"],
+    sums: Float[np.ndarray, "c d"],
+    codes: Int[np.ndarray, " n"],
+    counts: Int[np.ndarray, " c"],
+) -> float:
+    """The score from the inner products of all examples with the sums of each class, and their squared lengths."""
+    present, rows = counts > 0, np.arange(len(codes))
+    sizes, squares = np.maximum(counts, 1), (sums**2).sum(axis=1)
+    apart = lengths[:, None] - 2 * products / sizes + squares / sizes**2  # squared distances
+    own = apart[rows, codes]
+    apart[:, ~present] = np.inf
+    size = counts[codes].astype(np.float64)
+    apart[rows, codes] = np.where(size > 1, own * (size / np.maximum(size - 1, 1)) ** 2, np.inf)
     # distances that differ by rounding only are equal: features of a few distinct values tie often
-    slack = 1e-12 * (1.0 + squares.min(axis=1, keepdims=True))
-    nearest = squares <= squares.min(axis=1, keepdims=True) + slack
-    return float((nearest[rows, checked.codes] / nearest.sum(axis=1)).mean())
+    slack = 1e-12 * (1.0 + apart.min(axis=1, keepdims=True))
+    nearest = apart <= apart.min(axis=1, keepdims=True) + slack
+    return float((nearest[rows, codes] / nearest.sum(axis=1)).mean())
+
+
+def _measure_nearest(inputs: Inputs) -> Measured:
+    x, labels = np.asarray(inputs.features, dtype=np.float64), inputs.classes
+    x = x - x.mean(axis=0)
+    x /= np.abs(x).max() or 1.0
+    lengths, sums = np.einsum("ij,ij->i", x, x), class_sums(x, labels.codes, len(labels.counts))
+    products = x @ sums.T
+
+    def again(rows: np.ndarray, counts: np.ndarray) -> float:
+        own, kept = class_sums(x[rows], labels.codes[rows], len(sums)), np.delete(np.arange(inputs.n), rows)
+        left = products[kept] - x[kept] @ own.T
+        return _hit_rate(left, lengths[kept], sums - own, labels.codes[kept], counts)
+
+    return subtract_groups(inputs, _hit_rate(products, lengths, sums, labels.codes, labels.counts), again)
 
 
 SCORES.add(
@@ -91,6 +133,7 @@ SCORES.add(
         meaning="How tightly each class points in a direction of its own. High separation on the source's own classes "
         "is known to go with worse transfer; on the target's it is a plain separability score.",
         invariances={"order", "names", "unused", "scale", "rotation"},
+        measure=_measure_separation,
     )
 )
 SCORES.add(
@@ -103,5 +146,6 @@ SCORES.add(
         cost="O(n d C)",
         meaning="Accuracy of the simplest classifier, which sends each example to the nearest class mean.",
         invariances={"order", "names", "unused", "scale", "shift", "rotation"},
+        measure=_measure_nearest,
     )
 )

@@ -8,8 +8,8 @@ from jaxtyping import Float, Shaped
 from headstart.errors import InputError
 from headstart.scores._checks import NotApplicableError, block_rows, check_features, check_labels, check_logits
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
-from headstart.scores.catalogue.sfda import centred, true_probabilities
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out, without_each_group
+from headstart.scores.catalogue.sfda import centred, true_probabilities, true_without
 
 NO_LEVEL = 0.01  # log-sum-exp of the logarithms of probabilities whose rows sum to one as nearly as any that are taken
 
@@ -121,6 +121,11 @@ def sum_of_scaled(terms: Sequence[Sequence[float]]) -> Float[np.ndarray, " m"]:
     return np.asarray(((values - low) / np.where(high > low, high - low, 1.0)).sum(axis=0))
 
 
+def _measure_discriminant(inputs: Inputs) -> Measured:
+    value = etran_discriminant(inputs.features, inputs.labels)
+    return without_each_group(inputs, value, lambda group: float(true_without(inputs, group).mean()))
+
+
 def _measure_energy(inputs: Inputs) -> Measured:
     levels = _known_levels(check_logits(inputs.logits, inputs.n))
     return leave_groups_out(inputs, float(levels.mean()), lambda kept: float(levels[kept].mean()))
@@ -147,5 +152,6 @@ SCORES.add(
         cost="O(n d^2 + d^3)",
         meaning="Mean probability that a linear discriminant gives the true class.",
         invariances={"order", "names", "unused", "shift", "rotation"},
+        measure=_measure_discriminant,
     )
 )

@@ -1,5 +1,6 @@
 """Gaussian LEEP: the label's leave-one-out likelihood given the source head's log probabilities."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,9 @@ from headstart.scores.catalogue.leep_loo import check_prior
 
 ROUNDING = 1e-13  # of the range of the logarithms
 SHARPEST = 7.0  # log of the largest scale, where the mean exponent is one; beyond it every example is certain
-NEAR = 0.3  # of the log scale, around the best one of slightly more examples
+STEPS = 6  # of Newton's method from the scale of slightly more examples
+NEAR = 0.3  # of that scale: a longer step has left the neighbourhood
+CLOSE = 1e-4  # of that scale: after a step as short, what is left to go is as its square, and the likelihood is flat
 LITTLE = 1 << 24  # bytes up to which the rows are kept between two uses
 FLATTEST = -12.0  # log of the smallest scale above zero that is tried
 
@@ -69,34 +72,54 @@ def leep_gaussian(
 
 def gaussian_log_probs(rows: ProbRows, labels: Labels, prior: float = PRIOR) -> Float[np.ndarray, "n c"]:
     """Log probability of every class for each example, the example itself left out."""
+    return _fit(rows, labels, prior).log_probs
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """One source's log ratios with what groups are left out of: class sums, products with the rows, and the scale."""
+
+    ratios: "LogRatios"
+    sums: Float[np.ndarray, "c k"]
+    inner: Float[np.ndarray, "n c"]
+    lengths: Float[np.ndarray, " n"]
+    log_probs: Float[np.ndarray, "n c"]
+    scale: float
+
+
+def _fit(rows: ProbRows, labels: Labels, prior: float = PRIOR) -> Fitted:
     ratios = log_ratios(rows)
-    exponents = _exponents(ratios, ratios.class_sums(labels), labels, prior)
-    return at_best_scale(exponents, labels)[0]
+    sums = ratios.class_sums(labels.codes, len(labels.counts))
+    inner, lengths = ratios.products(sums)
+    with np.errstate(over="ignore"):
+        squares = (sums**2).sum(axis=1)
+    exponents = _exponents(inner, lengths, squares, labels.codes, labels.counts + prior)
+    return Fitted(ratios, sums, inner, lengths, *at_best_scale(exponents, labels))
 
 
 def _exponents(
-    ratios: "LogRatios", sums: Float[np.ndarray, "c k"], labels: Labels, prior: float = PRIOR
+    inner: Float[np.ndarray, "n c"],
+    lengths: Float[np.ndarray, " n"],
+    squares: Float[np.ndarray, " c"],
+    own: Int[np.ndarray, " n"],
+    weight: Float[np.ndarray, " c"],
 ) -> Float[np.ndarray, "n c"]:
     """x . m - |m|^2 / 2 for each example and class mean m, which is taken without the example.
 
-    `sums` and the counts of `labels` may be those of some of the examples; the others' rows mean nothing.
+    Args:
+        inner: x . s, s being the sum of each class.
+        lengths: |x|^2.
+        squares: |s|^2.
+        own: Class of each example.
+        weight: Examples in each class, the prior's among them.
     """
-    weight = labels.counts + prior
-    with np.errstate(over="ignore"):  # `at_best_scale` reports numbers that are too large
-        squares = (sums**2).sum(axis=1)
-    exponents = np.empty((len(labels.codes), len(labels.counts)))
-    for block in ratios.rows.slices():
-        x, own = ratios.block(block), labels.codes[block]
-        with np.errstate(over="ignore", invalid="ignore"):
-            inner = x @ sums.T
-            exponents[block] = inner / weight - squares / (2 * weight**2)
-            length = np.einsum("ij,ij->i", x, x)
-            mine = of_own_class(inner, own)
-            left = weight[own] - 1.0
-            inverse = np.divide(1.0, left, out=np.zeros(len(left)), where=left > 0)  # nothing left: the mean of all, 0
-            alone = (mine - length) * inverse - (squares[own] - 2 * mine + length) * inverse**2 / 2
-        np.put_along_axis(exponents[block], own[:, None], alone[:, None], axis=1)
-    return exponents
+    with np.errstate(over="ignore", invalid="ignore"):  # `at_best_scale` reports numbers that are too large
+        exponents = inner / weight - squares / (2 * weight**2)
+        mine, left = of_own_class(inner, own), weight[own] - 1.0
+        inverse = np.divide(1.0, left, out=np.zeros(len(left)), where=left > 0)  # nothing left: the mean of all, 0
+        alone = (mine - lengths) * inverse - (squares[own] - 2 * mine + lengths) * inverse**2 / 2
+    np.put_along_axis(exponents, own[:, None], alone[:, None], axis=1)
+    return np.asarray(exponents)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,22 +134,36 @@ class LogRatios:
     used: Bool[np.ndarray, " z"]  # a source class to which no example gives any mass is left out
     floor: float  # what the logarithm of a zero counts as, the row's largest being zero
     mean: Float[np.ndarray, " k"]  # of each used source class
-    held: Float[np.ndarray, "n k"] | None = None  # all rows with their own means taken out, where they fit in memory
+    held: Float[np.ndarray, "n k"] | None = None  # all rows, where they fit in memory
 
     def block(self, which: slice | np.ndarray) -> Float[np.ndarray, "b k"]:
         """Those rows in float64; what is only rounding is zero, or a head that says nothing would say a little."""
-        rows = _row_centred(self.rows, which, self.used, self.floor) if self.held is None else self.held[which]
-        values = rows - self.mean
-        values[np.abs(values) < ROUNDING * -self.floor] = 0.0
-        return np.asarray(values)
+        if self.held is not None:
+            return self.held[which]
+        return self.centred(_row_centred(self.rows, which, self.used, self.floor))
 
-    def class_sums(self, labels: Labels, rows: Int[np.ndarray, " m"] | None = None) -> Float[np.ndarray, "c k"]:
-        """Sum of the rows of each class, in one sweep; of all rows or of some."""
-        total = np.zeros((len(labels.counts), len(self.mean)))
+    def centred(self, rows: Float[np.ndarray, "b k"]) -> Float[np.ndarray, "b k"]:
+        """The rows without the mean of each source class, in place."""
+        rows -= self.mean
+        rows[np.abs(rows) < ROUNDING * -self.floor] = 0.0
+        return rows
+
+    def class_sums(self, codes: Int[np.ndarray, " n"], count: int) -> Float[np.ndarray, "c k"]:
+        """Sum of the rows of each class, in one sweep."""
+        total = np.zeros((count, len(self.mean)))
         for at in self.rows.slices():
-            block = at if rows is None else rows[at]  # empty beyond the last of `rows`
-            total += class_sums(self.block(block), labels.codes[block], len(total))
+            total += class_sums(self.block(at), codes[at], count)
         return total
+
+    def products(self, sums: Float[np.ndarray, "c k"]) -> tuple[Float[np.ndarray, "n c"], Float[np.ndarray, " n"]]:
+        """Inner products of all rows with `sums`, and squared lengths of the rows, in one sweep."""
+        inner, lengths = np.empty((self.rows.n, len(sums))), np.empty(self.rows.n)
+        with np.errstate(over="ignore", invalid="ignore"):  # `at_best_scale` reports numbers that are too large
+            for at in self.rows.slices():
+                x = self.block(at)
+                np.matmul(x, sums.T, out=inner[at])
+                lengths[at] = np.einsum("ij,ij->i", x, x)
+        return inner, lengths
 
 
 def log_ratios(rows: ProbRows) -> LogRatios:
@@ -145,7 +182,8 @@ def log_ratios(rows: ProbRows) -> LogRatios:
     floor = least - np.log(2.0)
     if 8 * rows.n * rows.z <= LITTLE:
         held = _row_centred(rows, slice(None), used, floor)
-        return LogRatios(rows, used, floor, held.mean(axis=0), held)
+        found = LogRatios(rows, used, floor, held.mean(axis=0))
+        return replace(found, held=found.centred(held))
     total = np.zeros(int(used.sum()))
     for block in rows.slices():
         total += _row_centred(rows, block, used, floor).sum(axis=0)
@@ -169,8 +207,13 @@ def frequencies_without_own(labels: Labels) -> Float[np.ndarray, "n c"]:
         >>> frequencies_without_own(check_labels(np.array([0, 0, 1, 1])))[0].tolist()  # 1 and 2 of 3, half a count each
         [0.375, 0.625]
     """
+    return np.asarray(_frequencies_by_own(labels)[labels.codes])
+
+
+def _frequencies_by_own(labels: Labels) -> Float[np.ndarray, "c c"]:
+    """Row c: class frequencies as an example of class c sees them."""
     classes = np.eye(len(labels.classes), dtype=np.int64)
-    return np.asarray(np.stack([prior_without(labels.counts, own) for own in classes])[labels.codes])
+    return np.stack([prior_without(labels.counts, own) for own in classes])
 
 
 def at_best_scale(
@@ -178,35 +221,71 @@ def at_best_scale(
 ) -> tuple[Float[np.ndarray, "n c"], float]:
     """Log of probabilities proportional to frequencies * exp(a * exponents), and the a of largest mean log-likelihood.
 
-    `near` is where that a is looked for first.
+    `near` is where Newton's method starts that looks for a; without it the whole range is searched.
     The likelihood is concave in the scale a, from zero up, so the place where its slope is zero is the one maximum.
     """
-    size, offsets = np.abs(exponents).mean(), np.log(frequencies_without_own(labels))
+    size = np.abs(exponents).mean()
     if not np.isfinite(size):
         raise InputError(
             "the numbers are too large to be squared; divide them by a constant, the score stays the same."
         )
+    offsets = np.log(_frequencies_by_own(labels))[labels.codes]
     unit = exponents / size if size > 0 else exponents
-    own = of_own_class(unit, labels.codes)
+    slopes = _slopes(unit, offsets, labels.codes)
+    scale = _newton(slopes, near * size) if near and size > 0 else None
+    if scale is None:
+        scale = _search(lambda log_scale: slopes(np.exp(log_scale))[0])
+    return log_softmax(offsets + scale * unit), float(scale / (size or 1.0))
 
-    def slope(log_scale: float) -> float:
-        weights = np.exp(log_scale) * unit
+
+def log_softmax(values: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
+    """Rows less the logarithms of the sums of their exponentials, in place."""
+    values -= values.max(axis=1, keepdims=True)
+    values -= np.log(np.exp(values).sum(axis=1, keepdims=True))
+    return values
+
+
+def _slopes(
+    unit: Float[np.ndarray, "n c"], offsets: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]
+) -> Callable[[float], tuple[float, float]]:
+    """First and second derivative of the mean log-likelihood at a scale."""
+    own = of_own_class(unit, codes)
+
+    def at(scale: float) -> tuple[float, float]:
+        weights = scale * unit
         weights += offsets
         weights -= weights.max(axis=1, keepdims=True)
         np.exp(weights, out=weights)
-        return float((own - np.einsum("ij,ij->i", weights, unit) / weights.sum(axis=1)).mean())
+        weights /= weights.sum(axis=1, keepdims=True)
+        weights *= unit
+        means = weights.sum(axis=1)
+        slope = float((own - means).mean())
+        return slope, float(means @ means - np.vdot(weights, unit)) / len(own)
 
-    low, high = FLATTEST, SHARPEST
-    if near and size > 0:
-        ends = np.log(near * size) - NEAR, np.log(near * size) + NEAR
-        low, high = ends if slope(ends[0]) > 0 > slope(ends[1]) else (low, high)
-    if low == FLATTEST and slope(low) <= 0:
-        scale = 0.0
-    elif high == SHARPEST and slope(high) >= 0:
-        scale = np.exp(high)
-    else:
-        scale = np.exp(scipy.optimize.brentq(slope, low, high, xtol=1e-9))
-    return np.asarray(scipy.special.log_softmax(offsets + scale * unit, axis=1)), float(scale / (size or 1.0))
+    return at
+
+
+def _newton(slopes: Callable[[float], tuple[float, float]], start: float) -> float | None:
+    """Where the first slope is zero, or None where a few steps from `start` do not get there."""
+    scale = start
+    for _ in range(STEPS):
+        slope, bend = slopes(scale)
+        step = -slope / bend if bend < 0 else np.inf
+        if abs(step) > NEAR * start:
+            return None
+        scale += step
+        if abs(step) < CLOSE * start:  # the next step would be as the square of this one
+            return scale
+    return None
+
+
+def _search(slope: Callable[[float], float]) -> float:
+    """The scale whose slope is zero, by the logarithm of the scale."""
+    if slope(FLATTEST) <= 0:
+        return 0.0
+    if slope(SHARPEST) >= 0:
+        return float(np.exp(SHARPEST))
+    return float(np.exp(scipy.optimize.brentq(slope, FLATTEST, SHARPEST, xtol=1e-9)))
 
 
 def mean_of_own(log_probs: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"]) -> float:
@@ -219,48 +298,62 @@ def of_own_class(values: Float[np.ndarray, "n c"], codes: Int[np.ndarray, " n"])
     return np.take_along_axis(values, codes[:, None], axis=1)[:, 0]
 
 
-def _fitted(inputs: Inputs) -> tuple[LogRatios, Float[np.ndarray, "c k"], Float[np.ndarray, "n c"], float]:
-    """One source's log ratios, their class sums, and log probabilities at the best scale, for every score that asks."""
-
-    def compute() -> tuple[LogRatios, np.ndarray, np.ndarray, float]:
-        ratios, labels = log_ratios(inputs.logits_rows), inputs.classes
-        sums = ratios.class_sums(labels)
-        exponents = _exponents(ratios, sums, labels)
-        return ratios, sums, *at_best_scale(exponents, labels)
-
-    return inputs.once("gaussian log probs", compute)
+def _fitted(inputs: Inputs) -> Fitted:
+    """The fit to all examples, for every score that asks."""
+    return inputs.once("gaussian log probs", lambda: _fit(inputs.logits_rows, inputs.classes))
 
 
 def shared_log_probs(inputs: Inputs) -> Float[np.ndarray, "n c"]:
     """Log probability of every class for each example of one source's inputs, the example itself left out."""
-    return _fitted(inputs)[2]
+    return _fitted(inputs).log_probs
 
 
 def log_probs_without(inputs: Inputs, group: int) -> Float[np.ndarray, "k c"]:
     """The same for the examples outside a group, with the group left out; a class that is gone has no column."""
 
     def compute() -> np.ndarray:
-        ratios, sums, _, scale = _fitted(inputs)
-        labels, kept = inputs.classes, inputs.kept(group)
-        rows = np.flatnonzero(inputs.groups == group)
-        remaining = replace(labels, counts=np.bincount(labels.codes[kept], minlength=len(labels.counts)))
-        sums = sums - ratios.class_sums(labels, rows)
-        shift = sums.sum(axis=0) / len(kept)
-        moved = replace(ratios, mean=ratios.mean + shift)
-        exponents = _exponents(moved, sums - remaining.counts[:, None] * shift, remaining)
-        there = remaining.counts > 0
-        return at_best_scale(exponents[kept][:, there], check_labels(inputs.labels[kept]), near=scale)[0]
+        fitted, (own, inner) = _fitted(inputs), _of_group(inputs, group)
+        kept, left = inputs.kept(group), check_labels(inputs.labels[inputs.kept(group)])
+        there = np.isin(inputs.classes.classes, left.classes)
+        sums, taken = (fitted.sums - own)[there], inner[kept]
+        # the mean of those that are left is their origin; the sums of all examples about theirs add up to zero
+        shift, along = -own.sum(axis=0) / len(kept), -taken.sum(axis=1) / len(kept)
+        length, across, counts = float(shift @ shift), sums @ shift, left.counts
+        products = (fitted.inner[kept] - taken)[:, there] - np.outer(along, counts) - across + counts * length
+        lengths = fitted.lengths[kept] - 2 * along + length
+        squares = (sums**2).sum(axis=1) - 2 * counts * across + counts**2 * length
+        return at_best_scale(_exponents(products, lengths, squares, left.codes, counts + PRIOR), left, fitted.scale)[0]
 
-    cells = inputs.n * len(inputs.classes.counts) * inputs.group_count
-    return inputs.once(f"gaussian without {group}", compute) if 8 * cells <= HELD_BYTES else compute()
+    return inputs.once(f"gaussian without {group}", compute) if _little(inputs) else compute()
+
+
+def _of_group(inputs: Inputs, group: int) -> tuple[Float[np.ndarray, "c k"], Float[np.ndarray, "n c"]]:
+    """Class sums of one group and their products with all rows; of all groups from one sweep where they fit."""
+    ratios, codes, count = _fitted(inputs).ratios, inputs.classes.codes, len(inputs.classes.counts)
+    if not _little(inputs):
+        rows = np.flatnonzero(inputs.groups == group)
+        own = replace(ratios, rows=ratios.rows.only(rows), held=None).class_sums(codes[rows], count)
+        return own, ratios.products(own)[0]
+
+    def compute() -> tuple[np.ndarray, np.ndarray]:
+        assert inputs.groups is not None, "only asked for when there are groups"
+        every = ratios.class_sums(inputs.groups * count + codes, inputs.group_count * count)
+        return every, ratios.products(every)[0]
+
+    sums, inner = inputs.once("gaussian groups", compute)
+    return sums[group * count :][:count], inner[:, group * count :][:, :count]
+
+
+def _little(inputs: Inputs) -> bool:
+    """Whether a number for each example, class and group is little enough to be kept."""
+    return 8 * inputs.n * len(inputs.classes.counts) * inputs.group_count <= HELD_BYTES
 
 
 def _measure(inputs: Inputs) -> Measured:
     value = mean_of_own(shared_log_probs(inputs), inputs.classes.codes)
 
     def again(group: int) -> float:
-        labels = check_labels(inputs.labels[inputs.kept(group)])
-        return mean_of_own(log_probs_without(inputs, group), labels.codes)
+        return mean_of_own(log_probs_without(inputs, group), check_labels(inputs.labels[inputs.kept(group)]).codes)
 
     return without_each_group(inputs, value, again)
 

@@ -1,7 +1,6 @@
 """Pooled LEEP: a left-out example's label as predicted by the source's head and features together."""
 
 import numpy as np
-import scipy
 from jaxtyping import Float, Shaped
 
 from headstart.scores._checks import Labels, check_features, check_labels, check_logits, check_targets
@@ -14,6 +13,7 @@ from headstart.scores.catalogue.leep_gaussian import (
     at_best_scale,
     gaussian_log_probs,
     log_probs_without,
+    log_softmax,
     mean_of_own,
     shared_log_probs,
 )
@@ -64,7 +64,7 @@ def leep_pooled(
 
 
 def _pooled(one: Float[np.ndarray, "n c"], other: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
-    return np.asarray(scipy.special.log_softmax((one + other) / 2, axis=1))
+    return log_softmax((one + other) / 2)
 
 
 def probe_log_probs(

@@ -1,8 +1,10 @@
 """LogME: the log evidence of a Bayesian linear model from features to labels, maximised exactly."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int, Shaped
 
 from headstart.scores._decomposition import largest_first, rest_of_mean
@@ -11,12 +13,13 @@ from headstart.scores._residual_maker import ResidualMaker, residual_maker
 from headstart.scores._sums import Sums, whole_and_groups
 from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
 from headstart.scores._threads import one_matrix_thread
+from headstart.scores.catalogue.ridge_probe import at_held_penalty
 
 NOISE = 1e-12  # share of a target's sum of squares below which a residual is rounding, not evidence of no noise
 COARSE = 0.5  # spacing of the grid of log penalties that is searched first
 ROUNDS = 5  # of refinement, each on a stencil a quarter as wide; the evidence is off by the square of the last one
 BELOW, ABOVE = 36.0, 25.0  # range of the log penalty: from the rounding of the largest eigenvalue to far above it
-NODES = 10  # log penalties per unit that left-out groups are evaluated at
+NODES = 1.0  # log penalties that left-out groups are evaluated at: so many a unit, and two more
 
 
 def logme(
@@ -143,67 +146,109 @@ def without_signal(n: int | Int[np.ndarray, "g 1"], squares: Float[np.ndarray, "
     return np.asarray(n / 2 * (np.log(n) - np.log(squares) - 1 - np.log(2 * np.pi)))
 
 
+@dataclass(frozen=True, eq=False)
+class Left:
+    """What is left of the targets when a group is left out; of all examples, where none is."""
+
+    n: int
+    lengths: Float[np.ndarray, " t"]  # squares of the targets
+    at: Callable[[float], tuple[Float[np.ndarray, " t"], float]]  # penalised squares and log determinant at a penalty
+
+
+def _by_blocks(inputs: Inputs, group: int) -> Left:
+    """From blocks of the residual maker, for fewer examples than features."""
+    maker, rows = residual_maker(inputs), np.flatnonzero(inputs.groups == group)
+    block = maker.outside_block(rows)
+    lengths = (maker.targets**2).sum(axis=0) - (maker.targets[rows] ** 2).sum(axis=0)
+    return Left(
+        maker.n - len(rows), lengths, lambda penalty: maker.squares_without(maker.uncentred(penalty), rows, block)
+    )
+
+
+def _by_sums(inputs: Inputs, group: int) -> Left:
+    """From sums over the examples."""
+    origin, whole, own = whole_and_groups(inputs)
+    sums = whole if group < 0 else whole - own(group)
+    mean = sums.x / sums.n + origin
+    gram = sums.scatter + sums.n * np.outer(mean, mean)
+    products = sums.xy + np.outer(origin, sums.y)
+
+    def at(penalty: float) -> tuple[Float[np.ndarray, " t"], float]:
+        matrix = gram + penalty * np.eye(len(gram))
+        factor = scipy.linalg.cholesky(matrix.T, overwrite_a=True, check_finite=False)  # in place: column by column
+        explained = scipy.linalg.lapack.dtrtrs(factor, products, trans=1)[0]
+        log_determinant = 2 * float(np.log(np.diagonal(factor)).sum()) - len(gram) * float(np.log(penalty))
+        return np.maximum(sums.yy - (explained**2).sum(axis=0), 0.0), log_determinant
+
+    return Left(int(sums.n), sums.yy, at)
+
+
 def _at_held_penalties(
-    maker: ResidualMaker, members: list[np.ndarray], value: float, best: Float[np.ndarray, " t"]
+    inputs: Inputs, left: Callable[[Inputs, int], Left], value: float, best: Float[np.ndarray, " t"]
 ) -> Float[np.ndarray, " g"]:
-    """The score without each group, the penalties held near those of all examples, where the evidence is flat.
+    """The score without each group, the penalties held at those of all examples, where the evidence is flat.
 
-    Targets with nearly the same penalty share one, and what that costs on all examples is added again.
+    Between a few penalties the evidence is interpolated; what that costs on all examples is added again.
     """
-    lengths = (maker.targets**2).sum(axis=0)
-    least = NOISE * lengths * (not maker.complete) + np.finfo(float).tiny
-    left = lengths - np.array([(maker.targets[rows] ** 2).sum(axis=0) for rows in members])  # (g, t)
-    kept = np.array([maker.n - len(rows) for rows in members])
-    present = left > NOISE * lengths  # a class that is gone altogether is left out
-    evidence = without_signal(kept[:, None], np.maximum(left, least))
-    everything = without_signal(maker.n, lengths)
-    blocks = [maker.outside_block(rows) for rows in members]
-    nodes = np.round(best * NODES)
-    for node in np.unique(nodes[np.isfinite(nodes)]):
-        columns, spectrum = nodes == node, maker.uncentred(float(np.exp(node / NODES)))
-        squares = np.maximum(maker.squares(spectrum), least)[columns]
-        everything[columns] = without_signal(maker.n, squares) - spectrum.log_determinant / 2
-        for group, (rows, block) in enumerate(zip(members, blocks, strict=True)):
-            rest, log_determinant = maker.squares_without(spectrum, rows, block)
-            signal = without_signal(int(kept[group]), np.maximum(rest, least)[columns])
-            evidence[group, columns] = signal - log_determinant / 2
-    means = (evidence * present).sum(axis=1) / present.sum(axis=1)
-    return np.asarray(means / kept + value - everything.mean() / maker.n)
+    whole, signal = left(inputs, -1), np.isfinite(best)
+    complete = left is _by_blocks and residual_maker(inputs).complete
+    least = NOISE * whole.lengths * (not complete) + np.finfo(float).tiny
+    nodes, weights = interpolation(best[signal])
+
+    def score(one: Left) -> float:
+        evidence = without_signal(one.n, np.maximum(one.lengths, least))
+        found = np.zeros_like(weights)
+        for node, penalty in enumerate(np.exp(nodes)):
+            squares, log_determinant = one.at(float(penalty))
+            found[node] = without_signal(one.n, np.maximum(squares, least)[signal]) - log_determinant / 2
+        evidence[signal] = (weights * found).sum(axis=0)
+        present = one.lengths > NOISE * whole.lengths  # a class that is gone altogether is left out
+        return float(evidence[present].mean()) / one.n
+
+    off = value - score(whole)
+    return np.array([score(left(inputs, group)) + off for group in range(inputs.group_count)])
 
 
-def _without(sums: Sums, origin: Float[np.ndarray, " d"], lengths: Float[np.ndarray, " t"]) -> float:
-    """The score of fewer examples; a class that is gone altogether is left out."""
-    present = sums.yy > NOISE * lengths
-    kept = replace(sums, y=sums.y[present], xy=sums.xy[:, present], yy=sums.yy[present])
-    return float(maximum(of_sums(kept, origin))[0].mean() / sums.n)
+def interpolation(points: Float[np.ndarray, " t"]) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, "k t"]]:
+    """Nodes (Chebyshev's) in the range of the points, and what a smooth function's values there weigh at each point.
+
+    Example:
+        >>> nodes, weights = interpolation(np.array([1.0, 2.0, 4.0]))
+        >>> ((nodes**3) @ weights).round(9).tolist()
+        [1.0, 8.0, 64.0]
+    """
+    if not len(points):
+        return np.empty(0), np.empty((0, 0))
+    middle, half = (points.max() + points.min()) / 2, (points.max() - points.min()) / 2
+    count = 2 + int(np.ceil(2 * NODES * half)) if half > 0 else 1
+    nodes = middle + half * np.cos(np.pi * (2 * np.arange(count) + 1) / (2 * count))
+    weights = [
+        np.prod([(points - other) / (node - other) for other in nodes if other != node], axis=0) for node in nodes
+    ]
+    return nodes, np.reshape(weights, (count, -1)) if count > 1 else np.ones((1, len(points)))
 
 
 def _measure(inputs: Inputs) -> Measured:
     n, d = inputs.features.shape
-    deleted = None
-    if n - inputs.largest_group > d and (inputs.groups is None or inputs.largest_group > d / 2):
-        origin, whole, own = whole_and_groups(inputs)
-        given = of_sums(whole, origin)
-        evidence, best = maximum(given)
-        if inputs.groups is not None:
-            groups = range(inputs.group_count)
-            deleted = np.array([_without(whole - own(group), origin, whole.yy) for group in groups])
-        value, saturated = float(evidence.mean() / n), bool((given.outside <= NOISE * given.lengths).any())
+    if n - inputs.largest_group > d:
+        origin, whole, _ = whole_and_groups(inputs)
+        left, given = _by_sums, of_sums(whole, origin)
+        saturated = bool((given.outside <= NOISE * given.lengths).any())
     else:
         maker = residual_maker(inputs)
-        evidence, best = maximum(of_all(maker))
-        value = float(evidence.mean() / n)
+        left, given = _by_blocks, of_all(maker)
         exact = maker.outside_squares < NOISE * (maker.targets**2).sum(axis=0)
         saturated = not maker.complete and bool(exact.any())
-        if inputs.groups is not None:
-            members = [np.flatnonzero(inputs.groups == group) for group in range(inputs.group_count)]
-            with one_matrix_thread():
-                deleted = _at_held_penalties(maker, members, value, best)
+    evidence, best = maximum(given)
+    value, deleted = float(evidence.mean() / n), None
+    if inputs.groups is not None:
+        with one_matrix_thread():
+            deleted = _at_held_penalties(inputs, left, value, best)
     blind = np.count_nonzero(np.isinf(best))
     notes = [f"no signal for {blind} of {len(best)} targets"] if blind else []
     if saturated:
         notes.append("saturated: the labels are an exact linear function of the features")
-    return Measured(value, deleted, tuple(notes))
+    return at_held_penalty(Measured(value, deleted, tuple(notes)))
 
 
 SCORES.add(

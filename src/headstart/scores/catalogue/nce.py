@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from headstart.scores._checks import check_labels, check_probs
-from headstart.scores._head_counts import read_probs
+from headstart.scores._head_counts import read_probs, without_groups
 from headstart.scores._inputs import Inputs
 from headstart.scores._prob_rows import ProbRows
 from headstart.scores._table import SCORES, Measured, Score
@@ -95,10 +95,22 @@ def soft_nce(probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"]) 
     Reference: Tan et al., CVPR 2021, eq. 5, the joint taken from the source's probabilities.
     https://arxiv.org/abs/2103.13843
     """
-    head = read_probs(probs, labels)
+    return _soft(read_probs(probs, labels).joint)
+
+
+def _soft(joint: Float[np.ndarray, "c z"]) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(head.joint > 0, head.joint * np.log(head.joint / head.mass), 0.0)
-    return min(0.0, float(terms.sum() / head.joint.sum()))
+        terms = np.where(joint > 0, joint * np.log(joint / joint.sum(axis=0)), 0.0)
+    return min(0.0, float(terms.sum() / joint.sum()))
+
+
+def _measure_soft(inputs: Inputs) -> Measured:
+    value = _soft(inputs.head.joint)
+    if inputs.groups is None:
+        return Measured(value)
+    return Measured(
+        value, np.array([_soft(joint) for _, part in without_groups(inputs.head, inputs.groups) for joint in part])
+    )
 
 
 SCORES.add(
@@ -110,5 +122,6 @@ SCORES.add(
         cost="O(n z)",
         meaning="How much a source class drawn from the source's probabilities tells about the target class.",
         invariances={"order", "names", "unused"},
+        measure=_measure_soft,
     )
 )

@@ -1,5 +1,6 @@
 """A linear probe in closed form: ridge regression judged by leave-one-out, its penalty chosen the same way."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -7,9 +8,10 @@ import scipy
 from jaxtyping import Float, Shaped
 
 from headstart.scores._checks import block_rows
+from headstart.scores._decomposition import centred_blocks
 from headstart.scores._inputs import Inputs
 from headstart.scores._residual_maker import ResidualMaker, residual_maker
-from headstart.scores._sums import HELD_BYTES, whole_and_groups
+from headstart.scores._sums import HELD_BYTES, Sums, whole_and_groups
 from headstart.scores._table import ANY_TASK, SCORES, Measured, Score, without_each_group
 from headstart.tasks import task_of
 
@@ -118,19 +120,45 @@ def _errors_by_block(inputs: Inputs, group: int, penalty: float) -> Float[np.nda
 
 def _errors_by_sums(inputs: Inputs, group: int, penalty: float) -> Float[np.ndarray, "k t"]:
     """The same for many examples, whose leverages grow in proportion as they get fewer: from sums over them."""
-    kept, (origin, whole, own) = inputs.kept(group), whole_and_groups(inputs)
-    sums, targets = whole - own(group), inputs.targets[kept]
-    errors = targets - targets.mean(axis=0)
-    if np.isfinite(penalty):
-        scatter = sums.scatter
-        scatter.flat[:: len(scatter) + 1] += penalty
-        weights = scipy.linalg.solve(scatter, sums.products, assume_a="pos", overwrite_a=True, check_finite=False)
-        mean = origin + sums.x / sums.n
-        step = block_rows(inputs.features)
-        for at in range(0, len(kept), step):
-            errors[at : at + step] -= (inputs.features[kept[at : at + step]] - mean) @ weights
-    leverages = 1 - _at_penalty(inputs)[1][kept] - 1 / inputs.n
-    return np.asarray(errors / (1 - 1 / sums.n - leverages * inputs.n / sums.n)[:, None])
+    if _held(inputs):
+        every = inputs.once("ridge changes", lambda: _changes(inputs, penalty, range(inputs.group_count)))
+        change = every[:, group]
+    else:
+        change = _changes(inputs, penalty, [group])[:, 0]
+    kept, (residuals, spared) = inputs.kept(group), _at_penalty(inputs)
+    left, leverages = len(kept), 1 - spared[kept] - 1 / inputs.n
+    return np.asarray((residuals[kept] + change[kept]) / (1 - 1 / left - leverages * inputs.n / left)[:, None])
+
+
+def _changes(inputs: Inputs, penalty: float, groups: Sequence[int]) -> Float[np.ndarray, "n g t"]:
+    """By how much the errors of all examples change as each group leaves, in the precision of the features."""
+    origin, whole, own = whole_and_groups(inputs)
+    left = [whole - own(group) for group in groups]
+    weights = [_weights(sums, penalty) for sums in left]
+    means = [sums.y / sums.n - sums.x / sums.n @ each for sums, each in zip(left, weights, strict=True)]
+    constants = np.concatenate(whole.y / whole.n - np.array(means))
+    apart = np.concatenate(_weights(whole, penalty) - np.array(weights), axis=1)
+    changes = np.empty((inputs.n, len(constants)), np.float32 if inputs.features.dtype.itemsize <= 4 else np.float64)
+    apart = apart.astype(changes.dtype)
+    for block, centred in centred_blocks(inputs.features, origin):
+        np.matmul(centred.astype(changes.dtype), apart, out=changes[block])
+    changes += constants.astype(changes.dtype)
+    return changes.reshape(inputs.n, len(groups), -1)
+
+
+def _weights(sums: Sums, penalty: float) -> Float[np.ndarray, "d t"]:
+    """Of ridge regression."""
+    if np.isinf(penalty):
+        return np.zeros_like(sums.xy)
+    scatter = sums.scatter
+    scatter.flat[:: len(scatter) + 1] += penalty
+    solved = scipy.linalg.solve(scatter, sums.products, assume_a="pos", overwrite_a=True, check_finite=False)
+    return np.asarray(solved)
+
+
+def _held(inputs: Inputs) -> bool:
+    """Whether a number for each example, target and group is little enough to be kept."""
+    return 8 * inputs.targets.size * inputs.group_count <= HELD_BYTES
 
 
 def _measure(inputs: Inputs) -> Measured:
@@ -156,8 +184,7 @@ def errors_without(inputs: Inputs, group: int) -> Float[np.ndarray, "k t"]:
             return _errors_by_sums(inputs, group, penalty)
         return _errors_by_block(inputs, group, penalty)
 
-    held = 8 * inputs.targets.size * inputs.group_count <= HELD_BYTES
-    return inputs.once(f"ridge without {group}", compute) if held else compute()
+    return inputs.once(f"ridge without {group}", compute) if _held(inputs) else compute()
 
 
 def at_held_penalty(measured: Measured) -> Measured:

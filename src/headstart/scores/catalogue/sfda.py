@@ -7,8 +7,9 @@ from jaxtyping import Float, Int, Shaped
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, NotApplicableError, block_rows, check_features, check_labels
 from headstart.scores._inputs import Inputs
-from headstart.scores._sums import class_sums
-from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
+from headstart.scores._sums import class_sums, whole_and_groups
+from headstart.scores._table import SCORES, Measured, Score, without_each_group
+from headstart.scores.catalogue.leep_gaussian import of_own_class
 
 LEAST = 1e-10  # smallest shrinkage, as published
 
@@ -72,25 +73,47 @@ def true_probabilities(
     x: Float[np.ndarray, "n k"], labels: Labels, shrinkage: float | None = None, challenge: bool = True
 ) -> Float[np.ndarray, " n"]:
     """Probability of each example's class under the discriminant, or the second one of the challenge; x is centred."""
-    codes, counts, width = labels.codes, labels.counts, min(x.shape[1], len(x) - 1)
-    if counts.max() == 1:
+    posterior, means, strength = _first(x, labels, shrinkage)
+    if challenge:
+        x = _challenged(x, labels, posterior, means)
+        posterior = _first(x, labels, strength)[0]
+    return of_own_class(posterior, labels.codes)
+
+
+def _first(
+    x: Float[np.ndarray, "n k"], labels: Labels, shrinkage: float | None
+) -> tuple[Float[np.ndarray, "n c"], Float[np.ndarray, "c k"], float]:
+    """The posterior of the discriminant, the class means and the shrinkage."""
+    if labels.counts.max() == 1:
         raise NotApplicableError("no class has two examples, so there is no spread within classes to compare with.")
-    rows = np.arange(len(x))
-    means, within = _within_covariance(x, codes, counts)
+    means, within = _within_covariance(x, labels.codes, labels.counts)
     strength = _published_shrinkage(within) if shrinkage is None else shrinkage
-    posterior = _discriminant_posterior(x, counts, means, within, strength, width)
-    if not challenge:
-        return np.asarray(posterior[rows, codes])
+    width = min(x.shape[1], len(x) - 1)
+    return _discriminant_posterior(x, labels.counts, means, within, strength, width), means, strength
+
+
+def _challenged(
+    x: Float[np.ndarray, "n k"], labels: Labels, posterior: Float[np.ndarray, "n c"], means: Float[np.ndarray, "c k"]
+) -> Float[np.ndarray, "n k"]:
+    """The examples, each drawn to the mean of the other classes' means by what its confidence lacks."""
     raised = np.exp(posterior)  # softened, as published, so that sure examples move too
-    sure = (raised[rows, codes] / raised.sum(axis=1))[:, None]
-    others = (means.sum(axis=0) - means) / (len(counts) - 1)  # mean of the other classes' means
-    pull = others[codes]
-    pull *= 1 - sure
-    x = x * sure
-    x += pull
-    del pull
-    means, within = _within_covariance(x, codes, counts)
-    return np.asarray(_discriminant_posterior(x, counts, means, within, strength, width)[rows, codes])
+    sure = (of_own_class(raised, labels.codes) / raised.sum(axis=1))[:, None]
+    others = (means.sum(axis=0) - means) / (len(means) - 1)  # mean of the other classes' means
+    return np.asarray(x * sure + others[labels.codes] * (1 - sure))
+
+
+def true_without(inputs: Inputs, group: int, shrinkage: float | None = None) -> Float[np.ndarray, " k"]:
+    """Probabilities of the true class by the first discriminant without a group, from sums over the others."""
+    origin, whole, own = whole_and_groups(inputs)
+    sums, kept = whole - own(group), inputs.kept(group)
+    labels, x = check_labels(inputs.labels[kept]), inputs.features[kept] - origin
+    if labels.counts.max() == 1:
+        raise NotApplicableError("no class has two examples")
+    means = (sums.xy[:, sums.y > 0] / labels.counts).T
+    within = (sums.xx - (means.T * labels.counts) @ means) / sums.n
+    strength = _published_shrinkage(within) if shrinkage is None else shrinkage
+    width = min(int((x != x[0]).any(axis=0).sum()), len(x) - 1)
+    return of_own_class(_discriminant_posterior(x, labels.counts, means, within, strength, width), labels.codes)
 
 
 def _within_covariance(
@@ -137,11 +160,16 @@ def _discriminant_posterior(
 
 
 def _measure(inputs: Inputs) -> Measured:
-    x = inputs.once("centred features", lambda: centred(inputs.features))
-    value = float(true_probabilities(x, inputs.classes).mean())
+    x, labels = inputs.once("centred features", lambda: centred(inputs.features)), inputs.classes
+    posterior, means, strength = _first(x, labels, None)
+    moved = _challenged(x, labels, posterior, means)
+    value = float(of_own_class(_first(moved, labels, strength)[0], labels.codes).mean())
     notes = () if inputs.n > x.shape[1] else ("saturated: no more examples than features",)
-    features, labels = inputs.features, inputs.labels
-    return leave_groups_out(inputs, value, lambda kept: sfda(features[kept], labels[kept]), notes)
+    if inputs.groups is None:
+        return Measured(value, None, notes)
+    after = Inputs(labels.codes, groups=inputs.groups, features=moved)
+    held = "approximate interval: examples are moved as by the first discriminant of all examples"
+    return without_each_group(after, value, lambda g: float(true_without(after, g, strength).mean()), (*notes, held))
 
 
 SCORES.add(
