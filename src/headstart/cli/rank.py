@@ -125,6 +125,9 @@ def rank(
     ] = None,
     report: Report = None,
     track: Track = None,
+    costs: Annotated[
+        bool, named("--costs", panel=RESULT, help="Measure how long a head and fine-tuning take, and how much memory.")
+    ] = False,
     dry_run: Annotated[bool, named("--dry-run", panel=HOW, help="Only show what would be computed.")] = False,
     json: Json = None,
     csv: Csv = None,
@@ -157,6 +160,7 @@ def rank(
             time_budget=time_budget,
             out=out,
             report=report,
+            costs=costs,
             progress=progress,
             command=command_line(),
             **pool,

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headstart.data import limit
 from headstart.errors import HeadstartError, InputError
 from headstart.evaluation import evaluate
 from headstart.ranking.budget import Deadline
@@ -17,13 +16,13 @@ from headstart.runner import Event, Progress
 from headstart.runner.progress import Stopped
 from headstart.train.training import Training
 from headstart.transfers import METHODS, Run, transfer
+from headstart.transfers.costs import seconds_of_example
 from headstart.transfers.parts import Parts
 from headstart.wording import duration
 
 if TYPE_CHECKING:
     from headstart.sources import Candidate
 
-PROBE = 32  # examples of the steps on which a training is timed
 BACKWARD = 3  # passes that a step of training costs
 FEWEST_EPOCHS = 3  # a training that has time for fewer is left out
 USUAL = options_of(Training)["epochs"].default  # epochs of a training
@@ -163,11 +162,13 @@ class Attempts:
         return -max(known)[1] if known else 0
 
     def _transfer(self, parts: Parts, one: Attempt, **more: Any) -> Run:
-        if one.source not in self.sources:
-            self.sources[one.source] = self.models[one.source].load(bool(self.shared.get("trust_pickle")))
-        return transfer(
-            parts, self.sources[one.source], method=one.method, progress=self._until, **{**self.shared, **more}
-        )
+        source = self._source(one.source)
+        return transfer(parts, source, method=one.method, progress=self._until, **{**self.shared, **more})
+
+    def _source(self, name: str) -> Any:
+        if name not in self.sources:
+            self.sources[name] = self.models[name].load(bool(self.shared.get("trust_pickle")))
+        return self.sources[name]
 
     def _until(self, event: Event) -> None:
         """Passes progress on, and ends a training that would overrun when something is there to fall back on."""
@@ -182,11 +183,8 @@ class Attempts:
         if (least := self._least(one.source)) * FEWEST_EPOCHS > self.deadline.left:
             self._too_long(one, least)
             return None
-        probe = replace(self.parts, train=limit(self.parts.train, min(PROBE, len(self.parts.train)), 0), valid=None)
-        first, second = self._transfer(
-            replace(probe, test=None), one, epochs=2, history=None
-        ).outcome.curve  # the first warms up
-        each = max(second.seconds - first.seconds, 1e-6) / len(probe.train) * len(self.parts.train)
+        how = {name: self.shared[name] for name in ("device", "seed")}
+        each = len(self.parts.train) * seconds_of_example(self.parts, self._source(one.source), one.method, **how)
         fit = int(CAUTION * self.deadline.left / each)
         if fit < FEWEST_EPOCHS:
             self._too_long(one, each)

@@ -14,7 +14,7 @@ from scipy.special import logit
 
 from headstart.errors import InputError
 from headstart.ranking.evidence import Evidence
-from headstart.ranking.forecasts import EDGE, LEVEL, Calibration, belief, growth_terms, terms
+from headstart.ranking.forecasts import EDGE, LEVEL, Belief, Calibration, belief, growth_terms, terms
 from headstart.records import Table, View
 from headstart.records.table import Column
 
@@ -206,8 +206,10 @@ def _likeliest(
     return [float(amount) for amount in np.exp(minimize(loss, start, method="Nelder-Mead").x)]
 
 
-def judge(rows: Sequence[Recorded], learn: Callable[[list[Recorded]], Calibration] = fit) -> list[Judged]:
-    """Forecasts of every target's transfers by what `learn` makes of the transfers to the other targets.
+def left_out(
+    rows: Sequence[Recorded], learn: Callable[[list[Recorded]], Calibration] = fit
+) -> list[tuple[Recorded, Belief]]:
+    """Every transfer with its forecast by what `learn` makes of the transfers to the other targets.
 
     Raises:
         InputError: There are fewer than three targets.
@@ -215,23 +217,27 @@ def judge(rows: Sequence[Recorded], learn: Callable[[list[Recorded]], Calibratio
     targets = sorted({row.target for row in rows})
     if len(targets) < FEWEST:
         raise InputError(f"transfers to {FEWEST} targets are needed to leave one out; there are {len(targets)}.")
+    learnt = {target: learn([row for row in rows if row.target != target]) for target in targets}
+    return [(row, belief(row.evidence, learnt[row.target], row.trained / row.examples, row.method)) for row in rows]
+
+
+def judge(rows: Sequence[Recorded], learn: Callable[[list[Recorded]], Calibration] = fit) -> list[Judged]:
+    """How forecasts of every kind hold on targets that are left out; arguments and errors as in `left_out`."""
     held: dict[tuple[str, int, int], list[tuple[float, float, bool]]] = {}
-    for target in targets:
-        calibration = learn([row for row in rows if row.target != target])
-        for row in rows:
-            if row.target == target:
-                key = (row.method, row.examples, round(row.trained / row.examples))
-                held.setdefault(key, []).append(_held(row, calibration))
+    for row, one in left_out(rows, learn):
+        held.setdefault((row.method, row.examples, round(row.trained / row.examples)), []).append(_held(row, one))
     return [_judged(key, values) for key, values in sorted(held.items())]
 
 
-def _held(row: Recorded, calibration: Calibration) -> tuple[float, float, bool]:
+def half_interval(row: Recorded, one: Belief) -> float:
+    """Half of the interval of a forecast at `LEVEL`, for the test part that the outcome had."""
+    return 1.6448536 * math.sqrt(one.variance + one.mean * (1 - one.mean) / row.tested)
+
+
+def _held(row: Recorded, one: Belief) -> tuple[float, float, bool]:
     """Reached minus forecast, the error that sampling alone would leave, and whether the interval held."""
-    one = belief(row.evidence, calibration, row.trained / row.examples, row.method)
-    pq = one.mean * (1 - one.mean)
-    reach = 1.6448536 * math.sqrt(one.variance + pq / row.tested)
     floor = math.sqrt(2 / math.pi * row.accuracy * (1 - row.accuracy) * (1 / row.examples + 1 / row.tested))
-    return row.accuracy - one.mean, floor, abs(row.accuracy - one.mean) <= reach
+    return row.accuracy - one.mean, floor, abs(row.accuracy - one.mean) <= half_interval(row, one)
 
 
 def _judged(key: tuple[str, int, int], values: Sequence[tuple[float, float, bool]]) -> Judged:

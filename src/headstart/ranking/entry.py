@@ -2,9 +2,9 @@
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from numbers import Integral
 from operator import attrgetter
@@ -17,24 +17,24 @@ from headstart.data.provenance import marks, provenance, target_hash
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
 from headstart.ranking.attempt import SHARD, Course, from_arrays, from_candidates
-from headstart.ranking.budget import Deadline, seconds_of
 from headstart.ranking.build import build
-from headstart.ranking.fine_tuned import FORECAST_SHARE, raced
+from headstart.ranking.fine_tuned import priced, raced
 from headstart.ranking.forecasts import Calibration
 from headstart.ranking.history import calibration_of
 from headstart.ranking.inputs import Inputs, open_inputs
 from headstart.ranking.measure import Measurement
-from headstart.ranking.methods import FINE_TUNE, All, Halving, Race, check_scores, method_of
-from headstart.ranking.order import ALL, AUTO, check_goal, check_name, choose_scores, choose_sort
+from headstart.ranking.methods import All, Halving, Race
+from headstart.ranking.order import ALL, choose_sort
 from headstart.ranking.rounds import Found, Rounds, together
 from headstart.ranking.shortlist import Names, Shortlist, Wishes, shortlist_of
+from headstart.ranking.wanted import Wanted, chosen_scores, wanted_of
 from headstart.records import History, LeftOut, Ranking, check_destination
 from headstart.runner import Progress, Workers, listener, on_workers, workers_of
 from headstart.stats import jackknife_groups
 from headstart.store import folder_of
-from headstart.tasks import task_of
 
 if TYPE_CHECKING:
+    from headstart.sources import Candidate
     from headstart.sources.lookup import Model
 
 StrPath = str | os.PathLike[str]
@@ -62,6 +62,7 @@ def rank(
     trust_pickle: bool = False,
     out: StrPath | None = None,
     report: StrPath | None = None,
+    costs: bool = False,
     reading: Reading | None = None,
     progress: Progress | bool | None = None,
     command: str | None = None,
@@ -91,12 +92,12 @@ def rank(
         licence: Leave out models whose licence is not one of these, such as "apache-2.0"; an unknown one is not.
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; as many as fit in memory if None.
-        workers: Processes, "ray" or "ray://HOST:PORT"; the ranking is the same to the last digit if each has equally
-            many threads. In a script, call `rank` under `if __name__ == "__main__":`.
+        workers: Processes, "ray" or "ray://HOST:PORT". In a script, call `rank` under `if __name__ == "__main__":`.
         cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
         trust_pickle: Load checkpoints that can run code.
         out: Write the records into this folder.
         report: Write a self-contained HTML page to this path.
+        costs: Measure on a few steps how long a head and fine-tuning take, and how much memory.
         reading: How the target is read: columns, split, task and so on.
         progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
         command: What to record as the command; this call if None.
@@ -117,13 +118,13 @@ def rank(
         'arrays'
     """
     how = reading_of(reading, options, rank)
-    wanted = _wanted(scores, sort, goal, search, time_budget)
+    wanted = wanted_of(scores, sort, goal, search, time_budget, costs)
     kept_in = None if history is None else History(history)
     _check_numbers(limit=limit, batch_size=batch_size, seed=seed)
     _check_places(out, report)
     workers = workers_of(workers)
     inputs = open_inputs(target, how, most=limit, seed=seed)
-    shown = _chosen_scores(inputs, wanted, metric)
+    shown = chosen_scores(inputs, wanted, metric)
     course = _course(inputs, shown, seed, device, batch_size, cache, how.max_bad, trust_pickle, metric)
     listed = _shortlist(inputs, models, Wishes(shortlist, exclude, licence), wanted)
     found, left_out = _searched(inputs, listed, course, wanted, progress, workers)
@@ -135,53 +136,24 @@ def rank(
     }  # fmt: skip
     said = command or _describe_call(target, call)
     ranking = _ranking(course, found, wanted.goal, calibration_of(kept_in), said, left_out)
-    if wanted.tunes and listed is not None:
-        everyone, place = [*listed.first, *listed.waiting], None if out is None else Path(out)
-        ranking = raced(ranking, course, everyone, wanted.whole, listener(progress), place)
+    if listed is not None:
+        ranking = _trained(ranking, course, [*listed.first, *listed.waiting], wanted, listener(progress), out)
     _write(ranking, out, report, kept_in)
     return ranking
 
 
-@dataclass(frozen=True)
-class _Wanted:
-    """How to rank, as it was asked for and checked."""
-
-    names: list[str] | None  # of scores
-    sort: str | None
-    goal: str
-    method: All | Race | Halving
-    seconds: float | None
-    whole: Deadline
-    deadline: Deadline  # of the scores; fine-tuning follows
-    tunes: bool
-
-
-def _wanted(
-    scores: str | Sequence[str] | None,
-    sort: str | None,
-    goal: str,
-    search: str | All | Race | Halving,
-    time_budget: float | str | None,
-) -> _Wanted:
-    tunes, seconds = search == FINE_TUNE, seconds_of(time_budget)
-    whole = Deadline.after(seconds)
-    deadline = Deadline.after(seconds and (FORECAST_SHARE * seconds if tunes else seconds))
-    method = method_of(search, timed=seconds is not None)
-    names = _names(scores, sort)
-    goal = "fine-tune" if tunes else goal
-    check_goal(goal)
-    sort = sort or (AUTO if AUTO in (names or ()) else None)
-    return _Wanted(names, sort, goal, method, seconds, whole, deadline, tunes)
-
-
-def _chosen_scores(inputs: Inputs, wanted: _Wanted, metric: str | None) -> tuple[str, ...]:
-    """The scores to compute; what does not fit the task or the search is refused."""
-    task_of(inputs.target.task).metric(metric)  # refuses an unknown one
-    shown = choose_scores(wanted.names, wanted.sort, inputs.target.task, wanted.goal)
-    check_scores(wanted.method, shown, None if wanted.sort == AUTO else wanted.sort)
-    if wanted.tunes and inputs.extractions:
-        raise InputError("`search` fine-tune trains models, and the target holds arrays. Rank examples, or use a race.")
-    return shown
+def _trained(
+    ranking: Ranking,
+    course: Course,
+    models: "Sequence[Candidate]",
+    wanted: Wanted,
+    tell: Progress,
+    out: StrPath | None,
+) -> Ranking:
+    """The ranking after the training of models that was asked for: a race, and a few steps to know the cost."""
+    if wanted.tunes:
+        ranking = raced(ranking, course, models, wanted.whole, tell, None if out is None else Path(out))
+    return priced(ranking, course, models, tell) if wanted.costs else ranking
 
 
 def _course(
@@ -242,23 +214,6 @@ def _ranking(
     return replace(built, left_out=left_out)
 
 
-def _names(scores: str | Sequence[str] | None, sort: str | None) -> list[str] | None:
-    """The scores asked for. A wrong name, also of `sort`, is refused before any work."""
-    names = None
-    if scores is not None:
-        parts = (
-            scores.split(",") if isinstance(scores, str) else [*scores] if isinstance(scores, Iterable) else [scores]
-        )
-        if not all(isinstance(part, str) for part in parts):
-            raise InputError(f"`scores` must be names of scores; got {scores!r}.")
-        names = [part.strip() for part in parts if part.strip()]
-    for name in names or ():
-        check_name(name, several=True)
-    if sort:
-        check_name(sort)
-    return names
-
-
 def _check_numbers(**given: int | None) -> None:
     least = {"limit": "1 example", "batch_size": "1 example", "seed": "0"}
     for name, value in given.items():
@@ -287,7 +242,7 @@ def _device_used(course: Course, found: Found) -> str:
 
 
 def _shortlist(
-    inputs: Inputs, models: "Model | Sequence[Model] | None", wishes: Wishes, wanted: _Wanted
+    inputs: Inputs, models: "Model | Sequence[Model] | None", wishes: Wishes, wanted: Wanted
 ) -> Shortlist | None:
     """The models to rank, cut as wished; None where the target holds arrays."""
     if inputs.extractions:
@@ -302,7 +257,7 @@ def _searched(
     inputs: Inputs,
     listed: Shortlist | None,
     course: Course,
-    wanted: _Wanted,
+    wanted: Wanted,
     progress: Progress | bool | None,
     workers: Workers,
 ) -> tuple[Found, tuple[LeftOut, ...]]:

@@ -1,13 +1,14 @@
-"""The order of sources after a race by fine-tuning."""
+"""What trainings add to a ranking: the order after a race by fine-tuning, and the cost of transfers."""
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from headstart.errors import HeadstartError
 from headstart.ranking.attempt import Course
 from headstart.ranking.budget import Deadline
 from headstart.records import Failure, FineTuned, Ranking
@@ -53,6 +54,21 @@ def raced(
             trust_pickle=course.trust_pickle,
         )
     return reordered(ranking, trained, failures)
+
+
+def priced(ranking: Ranking, course: Course, models: "Sequence[Candidate]", tell: Progress) -> Ranking:
+    """The ranking with the cost of a head and of fine-tuning for each ranked source that can be trained."""
+    from headstart.transfers.costs import costs_of
+
+    by_name, rows = {model.name: model for model in models}, []
+    for number, row in enumerate(ranking.rows):
+        if row.rank is not None:
+            with suppress(HeadstartError):  # a source that cannot be trained has no cost
+                source = by_name[row.source].load(course.trust_pickle)
+                row = replace(row, costs=costs_of(course.target, source, device=course.device, cache=course.cache))
+            tell(Event("costs", number + 1, len(ranking.rows), f"{row.source}: cost measured"))
+        rows.append(row)
+    return replace(ranking, rows=tuple(rows))
 
 
 def reordered(ranking: Ranking, trained: Sequence[FineTuned], failures: Mapping[str, Failure]) -> Ranking:

@@ -10,7 +10,7 @@ from headstart.records.facts import Extraction, Kind, ModelCard, Provenance, Tar
 from headstart.records.failure import Failure
 from headstart.records.few_shot import FewShot
 from headstart.records.files import as_csv, check_destination, finite_or_none, write_atomically, writing
-from headstart.records.forecast import Forecast, Probe
+from headstart.records.forecast import Cost, Forecast, Probe
 from headstart.records.history import History
 from headstart.records.outcome import (
     Bound,
@@ -39,6 +39,7 @@ __all__ = [
     "Clustering",
     "Comparison",
     "Convergence",
+    "Cost",
     "CurvePoint",
     "DomainGap",
     "Ending",

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from headstart.wording import plural
+from headstart.wording import duration, plural
 
 Z_90 = 1.6448536269514722  # normal quantile of a two-sided interval of 90 %
 
@@ -17,6 +17,20 @@ class Probe:
     hits: float  # share of right classes
     confidence: float  # mean probability of the class that is chosen
     half: float | None  # the same on halves of the examples
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a transfer of one source takes on the machine that ranked it, from a few steps that were measured."""
+
+    method: str  # "head" or "fine-tune"
+    seconds: float
+    memory: int  # bytes
+    examples: int  # labelled examples that the transfer has
+    epochs: int = 0
+
+    def __str__(self) -> str:
+        return f"{duration(self.seconds)}, {self.memory / 1e9:.2g} GB"
 
 
 @dataclass(frozen=True)

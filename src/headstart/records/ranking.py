@@ -10,7 +10,7 @@ from headstart.records import text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.failure import Failure
 from headstart.records.files import JsonRecord, write_atomically
-from headstart.records.forecast import Forecast, Probe
+from headstart.records.forecast import Cost, Forecast, Probe
 from headstart.records.outcome import ClassResult
 from headstart.records.ranking_page import ranking_table
 from headstart.records.search import UNREACHED, FineTuned, LeftOut, Search
@@ -73,6 +73,7 @@ class RankedSource(Brief):
     by_class: tuple[ClassResult, ...] = ()  # of left-out predictions from its features; of the first source only
     forecasts: tuple[Forecast, ...] = ()  # what transfers will reach: first by the goal of the ranking
     probe: Probe | None = None  # what accuracies are forecast from
+    costs: tuple[Cost, ...] = ()  # of a head and of fine-tuning on this machine, where they were asked for
 
     @property
     def forecast(self) -> Forecast | None:
@@ -191,6 +192,8 @@ def _flat(row: RankedSource, scores: tuple[str, ...]) -> dict[str, object]:
         "forecast": row.forecast and row.forecast.value,
         "forecast_low": row.forecast and row.forecast.low,
         "forecast_high": row.forecast and row.forecast.high,
+        **{f"{one.method.replace('-', '_')}_seconds": one.seconds for one in row.costs},
+        **{f"{one.method.replace('-', '_')}_memory": one.memory for one in row.costs},
         "verdict": row.verdict,
         "unavailable": "; ".join(f"{name}: {why}" for name, why in row.unavailable.items()) or None,
         "failed": None,

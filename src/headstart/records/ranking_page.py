@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headstart.records.axis import Axis, Mark, axis_over, axis_svg, bar_svg, interval_svg
 from headstart.records.table import Column, Table, Tone, breakable
+from headstart.records.text import costs
 from headstart.wording import (
     DASH,
     NOUNS,
@@ -56,6 +57,7 @@ def ranking_table(ranking: "Ranking", title: str = "", grid: str = "grid-ranking
         _column("parameters", sizes),
         _column("forward pass", map(_forward, rows), _two("forward", "pass"), "number time"),
         _column(f"{noun}s/s", speeds, _two(f"{noun}s", "per second"), "number rate"),
+        *(_column(f"{method}, memory", map(typeset, cells)) for method, cells in costs(rows).items()),
     )
     tones: tuple[Tone, ...] = tuple("good" if row.source in first else "plain" for row in rows)
     return Table(columns, tones)

@@ -111,7 +111,15 @@ def _cost(ranking: "Ranking") -> list[Column]:
     if speed := SPEEDS.get(ranking.target.kind):
         columns.append(Column(speed, tuple(rate(row.examples_per_second) for row in ranking.rows)))
         columns.append(Column("forward", tuple(_forward(row) for row in ranking.rows)))
+    columns += [Column(f"{method}, memory", cells) for method, cells in costs(ranking.rows).items()]
     return [column for column in columns if set(column.cells) != {MISSING}]
+
+
+def costs(rows: "Sequence[RankedSource]") -> dict[str, tuple[str, ...]]:
+    """Time and memory of the transfers whose cost was measured, by method: a text for each row."""
+    methods = list(dict.fromkeys(one.method for row in rows for one in row.costs))
+    known = [{one.method: str(one) for one in row.costs} for row in rows]
+    return {method: tuple(one.get(method, MISSING) for one in known) for method in methods}
 
 
 def _forward(row: "RankedSource") -> str:

@@ -1,0 +1,99 @@
+"""What a search costs and what it loses: regret against cost, replayed on the outcomes that headstart ships.
+
+    python benchmarks/search.py
+
+18 sources on 12 targets of 200 examples; nothing is trained here. Fine-tuning: the first k sources by `transferability`
+are fine-tuned in full, as `--search fine-tune` begins with eight. Each is judged by one recorded training, with the
+sampling noise of the quarter of the examples that the search holds out, and the choice by the mean of the other two
+seeds. `--search fine-tune` stops the worse half after 2, 5 and 10 of 20 epochs, so it takes about a quarter of the cost
+given here for k = 8, times the two ratios that it tries; early stops are not replayed, since no curves are recorded.
+Forward passes: the race and halving on the shipped arrays, judged by the recorded heads. One minute on one core.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from _results import write_section
+from transferability import pooled
+
+import headstart as hs
+from headstart.evaluation import regret
+from headstart.evaluation.benchmark.stored import Stored, read_pairs, read_stored
+from headstart.ranking import Halving, Race
+
+BEGIN = (1, 2, 3, 4, 6, 8, 12, 18)
+DRAWS, HELD = 2000, 50  # draws of the noise; examples that a search by fine-tuning judges on
+SEARCHES: dict[str, Race | Halving] = {"race": Race(), "halving": Halving()}
+
+
+def main() -> None:
+    stored = read_stored()
+    lines = [
+        "18 sources, 12 targets of 200 examples, recorded outcomes. Regret: accuracy of the best source minus that of "
+        "the source chosen. By fine-tuning: the first k by `transferability` train in full.",
+        "",
+        "| order | sources trained | share of all trainings | mean regret | worst target |",
+        "|---|---:|---:|---:|---:|",
+        *by_training(stored),
+        "",
+        "By forward passes (`leep_pooled`), judged by heads:",
+        "",
+        "| search | share of all passes | mean regret | worst target |",
+        "|---|---:|---:|---:|",
+        *by_passes(stored),
+    ]
+    write_section("Search", lines)
+
+
+def by_training(stored: Stored) -> list[str]:
+    """Regret of fine-tuning the first k sources of an order and keeping the best on what was held out."""
+    runs, rng = np.array(stored.outcomes["fine-tune"]), np.random.default_rng(0)
+    scores = {name: np.array(stored.scores[name].values) for name in ("leep_pooled", "leep_gaussian", "logme")}
+    orders = {
+        "transferability": pooled(scores, np.array(stored.target_classes)[:, None]),
+        "leep_pooled": scores["leep_pooled"],
+    }
+    orders["at random"] = rng.standard_normal(runs.shape[1:])
+    lines = []
+    for name, order in orders.items():
+        for begin in BEGIN:
+            lost = np.array([_lost(order[t], runs[:, t], begin, rng) for t in range(runs.shape[1])])
+            share = begin / runs.shape[2]
+            lines.append(f"| {name} | {begin} | {share:.0%} | {lost.mean():.3f} | {lost.max():.3f} |")
+    return lines
+
+
+def _lost(order: np.ndarray, runs: np.ndarray, begin: int, rng: np.random.Generator) -> float:
+    """Mean regret over which of the seeds is the training that the search makes."""
+    first, lost = np.argsort(-order)[:begin], []
+    for seed, run in enumerate(runs):
+        truth = np.delete(runs, seed, axis=0).mean(axis=0)
+        held = rng.binomial(HELD, np.clip(run[first], 0, 1), size=(DRAWS, begin)) + 1e-6 * rng.random((DRAWS, begin))
+        lost.append(truth.max() - truth[first[held.argmax(axis=1)]].mean())
+    return float(np.mean(lost))
+
+
+def by_passes(stored: Stored) -> list[str]:
+    """Each search on the arrays of every target."""
+    heads, pairs = np.array(stored.outcomes["head"]).mean(axis=0), list(read_pairs(stored))
+    whole = [regret(score, head) for score, head in zip(stored.scores["leep_pooled"].values, heads, strict=True)]
+    rows = {name: list[tuple[float, float]]() for name in SEARCHES}
+    for t in range(len(stored.targets)):
+        with tempfile.TemporaryDirectory() as folder:
+            for pair in pairs[t * len(stored.sources) : (t + 1) * len(stored.sources)]:
+                arrays = {"features": pair.features, "logits": pair.logits, "labels": pair.labels}
+                np.savez(Path(folder) / f"{pair.source}.npz", allow_pickle=False, **arrays)
+            for name, search in SEARCHES.items():
+                ranking = hs.rank(folder, scores="leep_pooled", search=search, progress=False)
+                passes = sum(row.examples or 0 for row in ranking.rows) / (stored.train * len(stored.sources))
+                rows[name].append((passes, heads[t].max() - heads[t, stored.sources.index(ranking.best)]))
+    lines = [f"| all | 100% | {np.mean(whole):.3f} | {np.max(whole):.3f} |"]
+    for name, found in rows.items():
+        passes, lost = np.array(found).T
+        lines.append(f"| {name} | {passes.mean():.0%} | {lost.mean():.3f} | {lost.max():.3f} |")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
