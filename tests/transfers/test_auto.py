@@ -33,12 +33,12 @@ def settings(n: int = 60, out: Path | None = None, noise: float = 0.0) -> dict[s
     return found
 
 
-def reaching(quality: float, loss: dict[str, float]):
-    """Trains nothing: every short training reaches this quality, and its method's loss."""
+def reaching(**quality: float):
+    """Trains nothing: every short training reaches the quality of its method, at one loss."""
 
     def train_once(setting: Setting) -> Fitted:
         assert setting.training.epochs == 4  # a fifth of 20
-        point = CurvePoint(1, 0.0, 0.1, 1.0, loss[setting.method.name], quality, 1)
+        point = CurvePoint(1, 0.0, 0.1, 1.0, 1.0, quality[setting.method.name.replace("-", "_")], 1)
         return Fitted((point,), 1, "", 0.0, 1, 1, ())
 
     return train_once
@@ -59,22 +59,25 @@ def test_every_layer_is_judged_from_one_pass_as_its_own_source_would_be(words: b
 
 
 def test_a_training_near_the_head_after_a_fifth_of_the_epochs_is_chosen() -> None:
-    loss = {"fine-tune": 1.0, "scratch": 0.5}
     few = settings(noise=0.5)
-    assert recommend(few, reaching(0.1, loss)).method == "head"
-    advice = recommend(few, reaching(0.9, loss))
+    assert recommend(few, reaching(fine_tune=0.1)).method == "head"
+    advice = recommend(few, reaching(fine_tune=0.9))
     assert (advice.method, advice.layer) == ("fine-tune", None)
     assert len(advice.trials) == 4
     assert "fine-tune reaches 0.900" in advice.reason
+
+
+def test_scratch_is_chosen_only_where_it_is_shown_to_be_better_than_fine_tuning() -> None:
     many = settings(1800, noise=0.5)
-    assert recommend(many, reaching(0.9, loss)).method == "scratch"
-    assert recommend(many, reaching(0.9, loss | {"scratch": 2.0})).method == "fine-tune"
+    assert recommend(many, reaching(fine_tune=0.9, scratch=0.92)).method == "fine-tune"
+    assert recommend(many, reaching(fine_tune=0.8, scratch=0.95)).method == "scratch"
+    assert recommend(many, reaching(fine_tune=0.1, scratch=0.9)).method == "scratch"
 
 
 def test_residual_is_advised_where_the_source_is_not_shown_to_help() -> None:
-    advised, loss = "`--method residual`", {"fine-tune": 1.0, "scratch": 0.5}
-    assert advised in recommend(settings(1800, noise=0.5), reaching(0.9, loss)).reason  # scratch is as good
-    assert advised not in recommend(settings(noise=0.5), reaching(1.0, loss)).reason
+    advised = "`--method residual`"
+    assert advised in recommend(settings(1800, noise=0.5), reaching(fine_tune=0.9, scratch=0.9)).reason
+    assert advised not in recommend(settings(noise=0.5), reaching(fine_tune=1.0)).reason
 
 
 def test_a_head_that_is_never_wrong_needs_no_race() -> None:
@@ -84,7 +87,7 @@ def test_a_head_that_is_never_wrong_needs_no_race() -> None:
 
 
 def test_the_choice_is_kept_in_the_output_folder(tmp_path: Path) -> None:
-    first = recommend(settings(out=tmp_path, noise=0.5), reaching(0.9, {"fine-tune": 1.0}))
+    first = recommend(settings(out=tmp_path, noise=0.5), reaching(fine_tune=0.9))
     assert recommend(settings(out=tmp_path, noise=0.5), lambda setting: pytest.fail("trained")) == first
     other = recommend(settings(48, out=tmp_path), lambda setting: pytest.fail("trained"))
     assert other.method == "head"

@@ -3,8 +3,9 @@
 1. One forward pass gives the features of every layer. The head reads the one with the best leave-one-out result of
    ridge regression.
 2. Where that is short of perfect, fine-tuning runs its short trainings (see `tuning`), and so does training from
-   scratch where there are 200 examples or more. A whole training leaves about 55 % of the
-   errors of a short one; one that is then expected to beat the head is chosen, of two the one with the lower loss.
+   scratch where there are 200 examples or more. A whole training leaves about 55 % of the errors of a short one; one
+   that is then expected to beat the head is chosen. Both trained alike, scratch must be shown to be better than
+   fine-tuning (by two standard errors), which starts where the source ended and ends no lower as a rule.
 3. Where the source is not shown to help, the reason names `residual`, which cannot lose to scratch in the limit.
 """
 
@@ -78,9 +79,13 @@ def _measured(settings: Mapping[str, Setting], train_once: TrainOnce) -> Advice:
         return decide(layers, trials, n=len(train), slack=-np.inf)
     if not task_of(train.task).single_class:
         return decide(layers, trials, n=len(train), slack=MARGIN)
-    best, judged = max(layers.values()), len(valid)
-    slack = 2 * sqrt(max(best * (1 - best), 1 / judged) / judged)
-    return decide(layers, trials, n=len(train), guess=float(np.bincount(train.labels).max() / len(train)), slack=slack)
+    guess, slack = float(np.bincount(train.labels).max() / len(train)), doubt(max(layers.values()), len(valid))
+    return decide(layers, trials, n=len(train), guess=guess, slack=slack)
+
+
+def doubt(accuracy: float, judged: int) -> float:
+    """Two standard errors of an accuracy on so many examples."""
+    return 2 * sqrt(max(accuracy * (1 - accuracy), 1 / judged) / judged)
 
 
 def decide(
@@ -106,19 +111,18 @@ def decide(
     chosen = Advice("head", reason, layer or None)
     if best >= PERFECT:
         return chosen
-    lowest, reached = float("inf"), {"head": best}
+    reached = {"head": best}
     for name in ("fine-tune", "scratch") if n >= MANY else ("fine-tune",):
         made = trials(name)
         finite = [trial for trial in made if trial.loss is not None and trial.quality is not None]
         if not finite:
             continue
         trial = min(finite, key=lambda trial: trial.loss or 0.0)
-        quality, loss = trial.quality or 0.0, trial.loss or 0.0
-        reached[name] = quality
+        reached[name] = quality = trial.quality or 0.0
         expected = 1 - REMAINS * (1 - quality)
         reason += f"; {name} reaches {quality:.3f} after a short training, which promises {expected:.3f}"
-        if expected > best and loss < lowest:
-            lowest, chosen = loss, Advice(name, reason, None, made if trial.options else ())
+        if expected > best and (chosen.method == "head" or quality > reached["fine-tune"] + slack):
+            chosen = Advice(name, reason, None, made if trial.options else ())
     alone = max(guess, reached.pop("scratch", guess))  # without the source
     if max(reached.values()) <= alone + slack:
         reason += "; the source is not shown to help: `--method residual` cannot lose to scratch in the limit"
