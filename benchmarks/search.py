@@ -77,7 +77,8 @@ def _lost(order: np.ndarray, runs: np.ndarray, begin: int, rng: np.random.Genera
 def by_passes(stored: Stored) -> list[str]:
     """Each search on the arrays of every target."""
     heads, pairs = np.array(stored.outcomes["head"]).mean(axis=0), list(read_pairs(stored))
-    whole = [regret(score, head) for score, head in zip(stored.scores["leep_pooled"].values, heads, strict=True)]
+    scores = np.array(stored.scores["leep_pooled"].values)
+    whole = [regret(score, head) for score, head in zip(scores, heads, strict=True)]
     rows = {name: list[tuple[float, float]]() for name in SEARCHES}
     for t in range(len(stored.targets)):
         with tempfile.TemporaryDirectory() as folder:
