@@ -61,6 +61,19 @@ def test_kernel_mean_matching_meets_its_conditions_and_agrees_with_another_solve
     assert (gradient[found >= 5 - 1e-6] <= level + 1e-3).all()
 
 
+def test_kernel_mean_matching_is_no_worse_than_skadas() -> None:
+    skada = pytest.importorskip("skada")  # not among the requirements: it changes scikit-learn's configuration
+    rng = np.random.default_rng(1)
+    old, new = rng.standard_normal((30, 2)), 1 + 0.7 * rng.standard_normal((60, 2))
+    theirs = skada.KMMReweightAdapter(gamma=1 / (2 * 1.5**2), B=5.0, solver="scipy", tol=1e-12)
+    theirs.fit(np.concatenate([old, new]), sample_domain=np.repeat([1, -2], [30, 60]))
+    kernel, pull = gaussian(old, old, 1.5), gaussian(old, new, 1.5).sum(axis=1) / 2
+    ours, other = matched(kernel, pull, 5.0), np.asarray(theirs.source_weights_)
+    values = [weights @ kernel @ weights / 2 - pull @ weights for weights in (ours, other)]
+    assert values[0] == pytest.approx(values[1], rel=1e-4)
+    assert ours == pytest.approx(other, abs=0.05)
+
+
 def test_kernel_mean_matching_works_in_blocks_that_fit_the_memory(both: Domains) -> None:
     whole, notes = KernelMeanMatching().weights(both)
     assert notes == ()

@@ -5,6 +5,7 @@ from headstart.adaptation.across import across
 from headstart.adaptation.entry import adapt
 from headstart.adaptation.method import ADAPTATIONS, Adaptation, Domains, OnFeatures, adaptation
 from headstart.adaptation.run import Adapted, load, load_run
+from headstart.adaptation.stack import Stacked, stack
 
 __all__ = [
     "ADAPTATIONS",
@@ -12,9 +13,11 @@ __all__ = [
     "Adapted",
     "Domains",
     "OnFeatures",
+    "Stacked",
     "across",
     "adapt",
     "adaptation",
     "load",
     "load_run",
+    "stack",
 ]

@@ -12,7 +12,7 @@ from headstart.cli._guard import guarded
 
 GROUP = "headstart.commands"
 VERBOSE = "--verbose"
-VARIADIC = ("--models", "-m", "--data", "--with", "--meta-data", "--exclude", "--licence", "--sources")
+VARIADIC = ("--models", "-m", "--data", "--with", "--meta-data", "--exclude", "--licence", "--sources", "--stack")
 OPEN = "headstart.open"  # in a context: the variadic option that the words end with
 
 

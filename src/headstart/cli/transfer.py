@@ -39,6 +39,7 @@ EPILOG = (
     "Examples:\n\n"
     "headstart transfer photos/ --model zoo/efficientnet_lite0 --method gradual --epochs 20 --out runs/gradual\n\n"
     "headstart transfer photos/ --model best --from run/ --method head,fine-tune --scratch\n\n"
+    "headstart transfer photos/ --model zoo/efficientnet_lite0 --stack zoo/efficientnet_lite1\n\n"
     "headstart transfer photos/ --model zoo/efficientnet_lite0 --method lora --dry-run"
 )
 
@@ -64,6 +65,16 @@ def transfer(
             panel=ADAPT,
         ),
     ] = "auto",
+    stack: Annotated[
+        list[str] | None,
+        named(
+            metavar="NAME...",
+            help="Further models: answer with heads on all, weighted by left-out examples; a weight may be 0.",
+            autocompletion=complete_models,
+            panel=ADAPT,
+            show_default=False,
+        ),
+    ] = None,
     scratch: Annotated[bool, named("--scratch", help="Train from scratch too, and compare.", panel=ADAPT)] = False,
     seeds: Annotated[
         int | None,
@@ -114,6 +125,10 @@ def transfer(
         "via_method": via_method, "source_data": source_data, **running_from(options),
     }  # fmt: skip
     workers = same.pop("workers")
+    if stack:
+        idle = {"method": method != "auto", "seeds": seeds, "out": out, "report": report, "overwrite": overwrite}
+        _stacked(target, [source, *stack], same, idle | {"dry_run": dry_run, "track": track}, margin, json)
+        return
     from headstart.report import write_results
     from headstart.transfers.campaign import campaign, previews
 
@@ -140,6 +155,28 @@ def transfer(
     log_to(track, done.evaluation.outcomes)
     if done.failures:
         raise typer.Exit(SOME_FAILED)
+
+
+STACKS = ("seed", "test", "limit", "split_seed", "device", "reading", "cache", "trust_pickle")  # what `stack` takes
+
+
+def _stacked(
+    target: str, models: list[Any], given: dict[str, Any], others: dict[str, Any], margin: float, json: str | None
+) -> None:
+    """Answer with several models at once.
+
+    Raises:
+        InputError: An option was given that has no effect here.
+    """
+    from headstart.adaptation import stack
+
+    idle = [name for name, value in (given | others).items() if name not in STACKS and value not in (None, False)]
+    if idle:
+        name = idle[0].replace("_", "-")
+        raise InputError(f"`--{name}` has no effect with `--stack`, which solves a head on every model. Leave it out.")
+    found = stack(target, models, margin=margin, **{name: given[name] for name in STACKS})
+    show(found.view(), errors=on_stdout(json))
+    write(json, found.record.to_json() + "\n")
 
 
 def _source(model: str, ranking: Path | None) -> str | Ranking:
