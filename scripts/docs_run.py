@@ -1,6 +1,6 @@
 """Run the code blocks of a documentation page and put what they print beneath them (an extension of Sphinx).
 
-Blocks run in order, each page in an empty folder of its own with `demo/` in it:
+Blocks run in order, each page in an empty folder of its own with `demo/` and `reproductions/` in it:
 
     ```console            each line that starts with `$ ` runs; `headstart` runs in this process, which is quick
     ```python             runs in one namespace per page
@@ -128,7 +128,8 @@ def _inside(folder: Path) -> Iterator[None]:
     """With `folder`, made anew, as the working directory, and every warning an error."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "demo").symlink_to(ROOT / "demo")
+    for shared in ("demo", "reproductions"):
+        (folder / shared).symlink_to(ROOT / shared)
     surroundings = dict(os.environ)
     os.environ.update(
         HEADSTART_CACHE=str(folder.parent / "cache"),
