@@ -19,6 +19,7 @@ NEEDS = {
     "card": "what the model's card says; not your data",
     "nothing": "nothing",
 }
+SIZES = " for n examples, z source classes, d features, C target classes"
 INVARIANCES = {
     "order": "the order of the examples",
     "names": "the names of the classes",
@@ -35,6 +36,7 @@ COLUMNS = {
 RESULTS = {
     "benchmarks": "benchmarks/RESULTS.md",
     "few-shot": "benchmarks/few_shot.md",
+    "adaptation": "benchmarks/adaptation.md",
     "foresight": "reproductions/benchmark.md",
     "reproduction": "reproductions/RESULTS.md",
     "table1": "reproductions/table1.md",
@@ -79,7 +81,7 @@ def _score(score: Any, seen: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     yield from ("| | |", "|---|---|", f"| needs | {NEEDS[score.needs]} |")
     yield f"| for | {', '.join(filter(score.suits, TASKS))} |"
     yield f"| range | {bounds(score.low, score.high)}; higher is better |"
-    yield f"| cost | `{score.cost}` for n examples, z source classes, d features, C target classes |"
+    yield f"| cost | {f'`{score.cost}`{SIZES}' if '(' in score.cost else score.cost} |"
     yield f"| unchanged by | {', '.join(kept) or 'nothing'} |"
     if score.needs == "features" and moved:
         yield f"| may change with | {', '.join(moved)} |"
@@ -201,9 +203,25 @@ def python_page() -> str:
             lines += ["   :members:", "```", ""] if kind == "autoclass" else ["```", ""]
     for name in modules:
         own = getattr(headstart, name)
-        first = (own.__doc__ or "").strip().partition("\n")[0]
-        lines += [f"## hs.{name}", "", first, ""]
+        lines += [f"## hs.{name}", "", _first(own), "", "| | |", "|---|---|", *_members(name, own), ""]
     return "\n".join(lines)
+
+
+def _members(module: str, own: Any) -> Iterator[str]:
+    """A line for each public class and function of a module; scores have pages of their own."""
+    from headstart.scores import SCORES
+
+    pages = SCORES if module == "scores" else {}
+    for name in sorted({*(getattr(own, "__all__", None) or vars(own)), *pages}):
+        value = getattr(own, name)
+        if name.startswith("_") or not callable(value) or not getattr(value, "__module__", "").startswith("headstart"):
+            continue
+        shown = f"[`{name}`](../scores/{name}.md)" if name in pages else f"`{name}`"
+        yield f"| {shown} | {_escape(_first(value)).replace('|', chr(92) + '|')} |"
+
+
+def _first(value: Any) -> str:
+    return (inspect.getdoc(value) or "").partition("\n")[0]
 
 
 def result_pages(docs: Path) -> dict[str, str]:

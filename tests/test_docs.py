@@ -2,8 +2,10 @@
 
 import pytest
 import typer.main
-from scripts.docs_pages import command_pages, measured, score_pages
+from scripts.docs_pages import command_pages, measured, python_page, score_pages
 from scripts.docs_run import BlockError, run_blocks
+
+import headstart
 
 PAGE = """
 ```python
@@ -73,3 +75,10 @@ def test_every_option_of_a_command_is_on_its_page():
     for option in ("--search", "--time-budget", "TARGET"):
         assert f"`{option}" in pages["rank"]
     assert "`--rate X`" in pages["transfer"]  # an option of a method, read when the command is used
+
+
+def test_every_public_name_is_on_the_page_of_python():
+    page = python_page()
+    assert [name for name in headstart.__all__ if f"## hs.{name}\n" not in page] == ["__version__"]
+    assert "| [`leep`](../scores/leep.md) | LEEP: label log-likelihood" in page
+    assert "| `meta_train` | Train CNAPs' adaptation networks" in page

@@ -70,6 +70,10 @@ def _levels(logits: np.ndarray) -> Float[np.ndarray, " n"]:
 def etran_discriminant(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> float:
     """ETran's classification term: mean probability of the true class under a regularised linear discriminant.
 
+    p(c given x) is proportional to n_c exp(m_c' S^-1 x - m_c' S^-1 m_c / 2), with the class means m_c of centred
+    features and S the covariance within classes, drawn towards the identity by exp(-5 largest eigenvalue): the first
+    step of `sfda`. It flatters small samples: the discriminant is fitted to the examples that it is judged on.
+
     This is the discriminant of the paper's equations. (The released code multiplies by eigenvectors that it takes for
     those of a symmetric matrix; their product is the identity, and the nearest class mean is what it scores.)
 

@@ -54,7 +54,9 @@ def label_mse(
     penalty: float = 1.0,
     task: str = "regression",
 ) -> float:
-    """LabMSE: the same from the source's outputs, its guess at source labels for the target's examples.
+    """LabMSE: minus the least regularised squared error of a linear map from the source's outputs to the targets.
+
+    `linear_mse` with the outputs p in the place of features: - min over A, b of mean |y - A p - b|^2 + penalty |A|^2.
 
     Args:
         probs: The source's outputs on the target: probabilities of a classifier, or predictions of a regressor.

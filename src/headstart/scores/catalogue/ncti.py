@@ -36,6 +36,10 @@ class NCTIParts:
 def ncti(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"]) -> float:
     """NCTI of one source: geometry + nearest centre - variability (higher is nearer to collapse).
 
+    log |X V|_* + mean_i p(y_i given x_i) - log sum_c |P_c|_*, where |.|_* sums singular values, V are the C - 1
+    directions of a linear discriminant on at most 64 principal components X, p are its probabilities, and P_c are
+    their rows of class c.
+
     The paper scales each part to [0, 1] over the set of sources before adding: `ncti_among` does that. This is the sum
     of the unscaled parts, nuclear norms as logarithms, which does not depend on what else is ranked.
 

@@ -44,7 +44,7 @@ def pactran_dirichlet(
 def pactran_gamma(
     probs: Float[np.ndarray, "n z"], labels: Shaped[np.ndarray, " n"], *, alpha: float = 1.0, sweeps: int = SWEEPS
 ) -> float:
-    """PACTran-Gamma: the same bound for unnormalised weights v[y, z] with independent Gamma priors.
+    """PACTran-Gamma: a bound on the log-evidence of the labels under weights v[y, z] with Gamma priors.
 
     The label's probability is sum_z v[y, z] p_i[z] over the same sum for all labels; the normaliser is bounded by its
     tangent. The rate of the Gamma distributions stays 1, as in the authors' code.
