@@ -1,10 +1,11 @@
 """Does CNAPs adapt to the set it is shown, or has it learnt one change of the network for all sets?
 
-    python benchmarks/cnaps.py SOURCE EPISODES DATA...
+    python benchmarks/cnaps.py SOURCE EPISODES CHECKPOINT DATA...
 
 Adaptation networks learn from two thirds of the classes of each data set and are tested on tasks of the other classes.
 Printed for each data set: accuracy of the nearest class mean on the source's own features, of CNAPs, of CNAPs with the
 code of another set in place of the task's own, and with one code for all (the mean). One that adapts loses by those.
+The training writes its state to CHECKPOINT every minute; the same command resumes it.
 """
 
 import sys
@@ -56,10 +57,10 @@ def nearest_mean(learner: Cnaps, task: tuple[torch.Tensor, ...]) -> float:
     return float((torch.cdist(asked, means).argmin(dim=1) == task[3]).float().mean())
 
 
-def main(source: str, episodes: int, places: list[str]) -> None:
+def main(source: str, episodes: int, checkpoint: str, places: list[str]) -> None:
     """Train, test and print."""
     parts = [split(place) for place in places]
-    learner = meta_train(source, [part for part, _ in parts], MetaTraining(episodes=episodes))
+    learner = meta_train(source, [part for part, _ in parts], MetaTraining(episodes=episodes), checkpoint=checkpoint)
     with torch.no_grad():
         tasks = [tensors(learner, held) for _, held in parts]
         codes = torch.stack([torch.stack([learner.code_of(task[0]) for task in of_set]) for of_set in tasks])
@@ -81,4 +82,4 @@ def main(source: str, episodes: int, places: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4:])
