@@ -10,8 +10,9 @@ from PIL import Image
 
 import headstart as hs
 import headstart.torchvision_ops
-from headstart.errors import ModelError, ModelNameError
+from headstart.errors import ModelError, ModelNameError, OfflineError
 from headstart.sources import candidates
+from headstart.sources.adapters.open_clip import trained_with_quick_gelu
 from headstart.zeroshot import open_pair
 
 open_clip = pytest.importorskip("open_clip")
@@ -53,6 +54,20 @@ def test_its_image_side_is_a_source_and_it_fine_tunes_from_names(model: str):
     assert source.fingerprint == open_pair(model).image.fingerprint
     run = hs.transfer(pictures(), model, method="zero-shot", epochs=1, rate=1e-4, cache=False)
     assert run.outcome.options["share"] == 0.5
+
+
+def test_weights_get_the_activation_they_were_trained_with(model: str):
+    assert trained_with_quick_gelu("ViT-B-32", "openai")  # what open_clip/ViT-B-32 stands for
+    assert not trained_with_quick_gelu("ViT-B-32", "laion2b_s34b_b79k")
+    architecture, _, file = model.removeprefix("open_clip/").partition(":")
+    assert not trained_with_quick_gelu(architecture, file)
+
+
+def test_a_published_model_without_a_network_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(OfflineError, match=r"not on this machine.*HF_HUB_OFFLINE"):
+        open_pair("open_clip/MobileCLIP-S1")
+    assert capsys.readouterr().err == ""
 
 
 def test_unknown_names_and_missing_weights_are_said(tmp_path: Path):

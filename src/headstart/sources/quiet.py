@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from logging import ERROR, INFO, getLogger
+from logging import ERROR, INFO, NullHandler, getLogger
 
 
 @contextmanager
@@ -33,3 +33,14 @@ def quiet_import() -> Iterator[None]:
         yield
     finally:
         logger.disabled = before
+
+
+@contextmanager
+def quiet_root() -> Iterator[None]:
+    """Without what a library prints by the root logger where nobody set up logging."""
+    silent = NullHandler()
+    getLogger().addHandler(silent)
+    try:
+        yield
+    finally:
+        getLogger().removeHandler(silent)

@@ -31,8 +31,12 @@ def open_clip_model(name: str, trust_pickle: bool) -> tuple[Any, Any]:
     """The whole model and its preprocessing of images.
 
     Raises:
-        ModelNameError: There is no such model; ModelError: it has no weights, or they cannot be loaded.
+        ModelNameError: There is no such model; OfflineError: its weights are not here and there is no network;
+            ModelError: it has no weights, or they cannot be loaded.
     """
+    from headstart.sources.hub import require_network
+    from headstart.sources.quiet import quiet_root
+
     open_clip = require("open_clip", f"`{name}`", OpenClip.extra)
     architecture, _, pretrained = name.removeprefix("open_clip/").partition(":")
     if architecture not in open_clip.list_models():
@@ -41,13 +45,26 @@ def open_clip_model(name: str, trust_pickle: bool) -> tuple[Any, Any]:
     tags = open_clip.list_pretrained_tags_by_model(architecture)
     if not pretrained and not tags:
         raise ModelError("open_clip has no weights for it; name a file after a colon.")
+    weights = pretrained or tags[0]
     try:
-        model, _, transform = open_clip.create_model_and_transforms(
-            architecture, pretrained=pretrained or tags[0], weights_only=not trust_pickle
-        )
+        with quiet_root():
+            model, _, transform = open_clip.create_model_and_transforms(
+                architecture,
+                pretrained=weights,
+                weights_only=not trust_pickle,
+                force_quick_gelu=trained_with_quick_gelu(architecture, weights),
+            )
     except Exception as error:  # a library that downloads and unpickles may raise anything
+        if weights in tags:
+            require_network()
         raise ModelError(f"it cannot be loaded: {error}") from error
     return model.eval(), transform
+
+
+def trained_with_quick_gelu(architecture: str, weights: str) -> bool:
+    """Whether published weights need OpenAI's activation, which open_clip leaves out with no more than a warning."""
+    open_clip = require("open_clip", f"`open_clip/{architecture}`", OpenClip.extra)
+    return bool(open_clip.get_pretrained_cfg(architecture, weights).get("quick_gelu", False))
 
 
 def image_source(model: Any, transform: Any, card: ModelCard) -> "Source":
