@@ -109,7 +109,7 @@ def test_no_other_score_grows_with_n_squared() -> None:
 
 def test_features_of_very_different_sizes_get_a_note():
     features, labels = features_and_labels()
-    for factor, noted in ((1e6, False), (1e10, True)):
+    for factor, noted in ((1e6, False), (1e10, True), (1e20, True), (1e-10, True), (1e-33, False)):
         scaled = features.copy()
         scaled[:, 0] *= factor
         done, _ = evaluate(["logme", "leep"], labels=labels, features=scaled, logits=features)

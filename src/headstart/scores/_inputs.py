@@ -150,6 +150,8 @@ class Inputs:
         blocks = (np.abs(self.features[at : at + step]).max(axis=0) for at in range(0, self.n, step))
         peaks = np.max([block.astype(np.float64) for block in blocks], axis=0)
         used = peaks[peaks > 0]
+        if len(used):  # a dead feature, such as MiniLM's of 1e-33, vanishes beside the others in any sum
+            used = used[used > np.median(used) * np.finfo(np.float64).eps]
         return bool(len(used)) and float(used.max() / used.min()) > UNEVEN
 
     @cached_property
