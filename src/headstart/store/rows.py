@@ -29,7 +29,7 @@ class RowStore:
         root: The cache folder; made when the first row is written.
         fingerprint: Hash of everything that changes the rows: weights, preprocessing and layer, never a name.
 
-    `notes` lists what was set aside because it was damaged, and what could not be written.
+    `notes` lists what is passed over because it is damaged, and what could not be written.
     """
 
     def __init__(self, root: Path, fingerprint: str) -> None:
@@ -39,6 +39,7 @@ class RowStore:
         self.notes: list[str] = []
         self._known: dict[Path, tuple[int, Segment | None]] = {}  # with the size of the index when it was read
         self._held: list[Segment] = []
+        self._damaged: list[Path] = []
 
     def has(self, digests: Iterable[bytes]) -> np.ndarray:
         """Which of the examples have rows: (n,) bool."""
@@ -74,7 +75,7 @@ class RowStore:
         self.notes += [note] if note not in self.notes else []
 
     def segments(self) -> list[Segment]:
-        """All undamaged segments, the longest first. Damaged ones are set aside with a note."""
+        """All undamaged segments, the longest first. Damaged ones are passed over with a note."""
         announce(self.root, self.folder)
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             with suppress(FileNotFoundError):  # another process cleared it, or set it aside
@@ -91,6 +92,12 @@ class RowStore:
                 )
         return segments
 
+    def set_aside(self) -> None:
+        """Rename the damaged files, now that their rows are made again; who only reads leaves them for that one."""
+        for path in self._damaged:
+            with suppress(OSError):  # in a read-only folder the file stays, and is skipped each time
+                path.replace(path.with_suffix(".damaged"))
+
     def _opened(self, path: Path) -> Segment | None:
         try:
             return read_segment(path)
@@ -98,8 +105,7 @@ class RowStore:
             raise
         except DamagedSegmentError as error:
             reason = f"were set aside because {error}"
-            with suppress(OSError):  # in a read-only folder the file stays, and is skipped each time
-                path.replace(path.with_suffix(".damaged"))
+            self._damaged.append(path)
         except OSError as error:
             reason = f"cannot be read ({error.strerror or error})"
         self.notes.append(f"cached rows in {path} {reason}; they are computed again")

@@ -114,12 +114,14 @@ def read_segment(path: Path) -> Segment | None:
     """The rows of an index, memory-mapped once their checksums match; None if it has no rows yet."""
     header, _, content = path.read_bytes().partition(b"\n")
     batches = _batches(content)
-    if not batches:
+    if not header:
         return None
     try:
         layout = {field: (np.dtype(name), int(width)) for field, (name, width) in json.loads(header).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise DamagedSegmentError("its index cannot be read") from error
+    if not batches:
+        return None
     keys = np.concatenate([keys for keys, _ in batches])
     fields = {field: _mapped(path.with_suffix(f".{field}"), len(keys), *form) for field, form in layout.items()}
     start = 0

@@ -36,6 +36,7 @@ class RowWriter:
         self._flushed = time.monotonic()
 
     def __enter__(self) -> "RowWriter":
+        self.store.set_aside()
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
