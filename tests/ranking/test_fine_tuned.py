@@ -54,6 +54,13 @@ def test_a_race_that_was_stopped_goes_on_exactly(photos: Path, tmp_path: Path) -
     ]
 
 
+def test_the_likeliest_is_trained_to_the_end_even_if_it_falls_behind(photos: Path, tmp_path: Path) -> None:
+    target, models = open_target(str(photos)), candidates([dazzled(), clear()])
+    trained, _ = race(target, models, tmp_path, stop=silent, tell=silent)
+    assert {one.source for one in trained if one.epochs == RUNGS[-1]} == {"dazzled", "clear"}
+    assert trained[0].source == "clear"
+
+
 def test_arrays_cannot_be_fine_tuned() -> None:
     arrays = {"features": np.eye(4), "labels": np.arange(4) % 2}
     with pytest.raises(hs.errors.InputError, match="target holds arrays"):
@@ -67,7 +74,8 @@ def test_ties_and_places_after_a_race(photos: Path) -> None:
     first, second, third = (row.source for row in ranking.rows)
     trained = [FineTuned(third, 1.0, 20, 0.9, 0.3, 100, 1.0), FineTuned(first, 1.0, 20, 0.85, 0.3, 100, 1.0)]
     found = reordered(ranking, trained, {})
-    assert [row.source for row in found.rows] == [third, first, second]
+    assert [row.source for row in found.rows] == [first, third, second]  # a tie keeps the order before the race
     assert found.tied == 2  # 0.05 is within two errors of 0.9 on 100 examples
-    assert reordered(ranking, [trained[0], FineTuned(first, 1.0, 20, 0.7, 1.0, 100, 1.0)], {}).tied == 1
+    clearly = reordered(ranking, [trained[0], FineTuned(first, 1.0, 20, 0.7, 1.0, 100, 1.0)], {})
+    assert (clearly.tied, clearly.best) == (1, third)
     assert [row.rank_low for row in found.rows] == [1, 1, 2]

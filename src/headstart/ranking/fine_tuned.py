@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FORECAST_SHARE = 0.3  # of a time budget, for the forecasts that decide who begins
 ERRORS = 2.0  # standard errors of a difference within which two sources count as tied
-REASON = "it decided which models began the race by fine-tuning, whose results order the rows"
+REASON = "it decided which models began the race by fine-tuning, whose results order the rows; ties keep its order"
 
 
 def raced(
@@ -72,7 +72,7 @@ def priced(ranking: Ranking, course: Course, models: "Sequence[Candidate]", tell
 
 
 def reordered(ranking: Ranking, trained: Sequence[FineTuned], failures: Mapping[str, Failure]) -> Ranking:
-    """The rows as the race ended, those that did not begin behind them in their order."""
+    """The rows as the race ended, those that tie in the order before it; those that did not begin come last."""
     best: dict[str, FineTuned] = {}
     for one in trained:
         best.setdefault(one.source, one)
@@ -80,6 +80,7 @@ def reordered(ranking: Ranking, trained: Sequence[FineTuned], failures: Mapping[
     order = [*best, *(name for name in rows if name not in best)]
     ranked = sum(rows[name].rank is not None for name in order)
     tied = _tied(list(best.values()))
+    order[:tied] = sorted(order[:tied], key=list(rows).index)
     placed = []
     for place, name in enumerate(order):
         row, reached = rows[name], best.get(name)

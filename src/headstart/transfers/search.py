@@ -1,7 +1,9 @@
 """Race models by real fine-tuning: each begins with two settings, and the worse half stops as the epochs grow.
 
 All trainings follow the schedule of a whole one, so that what stops at 2 of 20 epochs is comparable, and what continues
-continues exactly from its checkpoint. A race over s models takes about a quarter of what s whole trainings take.
+continues exactly from its checkpoint. A race over s models takes about a quarter of what s whole trainings take. The
+likeliest model is trained to the end whatever happens: few held-out examples say less than what chose it
+(benchmarks/RESULTS.md, "Search").
 """
 
 import math
@@ -121,6 +123,8 @@ def race(
             tell(Event("fine-tunings", number + 1, len(alive), f"{title}: validation {arm.key[0]:.3f}"))
         order = sorted((arm for arm in alive if arm.curve), key=lambda arm: arm.key, reverse=True)
         alive = order[: math.ceil(len(order) / 2)]
+        likeliest = [arm for arm in order if arm.setting.source.name == models[0].name][:1]
+        alive += [arm for arm in likeliest if arm not in alive]
     ended = sorted((arm.record() for arm in begun if arm.curve), key=lambda one: one.standing, reverse=True)
     return tuple(ended), failures
 
