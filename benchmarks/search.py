@@ -33,7 +33,8 @@ def main() -> None:
     lines = [
         "18 sources, 12 targets of 200 examples, recorded outcomes. Regret: accuracy of the best source minus that of "
         "the source chosen. By fine-tuning: the first k of an order train in full, and the best on 50 held-out "
-        "examples is kept, or the first in the order of those within two standard errors of it, as `--search fine-tune` does.",
+        "examples is kept, or the first in the order of those within two standard errors of it, as "
+        "`--search fine-tune` does.",
         "",
         "| order | sources trained | share of all trainings | mean regret of the best | ties keep the order |",
         "|---|---:|---:|---:|---:|",
