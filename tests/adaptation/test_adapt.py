@@ -155,6 +155,11 @@ def test_classes_that_one_side_lacks_are_named() -> None:
         (points, labels), new[hidden < 2], method="none", test=(new[hidden < 2], hidden[hidden < 2]), **QUIET
     )
     assert any("no example of 2" in note for note in partial.record.notes)
+    alike, hidden = domain(90, 1)  # unlike the stretched points, of which a few look like the class that is not there
+    lacking = adapt((points, labels), alike[hidden < 2], method="none", **QUIET)
+    assert "the new domain holds few examples of 2, or none." in " ".join(str(lacking).split())
+    assert "or none. Where" not in str(found)
+    assert "entropy lost" in " ".join(str(lacking).split())
 
 
 def test_several_labelled_domains_are_ranked_as_starts_for_the_new_one() -> None:
