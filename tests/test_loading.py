@@ -64,7 +64,7 @@ def test_what_headstart_did_not_write_is_refused(tmp_path: Path, content: str, s
 
 
 def test_an_empty_folder_a_missing_path_and_a_wrong_type_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds neither ranking\.json nor outcome\.json"):
+    with pytest.raises(InputError, match=r"holds no record \(.*outcome\.json.*ranking\.json"):
         hs.load(tmp_path)
     with pytest.raises(InputError, match="does not exist"):
         hs.load(tmp_path / "nowhere")

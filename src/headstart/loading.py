@@ -9,6 +9,7 @@ from headstart.errors import InputError
 from headstart.records import Clustering, Evaluation, FewShot, Outcome, Project, Ranking, ZeroShot
 from headstart.records.adaptation import ADAPTATION, AdaptationRecord
 from headstart.records.project import PROJECT
+from headstart.wording import listing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -108,7 +109,9 @@ def _record_of(path: str | os.PathLike[str]) -> Record | None:
         if (place / name).exists():
             return _from_file(place / name)
     if not (place / OUTCOME).exists() and not any(place.glob(f"*/{OUTCOME}")):
-        raise InputError(f"{place} holds neither {RANKING} nor {OUTCOME}; `load` reads what {SAVED} wrote.")
+        raise InputError(
+            f"{place} holds no record ({listing(sorted({*FILES, OUTCOME}), 9)}); `load` reads what {SAVED} wrote."
+        )
     return None
 
 

@@ -96,7 +96,7 @@ def test_the_page_of_transfers_is_made_again_from_a_run_a_folder_of_runs_or_a_fi
 def test_report_of_nothing_is_refused(run: Run, tmp_path: Path) -> None:
     result = run("report", tmp_path)
     assert result.exit_code == 2
-    assert f"{tmp_path} holds neither ranking.json nor outcome.json" in result.stderr
+    assert f"{tmp_path} holds no record (" in result.stderr
 
 
 def test_making_a_report_loads_no_torch(run: Run, tmp_path: Path) -> None:

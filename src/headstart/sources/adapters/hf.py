@@ -116,10 +116,16 @@ def kind_of_config(config: Any) -> Kind | None:
 
 
 def _config(where: str) -> Any:
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
     import headstart.torchvision_ops  # noqa: F401  first: some configurations import torchvision
 
+    written, _ = PretrainedConfig.get_config_dict(where, local_files_only=True)
+    if written.get("auto_map") and written.get("model_type") not in CONFIG_MAPPING:
+        raise ModelError(
+            "it needs code of its own, which its config.json names in `auto_map` and headstart does not run. If you "
+            "trust it, load it in Python and pass the module: `headstart.from_module(module, prepare=...)`."
+        )
     return AutoConfig.from_pretrained(where, local_files_only=True, **NO_CODE)
 
 
