@@ -168,7 +168,7 @@ def test_pictures_without_labels_get_answers(folder: Path, tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("model", "words"),
-    [("zoo/efficientnet_lite0", "image-text pair"), ("local-dir:nowhere", "no folder"), ("clip", "zoo/tiny_clip")],
+    [("zoo/efficientnet_lite0", "image-text pair"), ("local-dir:nowhere", "no such folder"), ("clip", "zoo/tiny_clip")],
 )
 def test_what_is_no_pair_is_refused(model: str, words: str):
     with pytest.raises(ModelNameError, match=words):
