@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 from tests.reference.successors import on_features as reference
 from tests.reference.successors import on_probs
 from tests.scores.worlds import features_and_labels, probs_and_labels
@@ -237,3 +238,25 @@ def test_groups_subtracted_from_the_sums_of_wide_features_equal_scoring_without_
     found = scores.evaluate([name], labels=labels, features=x, groups=groups)[0][name]
     expected = [function(x[groups != g], labels[groups != g]) for g in range(5)]
     assert found.deleted == pytest.approx(expected, rel=1e-9)
+
+
+def test_parc_without_a_group_counts_the_pairs_of_the_others():
+    """Columns stay standardised as over all examples: the rank correlation over the other pairs, by scipy."""
+    x, labels = features_and_labels(40, 8)
+    groups = np.arange(40) % 5
+    found = scores.evaluate(["parc"], labels=labels, features=x, groups=groups)[0]["parc"]
+    standard = (x - x.mean(axis=0)) / x.std(axis=0)
+    for g in range(5):
+        kept = groups != g
+        first, second = np.triu_indices(kept.sum(), 1)
+        apart = 1 - np.corrcoef(standard[kept])[first, second]
+        expected = spearmanr(apart, labels[kept][first] != labels[kept][second]).statistic
+        assert found.deleted[g] == pytest.approx(100 * expected, abs=0.01)
+
+
+def test_pactran_gaussian_without_a_group_spreads_as_fitting_again_does():
+    x, labels = features_and_labels(60, 8)
+    groups = np.arange(60) % 6
+    found = scores.evaluate(["pactran_gaussian"], labels=labels, features=x, groups=groups)[0]["pactran_gaussian"]
+    expected = [scores.pactran_gaussian(x[groups != g], labels[groups != g]) for g in range(6)]
+    assert found.deleted == pytest.approx(expected, abs=0.15 * np.std(expected))

@@ -7,13 +7,15 @@ import scipy
 from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
-from headstart.scores._checks import NotApplicableError, block_rows
+from headstart.scores._checks import NotApplicableError, block_rows, check_labels
 from headstart.scores._inputs import Inputs
-from headstart.scores._table import SCORES, Score
+from headstart.scores._table import SCORES, Measured, Score, without_each_group
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 TOLERANCE = 1e-6  # relative gain of a step below which the search stops, as published
+HELD = "approximate interval: the search for the weights starts from those of all examples"
 _STEPS = 500
+WARM = 4
 _BLOCK = 1024  # examples whose logits stay near the processor
 
 
@@ -56,30 +58,68 @@ def pactran_gaussian(
 def _pactran_gaussian(
     features: np.ndarray, codes: np.ndarray, counts: np.ndarray, penalty: float = 1.0, prior_spread: float = 10.0
 ) -> float:
-    (n, d), classes = features.shape, len(counts)
-    strength = penalty * n
+    x, spread = _scaled(features)
+    return _bound(x, spread, codes, counts, penalty, prior_spread)[0]
+
+
+def _scaled(features: np.ndarray) -> tuple[Float[np.ndarray, "n d"], float]:
+    """The centred features over their spread, and the spread: the weights take the unit of the features."""
     precision = np.float32 if features.dtype.itemsize <= 4 else np.float64
     mean = features.mean(axis=0, dtype=np.float64)
-    x: np.ndarray = np.empty((n, d), precision)
+    x: np.ndarray = np.empty(features.shape, precision)
     total, step = 0.0, block_rows(features)
-    for start in range(0, n, step):
+    for start in range(0, len(x), step):
         centred = features[start : start + step] - mean
         total += float(np.vdot(centred, centred))
         x[start : start + step] = centred
-    spread = float(np.sqrt(total / x.size)) or 1.0  # the weights take the unit of the features; the minimum is the same
+    spread = float(np.sqrt(total / x.size)) or 1.0
     x /= precision(spread)
-    loss, probs = fit_softmax(x, codes, counts, 1 / (strength * spread**2))
+    return x, spread
+
+
+def _bound(
+    x: Float[np.ndarray, "n d"],
+    spread: float,
+    codes: np.ndarray,
+    counts: np.ndarray,
+    penalty: float = 1.0,
+    prior_spread: float = 10.0,
+    start: Float[np.ndarray, "k c"] | None = None,
+) -> tuple[float, Float[np.ndarray, "k c"]]:
+    """The score, and the weights and offsets, which are looked for from `start`."""
+    (n, d), classes = x.shape, len(counts)
+    strength = penalty * n
+    loss, probs, weights = fit_softmax(x, codes, counts, 1 / (strength * spread**2), start)
     curvature = (probs * (1 - probs)).sum(axis=1, dtype=np.float64)
     lengths = np.einsum("ij,ij->i", x, x, dtype=np.float64) * spread**2
     trace = float(lengths @ curvature) + d * classes / strength + float(curvature.sum())
     price = 0.5 * classes * prior_spread / strength * np.log(trace * strength / (d * classes))
-    return -float(loss + price)
+    return -float(loss + price), weights
+
+
+def _measure(inputs: Inputs) -> Measured:
+    (x, spread), labels = _scaled(inputs.features), inputs.classes
+    value, weights = _bound(x, spread, labels.codes, labels.counts)
+
+    def again(group: int) -> float:
+        kept = inputs.kept(group)
+        left = check_labels(labels.codes[kept])
+        own, start = x[kept], weights[:, left.classes]
+        mean = own.mean(axis=0)
+        start[-1] += mean @ start[:-1]
+        return _bound(own - mean, spread, left.codes, left.counts, start=start)[0]
+
+    return without_each_group(inputs, value, again, (HELD,) if inputs.groups is not None else ())
 
 
 def fit_softmax(
-    x: Float[np.ndarray, "n d"], codes: np.ndarray, counts: np.ndarray, ridge: float
-) -> tuple[float, Float[np.ndarray, "n c"]]:
-    """The least mean cross-entropy + ridge |W|^2 / 2 of a linear softmax, and the probabilities at its minimum.
+    x: Float[np.ndarray, "n d"],
+    codes: np.ndarray,
+    counts: np.ndarray,
+    ridge: float,
+    start: Float[np.ndarray, "k c"] | None = None,
+) -> tuple[float, Float[np.ndarray, "n c"], Float[np.ndarray, "k c"]]:
+    """The least mean cross-entropy + ridge |W|^2 / 2 of a linear softmax; the probabilities and weights there.
 
     Loss and gradient come from one pass over the examples, block by block, the blocks shared between threads. Products
     run in the precision of x, sums in float64.
@@ -106,10 +146,12 @@ def fit_softmax(
         slope[:-1] += ridge * weights[:-1]
         return sum(losses) / n + 0.5 * ridge * float((weights[:-1] ** 2).sum()), slope.ravel()
 
-    start = np.concatenate([np.zeros((x.shape[1], classes)), np.log(counts / n)[None, :]]).ravel()
-    options = {"maxiter": _STEPS, "maxfun": 2 * _STEPS, "ftol": TOLERANCE, "gtol": 1e-9}
+    steps = _STEPS if start is None else WARM
+    if start is None:
+        start = np.concatenate([np.zeros((x.shape[1], classes)), np.log(counts / n)[None, :]])
+    options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": TOLERANCE, "gtol": 1e-9}
     with one_matrix_thread():  # the blocks have threads of their own
-        found = scipy.optimize.minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
+        found = scipy.optimize.minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options=options)
     if found.nit >= _STEPS:
         raise NotApplicableError(
             f"the linear classifier did not settle in {_STEPS} steps; the classes are separated by a wide margin. "
@@ -117,7 +159,7 @@ def fit_softmax(
         )
     weights = found.x.reshape(-1, classes)
     loss, probs = _softmax_loss(x, codes, weights.astype(x.dtype))
-    return loss / n + 0.5 * ridge * float((weights[:-1] ** 2).sum()), probs
+    return loss / n + 0.5 * ridge * float((weights[:-1] ** 2).sum()), probs, weights
 
 
 def _softmax_loss(
@@ -144,5 +186,6 @@ SCORES.add(
         meaning="How well a penalised linear classifier on the features predicts the labels, less a price for how "
         "finely its weights must be set.",
         invariances={"order", "names", "shift", "rotation"},
+        measure=_measure,
     )
 )

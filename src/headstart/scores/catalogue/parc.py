@@ -12,11 +12,12 @@ from headstart.scores._compiled import compiled
 from headstart.scores._decomposition import decompose, principal_components
 from headstart.scores._inputs import Inputs
 from headstart.scores._sums import in_class_order
-from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
+from headstart.scores._table import SCORES, Measured, Score, without_each_group
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 LEVELS = 1 << 20  # distances lie in [0, 2] and are told apart in steps of 2 / LEVELS: equal rows tie despite rounding
 MOST = 20_000  # examples in a ranking, since time grows with n^2
+HELD = "approximate interval: columns stay standardised as over all examples"
 _TILE = 1024  # rows in one block of distances: at most 8 MB for each thread
 
 
@@ -47,11 +48,10 @@ def parc(features: Float[np.ndarray, "n d"], labels: Shaped[np.ndarray, " n"], *
     if dims is not None and dims < 2:
         raise InputError(f"`dims` must be at least 2, or None: one feature has no correlation; got {dims}.")
     x = features if dims is None else principal_components(decompose(features), dims)
-    order, _ = in_class_order(checked.codes, len(checked.counts))
     # float32 products are off by less than a tenth of a step of the histogram, and take half the time
-    rows = _directions(x, np.float32 if features.dtype.itemsize <= 4 else np.float64)
-    within, between = _histograms(rows[order], checked.codes[order])
-    return _spearman(within, between)
+    directions = _directions(x, np.float32 if features.dtype.itemsize <= 4 else np.float64)
+    order, _ = in_class_order(checked.codes, len(checked.counts))
+    return _spearman(*_histograms(directions[order], checked.codes[order]))
 
 
 def _directions(x: np.ndarray, dtype: type) -> np.ndarray:
@@ -82,18 +82,26 @@ def _directions(x: np.ndarray, dtype: type) -> np.ndarray:
     return rows
 
 
-def _histograms(rows: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _histograms(
+    rows: np.ndarray, codes: np.ndarray, others: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Counts (LEVELS + 1,) of the rounded distances of pairs within and between classes; `codes` in order.
 
-    Tiles above the diagonal are shared between threads, each with its own products and its own histograms.
+    Of all pairs of `rows`, or of each of them with each of the `others` and their codes. Tiles, above the diagonal
+    where there is one, are shared between threads, each with its own products and its own histograms.
     """
-    tops = range(0, len(rows), _TILE)
-    tiles = [(slice(top, top + _TILE), slice(left, left + _TILE)) for top in tops for left in tops if left >= top]
+    beside, beside_codes = (rows, codes) if others is None else others
+    tiles = [
+        (slice(top, top + _TILE), slice(left, left + _TILE))
+        for top in range(0, len(rows), _TILE)
+        for left in range(0 if others is not None else top, len(beside), _TILE)
+    ]
 
     def count(runs: Sequence[slice]) -> tuple[np.ndarray, np.ndarray]:
         every, within = np.zeros(LEVELS + 1, dtype=np.int64), np.zeros(LEVELS + 1, dtype=np.int64)
         for top, left in tiles[runs[0].start : runs[-1].stop]:
-            _count(rows[top] @ rows[left].T, codes[top], codes[left], top == left, every, within)
+            diagonal = others is None and top == left
+            _count(rows[top] @ beside[left].T, codes[top], beside_codes[left], diagonal, every, within)
         return every, within
 
     with one_matrix_thread():
@@ -139,16 +147,26 @@ def _spearman(within: np.ndarray, between: np.ndarray) -> float:
 
 
 def _measure(inputs: Inputs) -> Measured:
-    rows, notes = inputs.sample(MOST, "parc")
-    features, labels = inputs.features[rows] if notes else inputs.features, inputs.labels[rows]
-    place = np.full(inputs.n, -1)
-    place[rows] = np.arange(len(rows))
+    sample, notes = inputs.sample(MOST, "parc")
+    features = inputs.features[sample] if notes else inputs.features
+    directions = _directions(features, np.float32 if features.dtype.itemsize <= 4 else np.float64)
+    codes = inputs.classes.codes[sample]
+    order, _ = in_class_order(codes, len(inputs.classes.counts))
+    rows, codes = directions[order], codes[order]
+    whole = _histograms(rows, codes)
+    value = _spearman(*whole)
+    if inputs.groups is None:
+        return Measured(value, None, notes)
+    groups = inputs.groups[sample][order]
 
-    def again(kept: np.ndarray) -> float:
-        here = place[kept][place[kept] >= 0]
-        return parc(features[here], labels[here])
+    def again(group: int) -> float:
+        own, kept = groups == group, groups != group
+        check_labels(codes[kept])
+        inside = _histograms(rows[own], codes[own]) if own.any() else (0, 0)
+        across = _histograms(rows[own], codes[own], (rows[kept], codes[kept])) if own.any() else (0, 0)
+        return _spearman(*(every - one - other for every, one, other in zip(whole, inside, across, strict=True)))
 
-    return leave_groups_out(inputs, parc(features, labels), again, notes)
+    return without_each_group(inputs, value, again, (*notes, HELD))
 
 
 SCORES.add(
