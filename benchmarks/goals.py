@@ -30,7 +30,7 @@ from headstart.data import open_target
 from headstart.sources import candidates
 target = open_target(sys.argv[1])
 for candidate in candidates(sys.argv[3:]):
-    source = candidate.load()
+    source = candidate.load(False)
     with torch.inference_mode():
         for at in range(0, len(target), 32):
             items = [source.prepare(target.examples.load(i)) for i in range(at, min(at + 32, len(target)))]
