@@ -1,20 +1,19 @@
 """Many small checkpoints on two local Ray workers: overhead of a task, memory, and what kills cost.
 
-    python benchmarks/many_checkpoints.py FOLDER [--checkpoints 1000] [--kill nothing worker driver ray]
+    python benchmarks/many_checkpoints.py FOLDER [--checkpoints 1000] [--runs worker2+driver4 ray6 nothing]
 
 Makes one small body of timm with perturbed weights and heads as local folders, then measures:
 
 1. what Ray adds to a task that does nothing;
 2. a ranking of all checkpoints on two workers: the time of a task beyond its work, as the workers measure it, and the
    memory of driver and workers along the way;
-3. kill -9 of a worker, of the driver, and of the whole Ray instance, each in the middle: what is lost, and how many
-   rows the cache holds in the end (a pass that was made twice is a row too many).
+3. kill -9 of a worker after two tenths and of the driver after four; the same call again, with kill -9 of the whole
+   Ray instance after six; and once more to the end. The cache counts passes: one made twice is a row too many.
 """
 
 import argparse
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -127,8 +126,8 @@ def _line(path: Path) -> bytes:
         return b""
 
 
-def run(folder: Path, cache: Path, *, kill: str = "", after: int = 1) -> list[dict[str, object]]:
-    """The ranking in a process of its own; something is killed after some tenths."""
+def run(folder: Path, cache: Path, kills: dict[int, str]) -> list[dict[str, object]]:
+    """The ranking in a process of its own; after some tenths, something is killed."""
     command = [sys.executable, __file__, str(folder), "--drive", str(cache)]
     said: list[dict[str, object]] = []
     with (
@@ -139,11 +138,10 @@ def run(folder: Path, cache: Path, *, kill: str = "", after: int = 1) -> list[di
         for text in driver.stdout:
             if text.startswith("{"):
                 said.append(json.loads(text))
-            if kill and len(said) == after + 1:
+            if kill := kills.pop(len(said) - 1, ""):
                 victims = {"driver": [driver.pid], "worker": _ray_workers()[:1], "ray": _ray_workers(b"raylet/raylet")}
                 for pid in victims[kill]:
                     os.kill(pid, signal.SIGKILL)
-                kill = ""
         driver.wait()
     return said
 
@@ -160,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--checkpoints", type=int, default=1000)
-    parser.add_argument("--kill", nargs="+", default=["nothing", "worker", "driver", "ray"])
+    parser.add_argument("--runs", nargs="+", default=["worker2+driver4", "ray6", "nothing"])
     parser.add_argument("--drive", type=Path)
     given = parser.parse_args()
     if given.drive:
@@ -169,17 +167,14 @@ def main() -> None:
     make(given.folder / "models", given.checkpoints)
     print(f"Ray adds {overhead(given.checkpoints):.1f} ms to a task that does nothing", flush=True)
     print(f"{given.checkpoints * EXAMPLES:,} passes are needed", flush=True)
-    for kill in given.kill:
-        cache = given.folder / f"cache-{kill}"
-        shutil.rmtree(cache, ignore_errors=True)
-        said = run(given.folder, cache, kill="" if kill == "nothing" else kill, after=3)
-        print(f"killed {kill}: {json.dumps(said)}; {rows_in(cache):,} rows", flush=True)
-        if "ranked" not in said[-1] or said[-1]["failed"]:
-            again = run(given.folder, cache)[-1]
-            print(f"  run again: {json.dumps(again)}; {rows_in(cache):,} rows", flush=True)
+    cache = given.folder / "cache"
+    for plan in given.runs:
+        kills = {int(one[-1]): one[:-1] for one in plan.split("+") if one[-1].isdigit()}
+        said = run(given.folder, cache, kills)
         lines = (given.folder / "progress.txt").read_text().count("\n")
-        print(f"  lines on standard error: {lines}", flush=True)
-        shutil.rmtree(cache, ignore_errors=True)
+        print(f"killed {plan}: {rows_in(cache):,} rows; {lines} lines on standard error", flush=True)
+        for one in said:
+            print(f"  {json.dumps(one)}", flush=True)
 
 
 if __name__ == "__main__":

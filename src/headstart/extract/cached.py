@@ -16,8 +16,13 @@ from headstart.sources.known import Facts, known_facts
 UNKNOWN = 0.01  # share of unknown tokens from which it is worth a note
 
 
+def key_of(fingerprint: str, precision: str) -> str:
+    """What the rows of a source are kept by: those of another arithmetic apart."""
+    return fingerprint if precision == "fp32" else f"{fingerprint}-{precision}"
+
+
 def from_cache(
-    target: Target, candidate: Candidate, *, cache: Path, max_bad: float, trust_pickle: bool
+    target: Target, candidate: Candidate, *, cache: Path, max_bad: float, trust_pickle: bool, precision: str = "fp32"
 ) -> Extraction | None:
     """The extraction of a source that `cache` knows, with the rows of all readable examples; else None.
 
@@ -30,7 +35,7 @@ def from_cache(
         return None
     skips = Skips(target, max_bad)
     with workers() as pool:
-        sink = CacheSink(target, cache, facts.fingerprint, pool, skips.add)
+        sink = CacheSink(target, cache, key_of(facts.fingerprint, precision), pool, skips.add)
     return None if len(sink.missing()) else assembled(target, facts, sink, skips)
 
 

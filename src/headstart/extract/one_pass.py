@@ -11,7 +11,7 @@ from headstart.data.media import MEDIA
 from headstart.data.skips import Skips
 from headstart.data.target import Target
 from headstart.errors import ExampleError, InputError, ModelError
-from headstart.extract.cached import assembled
+from headstart.extract.cached import assembled, key_of
 from headstart.extract.device import pick_device
 from headstart.extract.engine import Engine, Runner, check_engine, running
 from headstart.extract.feed import Feed, workers
@@ -34,6 +34,7 @@ def extract(
     max_bad: float = 0.01,
     progress: Progress | None = None,
     engine: Engine = "auto",
+    precision: str = "fp32",
 ) -> Extraction:
     """Features and logits of every readable example, in the target's order.
 
@@ -48,6 +49,7 @@ def extract(
         progress: Called with the number of examples that are done, at the start and after every batch.
         engine: "auto" follows the rule in `engine.py`. Engines agree to 1e-4 of the largest value; "eager" gives the
             same bits in every run that starts from the same cache on one machine.
+        precision: "fp32", or "bf16", which is faster on many GPUs; the cache keeps its rows apart.
 
     Returns:
         The rows of the readable examples, with their labels and ids; `skipped` says why the others are missing.
@@ -60,13 +62,15 @@ def extract(
     """
     _check(target, source, batch_size)
     check_engine(engine)
-    place = pick_device(device)
+    place, key = pick_device(device), key_of(source.cache_key, precision)
     skips = Skips(target, max_bad)
     with workers() as pool:
-        sink = CacheSink(target, Path(cache), source.cache_key, pool, skips.add) if cache else MemorySink(len(target))
+        sink = CacheSink(target, Path(cache), key, pool, skips.add) if cache else MemorySink(len(target))
         todo = _in_good_order(target, sink.missing(), pool)
     started = time.perf_counter()
-    with running(source, place, batch_size, engine) as runner, sink.writing, workers() as pool:
+    store = sink.store if isinstance(sink, CacheSink) else None
+    run = running(source, place, batch_size, engine, bf16=precision == "bf16", store=store)
+    with run as runner, sink.writing, workers() as pool:
         computed = _compute(target, source, todo, runner, sink, skips, pool, progress or silent)
     seconds = time.perf_counter() - started if computed else 0.0
     said = source.notes if cache is not None else ()

@@ -82,6 +82,7 @@ def attempt(
     max_bad: float,
     trust_pickle: bool,
     progress: Progress,
+    precision: str = "fp32",
 ) -> Extraction:
     """One source's forward pass; any error of foreign code becomes one of ours.
 
@@ -96,7 +97,14 @@ def attempt(
     try:
         source = load_or_recall(candidate, trust_pickle, cache)
         return extract(
-            target, source, cache=cache, device=device, batch_size=batch_size, max_bad=max_bad, progress=progress
+            target,
+            source,
+            cache=cache,
+            device=device,
+            batch_size=batch_size,
+            max_bad=max_bad,
+            progress=progress,
+            precision=precision,
         )
     except (HeadstartError, Stopped):
         raise

@@ -57,8 +57,8 @@ class CacheSink:
     def __init__(
         self, target: Target, root: Path, key: str, pool: Executor, skip: Callable[[int, Exception], None]
     ) -> None:
-        self._store = RowStore(root, key)
-        self.writing = RowWriter(self._store)
+        self.store = RowStore(root, key)
+        self.writing = RowWriter(self.store)
         self._digests: dict[int, bytes] = {}
         self._alike: dict[bytes, list[int]] = defaultdict(list)
 
@@ -78,12 +78,12 @@ class CacheSink:
     @property
     def notes(self) -> tuple[str, ...]:
         """Rows that were damaged, or that could not be written."""
-        return tuple(self._store.notes)
+        return tuple(self.store.notes)
 
     def missing(self) -> Array:
         """Indices of the examples that need a row: the first of each content that the cache does not hold."""
         firsts = np.array([indices[0] for indices in self._alike.values()], dtype=np.int64)
-        missing: Array = firsts[~self._store.has(self._alike.keys())]
+        missing: Array = firsts[~self.store.has(self._alike.keys())]
         return missing
 
     def alike(self, index: int) -> list[int]:
@@ -96,4 +96,4 @@ class CacheSink:
 
     def rows(self, kept: Array) -> Fields:
         """The rows of the examples `kept`, in that order; mapped into memory where they lie in one piece."""
-        return self._store.read(self._digests[int(index)] for index in kept)
+        return self.store.read(self._digests[int(index)] for index in kept)

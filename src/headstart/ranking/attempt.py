@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from headstart.sources import Candidate, Source
 
 LARGE = 10_000_000  # parameters of a module worth collecting at once
+PRECISIONS = ("fp32", "bf16")  # of forward passes
 SHARD = 16_384  # rows that one task of a worker computes
 SHELF = 250_000_000  # parameters that may stay loaded from one round to the next, about 1 GB
 
@@ -39,6 +40,7 @@ class Course:
     max_bad: float
     trust_pickle: bool
     metric: str | None = None  # to be forecast; the task's first if None
+    precision: str = "fp32"  # of the forward passes
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,12 @@ def _from_cache(candidate: "Candidate", course: Course, tell: Progress) -> Extra
     from headstart.extract.cached import from_cache
 
     found = from_cache(
-        course.target, candidate, cache=course.cache, max_bad=course.max_bad, trust_pickle=course.trust_pickle
+        course.target,
+        candidate,
+        cache=course.cache,
+        max_bad=course.max_bad,
+        trust_pickle=course.trust_pickle,
+        precision=course.precision,
     )
     if found is not None:
         tell(Event(candidate.name, len(course.target), len(course.target)))
@@ -163,6 +170,7 @@ def _attempted(candidate: "Candidate", course: Course, tell: Progress) -> Extrac
         max_bad=course.max_bad,
         trust_pickle=course.trust_pickle,
         progress=tell,
+        precision=course.precision,
     )
 
 

@@ -16,7 +16,7 @@ from headstart.data import summarize
 from headstart.data.provenance import marks, provenance, target_hash
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
-from headstart.ranking.attempt import SHARD, Course, from_arrays, from_candidates
+from headstart.ranking.attempt import PRECISIONS, SHARD, Course, from_arrays, from_candidates
 from headstart.ranking.build import build
 from headstart.ranking.fine_tuned import priced, raced
 from headstart.ranking.forecasts import Calibration
@@ -57,6 +57,7 @@ def rank(
     licence: Names = None,
     device: str = "auto",
     batch_size: int | None = None,
+    precision: str = "fp32",
     workers: Workers = 1,
     cache: StrPath | bool | None = True,
     trust_pickle: bool = False,
@@ -92,6 +93,7 @@ def rank(
         licence: Leave out models whose licence is not one of these, such as "apache-2.0"; an unknown one is not.
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; as many as fit in memory if None.
+        precision: "fp32", or "bf16": forward passes that are faster on many GPUs, and cached apart.
         workers: Processes, "ray" or "ray://HOST:PORT". In a script, call `rank` under `if __name__ == "__main__":`.
         cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
         trust_pickle: Load checkpoints that can run code.
@@ -125,14 +127,14 @@ def rank(
     workers = workers_of(workers)
     inputs = open_inputs(target, how, most=limit, seed=seed)
     shown = chosen_scores(inputs, wanted, metric)
-    course = _course(inputs, shown, seed, device, batch_size, cache, how.max_bad, trust_pickle, metric)
+    course = _course(inputs, shown, seed, device, batch_size, cache, how.max_bad, trust_pickle, metric, precision)
     listed = _shortlist(inputs, models, Wishes(shortlist, exclude, licence), wanted)
     found, left_out = _searched(inputs, listed, course, wanted, progress, workers)
     call: dict[str, object] = {
         "models": models, "scores": wanted.names, "sort": wanted.sort, "metric": metric, "limit": limit,
         "goal": None if wanted.goal == "head" else wanted.goal, "seed": seed, "shortlist": shortlist,
         "exclude": exclude, "licence": licence, "search": None if search == "all" else search,
-        "time_budget": wanted.seconds, **how.given(),
+        "time_budget": wanted.seconds, "precision": None if precision == "fp32" else precision, **how.given(),
     }  # fmt: skip
     said = command or _describe_call(target, call)
     ranking = _ranking(course, found, wanted.goal, calibration_of(kept_in), said, left_out)
@@ -166,12 +168,16 @@ def _course(
     max_bad: float,
     trust_pickle: bool,
     metric: str | None,
+    precision: str,
 ) -> Course:
     """What all sources have in common; arrays need neither a cache nor a device."""
     place = None if inputs.extractions else folder_of(cache)
+    if precision not in PRECISIONS:
+        raise InputError(f"`precision` must be {' or '.join(PRECISIONS)}; got {precision!r}.")
     where = device if inputs.extractions else _device(device)
     groups = jackknife_groups(len(inputs.target.labels), seed=seed)
-    return Course(inputs.target, groups, scores, seed, where, batch_size, place, max_bad, trust_pickle, metric)
+    beside = (batch_size, place, max_bad, trust_pickle, metric, precision)
+    return Course(inputs.target, groups, scores, seed, where, *beside)
 
 
 def _check_places(out: StrPath | None, report: StrPath | None) -> None:

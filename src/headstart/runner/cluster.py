@@ -54,7 +54,7 @@ class Ray:
                     include_dashboard=False if self.address is None else None,
                     **options,
                 )
-            except (ConnectionError, RuntimeError, ValueError) as error:
+            except Exception as error:  # a node that does not start in time raises no narrower one
                 raise InputError(
                     f"Ray cannot be reached at {self.address or 'this machine'}: {error}. Start it with `ray start "
                     "--head --ray-client-server-port 10001`, or use `--workers N` for processes of this machine."
