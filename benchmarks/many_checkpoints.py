@@ -171,7 +171,7 @@ def main() -> None:
     for plan in given.runs:
         kills = {int(one[-1]): one[:-1] for one in plan.split("+") if one[-1].isdigit()}
         said = run(given.folder, cache, kills)
-        lines = (given.folder / "progress.txt").read_text().count("\n")
+        lines = (given.folder / "progress.txt").read_bytes().count(b"\n")
         print(f"killed {plan}: {rows_in(cache):,} rows; {lines} lines on standard error", flush=True)
         for one in said:
             print(f"  {json.dumps(one)}", flush=True)

@@ -56,8 +56,9 @@ class Ray:
                 )
             except Exception as error:  # a node that does not start in time raises no narrower one
                 raise InputError(
-                    f"Ray cannot be reached at {self.address or 'this machine'}: {error}. Start it with `ray start "
-                    "--head --ray-client-server-port 10001`, or use `--workers N` for processes of this machine."
+                    f"Ray cannot be reached at {self.address or 'this machine'}: {str(error).rstrip('.')}. "
+                    "Start it with `ray start --head --ray-client-server-port 10001`, or use `--workers N` for "
+                    "processes of this machine."
                 ) from error
             self._started = True
         return self
