@@ -10,13 +10,33 @@ from tests.extract.toys import Net, pictures, plainly, source
 from headstart.errors import MissingExtra
 from headstart.extract import engine, extract, onnx
 from headstart.extract.engine import export_pays
+from headstart.sources import Source
 
 needs_onnx = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in onnx.PACKAGES), reason="the extra `speed` is not installed"
 )
 
 
+@pytest.fixture(scope="module")
+def exports() -> dict[str, bytes]:
+    return {}
+
+
+@pytest.fixture
+def exported_once(exports: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Export networks of equal layers once; here they have equal weights too."""
+    real = onnx.exported
+
+    def exported(one: Source, batch: torch.Tensor) -> bytes:
+        if (layers := str(one.network)) not in exports:
+            exports[layers] = real(one, batch)
+        return exports[layers]
+
+    monkeypatch.setattr(onnx, "exported", exported)
+
+
 @needs_onnx
+@pytest.mark.usefixtures("exported_once")
 @pytest.mark.parametrize("classifier", [True, False])
 def test_onnxruntime_gives_the_same_rows(classifier: bool):
     target, one = pictures(range(50)), source(Net(classifier=classifier))
@@ -66,6 +86,7 @@ def test_an_engine_that_does_not_fit_is_refused_and_the_pass_goes_on(network: Ne
 
 
 @needs_onnx
+@pytest.mark.usefixtures("exported_once")
 def test_an_engine_that_breaks_in_mid_run_is_left(monkeypatch: pytest.MonkeyPatch):
     real, runs = onnx.Onnx.run, []
 
@@ -83,6 +104,7 @@ def test_an_engine_that_breaks_in_mid_run_is_left(monkeypatch: pytest.MonkeyPatc
 
 
 @needs_onnx
+@pytest.mark.usefixtures("exported_once")
 def test_the_pass_switches_by_itself_once_the_rest_pays_for_it(monkeypatch: pytest.MonkeyPatch):
     target, one = pictures(range(60)), source(Net())
     assert extract(target, one, batch_size=8).engine == "eager"

@@ -107,13 +107,13 @@ def test_logits_are_preferred_and_many_blocks_are_one(monkeypatch):
     assert done["leep_gaussian"].value == leep_gaussian(far, labels, logits=True)
 
 
-@pytest.mark.parametrize("name", ["leep_gaussian", "leep_em"])
-def test_leaving_groups_out_copies_no_array(name):
-    logits = np.random.default_rng(0).normal(size=(20_000, 500)).astype(np.float32)
+@pytest.mark.parametrize(("name", "n"), [("leep_gaussian", 20_000), ("leep_em", 8_000)])
+def test_leaving_groups_out_copies_no_array(name, n):
+    logits = np.random.default_rng(0).normal(size=(n, 500)).astype(np.float32)
     labels = (logits[:, 0] > 0).astype(int)
     evaluate([name], labels=labels[:60], logits=logits[:60], groups=np.arange(60) % 2)  # compiled
     tracemalloc.start()
-    evaluate([name], labels=labels, logits=logits, groups=np.arange(20_000) % 2)
+    evaluate([name], labels=labels, logits=logits, groups=np.arange(n) % 2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.4 * logits.nbytes
