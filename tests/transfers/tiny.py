@@ -1,6 +1,9 @@
 """Tiny sources and targets: ordinary modules and arrays, small enough for a few steps a test."""
 
+from collections.abc import Callable
+from functools import cache, wraps
 from pathlib import Path
+from typing import ParamSpec
 
 import numpy as np
 import torch
@@ -24,6 +27,7 @@ SIZE = 8
 ELSEWHERE = ("qlora", "distill", "zero-shot")  # wider layers, a teacher, an image-text pair: tests of their own
 ON_IMAGES = [name for name, row in METHODS.items() if "image" in row.kinds and name not in ELSEWHERE]
 ON_TEXTS = [name for name, row in METHODS.items() if "text" in row.kinds and name not in ELSEWHERE]
+P = ParamSpec("P")
 WORDS = ("red", "green", "blue", "one", "two", "three", "four", "five")
 
 
@@ -68,6 +72,23 @@ def network(seed: int = 0) -> Net:
     return net.eval()
 
 
+def made_once(make: Callable[P, Source]) -> Callable[P, Source]:
+    """The same source for the same arguments; torch's random state is left as making it leaves it (decorator)."""
+
+    @cache
+    def made(*args: P.args, **kwargs: P.kwargs) -> tuple[Source, Tensor]:
+        return make(*args, **kwargs), torch.get_rng_state()
+
+    @wraps(make)
+    def found(*args: P.args, **kwargs: P.kwargs) -> Source:
+        one, state = made(*args, **kwargs)
+        torch.set_rng_state(state)
+        return one
+
+    return found
+
+
+@made_once
 def source(seed: int = 0) -> Source:
     return from_module(network(seed), head="classifier", prepare=prepare, name="module/tiny")
 
@@ -126,6 +147,7 @@ def texts(n: int = 60, seed: int = 0) -> tuple[list[str], list[str]]:
     return [f"{WORDS[i % 2]} {rest}" for i, rest in enumerate(filler)], labels
 
 
+@made_once
 def text_source(width: int = 16) -> Source:
     """A two-layer BERT over eight words."""
     from transformers import BertConfig, BertForSequenceClassification
