@@ -94,6 +94,12 @@ def test_the_same_call_resumes_without_training_again(project: Project, place: P
     assert not [event for event in heard if event.message.startswith("epoch")]
 
 
+def test_a_folder_of_another_project_is_left_as_it_is(project: Project, place: Path) -> None:
+    with pytest.raises(InputError, match="holds a ranking of other examples"):
+        hs.run(pixels(120, seed=5), [dazzled(), clear()], out=place / "p", cache=False)
+    assert Project.load(place / "p").outcomes == project.outcomes
+
+
 def test_a_stop_in_the_middle_leaves_the_best_so_far(tmp_path: Path) -> None:
     def stop(event: Event) -> None:
         if event.message.startswith("epoch"):

@@ -73,8 +73,7 @@ def adapt(
         unlabelled: Examples of the new domain, whatever `predict` reads. Labels that come with them are ignored.
         model: A model's name, a module or a source. Arrays of features need none.
         models: Several of them, which are ranked for the new domain.
-        sources: Further labelled domains with the same classes, such as other languages, by name if wanted: each is
-            adapted like the first, and all are ranked as starts for the new domain.
+        sources: Further labelled domains with the same classes, which are ranked as starts; by name if wanted.
         method: One name or several, as a list or one text with commas; "features" (the default) for all that work on
             cached features, "deep" for all that train the network, "all" for both. `none` is always in the table, and
             `none-deep`, which fine-tunes on the labelled domain alone, beside methods that train.
@@ -83,8 +82,7 @@ def adapt(
         test: Labelled examples of the new domain: read once, for the report alone.
         seeds: Number of seeds, counted up from `seed`; a verdict on a method that trains needs several.
         seed: Of every random choice.
-        limit: Use so many examples of each domain.
-        split_seed: Who is held out of the labelled domain.
+        limit, split_seed: Use so many examples of each domain; who is held out of the labelled one.
         workers: Processes that run side by side, "ray" or "ray://HOST:PORT".
         device: "auto", "cpu", "cuda" or "mps".
         cache: True keeps forward passes in the usual place, a path there, False or None for this call only.

@@ -43,6 +43,26 @@ EPILOG = (
     "headstart transfer photos/ --model zoo/efficientnet_lite0 --method lora --dry-run"
 )
 
+Stack = Annotated[
+    list[str] | None,
+    named(
+        metavar="NAME...",
+        help="Further models: answer with heads on all, weighted by left-out examples; a weight may be 0.",
+        autocompletion=complete_models,
+        panel=ADAPT,
+        show_default=False,
+    ),
+]
+ViaMethod = Annotated[
+    str | None,
+    named(
+        metavar="NAME",
+        help="Method for the data of `--via`; by default fine-tune.",
+        autocompletion=complete_methods,
+        panel=ADAPT,
+    ),
+]
+
 
 def transfer(
     target: Annotated[str, typer.Argument(metavar="TARGET", help="Labelled data, as for `headstart rank`.")],
@@ -65,16 +85,7 @@ def transfer(
             panel=ADAPT,
         ),
     ] = "auto",
-    stack: Annotated[
-        list[str] | None,
-        named(
-            metavar="NAME...",
-            help="Further models: answer with heads on all, weighted by left-out examples; a weight may be 0.",
-            autocompletion=complete_models,
-            panel=ADAPT,
-            show_default=False,
-        ),
-    ] = None,
+    stack: Stack = None,
     scratch: Annotated[bool, named("--scratch", help="Train from scratch too, and compare.", panel=ADAPT)] = False,
     seeds: Annotated[
         int | None,
@@ -82,15 +93,7 @@ def transfer(
     ] = None,
     seed: Annotated[int, named(min=0, metavar="N", help="The first seed.", panel=ADAPT)] = 0,
     via: Annotated[str | None, named(metavar="DATA", help="Adapt to these labelled data first.", panel=ADAPT)] = None,
-    via_method: Annotated[
-        str | None,
-        named(
-            metavar="NAME",
-            help="Method for the data of `--via`; by default fine-tune.",
-            autocompletion=complete_methods,
-            panel=ADAPT,
-        ),
-    ] = None,
+    via_method: ViaMethod = None,
     source_data: Annotated[
         str | None,
         named(metavar="DATA", help="Train the model on these data from random weights first.", panel=ADAPT),

@@ -44,6 +44,11 @@ def marks(target: Target) -> str:
     return "".join(sorted({mark(digest) for digest in digests(target)}))
 
 
+def marked(text: str) -> set[str]:
+    """The marks that `marks` has joined."""
+    return {text[at : at + 8] for at in range(0, len(text), 8)}
+
+
 def mark(digest: bytes) -> str:
     """The eight hex digits that `marks` keeps of a digest."""
     return blake2b(digest, digest_size=4).hexdigest()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from headstart.data import Reading
 from headstart.data.media import MEDIA
+from headstart.data.provenance import marked, marks
 from headstart.data.reading import ReadingOptions, reading_of
 from headstart.errors import InputError
 from headstart.project.attempts import Attempt, Attempts
@@ -76,7 +77,8 @@ def run(
         options: The fields of `reading` as keywords.
 
     Raises:
-        InputError: There is nothing to test on, no model could be ranked, or an option cannot be used.
+        InputError: There is nothing to test on, no model could be ranked, an option cannot be used, or `out` holds a
+            project on other examples.
     """
     deadline = Deadline.after(seconds_of(budget))
     check_destination(None if out is None else Path(out), folder=True)
@@ -89,6 +91,8 @@ def run(
             f"`models` is missing: name models for {parts.train.kind} data, for example "
             f"`{MEDIA[parts.train.kind].model}`."
         )
+    if out is not None:
+        _check_same_data(Path(out), parts)
     found = candidates("zoo" if models is None else models, kind=parts.train.kind)
     shared = {"seed": seed, "device": device, "cache": cache, "trust_pickle": trust_pickle, "command": command}
     shared["history"] = history
@@ -102,6 +106,17 @@ def run(
             attempts.make(one)
         attempts.repeat()
         return attempts.project(final=True)
+
+
+def _check_same_data(place: Path, parts: Parts) -> None:
+    if not (place / "ranking.json").exists():
+        return
+    there = Ranking.load(place)
+    if not marked(there.seen) <= marked(marks(parts.together)):
+        raise InputError(
+            f"{place} holds a ranking of other examples ({there.target.name}, {there.target.n} of them), which would be "
+            "lost. Choose another folder, or repeat the call that made it to resume it."
+        )
 
 
 def _ranked(parts: Parts, models: "Sequence[Candidate]", deadline: Deadline, how: Mapping[str, Any]) -> Ranking:

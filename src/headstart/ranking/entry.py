@@ -84,21 +84,19 @@ def rank(
         metric: What the forecasts are of: accuracy by default; balanced_accuracy, macro_f1; R2 for amounts.
         limit: Use this many examples, stratified by class.
         seed: For the examples kept, the jackknife groups and the draws behind rank intervals.
-        search: "all" scores every source on every example; "race" and "halving" on growing parts, dropping what is
-            surely below another, or the worse half. "fine-tune" then fine-tunes the first eight, of which the worse
-            half stops after 2, 5 and 10 of 20 epochs. `Race(...)` and `Halving(...)` set other values.
+        search: "all"; "race" or "halving": score growing parts and drop what is surely below another or the worse half;
+            "fine-tune" trains the first eight too, of which the worse half stops after 2, 5 and 10 of 20 epochs.
+            `Race(...)` and `Halving(...)` set other values.
         time_budget: Stop after this time (90 seconds, "60s", "5m", "1h") with the best answer so far.
         shortlist: Rank at most this many: the likeliest of each family, then the winner's family; see `left_out`.
-        exclude: Leave out models whose names fit these globs.
-        licence: Leave out models whose licence is not one of these, such as "apache-2.0"; an unknown one is not.
+        exclude, licence: Leave out models whose names fit these globs, or whose licence is known and none of these.
         device: "auto", "cpu", "cuda" or "mps".
         batch_size: Examples per forward pass; as many as fit in memory if None.
         precision: "fp32", or "bf16": forward passes that are faster on many GPUs, and cached apart.
         workers: Processes, "ray" or "ray://HOST:PORT". In a script, call `rank` under `if __name__ == "__main__":`.
         cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
         trust_pickle: Load checkpoints that can run code.
-        out: Write the records into this folder.
-        report: Write a self-contained HTML page to this path.
+        out, report: Write the records into this folder, and a self-contained HTML page to this path.
         costs: Measure on a few steps how long a head and fine-tuning take, and how much memory.
         reading: How the target is read: columns, split, task and so on.
         progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
@@ -121,10 +119,9 @@ def rank(
     """
     how = reading_of(reading, options, rank)
     wanted = wanted_of(scores, sort, goal, search, time_budget, costs)
-    kept_in = None if history is None else History(history)
+    kept_in, workers = None if history is None else History(history), workers_of(workers)
     _check_numbers(limit=limit, batch_size=batch_size, seed=seed)
     _check_places(out, report)
-    workers = workers_of(workers)
     inputs = open_inputs(target, how, most=limit, seed=seed)
     shown = chosen_scores(inputs, wanted, metric)
     course = _course(inputs, shown, seed, device, batch_size, cache, how.max_bad, trust_pickle, metric, precision)
@@ -136,8 +133,8 @@ def rank(
         "exclude": exclude, "licence": licence, "search": None if search == "all" else search,
         "time_budget": wanted.seconds, "precision": None if precision == "fp32" else precision, **how.given(),
     }  # fmt: skip
-    said = command or _describe_call(target, call)
-    ranking = _ranking(course, found, wanted.goal, calibration_of(kept_in), said, left_out)
+    command = command or _describe_call(target, call)
+    ranking = _ranking(course, found, wanted.goal, calibration_of(kept_in), command, left_out)
     if listed is not None:
         ranking = _trained(ranking, course, [*listed.first, *listed.waiting], wanted, listener(progress), out)
     _write(ranking, out, report, kept_in)

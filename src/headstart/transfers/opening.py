@@ -12,7 +12,7 @@ from torch import nn
 
 from headstart.data import Reading
 from headstart.data.media import MEDIA
-from headstart.data.provenance import digests, mark
+from headstart.data.provenance import digests, mark, marked
 from headstart.data.reading import reading_of
 from headstart.errors import InputError
 from headstart.extract.device import pick_device
@@ -136,7 +136,7 @@ def aware(parts: Parts, model: Model) -> Parts:
     ranking = _ranking_of(model)
     if ranking is None or parts.test is None or not ranking.seen:
         return parts
-    known = {ranking.seen[at : at + 8] for at in range(0, len(ranking.seen), 8)}
+    known = marked(ranking.seen)
     count = sum(mark(digest) in known for digest in digests(parts.test))
     if not count:
         return parts
