@@ -31,5 +31,5 @@ def test_the_directory_names_each_tensor() -> None:
 
 def test_another_file_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(b"not weights")
-    with pytest.raises(ModelError, match=r"zoo/e5_small: .*weights.bin does not hold the weights"):
+    with pytest.raises(ModelError, match=r"weights.bin does not hold the weights"):
         load_e5(tmp_path / "weights.bin", tmp_path / "tokenizer.json", ModelCard("zoo/e5_small", "text"))

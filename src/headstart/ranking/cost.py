@@ -20,7 +20,7 @@ def gpu_share(card: ModelCard) -> float:
 
     Example:
         >>> gpu_share(ModelCard(name="resnet50", kind="image", parameters=25_000_000))
-        0.1
+        0.11
     """
     return min(1.0, round((2e9 * gigabytes_of(card) + GPU_BESIDE) / GPU_BYTES, 2))
 

@@ -112,9 +112,9 @@ def rows_in(index: Path) -> int:
 
 def read_segment(path: Path) -> Segment | None:
     """The rows of an index, memory-mapped once their checksums match; None if it has no rows yet."""
-    header, _, content = path.read_bytes().partition(b"\n")
+    header, whole, content = path.read_bytes().partition(b"\n")
     batches = _batches(content)
-    if not header:
+    if not header or (not whole and header.startswith(b"{")):  # its writer was killed, or has only begun
         return None
     try:
         layout = {field: (np.dtype(name), int(width)) for field, (name, width) in json.loads(header).items()}
