@@ -114,8 +114,8 @@ def _check_same_data(place: Path, parts: Parts) -> None:
     there = Ranking.load(place)
     if not marked(there.seen) <= marked(marks(parts.together)):
         raise InputError(
-            f"{place} holds a ranking of other examples ({there.target.name}, {there.target.n} of them), which would be "
-            "lost. Choose another folder, or repeat the call that made it to resume it."
+            f"{place} holds a ranking of other examples ({there.target.name}, {there.target.n} of them), which would "
+            "be lost. Choose another folder, or repeat the call that made it to resume it."
         )
 
 
