@@ -3,7 +3,7 @@
 import pytest
 from tests.extract.toys import Net, pictures, plainly, source
 
-from headstart.errors import TargetError
+from headstart.errors import OfflineError, TargetError
 from headstart.extract.several import extract_each
 from headstart.runner import Event
 from headstart.runner.progress import Stopped
@@ -33,6 +33,19 @@ def test_a_source_that_fails_is_a_reason_and_the_others_have_their_rows():
     assert "KeyError" in failures[0].reason
     assert "\n" not in failures[0].reason
     assert [event.done for event in events if event.what == "models"] == [0, 1, 2]
+
+
+def test_models_that_are_not_on_this_machine_cost_no_collection_of_garbage(monkeypatch):
+    def absent(trust_pickle: bool) -> Source:
+        raise OfflineError("it is not on this machine")
+
+    collected: list[int] = []
+    monkeypatch.setattr("headstart.extract.several.gc.collect", lambda: collected.append(1))
+    missing = [Candidate(source(Net(), name=f"missing{place}").card, absent) for place in range(3)]
+    found, failures = extract_each(pictures(range(9)), [*missing, candidate(source(Net(), name="good"))])
+    assert [one.source for one in found] == ["good"]
+    assert [one.source for one in failures] == ["missing0", "missing1", "missing2"]
+    assert len(collected) == 1
 
 
 def test_an_unreadable_target_ends_the_call_as_no_source_could_read_it():

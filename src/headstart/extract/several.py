@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from headstart.data.target import Target
-from headstart.errors import CacheError, HeadstartError, TargetError
+from headstart.errors import CacheError, HeadstartError, OfflineError, TargetError
 from headstart.extract.one_pass import extract
 from headstart.records import Extraction, Failure
 from headstart.runner.progress import Event, Progress, Stopped, silent
@@ -65,6 +65,9 @@ def extract_each(
             )
         except (TargetError, CacheError):
             raise
+        except OfflineError as error:
+            failures.append(Failure.of(candidate.name, error))
+            continue  # nothing was loaded: a glob may name a thousand such models, and collecting takes 0.2 s
         except HeadstartError as error:
             failures.append(Failure.of(candidate.name, error))
         gc.collect()  # modules hold cycles, and two large models may not fit in memory together
