@@ -43,6 +43,7 @@ class Text(Medium):
 
     name = "text"
     model = "st/all-MiniLM-L6-v2"
+    rows = 32  # of short texts; long ones have large activations, which leave room for fewer
 
     def hold(self, examples: Any, *, channels_first: bool) -> Held | None:
         if not isinstance(examples, list):
