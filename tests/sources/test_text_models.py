@@ -92,7 +92,7 @@ def test_what_a_model_cannot_see_of_the_texts_is_noted_also_from_the_cache(tmp_p
     texts = ["a good film"] * 3 + ["good " * 8] + ["good " * 9, "strange words only"]
     for cache in (None, tmp_path / "cache", tmp_path / "cache"):
         said = notes(folder, texts, cache)
-        assert "1 of 6 texts are longer than the 8 tokens it reads" in said
+        assert "1 of 6 texts is longer than the 8 tokens it reads" in said
         assert "11% of the tokens are unknown" in said  # 3 of 28
     assert not notes(folder, ["a good film", "good"], None)
 

@@ -101,8 +101,10 @@ def test_a_failed_run_leaves_the_others(tmp_path: Path) -> None:
     assert [one.source for one in done.failures] == ["head-seed0"]
     assert "weights.safetensors" in done.failures[0].reason
     assert "head-seed0 failed" in str(done)
+    events: list[Event] = []
     with pytest.raises(HeadstartError, match=r"weights\.safetensors"):  # no run is left to report
-        campaign(target(), source(), ["head"], out=tmp_path / "head-seed0", cache=False)
+        campaign(target(), source(), ["head"], out=tmp_path / "head-seed0", cache=False, progress=events.append)
+    assert events[-1].message == "[1/1] head failed"  # the error says why, and only the error
 
 
 def test_plans_of_several_methods_open_the_data_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

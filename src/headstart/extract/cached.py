@@ -86,13 +86,13 @@ def lost_tokens(counts: np.ndarray) -> tuple[str, ...]:
 
     Example:
         >>> lost_tokens(np.array([[1, 0, 256], [0, 64, 256]]))[0]
-        '1 of 2 texts are longer than the 256 tokens it reads; the rest of them is cut'
+        '1 of 2 texts is longer than the 256 tokens it reads; the rest of them is cut'
     """
     cut, notes = counts[:, 0] > 0, []
     if cut.any():
         notes.append(
-            f"{cut.sum():,} of {len(cut):,} texts are longer than the {counts[cut, 2].max():.0f} tokens it "
-            "reads; the rest of them is cut"
+            f"{cut.sum():,} of {len(cut):,} texts {'is' if cut.sum() == 1 else 'are'} longer than the "
+            f"{counts[cut, 2].max():.0f} tokens it reads; the rest of them is cut"
         )
     if (share := counts[:, 1].sum() / max(1, counts[:, 2].sum())) >= UNKNOWN:
         notes.append(

@@ -100,7 +100,11 @@ def campaign(
         job = _Job(parts, source if workers == 1 else model, left, len(planned), tell if workers == 1 else None)
         done, errors = _carried_out(job, planned, workers, source, tell)
     if not done:
-        raise errors[min(errors)]
+        first = errors.pop(min(errors))
+        for i, error in sorted(errors.items()):
+            if str(error) != str(first):
+                tell(Event("runs", len(planned), len(planned), f"{planned[i].name} failed: {error}"))
+        raise first
     by_method = [[run for i, run in sorted(done.items()) if i % len(found) == k] for k in range(len(found))]
     return Campaign(
         tuple(run for _, run in sorted(done.items())),
@@ -194,7 +198,7 @@ def _carried_out(
             one, said = result.item, "finished" if workers != 1 else ""
             if result.error is not None:
                 errors[one.number] = result.error
-                said = f"failed: {result.error}"
+                said = "failed"  # why is said at the end, once
             elif result.value is not None:
                 done[one.number] = result.value
             else:
