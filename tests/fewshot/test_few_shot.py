@@ -96,7 +96,7 @@ def test_classes_with_too_few_examples_are_left_out_and_told():
     kept = np.r_[0:83]  # three examples of the last class
     found = hs.few_shot({name: array[kept] for name, array in given.items()}, ways=3, shots=5, episodes=10)
     assert found.classes == 4
-    assert "1 of 5 classes have too few examples and were left out." in found.notes
+    assert "Left out for too few examples: 1 of 5 classes." in found.notes
 
 
 @pytest.mark.parametrize(

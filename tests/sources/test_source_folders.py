@@ -45,6 +45,22 @@ def test_a_timm_folder(timm_folder):
     assert torch.equal(source.module.classifier.weight, same.classifier.weight)
 
 
+def test_a_folder_states_its_licence_in_its_config_or_its_readme(timm_folder):
+    def stated():
+        return candidates(f"local-dir:{timm_folder}")[0].card.license
+
+    config = json.loads((timm_folder / "config.json").read_text())
+    for held in (config, config["pretrained_cfg"]):
+        held.pop("license", None)
+    (timm_folder / "config.json").write_text(json.dumps(config))
+    for text, licence in (("# A model", None), ("---\nlicense: mit\n---", "mit"), ("---\nlicense: [\n---", None)):
+        (timm_folder / "README.md").write_text(text)
+        assert stated() == licence
+    config["pretrained_cfg"]["license"] = "apache-2.0"
+    (timm_folder / "config.json").write_text(json.dumps(config))
+    assert stated() == "apache-2.0"
+
+
 def test_a_pickle_of_plain_tensors_is_read_without_trust(timm_folder):
     with_safetensors = load(timm_folder).fingerprint
     (timm_folder / "model.safetensors").unlink()

@@ -1,5 +1,7 @@
 """The command `headstart`: one file per command, each of which parses, calls, prints and exits."""
 
+import atexit
+import gc
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any
@@ -114,4 +116,5 @@ def _alone(command: Callable[..., None], methods: Mapping[str, type[Any]], examp
 
 def main() -> None:
     """Run the command named on the command line and exit."""
+    atexit.register(gc.freeze)  # Python's last search for cycles takes seconds among the objects of torch
     app()

@@ -367,7 +367,7 @@ def _notes(best: _Grouped, target: Target, named: Extraction | None) -> tuple[st
     if row.alone:
         notes.append(f"{row.alone} of {len(best.groups)} examples are in no cluster.")
     if named is not None:
-        notes.append(f"What a cluster is like is told by the classes of {named.source}, which may not fit your data.")
+        notes.append(f"What a cluster is like is told by {named.source}, whose classes may not fit your data.")
     return tuple(notes)
 
 

@@ -155,7 +155,7 @@ def _check_numbers(**given: tuple[int | None, int]) -> None:
 
 
 def _left_out(count: int, classes: int) -> tuple[str, ...]:
-    return (f"{count} of {classes} classes have too few examples and were left out.",) if count else ()
+    return (f"Left out for too few examples: {count} of {classes} classes.",) if count else ()
 
 
 def _methods(method: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.data.target import Target
-from headstart.errors import CacheError, HeadstartError, TargetError
+from headstart.errors import CacheError, HeadstartError, OfflineError, TargetError
 from headstart.ranking.cost import gpu_share, seconds_of_pass
 from headstart.ranking.inputs import rows_of
 from headstart.ranking.measure import Measurement, measure
@@ -113,14 +113,18 @@ def _run(candidate: "Candidate", course: Course, rows: np.ndarray, tell: Progres
         CacheError: The cached rows cannot be used.
         Stopped: `tell` raised it in the middle of the source; rows made so far are in the cache.
     """
+    here = True
     try:
         return _scored(_from_cache(candidate, course, tell) or _attempted(candidate, course, tell), course)
     except (TargetError, CacheError):
         raise
+    except OfflineError as error:
+        here = False  # nothing was loaded, and a glob may name a thousand such models
+        return Failure.of(candidate.name, error)
     except HeadstartError as error:
         return Failure.of(candidate.name, error)
     finally:
-        if (candidate.card.parameters or LARGE) >= LARGE:
+        if here and (candidate.card.parameters or LARGE) >= LARGE:
             gc.collect()  # modules hold cycles, and two large models may not fit in memory together
 
 

@@ -1,6 +1,8 @@
 """`local-dir:PATH`: a folder that timm, transformers or sentence-transformers saved, told apart by what lies in it."""
 
 import json
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from glob import glob
 from pathlib import Path
@@ -50,7 +52,10 @@ class LocalFolder(Adapter):
         return found
 
     def card(self, name: str) -> ModelCard:
-        """What the model in the folder reads."""
+        """What the model in the folder reads, and its licence."""
+        return replace(self._read(name), license=_licence(self._parts(name)[0]))
+
+    def _read(self, name: str) -> ModelCard:
         folder, _, library = self._parts(name)
         if library == "timm":
             architecture = str(_config(folder)["architecture"])
@@ -145,6 +150,18 @@ def _config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise ModelError(f"its config.json must hold a JSON object; it holds a {type(config).__name__}.")
     return config
+
+
+def _licence(folder: Path) -> str | None:
+    """What timm's config.json or the head of a model's README.md states."""
+    config = _config(folder)
+    nested = config.get("pretrained_cfg")
+    stated = config.get("license") or (nested.get("license") if isinstance(nested, dict) else None)
+    with suppress(Exception):  # a README.md that is not read costs a model no more than its licence
+        from huggingface_hub.repocard import metadata_load
+
+        stated = stated or (metadata_load(folder / "README.md") or {}).get("license")
+    return stated if isinstance(stated, str) else None
 
 
 def _load_timm(card: ModelCard, folder: Path, file: Path | None, trust_pickle: bool) -> "Source":
