@@ -28,6 +28,12 @@ def test_costs_are_measured_once_and_grow_with_the_examples(tmp_path: Path, monk
     assert hs.rank(pixels(60), [clear()], scores="knn", cache=tmp_path).rows[0].costs == ()
 
 
+def test_a_cache_that_cannot_keep_the_measurement_costs_no_ranking(tmp_path: Path) -> None:
+    (tmp_path / "costs").write_text("a file where a folder is due")
+    ranking = hs.rank(pixels(60), [clear()], scores="knn", cache=tmp_path, costs=True)
+    assert [one.method for one in ranking.rows[0].costs] == ["head", "fine-tune"]
+
+
 def test_arrays_have_no_cost_of_training() -> None:
     labels = np.arange(60) % 3
     with pytest.raises(InputError, match=r"`costs` trains models.*leave it out"):

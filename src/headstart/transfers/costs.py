@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from headstart.data import limit
 from headstart.data.target import Target
+from headstart.errors import WriteError
 from headstart.extract import extract
 from headstart.records import Cost, write_atomically
 from headstart.records.options import options_of
@@ -73,8 +74,9 @@ def _kept(target: Target, source: Source, device: str, cache: Path | None) -> St
             return Steps(**json.loads(file.read_bytes()))
     found = _measured(target, source, device)
     if file:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(vars(found)).encode())
+        with suppress(OSError, WriteError):  # a cache that cannot be written to only costs time
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(file, json.dumps(vars(found)).encode())
     return found
 
 
