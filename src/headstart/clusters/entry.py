@@ -1,7 +1,6 @@
 """`cluster`: from examples without labels to groups of alike ones, in the features of the source to trust most."""
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 import numpy as np
 from scipy.special import softmax
 
-from headstart.clusters import criteria, oddities, partition
+from headstart.clusters import criteria, oddities, partition, plane
 from headstart.data import Reading, Target, limit, open_target, order_of, unlabelled_target
 from headstart.data.media import MEDIA
 from headstart.data.provenance import provenance
 from headstart.data.reading import ReadingOptions, reading_of
 from headstart.data.stored import ArrayRows
 from headstart.data.target import row_ids
-from headstart.errors import ExampleError, HeadstartError, InputError, TargetError, require
+from headstart.errors import ExampleError, HeadstartError, InputError, TargetError
 from headstart.records import Cluster, ClusteredSource, Clustering, Extraction, Failure, ModelCard, check_destination
 from headstart.runner import Progress, listener
 from headstart.store import folder_of
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
 StrPath = str | os.PathLike[str]
 Naming = Callable[..., Extraction]
 SELECT = ("stability", "agreement", "silhouette")
-MAPS = ("pca", "umap")
-FEWEST = 5  # different examples for a UMAP map
 LITTLE = 0.1  # stability above chance below which a note says so
 
 
@@ -116,7 +113,7 @@ def cluster(
         "progress": listener(progress),
     }  # fmt: skip
     if map == "umap":
-        _umap()
+        plane.umap()
     naming = None if name_by is None else _naming(name_by, names, trust_pickle)
     extractions, failures, target = _extractions(
         data, models, how, most=limit, seed=seed, running={**running, "trust_pickle": trust_pickle}
@@ -143,7 +140,7 @@ def cluster(
 
 
 def _check_names(select: str, map: str) -> None:
-    for option, value, allowed in (("select", select, SELECT), ("map", map, MAPS)):
+    for option, value, allowed in (("select", select, SELECT), ("map", map, plane.MAPS)):
         if value not in allowed:
             raise InputError(f"`{option}` must be one of {', '.join(allowed)}; got {value!r}.")
 
@@ -337,7 +334,7 @@ def _record(
         clusters=clusters,
         ids=ids,
         groups=tuple(best.groups.tolist()),
-        places=_places(best.points, map, seed),
+        places=plane.places(best.points, map, seed),
         map=map,
         duplicates=tuple((ids[one], ids[two]) for one, two in oddities.duplicates(best.points)),
         outliers=tuple((ids[row], round(factor, 3)) for row, factor in oddities.outliers(best.points)),
@@ -396,22 +393,3 @@ def _samples(target: Target, ids: Sequence[str]) -> tuple[str, ...]:
             continue
         shown += [sample] if sample else []
     return tuple(shown)
-
-
-def _places(points: partition.Points, map: str, seed: int) -> tuple[tuple[float, float], ...]:
-    """Where each example lies on a map; the first two principal components, or UMAP of the points."""
-    if map == "umap":
-        distinct, place = oddities.different(points)
-        if len(distinct) < FEWEST:
-            raise InputError(f"a UMAP map needs {FEWEST} different examples; there are {len(distinct)}. Use `pca`.")
-        near = min(15, len(distinct) - 1)
-        plane = _umap().UMAP(n_neighbors=near, random_state=seed, n_jobs=1).fit_transform(distinct)[place]
-    else:
-        plane = points[:, :2] if points.shape[1] > 1 else np.c_[points, np.zeros(len(points))]
-    return tuple((round(float(x), 5), round(float(y), 5)) for x, y in plane)
-
-
-def _umap() -> Any:
-    with warnings.catch_warnings():  # that tensorflow, which no map needs, is missing
-        warnings.simplefilter("ignore", ImportWarning)
-        return require("umap", "a UMAP map", "umap")
