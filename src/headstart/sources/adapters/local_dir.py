@@ -53,10 +53,10 @@ class LocalFolder(Adapter):
 
     def card(self, name: str) -> ModelCard:
         """What the model in the folder reads, and its licence."""
-        return replace(self._read(name), license=_licence(self._parts(name)[0]))
-
-    def _read(self, name: str) -> ModelCard:
         folder, _, library = self._parts(name)
+        return replace(self._card(name, folder, library), license=_licence(folder))
+
+    def _card(self, name: str, folder: Path, library: Library) -> ModelCard:
         if library == "timm":
             architecture = str(_config(folder)["architecture"])
             parameters, products = facts.timm_size(architecture)
