@@ -1,185 +1,33 @@
 """What adapting to a new domain gains, method by method, and what a choice without labels loses.
 
-    python benchmarks/adaptation.py DATA_DIR   # writes benchmarks/adaptation.md; --help lists options
+    python benchmarks/adaptation.py DATA_DIR --emoji DIR   # writes benchmarks/adaptation.md; --help lists options
 
 DATA_DIR holds `usps`, `mnist-notmnist`, `cifar10-jpeg`, `cifar10-resnets`, `emoji-multilingual` and
-`multilingual-sentiment`; DIR of `--emoji` the npm packages emoji-datasource-google and -twitter as .tgz files. What is
-finished is kept below `--out`, so a killed run goes on, and the page is written after every experiment.
+`multilingual-sentiment`; DIR of `--emoji` the npm packages emoji-datasource-google and -twitter as .tgz files; it
+needs the extra `multilingual`. What is finished is kept below `--out`, so a killed run goes on. Expect an hour.
 """
 
 import argparse
-import io
-import itertools
-import json
-import tarfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
-from PIL import Image, ImageEnhance, ImageFilter
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from _adaptation_domains import TONGUES, Experiment, Labelled, cifar, digits, divided, emoji, languages
 
-import headstart as hs
 from headstart.adaptation import across, adapt
 from headstart.records.across import Across
 from headstart.records.adaptation import ADAPTATION, AdaptationRecord, AdaptedRow
-from headstart.sources import from_module
-from headstart.sources.source import Source
-from headstart_paper.architectures import CifarResNet
 
 PAGE = Path(__file__).with_suffix(".md")
-SEEDS, GOAL, NEAR, LIMIT = 3, 0.10, 0.01, 250
-FEATURES = "none,importance,kmm,coral,subspace,ot,label-shift"
-DEEP = "none-deep,adabn,entropy,deep-coral,mmd,dann,adda,self-training"
-Labelled = tuple[list[Image.Image], list[str]]
+SEEDS, GOAL, NEAR = 3, 0.10, 0.01
+MODELS = ("zoo/e5_small", "zoo/all_minilm_l6_v2")
+Records = Mapping[str, AdaptationRecord]  # "adapted" and "oracle"
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """Two domains, the source that is adapted, and how."""
-
-    name: str
-    old: Labelled
-    new: Labelled  # its labels train the oracle only
-    test: Labelled  # of the new domain
-    source: Source | str
-    methods: str
-    options: Mapping[str, object]
-
-
-class SmallNet(nn.Module):
-    """Three convolutions with batch norm and a layer of 64 features, for grey pictures of 16 px."""
-
-    def __init__(self, classes: int, width: int = 12) -> None:
-        super().__init__()
-        channels = (1, width, 2 * width, 4 * width)
-        self.blocks = nn.Sequential(*(_conv(a, b) for a, b in itertools.pairwise(channels)))
-        self.neck = nn.Sequential(nn.Flatten(), nn.Linear(16 * width, 64), nn.BatchNorm1d(64), nn.ReLU())
-        self.classifier = nn.Linear(64, classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(b, 1, 16, 16) to logits (b, classes)."""
-        logits: Tensor = self.classifier(self.neck(self.blocks(x)))
-        return logits
-
-
-def _conv(inputs: int, outputs: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(), nn.MaxPool2d(2))
-
-
-def grey(image: object) -> Tensor:
-    """A picture as (1, 16, 16) from -1 to 1."""
-    assert isinstance(image, Image.Image)
-    pixels = np.asarray(image.convert("L").resize((16, 16), Image.Resampling.BILINEAR), dtype=np.float32)
-    return torch.from_numpy(pixels.copy())[None] / 127.5 - 1
-
-
-def some(images: np.ndarray, labels: np.ndarray, count: int, seed: int = 0) -> Labelled:
-    """So many pictures, drawn at random."""
-    rows = np.random.default_rng(seed).permutation(len(images))[:count]
-    return [Image.fromarray(images[i]) for i in rows], [str(labels[i]) for i in rows]
-
-
-def digits(data: Path, place: Path) -> Iterator[Experiment]:
-    """MNIST to USPS and back, from a small network that was trained on letters."""
-    mnist, usps = np.load(data / "mnist-notmnist/mnist_13k.npz"), np.load(data / "usps/usps.npz")
-    letters = np.load(data / "mnist-notmnist/notmnist_10k.npz")
-    torch.manual_seed(0)
-    fresh = from_module(SmallNet(10), head="classifier", prepare=grey, name="module/small")
-    trained = hs.transfer(
-        some(letters["image"], letters["label"], 3000), fresh, method="scratch", rate=0.003, epochs=4, batch_size=50,
-        out=place / "letters", seed=0,
-    )  # fmt: skip
-    source = trained.as_source("letters")
-    sets = {
-        "MNIST": (mnist["train_image"], mnist["train_label"], mnist["test_image"], mnist["test_label"]),
-        "USPS": (usps["x_train"], usps["y_train"], usps["x_test"], usps["y_test"]),
-    }
-    options = {"epochs": 10, "batch_size": 50, "rate": 0.003, "ratio": 1.0}
-    for old, new in (("MNIST", "USPS"), ("USPS", "MNIST")):
-        first, second = sets[old], sets[new]
-        yield Experiment(
-            f"{old} to {new}", some(first[0], first[1], 1000), some(second[0], second[1], 1000),
-            some(second[2], second[3], 2000), source, f"{FEATURES},{DEEP}", options,
-        )  # fmt: skip
-
-
-def cifar(data: Path, place: Path) -> Iterator[Experiment]:
-    """CIFAR-10 to blurred, noisy and dimmed copies, from a ResNet20 that was trained on the originals."""
-    table = pd.read_parquet(data / "cifar10-jpeg/cifar10_jpeg.parquet")
-    rows = table[table["split"] == "test"].iloc[:2400]
-    images = [Image.open(io.BytesIO(one)).convert("RGB") for one in rows["image"]]
-    labels = [str(one) for one in rows["label"]]
-    network = CifarResNet(3, 10)
-    network.load_state_dict(load_file(next((data / "cifar10-resnets").glob("*resnet20*.safetensors"))))
-    source = from_module(network.eval(), head="linear", prepare=colour, name="module/resnet20")
-    rng = np.random.default_rng(0)
-    changes: dict[str, Callable[[Image.Image], Image.Image]] = {
-        "blurred": lambda image: image.filter(ImageFilter.GaussianBlur(1.0)),
-        "noisy": lambda image: noisy(image, rng),
-        "dimmed": lambda image: ImageEnhance.Brightness(image).enhance(0.25),
-    }
-    options = {"epochs": 10, "batch_size": 25, "rate": 0.003, "ratio": 10.0}
-    for name, change in changes.items():
-        changed = [change(image) for image in images]
-        yield Experiment(
-            f"CIFAR-10 to {name}", (images[:400], labels[:400]), (changed[600:1200], labels[600:1200]),
-            (changed[1400:], labels[1400:]), source, "none,coral,none-deep,adabn,entropy", options,
-        )  # fmt: skip
-
-
-def colour(image: object) -> Tensor:
-    """A picture as the CIFAR networks take it."""
-    assert isinstance(image, Image.Image)
-    pixels = torch.from_numpy(np.asarray(image.resize((32, 32)), dtype=np.float32).copy()).permute(2, 0, 1) / 255
-    mean, spread = (torch.tensor(each)[:, None, None] for each in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    normalised: Tensor = (pixels - mean) / spread
-    return normalised
-
-
-def noisy(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """With Gaussian noise of a standard deviation of 30 of 255."""
-    pixels = np.asarray(image, dtype=np.float64)
-    return Image.fromarray((pixels + rng.normal(0, 30, pixels.shape)).clip(0, 255).astype(np.uint8))
-
-
-def emoji(folder: Path, place: Path) -> Iterator[Experiment]:
-    """One vendor's pictures to another's, of other emoji, from EfficientNet-Lite0 of the zoo."""
-    vendors = {name: pictures(next(folder.glob(f"emoji-datasource-{name}-*.tgz"))) for name in ("google", "twitter")}
-    shared = sorted(vendors["google"].keys() & vendors["twitter"].keys())
-    order = [shared[i] for i in np.random.default_rng(0).permutation(len(shared))]
-    for old, new in (("google", "twitter"), ("twitter", "google")):
-        parts = [[vendors[old][one] for one in order[:350]]]
-        parts += [[vendors[new][one] for one in order[350 + 350 * i : 700 + 350 * i]] for i in range(2)]
-        sets = [([picture for picture, _ in part], [label for _, label in part]) for part in parts]
-        yield Experiment(f"emoji, {old} to {new}", sets[0], sets[1], sets[2], "zoo/efficientnet_lite0", FEATURES, {})
-
-
-def pictures(package: Path) -> dict[str, tuple[Image.Image, str]]:
-    """Picture and category of every emoji of a vendor, by code."""
-    found = {}
-    with tarfile.open(package) as archive:
-        listed = archive.extractfile("package/emoji.json")
-        assert listed is not None, "every package has the list"
-        vendor = package.name.split("-")[2]
-        for one in json.load(listed):
-            if one["category"] != "Component" and one[f"has_img_{vendor}"]:
-                raw = archive.extractfile(f"package/img/{vendor}/64/{one['image']}")
-                assert raw is not None, "the list says that there is one"
-                with Image.open(io.BytesIO(raw.read())) as image:
-                    plain = Image.new("RGBA", image.size, "white")
-                    plain.alpha_composite(image.convert("RGBA"))
-                    found[one["unified"]] = (plain.convert("RGB"), one["category"])
-    return found
-
-
-def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> dict[str, AdaptationRecord]:
+def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> Records:
     """The records of the adaptation and of the oracle, which trains on labels of the new domain."""
     below = place / one.name.replace(" ", "-").replace(",", "")
     seeds = seeds if "none-deep" in one.methods else 1  # a solved head is the same for every seed
@@ -197,51 +45,56 @@ def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> dict[str, A
     }
 
 
-def languages(data: Path, place: Path) -> Iterator[tuple[str, Across]]:
-    """Heads trained in English and tested in every language, of the same emoji and of sentiments."""
-    for name, file, label in (
-        ("emoji names", "emoji-multilingual/emoji_texts.csv", "group"),
-        ("sentiments", "multilingual-sentiment/test_small.csv", "label"),
-    ):
-        kept = place / f"{name.replace(' ', '-')}.json"
-        if not kept.exists():
-            table = pd.read_csv(data / file)
-            parts = {str(key): rows.iloc[::2] for key, rows in table.groupby("language")}  # the same emoji in each
-            domains = {key: (list(rows["text"]), list(rows[label])) for key, rows in parts.items()}
-            start = next(key for key in ("en", "english") if key in domains)
-            kept.write_text(across(domains, "zoo/e5_small", sources=[start], limit=LIMIT).to_json())
-        yield name, Across.from_json(kept.read_text())
+def crossings(data: Path, place: Path) -> Iterator[tuple[str, Across]]:
+    """Heads trained in English and tested in every language, and heads trained in the language itself."""
+    for name, file, label, start, most in TONGUES:
+        for model in MODELS:
+            kept = place / f"{name} {model}.json".replace(" ", "-").replace("/", "-")
+            if not kept.exists():
+                domains = {}
+                for key, rows in pd.read_csv(data / file).groupby("language"):
+                    halves = [divided(rows, label, part, most) for part in (1, 2)]
+                    domains[str(key)] = tuple(first + second for first, second in zip(*halves, strict=True))
+                found = across(domains, model, sources=[start])
+                kept.write_text(found.to_json(), encoding="utf-8")
+            yield name, Across.from_json(kept.read_text(encoding="utf-8"))
 
 
-def language_table(name: str, found: Across) -> list[str]:
-    """One line per language: English and the language itself as starts."""
-    start = found.crossings[0].trained_on
+def language_table(name: str, found: Sequence[Across]) -> list[str]:
+    """One line per language: a head trained in English, by model, and the gap to one trained in the language."""
+    start, counts = found[0].crossings[0].trained_on, {one.n for each in found for one in each.crossings}
     lines = [
         f"## From {start} to other languages: {name}", "",
-        f"A head on `{found.source}`, {LIMIT} examples of each language; the gap is to training in the language.", "",
-        "| language | accuracy | gap, points |", "|---|---|---|",
+        f"Heads on examples of {start}, tested on {min(counts)} to {max(counts)} examples of each "
+        "language; the gap is to a head that is trained in the language.", "",
+        f"| language | {' | '.join(f'{each.source} | gap, points' for each in found)} |",
+        "|---|" + "---|---|" * len(found),
     ]  # fmt: skip
-    for one in sorted(found.crossings, key=lambda one: -one.accuracy):
-        apart = one.gap is None or one.gap_low is None or one.gap_high is None
-        gap = "" if apart else f"{100 * one.gap:+.1f} ({100 * one.gap_low:+.1f} to {100 * one.gap_high:+.1f})"  # type: ignore[operator]  # not None
-        lines.append(f"| {one.tested_on} | {one.accuracy:.3f} ({one.low:.3f} to {one.high:.3f}) | {gap} |")
+    for row in sorted(zip(*(each.crossings for each in found), strict=True), key=lambda row: -row[0].accuracy):
+        cells = [row[0].tested_on]
+        for one in row:
+            known = one.gap is not None and one.gap_low is not None and one.gap_high is not None
+            cells.append(f"{one.accuracy:.3f} ({one.low:.3f} to {one.high:.3f})")
+            cells.append(points(one.gap, one.gap_low, one.gap_high) if known else "")
+        lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def points(value: float | None, low: float | None, high: float | None) -> str:
+    """A difference with its interval, in points."""
+    if value is None:
+        return ""
+    return f"{100 * value:+.1f}" + ("" if low is None or high is None else f" ({100 * low:+.1f} to {100 * high:+.1f})")
 
 
 def cell(row: AdaptedRow) -> list[str]:
     """Accuracy with its interval, gain with its interval, verdict."""
-    gain = "" if row.gain is None else f"{100 * row.gain:+.1f}"
-    if row.gain_low is not None and row.gain_high is not None:
-        gain += f" ({100 * row.gain_low:+.1f} to {100 * row.gain_high:+.1f})"
-    assert row.accuracy is not None, "every experiment has a test part"
-    assert row.low is not None, "and so an interval"
-    assert row.high is not None, "of two ends"
     reached = f"{row.accuracy:.3f} ({row.low:.3f} to {row.high:.3f})"
-    return [row.method, reached, gain, row.verdict or "", f"{row.kept:.3f}"]
+    return [row.method, reached, points(row.gain, row.gain_low, row.gain_high), row.verdict or "", f"{row.kept:.3f}"]
 
 
-def section(name: str, records: dict[str, AdaptationRecord]) -> list[str]:
-    """One experiment: a table of methods, and what each criterion would have chosen."""
+def section(name: str, records: Records) -> list[str]:
+    """One experiment: a table of methods, and the oracle."""
     adapted, oracle = records["adapted"], records["oracle"]
     sizes = f"{adapted.n_labelled} labelled, {adapted.n_new} without labels, {adapted.n_test} to test."
     lines = [f"## {name}", "", f"{sizes} Source: {adapted.rows[0].source}. Seeds: {len(adapted.rows[0].seeds)}.", ""]
@@ -253,40 +106,97 @@ def section(name: str, records: dict[str, AdaptationRecord]) -> list[str]:
     return [*lines, ""]
 
 
-def losses(records: dict[str, AdaptationRecord]) -> dict[str, float]:
-    """What each criterion's choice lost against the best method, in accuracy."""
+def shared_table(name: str, found: Mapping[str, Records]) -> list[str]:
+    """Experiments of one group, a line each: `none`, what each method gains over it, and the oracle."""
+    first = next(iter(found.values()))["adapted"]
+    methods = [row.method for row in first.rows if row.method != "none"]
+    lines = [
+        f"## Adapting without labels: {name}", "",
+        f"{first.n_labelled} labelled examples, {first.n_new} without labels, {first.n_test} to test at most. Source: "
+        f"{first.rows[0].source}. Gains in points over `none`; * where the interval of 95 % lies above 0, ! below.", "",
+        f"| pair | none | {' | '.join(methods)} | oracle |", "|---|---|" + "---|" * (len(methods) + 1),
+    ]  # fmt: skip
+    gains: dict[str, list[float]] = {method: [] for method in methods}
+    for each, records in found.items():
+        rows = {row.method: row for row in records["adapted"].rows}
+        cells = [each.split(", ")[-1], cell(rows["none"])[1]]
+        for method in methods:
+            row = rows[method]
+            gains[method].append(100 * (row.gain or 0.0))
+            sure = "*" if (row.gain_low or 0) > 0 else "!" if (row.gain_high or 0) < 0 else ""
+            cells.append(f"{100 * (row.gain or 0.0):+.1f}{sure}")
+        lines.append(f"| {' | '.join([*cells, cell(records['oracle'].rows[0])[1]])} |")
+    return [*lines, f"| mean | | {' | '.join(f'{np.mean(gains[one]):+.1f}' for one in methods)} | |", ""]
+
+
+def losses(records: Records) -> dict[str, float]:
+    """What each criterion's choice lost against the best method, in accuracy; the last is no adaptation at all."""
     adapted = records["adapted"]
     reached = {(row.source, row.method): row.accuracy or 0.0 for row in adapted.rows}
-    return {name: max(reached.values()) - reached[tuple(chosen)] for name, chosen in adapted.choices.items()}  # type: ignore[index]  # a pair
+    lost = {name: max(reached.values()) - reached[row[0], row[1]] for name, row in adapted.choices.items()}
+    plain = adapted.row(adapted.rows[0].source, "none").accuracy or 0.0
+    return lost | {"always none": max(reached.values()) - plain}
 
 
-def page(found: dict[str, dict[str, AdaptationRecord]], tongues: dict[str, Across]) -> str:
+def choosing(found: Mapping[str, Records], groups: Mapping[str, str]) -> list[str]:
+    """How much each criterion loses, an experiment or a group of them a line."""
+    lost = {name: losses(records) for name, records in found.items()}
+    criteria = list(next(iter(lost.values())))
+    lines = ["## Choosing without labels", "", "Accuracy that the choice lost against the best method, in points (the "
+             "mean where a line has several pairs).", "", f"| pairs | {' | '.join(criteria)} |",
+             "|---|" + "---|" * len(criteria)]  # fmt: skip
+    by: dict[str, list[str]] = {}
+    for name in found:
+        by.setdefault(groups[name] or name, []).append(name)
+
+    def line(title: str, names: Sequence[str]) -> str:
+        said = f"{title} ({len(names)})" if len(names) > 1 else title
+        return (
+            f"| {said} | {' | '.join(f'{100 * np.mean([lost[one][key] for one in names]):.1f}' for key in criteria)} |"
+        )
+
+    lines += [line(title, names) for title, names in by.items()] + [line("all", list(found))]
+    worst = [f"{100 * max(one[key] for one in lost.values()):.1f}" for key in criteria]
+    near = [sum(one[key] <= NEAR + 1e-9 for one in lost.values()) for key in criteria]
+    lines += [f"| most | {' | '.join(worst)} |"]
+    return [
+        *lines,
+        f"| within {100 * NEAR:.0f} point | {' | '.join(f'{count} of {len(lost)}' for count in near)} |",
+        "",
+    ]
+
+
+def gaining(found: Mapping[str, Records]) -> list[str]:
+    """The methods that train and gain as much as was hoped for, over both baselines."""
+    lines = [f"## Methods that train and gain {100 * GOAL:.0f} points or more", "",
+             "| pair | over `none` | over `none-deep` |", "|---|---|---|"]  # fmt: skip
+    for name, records in found.items():
+        rows = records["adapted"].rows
+        plain = next(row.accuracy or 0.0 for row in rows if row.method == "none")
+        deep = [row for row in rows if row.baseline == "none-deep"]
+        over = [row.method for row in deep if (row.accuracy or 0.0) - plain >= GOAL]
+        also = [row.method for row in deep if (row.gain or 0.0) >= GOAL]
+        lines += [f"| {name} | {', '.join(over) or 'none'} | {', '.join(also) or 'none'} |"] if deep else []
+    return [*lines, ""]
+
+
+def page(found: Mapping[str, Records], groups: Mapping[str, str], tongues: Sequence[tuple[str, Across]]) -> str:
     """The whole page."""
     lines = [
         "# Adapting to a new domain", "",
-        "Written by `python benchmarks/adaptation.py DATA_DIR`. Gains are over `none` (a head on fixed features) for "
-        "methods on features and over `none-deep` (fine-tuning on the labelled domain) for methods that train; "
-        "intervals are of 95 %, over seeds and test examples. The oracle trains on labels of the new domain.", "",
+        "Written by `python benchmarks/adaptation.py DATA_DIR --emoji DIR`. Gains are over `none` (a head on fixed "
+        "features) for methods on features and over `none-deep` (fine-tuning on the labelled domain) for methods that "
+        "train; intervals are of 95 %, over seeds and test examples. The oracle trains on labels of the new domain.",
+        "",
     ]  # fmt: skip
-    for name, records in found.items():
+    alone = {name: records for name, records in found.items() if not groups[name]}
+    for name, records in alone.items():
         lines += section(name, records)
-    lost = {name: losses(records) for name, records in found.items()}
-    lines += ["## Choosing without labels", "", f"Accuracy that the choice lost against the best method, in points; "
-              f"how often it was within {100 * NEAR:.0f} point.", ""]  # fmt: skip
-    criteria = list(next(iter(lost.values())))
-    lines += [f"| experiment | {' | '.join(criteria)} |", "|---|" + "---|" * len(criteria)]
-    lines += [f"| {name} | {' | '.join(f'{100 * one[key]:.1f}' for key in criteria)} |" for name, one in lost.items()]
-    near = [sum(one[key] <= NEAR + 1e-9 for one in lost.values()) for key in criteria]
-    lines += [f"| within {100 * NEAR:.0f} point | {' | '.join(f'{count} of {len(lost)}' for count in near)} |", ""]
-    goal = {
-        name: [row.method for row in records["adapted"].rows if row.baseline == "none-deep" and (row.gain or 0) >= GOAL]
-        for name, records in found.items() if "none-deep" in {row.method for row in records["adapted"].rows}
-    }  # fmt: skip
-    lines += [f"## Deep methods that gain {100 * GOAL:.0f} points or more", ""]
-    lines += [f"- {name}: {', '.join(methods) or 'none'}" for name, methods in goal.items()]
-    lines += [""]
-    for name, one in tongues.items():
-        lines += language_table(name, one)
+    for group in dict.fromkeys(group for group in groups.values() if group):
+        lines += shared_table(group, {name: records for name, records in found.items() if groups[name] == group})
+    lines += choosing(found, groups) + gaining(alone)
+    for name in dict.fromkeys(name for name, _ in tongues):
+        lines += language_table(name, [one for key, one in tongues if key == name])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -294,24 +204,19 @@ def main() -> None:
     """Carry out what is not done yet and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--emoji", type=Path)
+    parser.add_argument("--emoji", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/adaptation"))
-    parser.add_argument("--only", default="", help="experiments whose name holds this")
+    parser.add_argument("--only", help="carry out the experiments whose name holds this, and write no page")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     given = parser.parse_args()
-    groups = [partial(digits, given.data), partial(cifar, given.data)]
-    groups += [partial(emoji, given.emoji)] if given.emoji else []
-    found: dict[str, dict[str, AdaptationRecord]] = {}
-    tongues: dict[str, Across] = {}
-    for group in groups:
-        for one in group(given.out):
-            if given.only in one.name:
-                found[one.name] = carried_out(one, given.out, given.seeds)
-                print(one.name, found[one.name]["adapted"], sep="\n", flush=True)
-                PAGE.write_text(page(found, tongues), encoding="utf-8")
-    for name, across_all in languages(given.data, given.out):
-        tongues[name] = across_all
-        PAGE.write_text(page(found, tongues), encoding="utf-8")
+    groups = [partial(digits, place=given.out), partial(cifar, place=given.out), partial(emoji, folder=given.emoji)]
+    found, kinds = dict[str, Records](), dict[str, str]()
+    for one in chain.from_iterable(group(given.data) for group in [*groups, partial(languages, place=given.out)]):
+        if given.only is None or given.only in one.name:
+            found[one.name], kinds[one.name] = carried_out(one, given.out, given.seeds), one.group
+            print(one.name, found[one.name]["adapted"], sep="\n", flush=True)
+    if given.only is None:
+        PAGE.write_text(page(found, kinds, list(crossings(given.data, given.out))), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -38,12 +38,17 @@ def alarmed(features: np.ndarray, logits: np.ndarray, labels: np.ndarray) -> boo
     return verdict(done.get("leep_skill"), gains, None if surely_gains(gains) else association(inputs))[1]
 
 
-def outcome(method: str, accuracy: float, trained: int) -> Outcome:
+def share(count: int, whole: int) -> str:
+    """A count as text, with its share."""
+    return f"{count} of {whole}" + (f" ({count / whole:.1%})" if whole else "")
+
+
+def outcome(method: str, accuracy: float, trained: int, tested: int) -> Outcome:
     """A run of which only the accuracy and the share that trained are known."""
     return Outcome(
         method=method, source="source", target="target", task="classification", seed=0, metric="accuracy",
-        metrics={"accuracy": accuracy}, n_train=200, n_valid=0, n_test=1000, parameters=100, trained=trained, epochs=0,
-        best_epoch=None, stopped="", seconds=0.0, curve=(), plan=(), classes=(), split="",
+        metrics={"accuracy": accuracy}, n_train=200, n_valid=0, n_test=tested, parameters=100, trained=trained,
+        epochs=0, best_epoch=None, stopped="", seconds=0.0, curve=(), plan=(), classes=(), split="",
         provenance=Provenance("", 0, "", {}, ""),
     )  # fmt: skip
 
@@ -56,14 +61,15 @@ def frozen(stored: Stored) -> list[str]:
         rest = np.arange(len(heads)) != seed
         better = (tuned[rest] - heads[rest]).mean(axis=0)
         for place in np.ndindex(*better.shape):
-            mine, other = outcome("head", heads[seed][place], 1), outcome("fine-tune", tuned[seed][place], 100)
+            kinds = (("head", heads, 1), ("fine-tune", tuned, 100))
+            mine, other = (outcome(kind, found[seed][place], k, stored.test[place[0]]) for kind, found, k in kinds)
             told = any("frozen too much" in one for one in causes([mine], [], [other]))
             planted, hits = planted + (better[place] >= CLEAR), hits + (better[place] >= CLEAR and told)
             fine, false = fine + (better[place] <= -0.01), false + (better[place] <= -0.01 and told)
     return [
-        "", f"Frozen too much, said of a head from one seed: {hits} of {planted} ({hits / planted:.1%}) where "
-        f"fine-tuning gains {100 * CLEAR:.0f} points or more with the other seeds, {false} of {fine} "
-        f"({false / fine:.1%}) where it loses one or more.",
+        "", f"Frozen too much, said of a head from one seed: {share(hits, planted)} where "
+        f"fine-tuning gains {100 * CLEAR:.0f} points or more with the other seeds, "
+        f"{share(false, fine)} where it loses one or more.",
     ]  # fmt: skip
 
 
@@ -89,9 +95,9 @@ def main() -> None:
         helps = heads[where, stored.sources.index(pair.source)] > guess + 1.645 * error
         helpful, false = helpful + helps, false + (helps and found[0][1])
     lines = ["Pairs of 200 examples.", "", "| source | alarms |", "|---|---|"]
-    lines += [f"| {name} | {alarms} of {all_} ({alarms / all_:.1%}) |" for name, (alarms, all_) in counts.items()]
-    lines += ["", f"Of the {helpful} pairs whose heads beat guessing on the test part (one-sided, 95 %), {false} were "
-              f"alarmed ({false / helpful:.1%})."]  # fmt: skip
+    lines += [f"| {name} | {share(alarms, all_)} |" for name, (alarms, all_) in counts.items()]
+    lines += ["", f"Of the {helpful} pairs whose heads beat guessing on the test part (one-sided, 95 %), "
+              f"{share(false, helpful)} were alarmed."]  # fmt: skip
     lines += frozen(stored)
     print("\n".join(lines))
     write_section("Sources that say nothing, noticed before training", lines)

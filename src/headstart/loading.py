@@ -9,20 +9,22 @@ from headstart.errors import InputError
 from headstart.records import Clustering, Evaluation, FewShot, Outcome, Project, Ranking, ZeroShot
 from headstart.records.adaptation import ADAPTATION, AdaptationRecord
 from headstart.records.project import PROJECT
+from headstart.records.stack import STACK, StackRecord
 from headstart.wording import listing
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from headstart.adaptation import Adapted
+    from headstart.adaptation import Adapted, Stacked
     from headstart.sources import Source
     from headstart.transfers import Run
 
-Record = Project | Ranking | Clustering | FewShot | ZeroShot | AdaptationRecord | Outcome | Evaluation
+Record = Project | Ranking | Clustering | FewShot | ZeroShot | AdaptationRecord | StackRecord | Outcome | Evaluation
 KEYS: tuple[tuple[set[str], type[Record]], ...] = (
     ({"ranking", "chosen"}, Project),
     ({"rows", "target", "sort"}, Ranking),
     ({"labelled", "unlabelled", "rows"}, AdaptationRecord),
+    ({"sources", "together", "frequencies"}, StackRecord),
     ({"clusters", "groups"}, Clustering),
     ({"rows", "target", "shots"}, FewShot),
     ({"rows", "prompts"}, ZeroShot),
@@ -31,13 +33,13 @@ KEYS: tuple[tuple[set[str], type[Record]], ...] = (
 )  # fields that tell one record from another
 RANKING, OUTCOME = "ranking.json", "outcome.json"
 # The first of them says what a folder holds.
-FILES = (PROJECT, RANKING, "clusters.json", "few_shot.json", "zero-shot.json", ADAPTATION)
+FILES = (PROJECT, RANKING, "clusters.json", "few_shot.json", "zero-shot.json", ADAPTATION, STACK)
 SAVED = "`rank(out=...)`, `transfer(out=...)`, `Ranking.save`, `Run.save`, or `--json`"
 
 
 def load(
     path: str | os.PathLike[str], *, source: "Source | nn.Module | None" = None, trust_pickle: bool = False
-) -> "Record | Adapted | Run | tuple[Run, ...]":
+) -> "Record | Adapted | Stacked | Run | tuple[Run, ...]":
     """Read what headstart saved: a ranking, a run ready to predict, several runs, or outcomes.
 
     Args:
@@ -46,8 +48,9 @@ def load(
         trust_pickle: Load a source's checkpoint that can run code.
 
     Returns:
-        A `Project`, `Ranking`, `Adapted`, `Clustering`, `FewShot` or `ZeroShot`; a `Run`, or a tuple of runs for the
-        folder above; an `Outcome` for `outcome.json`; an `Evaluation` for the `--json` of `transfer` or `evaluate`.
+        A `Project`, `Ranking`, `Adapted`, `Stacked`, `Clustering`, `FewShot` or `ZeroShot`; a `Run`, or a tuple of runs
+        for the folder above; an `Outcome` for `outcome.json`; an `Evaluation` for the `--json` of `transfer` or
+        `evaluate`.
 
     Raises:
         InputError: Nothing that headstart saved is there, or it is damaged.
@@ -64,6 +67,10 @@ def load(
         from headstart.adaptation import load as load_adapted
 
         return load_adapted(Path(path), source=source, trust_pickle=trust_pickle)
+    if isinstance(found, StackRecord) and os.path.isdir(path):
+        from headstart.adaptation import load_stack
+
+        return load_stack(path, trust_pickle=trust_pickle)
     if found is not None:
         return found
     from headstart.adaptation import load_run

@@ -1,5 +1,7 @@
 """Several sources in one answer, against a constrained solver that is not ours."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,11 @@ from tests.ranking.toys import folder_of_classes
 from torch import nn
 from typer.testing import CliRunner
 
-from headstart.adaptation import stack
+from headstart.adaptation import Stacked, stack
 from headstart.adaptation.stack import stack_weights
 from headstart.cli import app
 from headstart.errors import InputError
+from headstart.loading import load
 from headstart.records.stack import GUESS, StackRecord
 from headstart.sources import from_module
 
@@ -108,6 +111,18 @@ def test_a_source_that_fails_leaves_the_others_and_wrong_options_are_named(pictu
     wrong = CliRunner().invoke(app, [*words, "--epochs", "3"])
     assert wrong.exit_code == 2
     assert "`--epochs` has no effect with `--stack`" in " ".join(wrong.stderr.split())
-    done = CliRunner().invoke(app, [*words, "--no-cache"])
+    kept = tmp_path / "kept"
+    done = CliRunner().invoke(app, [*words, "--no-cache", "--out", str(kept)])
     assert done.exit_code == 0, done.stderr
     assert "all, weighted" in done.stdout
+    again = CliRunner().invoke(app, [*words, "--no-cache", "--out", str(kept)])
+    assert f"`--out {kept}` is not empty" in again.stderr
+    told = CliRunner().invoke(app, ["predict", str(kept), place, "--json"])
+    assert told.exit_code == 0, told.stderr
+    loaded = load(kept)
+    assert isinstance(loaded, Stacked)
+    expected = loaded.predict(place)
+    assert [one["label"] for one in json.loads(told.stdout)] == list(expected.labels)
+    weights = {row.source: row.weight for row in loaded.record.sources}
+    mixed = sum(weights[run.outcome.source] * run.predict(place).outputs for run in loaded.runs)
+    assert expected.outputs == pytest.approx(mixed + weights[GUESS] * np.array(loaded.record.frequencies), abs=1e-6)

@@ -3,6 +3,7 @@
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from headstart.transfers import load, opening, transfer
 from headstart.transfers.answers import as_text, write_answers
 from headstart.transfers.campaign import campaign, previews
 from headstart.transfers.export import export_onnx
-from headstart.transfers.methods import Head
+from headstart.transfers.methods import FineTune, Head, Scratch
 from headstart.transfers.parts import split_target
 from headstart.transfers.run import Answers, live_parameters
 
@@ -59,6 +60,19 @@ def test_training_from_scratch_too_takes_the_three_seeds_of_a_verdict() -> None:
     assert [run.outcome.seed for run in done.runs] == [0, 0, 1, 1, 2, 2]
     assert done.comparisons[0].low is not None
     assert len(campaign(target(), source(), ["head"], cache=False).runs) == 1
+
+
+def test_a_training_that_is_surely_behind_scratch_stops_and_one_that_is_not_runs_on() -> None:
+    with pytest.raises(InputError, match="`stop_behind` compares with training from scratch; add `scratch=True`"):
+        campaign(target(), source(), ["fine-tune"], stop_behind=True)
+    kept: dict[str, Any] = {"batch_size": 16, "cache": False, "seeds": 1, "epochs": 5, "progress": False}
+    methods = [FineTune(rate=1e-9), FineTune(rate=0.03), Scratch(rate=0.03)]  # the first cannot learn
+    done = campaign(target(100), source(), methods, stop_behind=True, **kept)
+    behind, level, scratch = (run.outcome for run in done.runs)
+    assert "surely behind training from scratch: validation accuracy" in behind.stopped
+    assert behind.epochs < level.epochs == scratch.epochs == 5
+    with pytest.raises(InputError, match="a training on the same parts"):
+        transfer(target(60), source(), method="fine-tune", against=scratch, cache=False)
 
 
 def refuse_weights(folder: Path) -> None:

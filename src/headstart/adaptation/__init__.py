@@ -5,7 +5,7 @@ from headstart.adaptation.across import across
 from headstart.adaptation.entry import adapt
 from headstart.adaptation.method import ADAPTATIONS, Adaptation, Domains, OnFeatures, adaptation
 from headstart.adaptation.run import Adapted, load, load_run
-from headstart.adaptation.stack import Stacked, stack
+from headstart.adaptation.stack import Stacked, load_stack, stack
 
 __all__ = [
     "ADAPTATIONS",
@@ -19,5 +19,6 @@ __all__ = [
     "adaptation",
     "load",
     "load_run",
+    "load_stack",
     "stack",
 ]

@@ -1,5 +1,6 @@
 """Several sources in one answer: each has the weight that its answers to left-out examples earn, which may be 0."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,16 +14,16 @@ from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import HeadstartError, InputError
 from headstart.evaluation import gain, judge
 from headstart.extract import extract
-from headstart.records import Extraction, Failure, Predictions
+from headstart.records import Extraction, Failure, Predictions, write_atomically
 from headstart.records.shown import Shown
-from headstart.records.stack import GUESS, StackedSource, StackRecord
+from headstart.records.stack import GUESS, STACK, StackedSource, StackRecord
 from headstart.records.table import View
 from headstart.scores import Inputs, left_out_probs
 from headstart.sources import candidates
 from headstart.stats import share_interval
 from headstart.store import folder_of
 from headstart.tasks import task_of
-from headstart.transfers import Answers, Run, transfer
+from headstart.transfers import Answers, Run, load, transfer
 from headstart.transfers.parts import split_target
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ class Stacked(Shown):
 
     record: StackRecord
     runs: tuple[Run, ...]  # of the sources whose weights are above 0
-    frequencies: np.ndarray  # (C,) of the classes among the labelled examples
 
     def predict(self, examples: object, ids: Sequence[str] | None = None, *, batch_size: int = 64) -> Answers:
         """Weighted probabilities for new inputs; see `Run.predict`."""
@@ -48,11 +48,31 @@ class Stacked(Shown):
         """The answers (n, C) of all runs as one."""
         weights = {one.source: one.weight for one in self.record.sources}
         parts = [weights[run.outcome.source] * one for run, one in zip(self.runs, outputs, strict=True)]
-        return np.asarray(sum(parts) + weights[GUESS] * self.frequencies)
+        return np.asarray(sum(parts) + weights[GUESS] * np.array(self.record.frequencies))
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the record, and the head of every source that counts, into `folder`, which `headstart.load` reads."""
+        place = Path(folder)
+        names = tuple(f"source-{number + 1}" for number in range(len(self.runs)))
+        for name, run in zip(names, self.runs, strict=True):
+            run.save(place / name)
+        write_atomically(place / STACK, replace(self.record, folders=names).to_json().encode())
+        return place
 
     def view(self) -> View:
         """The weights, what each source and all together reach, and the gain over the best alone."""
         return self.record.view()
+
+
+def load_stack(folder: str | os.PathLike[str], *, trust_pickle: bool = False) -> Stacked:
+    """Read back what `Stacked.save` wrote.
+
+    Raises:
+        InputError: It is damaged; ModelError: a source cannot be found.
+    """
+    place = Path(folder)
+    record = StackRecord.from_json((place / STACK).read_bytes(), origin=place / STACK)
+    return Stacked(record, tuple(load(place / name, trust_pickle=trust_pickle) for name in record.folders))
 
 
 def stack_weights(answers: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
@@ -138,9 +158,12 @@ def stack(
         StackedSource(name, float(weight), float((one.argmax(axis=1) == whole.labels).mean()))
         for name, weight, one in zip([*(run.outcome.source for run in runs), GUESS], weights, answers, strict=True)
     ]
-    record = StackRecord(train.name, len(whole), tuple(rows), failures=tuple(failures), notes=parts.notes)
+    shares = tuple(float(share) for share in counts / len(whole))
+    record = StackRecord(
+        train.name, len(whole), tuple(rows), failures=tuple(failures), notes=parts.notes, frequencies=shares
+    )
     used = tuple(run for run, row in zip(runs, rows, strict=False) if row.weight > 0)
-    found = Stacked(record, used, counts / len(whole))
+    found = Stacked(record, used)
     return found if parts.test is None else replace(found, record=_tested(found, runs, margin))
 
 

@@ -10,6 +10,7 @@ from headstart.cli._options import HOW, TrustPickle, named, reading_from
 from headstart.cli._output import check_places, on_stdout, show, write, wrote
 from headstart.errors import InputError
 from headstart.records import Prose, check_destination
+from headstart.records.stack import STACK
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `headstart transfer --out` wrote.")]
 
@@ -55,7 +56,7 @@ def predict(
     **reading: Any,
 ) -> None:
     """Predict with a saved transfer: class and probabilities, or values, of every input."""
-    from headstart.adaptation import load_run
+    from headstart.adaptation import Stacked, load_run, load_stack
     from headstart.data import open_unlabelled
     from headstart.transfers.answers import as_text, form_of, write_answers
 
@@ -63,10 +64,11 @@ def predict(
     form = None if out is None or on_stdout(out) else form_of(out)  # before the work, not after
     if json and form == "csv":
         raise InputError(f"`--json` and `--out {out}` ask for two forms: name a .json file, or leave out `--json`.")
-    loaded = load_run(run, trust_pickle=trust_pickle)
+    loaded = (load_stack if (run / STACK).exists() else load_run)(run, trust_pickle=trust_pickle)
+    first = loaded.runs[0] if isinstance(loaded, Stacked) else loaded
     how = reading_from(reading)
-    how = replace(how, white_level=how.white_level or loaded.outcome.white_level)
-    found = open_unlabelled(inputs, loaded.source.card.kind, reading=how)
+    how = replace(how, white_level=how.white_level or first.outcome.white_level)
+    found = open_unlabelled(inputs, first.source.card.kind, reading=how)
     for note in found.notes:
         typer.echo(note, err=True)
     answers = loaded.predict(found.examples, found.ids, batch_size=batch_size)

@@ -1,7 +1,7 @@
 """`headstart transfer`: adapt a model to labelled data, by one method or several, and compare with scratch."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,6 +33,9 @@ from headstart.cli._progress import shown
 from headstart.errors import InputError
 from headstart.records import Ranking, check_destination
 from headstart.records.table import Prose
+
+if TYPE_CHECKING:
+    from headstart.adaptation import Stacked
 
 ADAPT = "How to adapt"
 EPILOG = (
@@ -87,6 +90,14 @@ def transfer(
     ] = "auto",
     stack: Stack = None,
     scratch: Annotated[bool, named("--scratch", help="Train from scratch too, and compare.", panel=ADAPT)] = False,
+    stop_behind: Annotated[
+        bool,
+        named(
+            "--stop-behind",
+            help="With --scratch: stop a method once its validation accuracy is surely below that from scratch.",
+            panel=ADAPT,
+        ),
+    ] = False,
     seeds: Annotated[
         int | None,
         named(min=1, metavar="N", help="Repeat with N seeds; by default 3 with --scratch, else 1.", panel=ADAPT),
@@ -129,8 +140,14 @@ def transfer(
     }  # fmt: skip
     workers = same.pop("workers")
     if stack:
-        idle = {"method": method != "auto", "seeds": seeds, "out": out, "report": report, "overwrite": overwrite}
-        _stacked(target, [source, *stack], same, idle | {"dry_run": dry_run, "track": track}, margin, json)
+        idle = {"method": method != "auto", "seeds": seeds, "report": report}
+        idle |= {"stop_behind": stop_behind}
+        if out is not None and out.is_dir() and any(out.iterdir()) and not overwrite:
+            raise InputError(f"`--out {out}` is not empty; choose another folder, or pass `--overwrite`.")
+        found = _stacked(target, [source, *stack], same, idle | {"dry_run": dry_run, "track": track}, margin)
+        told = [Prose(wrote([found.save(out)]))] if out else []
+        show([*found.view(), *told], errors=on_stdout(json))
+        write(json, found.record.to_json() + "\n")
         return
     from headstart.report import write_results
     from headstart.transfers.campaign import campaign, previews
@@ -144,6 +161,7 @@ def transfer(
             *(target, source, methods),
             **same,
             seeds=seeds,
+            stop_behind=stop_behind,
             workers=workers,
             out=out,
             margin=margin,
@@ -163,9 +181,7 @@ def transfer(
 STACKS = ("seed", "test", "limit", "split_seed", "device", "reading", "cache", "trust_pickle")  # what `stack` takes
 
 
-def _stacked(
-    target: str, models: list[Any], given: dict[str, Any], others: dict[str, Any], margin: float, json: str | None
-) -> None:
+def _stacked(target: str, models: list[Any], given: dict[str, Any], others: dict[str, Any], margin: float) -> "Stacked":
     """Answer with several models at once.
 
     Raises:
@@ -177,9 +193,7 @@ def _stacked(
     if idle:
         name = idle[0].replace("_", "-")
         raise InputError(f"`--{name}` has no effect with `--stack`, which solves a head on every model. Leave it out.")
-    found = stack(target, models, margin=margin, **{name: given[name] for name in STACKS})
-    show(found.view(), errors=on_stdout(json))
-    write(json, found.record.to_json() + "\n")
+    return stack(target, models, margin=margin, **{name: given[name] for name in STACKS})
 
 
 def _source(model: str, ranking: Path | None) -> str | Ranking:

@@ -1,6 +1,6 @@
 """Why a transfer may have hurt: the known causes of negative transfer for which the records hold measured evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.special import ndtri
@@ -10,17 +10,38 @@ from headstart.records import Outcome
 from headstart.tasks import task_of
 
 SKILL = "skill"  # a fact of a run: see `leep_skill`
+ERROR = 0.05  # of the tests of a whole training
+IN_A_ROW = 3  # epochs surely behind after which a training is stopped: see benchmarks/RESULTS.md
 RISE = 1.2  # times the lowest validation loss: above it the training learnt its examples by heart
 
 
-def surely_behind(
-    transfer: Sequence[Curve], scratch: Sequence[Curve], examples: int, *, level: float = 0.95
-) -> int | None:
+def stop_behind(scratch: Curve, examples: int, epochs: int) -> Callable[[Curve], str | None]:
+    """A rule that ends a training of so many epochs once it is surely behind; asked after each epoch.
+
+    Surely behind: as in `surely_behind`, in each of the last `IN_A_ROW` epochs. A transfer may start slowly.
+
+    Args:
+        scratch: The curve of training from scratch; an empty one stops nothing.
+        examples: Validation examples.
+        epochs: Of the whole training.
+    """
+
+    def why(curve: Curve) -> str | None:
+        below = _below([curve], [scratch], examples, error=ERROR / epochs)
+        if len(curve) < IN_A_ROW or len(below) < len(curve) or not below[-IN_A_ROW:].all():
+            return None
+        mine, theirs = curve[-1].valid_quality, scratch[len(curve) - 1].valid_quality
+        return f"surely behind training from scratch: validation accuracy {mine:.3f} against {theirs:.3f}"
+
+    return why
+
+
+def surely_behind(transfer: Sequence[Curve], scratch: Sequence[Curve], examples: int) -> int | None:
     """First epoch, counted from 1, in which a transfer's validation accuracy is surely below that from scratch.
 
     Surely: the difference of the curves, averaged over the seeds, is below 0 by a one-sided test whose error over all
-    epochs is 1 - level (Bonferroni). Its standard error is that of two accuracies on separate examples, which is at
-    least the true one where both saw the same examples and agree more often than by chance.
+    epochs is 5 % (Bonferroni). Its standard error is that of two accuracies on separate examples, which is at least the
+    true one where both saw the same examples and agree more often than by chance.
 
     Args:
         transfer: One curve per seed, of a metric that is a share of right answers.
@@ -38,16 +59,21 @@ def surely_behind(
         2
     """
     epochs = min((len(curve) for curve in (*transfer, *scratch)), default=0)
-    if epochs == 0 or examples == 0:
-        return None
+    below = np.flatnonzero(_below(transfer, scratch, examples, error=ERROR / max(epochs, 1)))
+    return int(below[0]) + 1 if below.size else None
+
+
+def _below(transfer: Sequence[Curve], scratch: Sequence[Curve], examples: int, *, error: float) -> np.ndarray:
+    """Whether the transfer is below by a test with that error, for each epoch that all curves have; () if unknown."""
+    epochs = min((len(curve) for curve in (*transfer, *scratch)), default=0)
     arms = [[[point.valid_quality for point in curve[:epochs]] for curve in curves] for curves in (transfer, scratch)]
-    if any(value is None for arm in arms for curve in arm for value in curve):
-        return None
+    unknown = any(value is None for arm in arms for curve in arm for value in curve)
+    if unknown or not (transfer and scratch and epochs and examples):
+        return np.zeros(0, dtype=bool)
     mine, theirs = (np.array(arm, dtype=np.float64).mean(axis=0) for arm in arms)
     least = 1 / examples  # an accuracy of 0 or 1 is not known to have no spread
     spread = np.sqrt(sum(np.maximum(p * (1 - p), least) for p in (mine, theirs)) / examples)
-    below = np.flatnonzero(theirs - mine > ndtri(1 - (1 - level) / epochs) * spread)
-    return int(below[0]) + 1 if below.size else None
+    return np.asarray(theirs - mine > ndtri(1 - error) * spread)
 
 
 def causes(
@@ -94,9 +120,16 @@ def _groups(others: Sequence[Outcome]) -> list[list[Outcome]]:
 
 
 def _better(members: Sequence[Outcome], rivals: list[list[Outcome]], margin: float) -> list[Outcome]:
-    """The best of some groups of runs, where it is better by more than the margin."""
+    """The best of some groups of runs, where it is better by more than the margin and than a standard error.
+
+    The error is that of two shares on separate test examples, which is more than that of two runs on the same.
+    """
     best = max(rivals, key=_reached, default=[])
-    return best if best and members[0].metrics and _reached(best) > _reached(members) + margin else []
+    if not best or not members[0].metrics:
+        return []
+    mine, theirs, n = _reached(members), _reached(best), members[0].n_test
+    error = np.sqrt(sum(max(p * (1 - p), 0.0) for p in (mine, theirs)) / n) if n and min(mine, theirs) >= 0 else 0.0
+    return best if theirs > mine + max(margin, error) else []
 
 
 def _frozen(members: Sequence[Outcome], others: Sequence[Outcome], margin: float) -> str:

@@ -9,6 +9,7 @@ from headstart.records.shown import Shown
 from headstart.records.table import Prose, Table, View, table
 from headstart.wording import MISSING
 
+STACK = "stack.json"
 GUESS = "class frequencies"  # what stands among the sources for knowing nothing of an example
 
 
@@ -39,6 +40,8 @@ class StackRecord(JsonRecord, Shown):
     gain_low: float | None = None
     gain_high: float | None = None
     verdict: Verdict | None = None
+    frequencies: tuple[float, ...] = ()  # of the classes among the labelled examples
+    folders: tuple[str, ...] = ()  # of the heads of the sources that count, below the record's own
     format: int = 1
 
     def view(self) -> View:

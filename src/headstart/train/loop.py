@@ -9,7 +9,7 @@ others says so in its notes.
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +36,8 @@ from headstart.train.objectives import LABELLED, Drawn, Objective, Step, balance
 from headstart.train.outputs import out_of_memory, outputs_of
 from headstart.train.schedule import multiplier
 from headstart.train.training import Training, precision_on
+
+Stop = Callable[[Sequence[CurvePoint]], str | None]  # the curve so far -> why the training should end
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def fit(
     identity: str = "",
     checkpoint_seconds: float = 60.0,
     progress: Progress = silent,
+    stop: Stop | None = None,
 ) -> Fitted:
     """Train `network` in place and leave it with its best weights, in evaluation mode.
 
@@ -79,6 +82,7 @@ def fit(
         checkpoint: File that keeps the state; an unfinished training found there goes on.
         identity: Hash of everything that decides the numbers; another one in the checkpoint is an error.
         checkpoint_seconds: A checkpoint is written at the end of each epoch, and within it this often.
+        stop: Asked after each epoch; a reason ends the training.
 
     Raises:
         TrainingError: The loss is not finite, or memory runs out on the smallest batch.
@@ -92,7 +96,7 @@ def fit(
     with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
         return _Loop(
             *(network, groups, train, valid, training, task_of(task), place, chosen, streams or {}),
-            *(checkpoint, identity, checkpoint_seconds, progress),
+            *(checkpoint, identity, checkpoint_seconds, progress, stop),
         ).run()
 
 
@@ -113,6 +117,7 @@ class _Loop:
     identity: str
     checkpoint_seconds: float
     progress: Progress
+    stop: Stop | None = None
 
     def __post_init__(self) -> None:
         precision = precision_on(self.device, self.training.precision)
@@ -308,6 +313,8 @@ class _Loop:
         state, patience = self.state, self.training.patience
         if state.epoch >= self.training.epochs:
             return f"all {self.training.epochs} epochs ran"
+        if self.stop is not None and (why := self.stop(state.curve)):
+            return why
         if patience is None or state.best_epoch is None:
             return None
         thawed = max(group.thaw for group in self.groups if group.rate > 0)  # patience begins once everything trains

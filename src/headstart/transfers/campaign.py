@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +10,7 @@ from typing import Any
 
 from headstart.errors import InputError
 from headstart.evaluation import evaluate
-from headstart.records import Comparison, Evaluation, Failure
+from headstart.records import Comparison, Evaluation, Failure, Outcome
 from headstart.records.failure import in_prose
 from headstart.records.options import options_of
 from headstart.records.shown import Shown
@@ -56,6 +56,7 @@ def campaign(
     seeds: int | None = None,
     seed: int = 0,
     scratch: bool = False,
+    stop_behind: bool = False,
     workers: Workers = 1,
     out: str | os.PathLike[str] | None = None,
     margin: float = 0.01,
@@ -73,6 +74,8 @@ def campaign(
         seeds: Number of seeds, counted up from `seed`; by default 3 with training from scratch, since a verdict needs
             several, and else 1. The parts of the target are the same for all of them.
         scratch: Train from scratch too, once per seed, and compare.
+        stop_behind: Train from scratch first, and stop each other training once its validation accuracy is surely below
+            that from scratch.
         workers: Processes that run side by side, "ray" or "ray://HOST:PORT". The numbers are the same to the last digit
             if each has as many threads as one process would have (`OMP_NUM_THREADS`). A model given as a module must be
             picklable.
@@ -88,6 +91,8 @@ def campaign(
     found = _methods(methods, scratch, arguments)
     if seeds is None:
         seeds = FOR_A_VERDICT if "scratch" in found and len(found) > 1 else 1
+    if stop_behind and "scratch" not in [_name_of(one) for one in found]:
+        raise InputError("`stop_behind` compares with training from scratch; add `scratch=True`.")
     if seeds < 1:
         raise InputError(f"`seeds` must be at least 1; got {seeds}.")
     tell, workers = listener(progress), workers_of(workers)
@@ -98,7 +103,13 @@ def campaign(
         place = Path(out) if out is not None else Path(spare) if workers != 1 else None
         planned = _planned(found, seeds, seed, place)
         job = _Job(parts, source if workers == 1 else model, left, len(planned), tell if workers == 1 else None)
-        done, errors = _carried_out(job, planned, workers, source, tell)
+        rounds = [[one for one in planned if (_name_of(one.method) == "scratch") is first] for first in (True, False)]
+        done, errors = dict[int, Run](), dict[int, Exception]()
+        for part in rounds if stop_behind else [planned]:
+            ended, failed = _carried_out(job, part, workers, source, tell)
+            done, errors = done | ended, errors | failed
+            if stop_behind:
+                job = replace(job, against={run.outcome.seed: run.outcome for run in ended.values()})
     if not done:
         first = errors.pop(min(errors))
         for i, error in sorted(errors.items()):
@@ -153,6 +164,7 @@ class _Job:
     arguments: Mapping[str, Any]
     count: int
     tell: Progress | None  # None in a worker process
+    against: Mapping[int, Outcome] = field(default_factory=dict)  # seed -> the training from scratch
 
     @cached_property
     def source(self) -> Source:
@@ -170,6 +182,7 @@ class _Job:
             seed=one.seed,
             out=one.folder,
             progress=self.tell or False,
+            against=self.against.get(one.seed),
             **_arguments_of(one.method, self.arguments),
         )
         return run if self.tell is not None else None

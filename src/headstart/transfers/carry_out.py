@@ -15,7 +15,7 @@ from headstart.data.provenance import provenance
 from headstart.data.target import Target
 from headstart.errors import HeadstartError, ModelError
 from headstart.evaluation import bounds, metrics
-from headstart.evaluation.causes import SKILL
+from headstart.evaluation.causes import SKILL, stop_behind
 from headstart.extract import extract
 from headstart.records import Bound, Extraction, Outcome, PlanRow, Predictions
 from headstart.records.options import options_of
@@ -229,6 +229,7 @@ def _trained(setting: Setting, model: Transferable, recipe: Recipe, identity: st
         checkpoint=None if setting.out is None else setting.out / CHECKPOINT,
         identity=identity,
         progress=setting.progress,
+        stop=stop_behind(setting.against, 0 if held is None else len(held), setting.training.epochs),
     )
     if recipe.inserts:
         del model.network.inserts

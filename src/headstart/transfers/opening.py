@@ -16,7 +16,7 @@ from headstart.data.provenance import digests, mark, marked
 from headstart.data.reading import reading_of
 from headstart.errors import InputError
 from headstart.extract.device import pick_device
-from headstart.records import Ranking, check_destination
+from headstart.records import CurvePoint, Outcome, Ranking, check_destination
 from headstart.records.options import options_of
 from headstart.runner.progress import listener
 from headstart.sources import candidates
@@ -79,6 +79,7 @@ def open_setting(again: "Callable[..., Run]", asked: Mapping[str, Any]) -> Setti
     usual = Setting(
         *(parts, loaded, Head(), Training(seed=ask.seed), ask.seed, place, folder_of(ask.cache), folder),
         *(ask.command or "", tell, ask.model if isinstance(ask.model, Source | nn.Module) else None),
+        against=_curve_of(ask.against, parts),
     )
     if ask.method != "auto":
         return _settled(ask.method, usual, settings, ask.limit)
@@ -89,6 +90,22 @@ def open_setting(again: "Callable[..., Run]", asked: Mapping[str, Any]) -> Setti
     refuse_without_effect(own, [METHODS.find(advice.method)])  # settings of a training may be meant for another choice
     chosen = _settled(advice.method, usual, settings, ask.limit)
     return replace(chosen, reason=advice.reason, opened={"trials": advice.trials})
+
+
+def _curve_of(against: Outcome | None, parts: Parts) -> tuple[CurvePoint, ...]:
+    """The curve of the run that a training is compared with while it runs.
+
+    Raises:
+        InputError: The two cannot be compared.
+    """
+    if against is None:
+        return ()
+    if against.split != parts.split or against.metric != "accuracy" or not against.n_valid:
+        raise InputError(
+            "`against` must be the outcome of a training on the same parts, judged by accuracy on validation examples; "
+            f"got a run of {against.method} on {against.target}, judged by {against.metric} on {against.n_valid}."
+        )
+    return against.curve
 
 
 def _settled(method: str | Method, usual: Setting, settings: Mapping[str, Any], limit: int | None) -> Setting:

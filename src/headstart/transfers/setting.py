@@ -13,6 +13,7 @@ from torch import nn
 from headstart.data import open_unlabelled
 from headstart.data.media import MEDIA
 from headstart.errors import InputError, did_you_mean
+from headstart.records import CurvePoint
 from headstart.records.options import Option, is_idle, options_of, refuse_idle
 from headstart.runner.progress import Progress
 from headstart.sources.source import Source
@@ -41,6 +42,7 @@ class Setting:
     progress: Progress
     given: Source | nn.Module | None = None  # the model, where it was not given by a name that can be found again
     reason: str = ""  # why this method, where it was chosen for the user
+    against: tuple[CurvePoint, ...] = ()  # of a training that this one is stopped for, once it is surely behind
     opened: dict[str, Any] = field(default_factory=dict)  # what the method opens once for the run, by name
 
     def unlabelled(self, spec: str | Path | None = None) -> Batches:
@@ -166,5 +168,6 @@ def identity_of(setting: Setting) -> str:
         setting.parts.split,
         TUNING if isinstance(setting.method, Tuning) and setting.method.rate is None else "",
         setting.parts.train.task,
+        *(f"against {point.valid_quality}" for point in setting.against),
     )
     return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from headstart.data import Reading
 from headstart.errors import InputError
-from headstart.records import History, PlanRow, check_destination
+from headstart.records import History, Outcome, PlanRow, check_destination
 from headstart.records.results import plan
 from headstart.records.shown import Shown
 from headstart.records.table import Prose, View
@@ -81,6 +81,7 @@ def transfer(
     progress: Progress | bool | None = None,
     command: str | None = None,
     history: str | os.PathLike[str] | None = None,
+    against: Outcome | None = None,
     **options: Unpack[TransferOptions],
 ) -> Run:
     """Adapt a pretrained model to a target, measure it once on the test part, and return the finished run.
@@ -110,6 +111,8 @@ def transfer(
             nowhere. A function is called with each `headstart.runner.Event` instead.
         command: What to record as the command.
         history: Keep the outcome in this folder, for `headstart calibrate`.
+        against: The outcome of a training from scratch on the same parts: this one stops once its validation accuracy
+            is surely below that.
         options: Options of the method (rate, ratio, top, ...), settings of the training (epochs, batch_size, augment,
             ...; see `Training`), and how data are read (label_column, task, ...; see `Reading`).
 
