@@ -14,6 +14,8 @@ DASH = "—"  # on a page
 MINUS = "\N{MINUS SIGN}"
 UNIT = re.compile(r"(?<=\d)(?=[kMB]$)")
 NOUNS = {"image": "image", "text": "text", "arrays": "example"}  # what a target of each kind is made of
+URL = re.compile(r"[a-z][a-z0-9+.-]+(::|://)", re.IGNORECASE)
+SECRET = re.compile(r"(://)[^/@\s]*@|\?[^\s'\"]*")  # user and password, and the query, where signatures stand
 UP_TO_TWELVE = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
@@ -187,6 +189,15 @@ def isolated(name: str) -> str:
     if directions & {"R", "AL", "RLE", "RLO", "RLI", "LRE", "LRO"}:
         return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
     return name
+
+
+def without_secrets(text: str) -> str:
+    """A text whose URLs hold no user, password or query.
+
+    >>> without_secrets("rank https://me:key@host/x.csv?sig=1 --limit 5")
+    'rank https://host/x.csv --limit 5'
+    """
+    return re.sub(r"\S+://\S+", lambda url: SECRET.sub(r"\1", url[0]), text)
 
 
 def shortened(name: str, most: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from headstart.cli import VariadicCommand, check_places, guarded, named, on_stdout, present
+from headstart.cli import VariadicCommand, Workers, check_places, guarded, named, on_stdout, present
 from headstart.errors import InputError, require
 from headstart.records import check_destination
 from headstart.wording import listing
@@ -71,7 +71,7 @@ def reproduce(
     root: Annotated[str, _given(metavar="DIR", help="Folder of torchvision's data sets.")] = "data",
     cache: Annotated[Path | None, _given(metavar="DIR", help="Where forward passes are kept.")] = None,
     device: Annotated[str, _given(metavar="NAME", help="auto, cpu, cuda or mps.")] = "cpu",
-    workers: Annotated[str, _result(metavar="N", help="Processes that work side by side; or ray.")] = "1",
+    workers: Workers = "1",
     out: Annotated[
         Path | None,
         _result(

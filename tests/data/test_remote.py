@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 import headstart as hs
 from headstart.cli import app
 from headstart.data import open_target, open_unlabelled
-from headstart.data.remote import local, without_secrets
+from headstart.data.remote import local
 from headstart.errors import MissingExtra, OfflineError, TargetError
+from headstart.wording import without_secrets
 
 fsspec = pytest.importorskip("fsspec")
 

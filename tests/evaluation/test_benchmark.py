@@ -17,6 +17,7 @@ from headstart.evaluation.benchmark import Pair, Standing, Stored, benchmark, re
 from headstart.evaluation.benchmark.standing import ACCURACY, CEILING, CHANCE, CLASSES, STATIC, static_list
 from headstart.evaluation.benchmark.stored import Scored, quantised, write_stored
 from headstart.runner import Event
+from headstart.scores import leep
 
 SOURCES, TARGETS = ("a", "b", "c", "d"), ("x", "y", "z")
 RNG = np.random.default_rng(0)
@@ -68,6 +69,10 @@ def of_mean(pair: Pair) -> float:
     return float(NOISY.mean(axis=0)[TARGETS.index(pair.target), SOURCES.index(pair.source)])
 
 
+def np_leep(pair: Pair) -> float:
+    return leep(pair.probs, pair.labels)
+
+
 def test_a_score_that_knows_the_outcome_is_perfect_and_its_reverse_is_not(folder: Path) -> None:
     found = benchmark({"knows": of_mean, "reversed": lambda pair: -of_mean(pair)}, results=folder)
     knows, backward = (row(found.of("head"), name) for name in ("knows", "reversed"))
@@ -99,6 +104,11 @@ def test_progress_counts_the_scores(folder: Path) -> None:
         progress=lambda e: seen.append((e.what, e.done, e.total)),
     )
     assert seen == [("scores", 0, 2), ("scores", 1, 2), ("scores", 2, 2)]
+
+
+def test_workers_give_the_standings_of_one_process_to_the_last_digit(folder: Path) -> None:
+    inline = benchmark({"knows": of_mean, "leep": np_leep}, results=folder)
+    assert benchmark({"knows": of_mean, "leep": np_leep}, results=folder, workers=2) == inline
 
 
 def test_kendall_and_regret_are_those_of_plain_loops(folder: Path) -> None:

@@ -23,10 +23,15 @@ def test_cached_rows_need_no_pass(tmp_path: Path) -> None:
     assert lines["timm/resnet18.a1_in1k"][1:3] == ["0.05", "GB"]
     assert "3 models on 30 images: 78 forward passes, 0.05 GB to download" in said
     assert "With 2 workers" in said
+    assert "90 forward passes" in as_text(dry_run(photos, models, cache=cache, precision="bf16"))
+    with pytest.raises(InputError, match="`precision` must be fp32 or bf16"):
+        dry_run(photos, models, precision="half")
 
 
 def test_the_estimate_grows_with_parameters_and_pixels_and_knows_texts() -> None:
     small, large = (ModelCard(name="x", kind="image", parameters=n, input_size=(3, 224, 224)) for n in (1e6, 2e6))
+    thin, thick = (ModelCard(name="x", kind="image", products=1e9, activations=n) for n in (3e6, 30e6))
+    assert (seconds_of_pass(thin), seconds_of_pass(thick)) == pytest.approx((0.028, 0.12), abs=0.001)
     wide = ModelCard(name="x", kind="image", parameters=1_000_000, input_size=(3, 448, 448))
     assert seconds_of_pass(large) == 2 * seconds_of_pass(small)
     assert seconds_of_pass(wide) == 4 * seconds_of_pass(small)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,50 @@ def test_the_ranking_is_the_same_to_the_last_digit(tmp_path: Path, search: str) 
     models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0, 4.0)]
     inline = ranked(folder, models, search=search)
     assert numbers(ranked(folder, models, search=search, workers=2)) == numbers(inline)
+
+
+class Patient(Eye):
+    """Waits on a real batch until a file holds more passes than a round has, 30 seconds at most."""
+
+    def __init__(self, log: Path, passes: int) -> None:
+        super().__init__(0.0)
+        self.log, self.passes = log, passes
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        started = time.monotonic()
+        while len(x) > 2 and (not self.log.exists() or self.log.stat().st_size <= self.passes):
+            assert time.monotonic() < started + 30, "nothing ran ahead"
+            time.sleep(0.02)
+        return super().forward(x)
+
+
+class Logged(Eye):
+    """Adds a byte to a file for each pass."""
+
+    def __init__(self, blur: float, log: Path) -> None:
+        super().__init__(blur)
+        self.log = log
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) > 2:
+            with self.log.open("ab") as file:
+                file.write(bytes(len(x)))
+        return super().forward(x)
+
+
+def test_a_race_does_not_wait_for_stragglers(tmp_path: Path) -> None:
+    folder, log = folder_of_classes(tmp_path / "photos", 170), tmp_path / "log"
+    plain = {"slow": Eye(), "quick": Eye(1.0), "beaten": Eye(9.0)}
+    inline = ranked(folder, [source(one, name) for name, one in plain.items()], search="race")
+    assert inline.search is not None
+    assert len(inline.search.rounds) > 1
+    first = inline.search.rounds[0].examples
+    models = {"slow": Patient(log, first), "quick": Logged(1.0, log), "beaten": Eye(9.0)}
+    found = ranked(folder, [source(one, name) for name, one in models.items()], search="race", workers=2)
+    assert [row.source for row in found.rows] == [row.source for row in inline.rows]
+    for one, other in zip(found.rows, inline.rows, strict=True):
+        assert one.computed == other.computed
+        assert [score.value for score in one.scores.values()] == [score.value for score in other.scores.values()]
 
 
 def test_many_rows_are_computed_in_parts_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

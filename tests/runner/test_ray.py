@@ -2,12 +2,17 @@
 
 import os
 import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.ranking.toys import folder_of_classes
 from tests.runner import jobs
 from threadpoolctl import threadpool_limits
 
@@ -28,8 +33,6 @@ def test_at_least_one_worker(value: object) -> None:
 
 
 def test_without_ray_the_pip_line_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"pip install 'headstart\[ray\]'"), on_workers("ray"):
         pass
@@ -40,6 +43,56 @@ def cluster() -> Iterator[Ray]:
     pytest.importorskip("ray", reason="ray is not installed")
     with Ray(processors=2, threads=1) as started:
         yield started
+
+
+CLIENT = """
+import sys
+import headstart as hs
+from tests.ranking.test_workers import numbers
+from tests.ranking.toys import Eye, source
+
+if __name__ == "__main__":
+    models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0)]
+    found = [hs.rank(sys.argv[1], models, scores="leep,knn", cache=False, workers=one) for one in (1, sys.argv[2])]
+    print(numbers(found[0]) == numbers(found[1]), [row.source for row in found[1].rows])
+"""
+
+
+def test_a_client_of_a_cluster_ranks_as_one_process_does(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="ray is not installed")
+    folder, port = folder_of_classes(tmp_path / "photos", 60), free_port()
+    root = str(Path(__file__).parents[2])
+    around = os.environ | {
+        "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]),
+        "OMP_NUM_THREADS": "1",
+    }
+    start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--num-cpus=2", "--port=0"]
+    start += [f"--ray-client-server-port={port}", "--include-dashboard=false", "--disable-usage-stats"]
+    (tmp_path / "client.py").write_text(CLIENT)
+    with subprocess.Popen(start, env=around, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as head:
+        try:
+            command = [sys.executable, str(tmp_path / "client.py"), str(folder), f"ray://127.0.0.1:{port}"]
+            wait_for(port)
+            done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=240, check=False)
+        finally:
+            head.terminate()
+    assert done.stdout.startswith("True ['eye-"), done.stdout + done.stderr
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Until something listens there, a minute at most."""
+    for _ in range(600):
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"nothing listens on port {port}")
 
 
 def killed_at_first(folder: Path, times: int, number: int) -> int:

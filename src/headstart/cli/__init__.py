@@ -11,7 +11,15 @@ import typer
 import headstart
 from headstart.cli._commands import VERBOSE, VariadicCommand, WithAdded, be_verbose
 from headstart.cli._guard import guarded
-from headstart.cli._options import epilog_of, named, reading_options, running_options, with_methods, with_options
+from headstart.cli._options import (
+    Workers,
+    epilog_of,
+    named,
+    reading_options,
+    running_options,
+    with_methods,
+    with_options,
+)
 from headstart.cli._output import check_places, on_stdout, present
 from headstart.cli.adapt import EPILOG as ADAPT_EPILOG
 from headstart.cli.adapt import adapt
@@ -29,7 +37,7 @@ from headstart.cli.transfer import EPILOG as TRANSFER_EPILOG
 from headstart.cli.transfer import transfer
 from headstart.cli.zero_shot import zero_shot
 
-__all__ = ["VariadicCommand", "app", "check_places", "guarded", "main", "named", "on_stdout", "present"]
+__all__ = ["VariadicCommand", "Workers", "app", "check_places", "guarded", "main", "named", "on_stdout", "present"]
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
 

@@ -69,7 +69,10 @@ def _after_comma(incomplete: str, names: Iterable[str]) -> list[str]:
 
 
 Cache = Annotated[
-    Path | None, named(metavar="DIR", panel=HOW, help="Where forward passes are kept; by default in the user's cache.")
+    str | None,
+    named(
+        metavar="DIR", panel=HOW, help="Where forward passes are kept: a folder, or a URL such as s3://bucket/passes."
+    ),
 ]
 TrustPickle = Annotated[
     bool, named("--trust-pickle", panel=HOW, help="Load checkpoints that can run code on this machine.")
@@ -77,6 +80,10 @@ TrustPickle = Annotated[
 Track = Annotated[
     str | None,
     named(metavar="NAME", panel=RESULT, help="Also log the result to trackio, mlflow or wandb (an extra each)."),
+]
+Workers = Annotated[
+    str,
+    named(metavar="N", panel=HOW, help="Processes that work side by side; or ray, or ray://HOST:PORT (extra ray)."),
 ]
 Report = Annotated[Path | None, named(metavar="FILE", panel=RESULT, help="Write a self-contained HTML page.")]
 Json = Annotated[
@@ -109,7 +116,7 @@ def command_line() -> str:
     return shlex.join(["headstart", *sys.argv[1:]])
 
 
-def cache_of(cache: Path | None, no_cache: bool) -> Path | bool:
+def cache_of(cache: str | None, no_cache: bool) -> str | bool:
     """The value of `cache=` that the two options ask for.
 
     Raises:
@@ -142,11 +149,7 @@ RUNNING: dict[str, tuple[Any, Any, object]] = {
     "batch_size": (
         int | None, named(min=1, metavar="N", panel=HOW, help="Examples per forward pass; by default what fits."), None,
     ),
-    "workers": (
-        str,
-        named(metavar="N", panel=HOW, help="Processes that work side by side; or ray, or ray://HOST:PORT (extra ray)."),
-        "1",
-    ),
+    "workers": (*get_args(Workers), "1"),
     "cache": (*get_args(Cache), None),
     "no_cache": (bool, named("--no-cache", panel=HOW, help="Keep no results of forward passes."), False),
     "trust_pickle": (*get_args(TrustPickle), False),

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from headstart.cli._options import Workers
 from headstart.cli._output import check_places, on_stdout, present, write
 from headstart.records import as_markdown
 
@@ -23,6 +24,7 @@ def benchmark(
         float,
         typer.Option(min=0.5, max=0.999, metavar="X", help="Coverage of the intervals."),
     ] = 0.95,
+    workers: Workers = "1",
     json: Annotated[
         Path | None,
         typer.Option("--json", metavar="FILE", help="Write all rows; - is standard output."),
@@ -40,7 +42,7 @@ def benchmark(
     from headstart.evaluation.benchmark.page import standing_tables
 
     check_places(json=json, markdown=markdown)
-    standings = compare(score, results=results, weights=weights, level=level)  # type: ignore[arg-type]
+    standings = compare(score, results=results, weights=weights, level=level, workers=workers)  # type: ignore[arg-type]
     present(standings.view(), errors=on_stdout(json, markdown))
     write(markdown, as_markdown(standing_tables(standings, whole=True)) + "\n")
     write(json, standings.to_json() + "\n")

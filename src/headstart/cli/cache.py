@@ -10,7 +10,7 @@ from headstart.cli._options import HOW, Cache, Json, named
 from headstart.cli._output import check_places, on_stdout, show, write
 from headstart.errors import InputError
 from headstart.records.table import Prose, View, table
-from headstart.store import Held, bytes_of, default_folder, held, move, prune
+from headstart.store import Held, bytes_of, default_folder, folder_of, held, move, prune
 from headstart.wording import magnitude, plural
 
 
@@ -34,7 +34,7 @@ def cache(
     check_places(json=json)
     if max_size is not None and move_to is not None:
         raise InputError("`--max-size` and `--move` exclude each other; prune first, then move.")
-    root, told = cache or default_folder(), []
+    root, told = folder_of(cache) or default_folder(), []
     if max_size is not None:
         gone = prune(root, bytes_of(max_size))
         told = [f"Deleted the rows of {plural(len(gone), 'model')}: {_size(sum(one.bytes for one in gone))}."]

@@ -147,8 +147,8 @@ def rank(
     pool: dict[str, Any] = {"shortlist": shortlist, "exclude": exclude, "licence": licence}
     data, options = target[0] if len(target) == 1 else target, running_from(running)
     if dry_run:
-        planned = {name: options[name] for name in ("reading", "limit", "seed", "workers")}
-        show(_dry_run(data, models, options["cache"], **planned, **pool))
+        planned = {name: options[name] for name in ("reading", "limit", "seed", "workers", "trust_pickle")}
+        show(_dry_run(data, models, options["cache"], precision=precision, **planned, **pool))
         return
     from headstart.ranking import rank as rank_sources
 
@@ -176,7 +176,7 @@ def rank(
     raise typer.Exit(output.exit_code(ranking))
 
 
-def _dry_run(target: Any, models: Any, cache: Path | bool, **options: Any) -> View:
+def _dry_run(target: Any, models: Any, cache: str | bool, **options: Any) -> View:
     from headstart.ranking.dry_run import dry_run
     from headstart.store import folder_of
 

@@ -11,10 +11,11 @@ from headstart.data.depth import levelled
 from headstart.data.formats import FORMATS, supported
 from headstart.data.media import MEDIA
 from headstart.data.reading import Reading, ReadingOptions, reading_of
-from headstart.data.remote import local, without_secrets
+from headstart.data.remote import local
 from headstart.data.skips import readable
 from headstart.data.target import Examples, Found, Target
 from headstart.errors import InputError, TargetError, did_you_mean
+from headstart.wording import without_secrets
 
 
 def open_target(spec: object, *, reading: Reading | None = None, **options: Unpack[ReadingOptions]) -> Target:

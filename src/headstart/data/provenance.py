@@ -8,11 +8,10 @@ from importlib import metadata
 
 import numpy as np
 
-from headstart.data.remote import without_secrets
 from headstart.data.target import Target
 from headstart.errors import ExampleError
 from headstart.records import Provenance
-from headstart.wording import printable
+from headstart.wording import printable, without_secrets
 
 PACKAGES = ("headstart", "numpy", "scipy", "torch", "torchvision", "timm", "transformers", "sentence-transformers")
 

@@ -1,6 +1,5 @@
 """Data behind a URL (`s3://`, `hf://`, `https://`, `zip::`): copied here once, then read like local files."""
 
-import re
 import shutil
 import urllib.request
 from functools import cache
@@ -11,10 +10,9 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from headstart.errors import HeadstartError, MissingExtra, OfflineError, TargetError, require
+from headstart.wording import URL, without_secrets
 
 ID = "letters, digits, `-`, `_` and `.`, without an address before it"  # what the name of a repository holds
-URL = re.compile(r"[a-z][a-z0-9+.-]+(::|://)", re.IGNORECASE)
-SECRET = re.compile(r"(://)[^/@\s]*@|\?[^\s'\"]*")  # user and password, and the query, where signatures stand
 
 
 def local(spec: object) -> object:
@@ -36,16 +34,6 @@ def is_repository(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def without_secrets(text: str) -> str:
-    """A text whose URLs hold no user, password or query.
-
-    Example:
-        >>> without_secrets("rank https://me:key@host/x.csv?sig=1 --limit 5")
-        'rank https://host/x.csv --limit 5'
-    """
-    return re.sub(r"\S+://\S+", lambda url: SECRET.sub(r"\1", url[0]), text)
 
 
 @cache

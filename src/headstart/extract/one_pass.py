@@ -65,7 +65,7 @@ def extract(
     place, key = pick_device(device), key_of(source.cache_key, precision)
     skips = Skips(target, max_bad)
     with workers() as pool:
-        sink = CacheSink(target, Path(cache), key, pool, skips.add) if cache else MemorySink(len(target))
+        sink = CacheSink(target, cache, key, pool, skips.add) if cache else MemorySink(len(target))
         todo = _in_good_order(target, sink.missing(), pool)
     started = time.perf_counter()
     store = sink.store if isinstance(sink, CacheSink) else None

@@ -1,6 +1,7 @@
 """One source, from loading to its scores; a failure becomes a reason, and the search continues."""
 
 import gc
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.data.target import Target
-from headstart.errors import CacheError, HeadstartError, OfflineError, TargetError
+from headstart.errors import CacheError, HeadstartError, InputError, OfflineError, TargetError
 from headstart.ranking.cost import gpu_share, seconds_of_pass
 from headstart.ranking.inputs import rows_of
 from headstart.ranking.measure import Measurement, measure
@@ -51,6 +52,7 @@ class Entrant:
     measure: Callable[[Course, np.ndarray, Progress], Measurement | Failure]
     fetch: Callable[[], None] | None = None  # downloads its files; None where they are here, or cannot come ahead
     candidate: "Candidate | None" = None  # None for arrays
+    early: bool = False  # only makes the passes of the round that follows
 
     @property
     def cost(self) -> float:
@@ -61,6 +63,11 @@ class Entrant:
     def gpu(self) -> float:
         """The part of a GPU that it needs."""
         return 0.0 if self.candidate is None else gpu_share(self.candidate.card)
+
+    def ahead(self) -> "Entrant":
+        """The passes of the round that follows, which it will find in the cache."""
+        assert self.candidate is not None, "arrays need no passes"
+        return replace(self, measure=partial(_fill, self.candidate, 0, sys.maxsize), early=True)
 
     def shards(self, course: Course) -> "list[Entrant]":
         """Parts of the rows, whose forward passes fill the cache; none where one task can do them all."""
@@ -80,6 +87,12 @@ def from_candidates(candidates: "Sequence[Candidate]", *, again: bool) -> list[E
     shelf = Shelf(SHELF if again else 0)
     held = [replace(candidate, load=partial(shelf.load, candidate)) for candidate in candidates]
     return [Entrant(one.name, partial(_run, one), None if one.card.local else one.fetch, one) for one in held]
+
+
+def check_precision(precision: str) -> None:
+    """Raises InputError where forward passes cannot have this precision."""
+    if precision not in PRECISIONS:
+        raise InputError(f"`precision` must be {' or '.join(PRECISIONS)}; got {precision!r}.")
 
 
 class Shelf:

@@ -9,7 +9,10 @@ USUAL = 25_000_000  # parameters, of a model that does not say
 BYTES = 4  # of a parameter in a file
 PRODUCTS = 160  # of a parameter with an image of 224 x 224: 155 to 203 in ResNet, ConvNeXt, ViT; 85 in EfficientNet
 TOKENS = 64  # of a text
-PER_SECOND = 25e9  # products of one processor: ResNet-18, channels last
+PER_SECOND = 25e9  # products of one processor, where no more is known than the parameters
+PRODUCT, ACTIVATION = 17.9e-12, 3.42e-9  # processor-seconds of each: `benchmarks/cost_model.py`
+
+USUAL_ACTIVATIONS = 0.0027  # for each product: ResNet-50
 
 GPU_BYTES = 16e9  # of a small GPU; a larger one holds more tasks than this lets run on it
 GPU_BESIDE = 1.5e9  # what torch and the activations of a batch take beside the weights
@@ -26,14 +29,14 @@ def gpu_share(card: ModelCard) -> float:
 
 
 def seconds_of_pass(card: ModelCard) -> float:
-    """Processor-seconds of one forward pass: from the products that it takes, or the parameters and the input's size.
+    """Processor-seconds of one forward pass: by products and activations, or by parameters and the input's size.
 
     Example:
         >>> round(seconds_of_pass(ModelCard(name="resnet50", kind="image", parameters=25_557_032)), 2)
         0.16
     """
     if card.products:
-        return card.products / PER_SECOND
+        return card.products * PRODUCT + (card.activations or USUAL_ACTIVATIONS * card.products) * ACTIVATION
     parameters = card.parameters or USUAL
     if not MEDIA[card.kind].pictures:
         return parameters * TOKENS / PER_SECOND

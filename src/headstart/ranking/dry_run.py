@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from headstart.data.reading import Reading
 from headstart.errors import ExampleError, InputError
+from headstart.ranking.attempt import check_precision
 from headstart.ranking.cost import gigabytes_of, processors, seconds_of_pass
 from headstart.ranking.inputs import open_inputs
 from headstart.ranking.shortlist import Names, Wishes, shortlist_of
@@ -28,6 +29,7 @@ def dry_run(
     workers: Workers = 1,
     cache: Path | None = None,
     trust_pickle: bool = False,
+    precision: str = "fp32",
     reading: Reading | None = None,
     shortlist: int | None = None,
     exclude: Names = None,
@@ -35,15 +37,17 @@ def dry_run(
 ) -> View:
     """A table of the models that `rank` would measure: cached rows, forward passes, download and time.
 
-    Times are estimates from the number of parameters, right to a factor of about 3. The options are those of `rank`.
+    Times are estimates: see `docs/scale.md`. The options are those of `rank`.
 
     Raises:
         InputError: The target holds arrays, which need no forward pass, or an option cannot be used.
     """
+    from headstart.extract.cached import key_of
     from headstart.sources.known import known_facts
     from headstart.store import RowStore
 
     count = workers_of(workers)
+    check_precision(precision)
     inputs = open_inputs(target, reading or Reading(), most=limit, seed=seed)
     if inputs.extractions:
         raise InputError("the target holds arrays, which are ranked without models; `--dry-run` is for models.")
@@ -53,7 +57,7 @@ def dry_run(
     rows, passes, gigabytes, seconds = [], 0, 0.0, 0.0
     for candidate in found:
         facts = known_facts(candidate, trust_pickle, cache) if cache else None
-        cached = int(RowStore(cache, facts.fingerprint).has(digests).sum()) if cache and facts else 0
+        cached = int(RowStore(cache, key_of(facts.fingerprint, precision)).has(digests).sum()) if cache and facts else 0
         left, card = len(inputs.target) - cached, candidate.card
         size = 0.0 if card.local else gigabytes_of(card)
         spent = left * seconds_of_pass(card)

@@ -16,7 +16,7 @@ from headstart.data import summarize
 from headstart.data.provenance import marks, provenance, target_hash
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
-from headstart.ranking.attempt import PRECISIONS, SHARD, Course, from_arrays, from_candidates
+from headstart.ranking.attempt import SHARD, Course, check_precision, from_arrays, from_candidates
 from headstart.ranking.build import build
 from headstart.ranking.fine_tuned import priced, raced
 from headstart.ranking.forecasts import Calibration
@@ -169,8 +169,7 @@ def _course(
 ) -> Course:
     """What all sources have in common; arrays need neither a cache nor a device."""
     place = None if inputs.extractions else folder_of(cache)
-    if precision not in PRECISIONS:
-        raise InputError(f"`precision` must be {' or '.join(PRECISIONS)}; got {precision!r}.")
+    check_precision(precision)
     where = device if inputs.extractions else _device(device)
     groups = jackknife_groups(len(inputs.target.labels), seed=seed)
     beside = (batch_size, place, max_bad, trust_pickle, metric, precision)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Self
 
 import numpy as np
 
@@ -44,6 +45,28 @@ class Found:
     sort: tuple[str, str]  # the score that orders the sources, and why
     search: Search
     staged: Staged | None  # None if there was a single round on everything
+
+
+class _Queue:
+    """The sources of a round, then what `more` lists for workers that would be idle, each once.
+
+    It may have more after it had none.
+    """
+
+    def __init__(self, entrants: Sequence[Entrant], more: Callable[[], Sequence[Entrant]]) -> None:
+        self.entrants, self.more, self.given = iter(entrants), more, set[str]()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Entrant:
+        if (first := next(self.entrants, None)) is not None:
+            return first
+        one = next((one for one in self.more() if one.name not in self.given), None)
+        if one is None:
+            raise StopIteration
+        self.given.add(one.name)
+        return one
 
 
 class Rounds:
@@ -89,6 +112,7 @@ class Rounds:
         self.seen = dict.fromkeys(self.entrants, 0) | dict(seen or {})  # examples that went through each source
         self.paces: dict[str, Pace] = {}
         self.records: list[RoundRecord] = []
+        self.early: dict[str, Measurement] = {}  # what the passes cost that were made for the next round
         self.stages: list[dict[str, Evaluation]] = []
 
     def search(self) -> Found:
@@ -159,15 +183,23 @@ class Rounds:
         if not isinstance(self.on, Inline):  # the last worker to end should not have begun with the largest model
             queue.sort(key=lambda name: -self.entrants[name].cost)
         ahead = Ahead([self.entrants[name] for name in queue]).after if isinstance(self.on, Inline) else None
-        job = partial(_measured, self._course(rows), rows, self.deadline, tell, ahead)
+        after = self._course(np.sort(self.order[: self.sizes[at + 1]])) if self._may_run_ahead(at) else None
+        job = partial(_measured, self._course(rows), after, rows, self.deadline, tell, ahead)
         start = f"Round {at + 1}: {plural(count, 'model')} on {plural(size, 'example')}"
         self.tell(Event(MODELS, 0, count, "" if self.plain else start))
         found: dict[str, Measurement] = {}
-        filled = {} if isinstance(self.on, Inline) else self._filled(job, queue, self._course(rows))
+        filled, self.early = self.early, {}
+        if not isinstance(self.on, Inline):
+            filled |= self._filled(job, queue, self._course(rows))
         while queue:
             failures: dict[str, Failure] = {}
-            for result in map(job, [self.entrants[name] for name in queue], on=self.on):
+            more = partial(self._unbeaten, at, size, {*queue}, found, failures) if after else tuple
+            for result in map(job, _Queue([self.entrants[name] for name in queue], more), on=self.on):
                 name, one = result.item.name, _answer(result)
+                if result.item.early:
+                    if isinstance(one.result, Measurement):
+                        self.early[name] = one.result
+                    continue
                 self.seen[name] = max(self.seen[name], one.seen)
                 self.tell(Event(name, 0, 0))
                 if one.result is None:
@@ -184,6 +216,26 @@ class Rounds:
             queue = [back for name in queue if name in failures for back in self._without(failures[name])]
             count += len(queue)
         return found, True
+
+    def _may_run_ahead(self, at: int) -> bool:
+        """Whether idle workers can begin the next round of a race; under a time budget its size is not known yet."""
+        race = isinstance(self.method, Race) and at + 1 < len(self.sizes) and self.deadline.seconds is None
+        return race and self.course.cache is not None and not isinstance(self.on, Inline)
+
+    def _unbeaten(
+        self, at: int, size: int, queue: set[str], found: Mapping[str, Measurement], failures: Mapping[str, Failure]
+    ) -> list[Entrant]:
+        """While others are at work, the sources that none of those that are done beats: those left can only beat more.
+
+        None once all of the queue are done.
+        """
+        done = [one for name, one in found.items() if name in self.alive]
+        if not done or queue <= {*found, *failures}:
+            return []
+        score = (self.sort or self.choose([one.evaluations for one in done]))[0]
+        able = [one for one in done if score in one.evaluations]
+        dropped, _ = self.method.decide(Round(able, score, at, self.most, len(self.entrants), size, self.whole))
+        return [self.entrants[one.source].ahead() for one in able if one.source not in dropped]
 
     def _filled(
         self, job: Callable[[Entrant], _Attempt], queue: Sequence[str], course: Course
@@ -251,6 +303,7 @@ class Rounds:
 
 def _measured(
     course: Course,
+    after: Course | None,
     rows: np.ndarray,
     deadline: Deadline,
     tell: Progress,
@@ -273,7 +326,9 @@ def _measured(
     result: Measurement | Failure | None = None
     try:
         if not deadline.passed:
-            result = entrant.measure(course, rows, heard)
+            on = after if entrant.early else course
+            assert on is not None, "no source runs ahead of the last round"
+            result = entrant.measure(on, rows, heard)
     except Stopped:
         pass
     return _Attempt(result, seen, deadline.spent - started)

@@ -1,12 +1,14 @@
 """Jobs as tasks of Ray, on this machine or on a cluster."""
 
 import math
+import os
 import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any, Self
 
 from headstart.errors import InputError, WorkerError, require
@@ -26,7 +28,7 @@ class Ray:
     Args:
         address: Of a cluster, as in "ray://HOST:PORT". None: the cluster that RAY_ADDRESS or `ray start` names, else
             one on this machine, which ends with the block.
-        processors: Of the one on this machine; all by default.
+        processors: Of one on this machine, which is then started whatever else runs; all by default.
         threads: Threads of numerical libraries in each task: `OMP_NUM_THREADS`, or 1.
         gpus: Of the one on this machine; those that are found by default.
         share: The part of a GPU that an item needs, 0 to 1, asked for where the cluster has GPUs.
@@ -40,6 +42,8 @@ class Ray:
     _started: bool = field(default=False, init=False, repr=False)
 
     def __enter__(self) -> Self:
+        if self.address is not None:
+            _show_token()
         ray = require("ray", "`--workers ray`", "ray")
         if not ray.is_initialized():
             count = self.threads or threads_of_each(None)
@@ -47,7 +51,7 @@ class Ray:
             options = {"num_cpus": self.processors, "num_gpus": self.gpus} if self.processors else {}
             try:
                 ray.init(
-                    self.address,
+                    self.address or ("local" if options else None),
                     runtime_env={"env_vars": variables},
                     log_to_driver=False,
                     logging_level="error",
@@ -57,8 +61,8 @@ class Ray:
             except Exception as error:  # a node that does not start in time raises no narrower one
                 raise InputError(
                     f"Ray cannot be reached at {self.address or 'this machine'}: {str(error).rstrip('.')}. "
-                    "Start it with `ray start --head --ray-client-server-port 10001`, or use `--workers N` for "
-                    "processes of this machine."
+                    "Start it with `ray start --head --ray-client-server-port 10001`, name its token in RAY_AUTH_TOKEN "
+                    "if it has one, or use `--workers N` for processes of this machine."
                 ) from error
             self._started = True
         return self
@@ -94,6 +98,13 @@ class Ray:
             finally:
                 for left in running:
                     ray.cancel(left, force=True)
+
+
+def _show_token() -> None:
+    """Send the token that `ray start` asks for: Ray's client sends it only if this is set before Ray is imported."""
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    if named or (Path.home() / ".ray" / "auth_token").exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _run(name: str, job: bytes, item: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """`map`: one job over many items, on any executor, with results that survive the driver."""
 
+import builtins
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -78,7 +79,7 @@ def map(
     Args:
         job: A pure function of its item. Worker processes need one that can be pickled: a function of a module, or a
             `functools.partial` of one.
-        items: What to call it on.
+        items: What to call it on; without a store it is read only as fast as jobs can start.
         on: Where jobs run: `Inline()`, `Processes(4)`, or any other `Executor`.
         key: Names everything that decides an item's value; required with `store`.
         store: Where values are kept. If one cannot be written (a full disk), its result has a `note` and the run
@@ -98,9 +99,16 @@ def map(
     """
     if store is not None and key is None:
         raise InputError("`store` needs `key`: a function that names everything that decides an item's value.")
-    items = list(items)
     if store is None or key is None:
-        return (Result(items[index], index, value, error) for index, value, error in on.run(job, enumerate(items)))
+        taken: list[Item] = []
+
+        def given(item: Item) -> Item:
+            taken.append(item)
+            return item
+
+        tasks = enumerate(builtins.map(given, items))  # unlike a generator, it asks again where nothing was left
+        return (Result(taken[index], index, value, error) for index, value, error in on.run(job, tasks))
+    items = list(items)
     return _resumed(job, items, [key(item) for item in items], on, store)
 
 

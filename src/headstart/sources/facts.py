@@ -3,7 +3,7 @@
 import json
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @cache
@@ -26,25 +26,34 @@ def imagenet_top1(name: str) -> float | None:
     return found.get(name)
 
 
+class Size(NamedTuple):
+    """What a network takes for one image; None where it is not known."""
+
+    parameters: int | None = None
+    products: float | None = None
+    activations: float | None = None  # numbers that its convolutions and linear layers put out
+
+
 @cache
-def _timm_sizes() -> dict[str, tuple[float, float | None]]:
-    found: dict[str, tuple[float, float | None]] = json.loads(
+def _timm_sizes() -> dict[str, list[float | None]]:
+    found: dict[str, list[float | None]] = json.loads(
         resources.files("headstart.sources").joinpath("timm_sizes.json").read_text(encoding="utf-8")
     )
     return found
 
 
-def timm_size(architecture: str) -> tuple[int | None, float | None]:
-    """Parameters, and products for one image, of an architecture of timm; counted by `scripts/measure_timm.py`.
+def timm_size(architecture: str) -> Size:
+    """The size of an architecture of timm, counted by `scripts/measure_timm.py`.
 
     Example:
         >>> timm_size("resnet50")
-        (25557000, 4090000000.0)
-        >>> timm_size("no_such_model")
-        (None, None)
+        Size(parameters=25557000, products=4090000000.0, activations=11100000.0)
+        >>> timm_size("no_such_model").products is None
+        True
     """
-    parameters, products = _timm_sizes().get(architecture, (None, None))
-    return None if parameters is None else round(parameters * 1e6), None if products is None else products * 1e9
+    parameters, *beside = _timm_sizes().get(architecture, [None])
+    products, activations = (*beside, None, None)[:2]
+    return Size(parameters and round(parameters * 1e6), products and products * 1e9, activations and activations * 1e6)
 
 
 def trained_on(tag: str | None) -> str | None:

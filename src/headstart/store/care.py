@@ -19,7 +19,8 @@ import msgspec
 
 from headstart.errors import CacheError, InputError
 from headstart.store.disk import ROWS, cache_size, disk_errors
-from headstart.store.segment import SUFFIX, rows_in
+from headstart.store.segment import rows_in
+from headstart.store.shared import SUFFIX
 
 RUNNING = "running"
 SILENCE = 24 * 3600  # seconds after which a run on another machine counts as ended

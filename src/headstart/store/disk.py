@@ -3,39 +3,34 @@
 import errno
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from headstart.errors import CacheError, InputError
+from headstart.store.shared import SharedFolder, usual_folder
+from headstart.wording import URL
 
 ROWS = "rows"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def default_folder() -> Path:
-    """`$HEADSTART_CACHE`, or this platform's folder for caches."""
+    """`$HEADSTART_CACHE`, which may be a URL, or this platform's folder for caches."""
     if chosen := os.environ.get("HEADSTART_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "headstart"
+        return SharedFolder.at(chosen) if URL.match(chosen) else Path(chosen).expanduser()
+    return usual_folder()
 
 
 def folder_of(cache: object) -> Path | None:
-    """The folder for an option `cache`: the default one for True, none for False or None, or the path itself."""
+    """The folder for an option `cache`: the default for True, none for False or None, the path, or a copy of a URL."""
     if cache is None or cache is False:
         return None
     if cache is True:
         return default_folder()
     if not isinstance(cache, str | os.PathLike):
-        raise InputError(f"`cache` must be True, False or a folder; got {cache!r}.")
-    return Path(cache)
+        raise InputError(f"`cache` must be True, False, a folder or a URL; got {cache!r}.")
+    return SharedFolder.at(cache) if isinstance(cache, str) and URL.match(cache) else Path(cache)
 
 
 def cache_size(root: Path) -> int:

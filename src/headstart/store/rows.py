@@ -16,7 +16,8 @@ import numpy as np
 from headstart.errors import CacheError, InputError
 from headstart.store.care import announce
 from headstart.store.disk import ROWS, disk_errors
-from headstart.store.segment import KEY, SUFFIX, DamagedSegmentError, Layout, Segment, read_segment
+from headstart.store.segment import KEY, DamagedSegmentError, Layout, Segment, read_segment
+from headstart.store.shared import SUFFIX, SharedFolder
 
 IN_MEMORY = 256 << 20  # bytes of scattered rows that are copied to memory; more are copied to a file
 BLOCK_BYTES = 8 << 20
@@ -26,7 +27,7 @@ class RowStore:
     """The cached rows of one source.
 
     Args:
-        root: The cache folder; made when the first row is written.
+        root: The cache folder, made when the first row is written; a `SharedFolder` is kept in step with its URL.
         fingerprint: Hash of everything that changes the rows: weights, preprocessing and layer, never a name.
 
     `notes` lists what is passed over because it is damaged, and what could not be written.
@@ -35,7 +36,7 @@ class RowStore:
     def __init__(self, root: Path, fingerprint: str) -> None:
         if not re.fullmatch(r"[0-9A-Za-z_-]{4,200}", fingerprint):
             raise InputError(f"`fingerprint` must be a hash (letters and digits), got {fingerprint!r}.")
-        self.root, self.folder = Path(root), Path(root) / ROWS / fingerprint
+        self.root, self.folder = root, root / ROWS / fingerprint
         self.notes: list[str] = []
         self._known: dict[Path, tuple[int, Segment | None]] = {}  # with the size of the index when it was read
         self._held: list[Segment] = []
@@ -76,6 +77,8 @@ class RowStore:
 
     def segments(self) -> list[Segment]:
         """All undamaged segments, the longest first. Damaged ones are passed over with a note."""
+        if isinstance(self.root, SharedFolder):
+            self.root.pull(self.folder)
         announce(self.root, self.folder)
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             with suppress(FileNotFoundError):  # another process cleared it, or set it aside

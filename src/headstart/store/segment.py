@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from headstart.store.disk import disk_errors
+from headstart.store.shared import SUFFIX
 
-SUFFIX = ".rows"
 KEY = np.dtype("S16")  # fixed width, so stripped zeros at the end change neither order nor equality
 _BATCH = struct.Struct("<II")  # rows, checksum
 
@@ -74,16 +74,15 @@ class SegmentWriter:
     """
 
     def __init__(self, folder: Path, layout: Layout) -> None:
-        self.folder = folder
-        name = uuid.uuid4().hex
+        self.folder, self.name = folder, uuid.uuid4().hex
         self._header = json.dumps({field: [dtype.str, width] for field, (dtype, width) in layout.items()}).encode()
         self._files: dict[str, FileIO] = {}  # unbuffered: a failed write is not retried when the file closes
         with disk_errors(folder, len(self._header)):
             folder.mkdir(parents=True, exist_ok=True)
-            self._index = FileIO(folder / f"{name}{SUFFIX}", "xb")
+            self._index = FileIO(folder / f"{self.name}{SUFFIX}", "xb")
             _write(self._index, memoryview(self._header + b"\n"))
             for field in layout:
-                self._files[field] = FileIO(folder / f"{name}.{field}", "xb")
+                self._files[field] = FileIO(folder / f"{self.name}.{field}", "xb")
 
     def close(self) -> None:
         """Close the files."""

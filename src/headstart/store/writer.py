@@ -9,8 +9,10 @@ from headstart.errors import CacheError
 from headstart.store.care import announce
 from headstart.store.rows import RowStore, as_keys
 from headstart.store.segment import SegmentWriter, layout_of
+from headstart.store.shared import SharedFolder
 
 FLUSH_SECONDS = 1.0
+SHARE_SECONDS = 30.0  # after which the rows so far go to the URL of a shared cache
 
 
 class RowWriter:
@@ -33,7 +35,7 @@ class RowWriter:
         self._rows: list[dict[str, np.ndarray]] = []
         self._segment: SegmentWriter | None = None
         self._failed: CacheError | None = None
-        self._flushed = time.monotonic()
+        self._flushed = self._begun = time.monotonic()
 
     def __enter__(self) -> "RowWriter":
         self.store.set_aside()
@@ -56,12 +58,16 @@ class RowWriter:
         self._digests, self._rows = [], []
         if digests:
             self._write(as_keys(digests), rows)
+        if time.monotonic() - self._begun > SHARE_SECONDS and isinstance(self.store.root, SharedFolder):
+            self._close()
         self._flushed = time.monotonic()
 
     def _write(self, keys: np.ndarray, parts: list[dict[str, np.ndarray]]) -> None:
         try:
             if self._failed is None:
-                self._segment = self._segment or SegmentWriter(self.store.folder, layout_of(parts[0]))
+                if self._segment is None:
+                    self._segment = SegmentWriter(self.store.folder, layout_of(parts[0]))
+                    self._begun = time.monotonic()
                 announce(self.store.root, self.store.folder)
                 self._segment.append(keys, parts)
         except CacheError as error:
@@ -75,3 +81,12 @@ class RowWriter:
         if self._segment is not None:
             segment, self._segment = self._segment, None
             segment.close()
+            self._share(segment.name)
+
+    def _share(self, segment: str) -> None:
+        """Copy a finished segment to the URL of a shared cache; if that fails, a note says so."""
+        if isinstance(self.store.root, SharedFolder):
+            try:
+                self.store.root.push(self.store.folder, segment)
+            except CacheError as error:
+                self.store.notes.append(f"forward passes stay on this machine: {error}")

@@ -16,7 +16,7 @@ from headstart.evaluation.forecast import Correlation, Forecast, Weights, foreca
 from headstart.records import View, finite_or_none
 from headstart.records.files import JsonRecord
 from headstart.records.shown import Shown
-from headstart.runner import Progress, counted, listener
+from headstart.runner import Event, Progress, Workers, listener, map, on_workers
 from headstart.scores import SCORES, NotApplicableError, evaluate
 
 Kind = Literal["score", "baseline", "confound", "ceiling"]
@@ -73,6 +73,7 @@ def benchmark(
     weights: Weights = "both",
     level: float = 0.95,
     seed: int = 0,
+    workers: Workers = 1,
     progress: Progress | bool | None = None,
 ) -> Standings:
     """Compare scores with outcomes of real transfers, target by target, and with baselines that a score should beat.
@@ -87,6 +88,7 @@ def benchmark(
         weights: Whose ranks weigh the weighted tau; see `headstart.evaluation.forecast`.
         level: Coverage of the intervals of the means over the targets; fewer than six targets have none.
         seed: For the random order.
+        workers: Processes, "ray" or "ray://HOST:PORT", for scores that must be computed.
         progress: As in `headstart.rank`; the counter is "scores".
 
     Raises:
@@ -101,7 +103,7 @@ def benchmark(
     if not isinstance(seed, Integral) or seed < 0:
         raise InputError(f"`seed` must be a whole number of at least 0; got {seed}.")
     stored = read_stored(results)
-    values, left_out = _scored(scores, stored, results, listener(progress))
+    values, left_out = _scored(scores, stored, results, listener(progress), workers)
     kinds: dict[str, Kind] = dict.fromkeys(values, "score")
     rows: list[Standing] = []
     judge = partial(forecast, weights=weights, top=(1,), level=level)
@@ -140,14 +142,18 @@ def static_list(outcomes: np.ndarray) -> np.ndarray:
 
 
 def _scored(
-    scores: str | Sequence[str] | Mapping[str, Own], stored: Stored, results: str | Path | None, tell: Progress
+    scores: str | Sequence[str] | Mapping[str, Own],
+    stored: Stored,
+    results: str | Path | None,
+    tell: Progress,
+    workers: Workers,
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """(T, S) values by name, and why a name has none."""
     if isinstance(scores, Mapping):
         taken = {STATIC, ACCURACY, CLASSES, CHANCE, CEILING} & set(scores)
         if taken:
             raise InputError(f"`{min(taken)}` is the name of a baseline; give your score another name.")
-        return {name: _own(name, scores[name], stored, results) for name in counted(tuple(scores), "scores", tell)}, {}
+        return _computed(scores, stored, results, tell, workers)
     given = scores.split(",") if isinstance(scores, str) else scores
     names = list(given) if isinstance(given, Iterable) else [given]
     if not all(isinstance(name, str) for name in names):
@@ -157,20 +163,16 @@ def _scored(
         raise InputError(f'`scores` must name at least one score, or be "all"; got {scores!r}.')
     if names == ["all"]:
         names = [*stored.scores, *(name for name in SCORES if name not in stored.scores)]
-    values, left_out = {}, {}
-    for name in counted(names, "scores", tell):
-        if name in stored.scores:
-            values[name] = np.array(stored.scores[name].values)
-        elif name in stored.left_out:
-            left_out[name] = stored.left_out[name]
-        elif name in SCORES:
-            try:
-                values[name] = _own(name, partial(_from_table, name), stored, results)
-            except NotApplicableError as error:
-                left_out[name] = str(error)
-        else:
-            raise InputError(f"unknown score `{name}`.{did_you_mean(name, SCORES)} `headstart scores` lists them.")
-    return values, left_out
+    values = {name: np.array(stored.scores[name].values) for name in names if name in stored.scores}
+    left_out = {name: stored.left_out[name] for name in names if name not in values and name in stored.left_out}
+    own = {name: partial(_from_table, name) for name in names if name not in values and name not in left_out}
+    if unknown := [name for name in own if name not in SCORES]:
+        raise InputError(
+            f"unknown score `{unknown[0]}`.{did_you_mean(unknown[0], SCORES)} `headstart scores` lists them."
+        )
+    computed, why_not = _computed(own, stored, results, tell, workers)
+    values |= computed
+    return {name: values[name] for name in names if name in values}, left_out | why_not
 
 
 def _from_table(name: str, pair: Pair) -> float:
@@ -180,13 +182,35 @@ def _from_table(name: str, pair: Pair) -> float:
     return found[name].value
 
 
-def _own(name: str, function: Own, stored: Stored, results: str | Path | None) -> np.ndarray:
-    values = np.empty((len(stored.targets), len(stored.sources)))
-    for pair in read_pairs(stored, results):
-        value = function(pair)
+def _computed(
+    functions: Mapping[str, Own], stored: Stored, results: str | Path | None, tell: Progress, workers: Workers
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """(T, S) values of each function, and why one has none; each target of each function is a job."""
+    values = {name: np.empty((len(stored.targets), len(stored.sources))) for name in functions}
+    left_out: dict[str, str] = {}
+    jobs = [(name, target) for name in functions for target in stored.targets]
+    tell(Event("scores", 0, len(functions)))
+    with on_workers(workers) as on:
+        for done, result in enumerate(map(partial(_row, functions, stored, results), jobs, on=on), start=1):
+            name, target = result.item
+            try:
+                values[name][stored.targets.index(target)] = result.get()
+            except NotApplicableError as error:
+                left_out[name] = str(error)
+            if done % len(stored.targets) == 0:
+                tell(Event("scores", done // len(stored.targets), len(functions)))
+    return {name: table for name, table in values.items() if name not in left_out}, left_out
+
+
+def _row(functions: Mapping[str, Own], stored: Stored, results: str | Path | None, job: tuple[str, str]) -> list[float]:
+    """A function's values for all sources on one target."""
+    name, target = job
+    values = []
+    for pair in read_pairs(stored, results, only=target):
+        value = functions[name](pair)
         if not _is_number(value):
             raise InputError(f"`{name}` must return one finite number; got {value} for {pair.source} on {pair.target}.")
-        values[stored.targets.index(pair.target), stored.sources.index(pair.source)] = value
+        values.append(value)
     return values
 
 

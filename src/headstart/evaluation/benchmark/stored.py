@@ -89,15 +89,16 @@ def read_stored(folder: str | Path | None = None) -> Stored:
     return Stored.from_json(_read(folder, RESULTS))
 
 
-def read_pairs(stored: Stored, folder: str | Path | None = None) -> Iterator[Pair]:
-    """The arrays of every pair, target by target."""
+def read_pairs(stored: Stored, folder: str | Path | None = None, only: str | None = None) -> Iterator[Pair]:
+    """The arrays of every pair, target by target; those of one target with `only`."""
     with np.load(io.BytesIO(_read(folder, ARRAYS)), allow_pickle=False) as file:
-        arrays = dict(file)
-    for t, target in enumerate(stored.targets):
-        steps, scale, labels = (arrays[f"{name} {t}"] for name in ("features", "scale", "labels"))
-        for s, source in enumerate(stored.sources):
-            features = steps[s] * scale[s]
-            yield Pair(source, target, features, labels.astype(np.int64), arrays[f"weight {s}"], arrays[f"bias {s}"])
+        heads = [(file[f"weight {s}"], file[f"bias {s}"]) for s in range(len(stored.sources))]
+        for t, target in enumerate(stored.targets):
+            if only not in (None, target):
+                continue
+            steps, scale, labels = (file[f"{name} {t}"] for name in ("features", "scale", "labels"))
+            for s, source in enumerate(stored.sources):
+                yield Pair(source, target, steps[s] * scale[s], labels.astype(np.int64), *heads[s])
 
 
 def quantised(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

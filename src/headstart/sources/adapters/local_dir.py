@@ -59,8 +59,7 @@ class LocalFolder(Adapter):
     def _card(self, name: str, folder: Path, library: Library) -> ModelCard:
         if library == "timm":
             architecture = str(_config(folder)["architecture"])
-            parameters, products = facts.timm_size(architecture)
-            return ModelCard(name, "image", parameters=parameters, products=products, family=architecture)
+            return ModelCard(name, "image", family=architecture, **facts.timm_size(architecture)._asdict())
         if library == "sentence-transformers":
             ADAPTERS["st"].check_installed()
             return ModelCard(name=name, kind="text")

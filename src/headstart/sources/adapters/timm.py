@@ -33,12 +33,10 @@ class Timm(Adapter):
         """What timm knows of a model without building it."""
         timm, (model, revision) = _timm(), _parted(name)
         config, architecture = timm.get_pretrained_cfg(model), model.partition(".")[0]
-        parameters, products = facts.timm_size(architecture)
         return ModelCard(
             name=name,
             kind="image",
-            parameters=parameters,
-            products=products,
+            **facts.timm_size(architecture)._asdict(),
             family=timm.models.model_entrypoint(architecture).__module__.rpartition(".")[2],
             input_size=tuple(config.input_size),
             num_classes=config.num_classes or None,

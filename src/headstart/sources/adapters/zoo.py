@@ -46,7 +46,7 @@ class Zoo(Adapter):
         return ModelCard(
             name=name,
             kind=fact["kind"],
-            parameters=fact["parameters"],
+            **facts.timm_size(fact.get("architecture", ""))._replace(parameters=fact["parameters"])._asdict(),
             input_size=tuple(size) if size else None,
             num_classes=fact["num_classes"],
             imagenet_top1=fact["imagenet_top1"],
@@ -55,7 +55,6 @@ class Zoo(Adapter):
             url=fact["url"],
             local=_installed(fact),
             family=fact["family"],
-            products=facts.timm_size(fact.get("architecture", ""))[1],
         )
 
     def classes(self, card: ModelCard) -> tuple[str, ...]:
