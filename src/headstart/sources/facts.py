@@ -53,7 +53,8 @@ def timm_size(architecture: str) -> Size:
     """
     parameters, *beside = _timm_sizes().get(architecture, [None])
     products, activations = (*beside, None, None)[:2]
-    return Size(parameters and round(parameters * 1e6), products and products * 1e9, activations and activations * 1e6)
+    count = None if parameters is None else round(parameters * 1e6)
+    return Size(count, products and products * 1e9, activations and activations * 1e6)
 
 
 def trained_on(tag: str | None) -> str | None:
