@@ -134,6 +134,7 @@ def test_the_record_is_json(adapted: Adapted) -> None:
         (domain(60, 0), ["a text", "another"] * 10, "reads arrays|holds texts"),
         (domain(60, 0), np.ones((20, 3)), "3 features for each example, and .* has 4"),
         ((np.ones((60, 4)), np.arange(60) % 3), np.ones((20, 4)), "same features for every example"),
+        (domain(60, 0), np.ones((20, 4)), "same features for every example of the new domain; check those data"),
         ((domain(60, 0)[0], np.linspace(0, 1, 60)), domain(60, 1)[0], "adaptation needs classes"),
     ],
 )
@@ -185,6 +186,6 @@ def test_several_labelled_domains_are_ranked_as_starts_for_the_new_one() -> None
 def test_identical_domains_are_said_and_not_refused() -> None:
     points, labels = domain(90, 0)
     found = adapt((points, labels), points, method="coral", **QUIET)
-    assert any("among the labelled ones" in note for note in found.record.notes)
+    assert any("among the labelled ones by their content; there is nothing" in note for note in found.record.notes)
     assert not found.record.gap.apart
     assert "they look alike" in " ".join(str(found).split())

@@ -32,14 +32,18 @@ class Seen:
         """A source's features of both domains.
 
         Raises:
-            InputError: They do not vary.
+            InputError: Those of a domain do not vary.
         """
         parts = self.opened.parts
         assert parts.unlabelled is not None, "the domains were opened together"
         old, new = (self.extraction(target, source) for target in (parts.together, parts.unlabelled))
         found = domains(old, new, parts.train.classes, seed=self.seed)
-        if not np.ptp(np.concatenate([found.features, found.new]), axis=0).any():
-            raise InputError(f"{source.name} gives the same features for every example of both domains; leave it out.")
+        for name, rows in ((parts.train.name, found.features), (parts.unlabelled.name, found.new)):
+            if not np.ptp(rows, axis=0).any():
+                raise InputError(
+                    f"{source.name} gives the same features for every example of {name}; check those data, or leave "
+                    "the model out."
+                )
         return found
 
     def features(self, target: Target, source: Source) -> np.ndarray:

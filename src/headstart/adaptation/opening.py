@@ -59,6 +59,7 @@ def open_domains(
     if kept is None:
         raise InputError(f"{train.name} has too few examples to hold some out: every class needs at least two.")
     new, notes = _new_domain(unlabelled, train, how, most, split_seed)
+    notes += _among(new, {*digests(parts.together), *digests(kept)})
     found: Target | None = None
     if test is not None:
         found, said = given_test(test, train, replace(how, white_level=train.white_level))
@@ -106,7 +107,7 @@ def _new_domain(spec: object, train: Target, reading: Reading, most: int | None,
     name, labelled = _named(spec, how)
     if len(found.ids) < FEWEST:
         raise InputError(
-            f"the new domain {name} holds {plural(len(found.ids), MEDIA[train.kind].plural.removesuffix('s'))}; "
+            f"{name} holds {plural(len(found.ids), MEDIA[train.kind].plural.removesuffix('s'))}; "
             f"adaptation estimates how a domain is distributed and needs at least {FEWEST}. Add unlabelled examples."
         )
     if MEDIA[train.kind].computed:
@@ -124,15 +125,16 @@ def _new_domain(spec: object, train: Target, reading: Reading, most: int | None,
     )  # fmt: skip
     if most is not None:
         new = new.subset(np.sort(np.random.default_rng(seed).permutation(len(new))[:most]))
-    new = new.held()
-    known = set(digests(train))
-    same = sum(digest in known for digest in digests(new))
-    if same:
-        notes.append(
-            f"{same} of {len(new)} examples of {name} are among the labelled ones by their content"
-            + ("; there is nothing to adapt to." if same == len(new) else ".")
-        )
-    return new, notes
+    return new.held(), notes
+
+
+def _among(new: Target, labelled: set[bytes]) -> list[str]:
+    """A sentence where examples of the new domain are labelled ones."""
+    same = sum(digest in labelled for digest in digests(new))
+    if not same:
+        return []
+    said = f"{same} of {len(new)} examples of {new.name} are among the labelled ones by their content"
+    return [said + ("; there is nothing to adapt to." if same == len(new) else ".")]
 
 
 def _named(spec: object, reading: Reading) -> tuple[str, bool]:
