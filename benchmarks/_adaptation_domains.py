@@ -22,9 +22,9 @@ from headstart_paper.architectures import CifarResNet
 FEATURES = "none,importance,kmm,coral,subspace,ot,label-shift"
 DEEP = "none-deep,adabn,entropy,deep-coral,mmd,dann,adda,self-training"
 TONGUES = (
-    ("emoji names", "emoji-multilingual/emoji_texts.csv", "group", "en", 400),
-    ("sentiment", "multilingual-sentiment/test_small.csv", "label", "english", 200),
-)  # name, file, column of the classes, where training starts, examples of each part
+    ("emoji names", "emoji-multilingual/emoji_texts.csv", "group", "en", 400, 27),
+    ("sentiment", "multilingual-sentiment/test_small.csv", "label", "english", 200, 4),
+)  # name, file, column of the classes, where training starts, examples of each part, languages that are adapted to
 Labelled = tuple[list[object], list[str]]
 
 
@@ -142,9 +142,9 @@ def pictures(package: Path) -> dict[str, tuple[Image.Image, str]]:
 
 def languages(data: Path, place: Path) -> Iterator[Experiment]:
     """English to every other language by methods on features: other examples than those of the English part."""
-    for name, file, label, start, most in TONGUES:
+    for name, file, label, start, most, count in TONGUES:
         parts = {str(key): rows for key, rows in pd.read_csv(data / file).groupby("language")}
-        for tongue in [key for key in parts if key != start]:
+        for tongue in [key for key in parts if key != start][:count]:
             sets = [divided(parts[key], label, part, most) for key, part in ((start, 0), (tongue, 1), (tongue, 2))]
             yield Experiment(
                 f"{name}, {start} to {tongue}", sets[0], sets[1], sets[2], "zoo/e5_small", FEATURES, group=name

@@ -47,7 +47,7 @@ def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> Records:
 
 def crossings(data: Path, place: Path) -> Iterator[tuple[str, Across]]:
     """Heads trained in English and tested in every language, and heads trained in the language itself."""
-    for name, file, label, start, most in TONGUES:
+    for name, file, label, start, most, _ in TONGUES:
         for model in MODELS:
             kept = place / f"{name} {model}.json".replace(" ", "-").replace("/", "-")
             if not kept.exists():
@@ -209,9 +209,10 @@ def main() -> None:
     parser.add_argument("--only", help="carry out the experiments whose name holds this, and write no page")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     given = parser.parse_args()
-    groups = [partial(digits, place=given.out), partial(cifar, place=given.out), partial(emoji, folder=given.emoji)]
+    places = {"place": given.out}
+    groups = (partial(digits, **places), partial(languages, **places), partial(cifar, **places))
     found, kinds = dict[str, Records](), dict[str, str]()
-    for one in chain.from_iterable(group(given.data) for group in [*groups, partial(languages, place=given.out)]):
+    for one in chain.from_iterable(group(given.data) for group in (*groups, partial(emoji, folder=given.emoji))):
         if given.only is None or given.only in one.name:
             found[one.name], kinds[one.name] = carried_out(one, given.out, given.seeds), one.group
             print(one.name, found[one.name]["adapted"], sep="\n", flush=True)

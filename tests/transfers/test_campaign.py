@@ -66,7 +66,11 @@ def test_a_training_that_is_surely_behind_scratch_stops_and_one_that_is_not_runs
     with pytest.raises(InputError, match="`stop_behind` compares with training from scratch; add `scratch=True`"):
         campaign(target(), source(), ["fine-tune"], stop_behind=True)
     kept: dict[str, Any] = {"batch_size": 16, "cache": False, "seeds": 1, "epochs": 5, "progress": False}
-    methods = [FineTune(rate=1e-9), FineTune(rate=0.03), Scratch(rate=0.03)]  # the first cannot learn
+    methods = [
+        FineTune(rate=1e-9, ratio=1.0),
+        FineTune(rate=0.03, ratio=1.0),
+        Scratch(rate=0.03),
+    ]  # the first cannot learn
     done = campaign(target(100), source(), methods, stop_behind=True, **kept)
     behind, level, scratch = (run.outcome for run in done.runs)
     assert "surely behind training from scratch: validation accuracy" in behind.stopped
