@@ -253,7 +253,8 @@ def _carried_out(
         model = one.name if shared["workers"] != 1 and one.files is not None else source
         done = campaign(opened.parts, model, methods, out=folder, **shared)
         places: Sequence[Path | None] = done.folders or [None] * len(done.runs)
-        found = [measure(run, name, place, seen, both) for run, place in zip(done.runs, places, strict=True)]
+        weights = seen.weights(source, both)
+        found = [measure(run, name, place, seen, both, weights) for run, place in zip(done.runs, places, strict=True)]
     except HeadstartError as error:
         if alone:
             raise

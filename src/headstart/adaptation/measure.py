@@ -50,6 +50,10 @@ class Seen:
         """Features (n, d) of a target."""
         return np.asarray(self.extraction(target, source).features, dtype=np.float64)
 
+    def weights(self, source: Source, both: Domains) -> np.ndarray:
+        """How much each held-out labelled example (n,) looks like the new domain."""
+        return density_ratio(both.features, both.new, self.features(self.opened.kept, source), seed=self.seed)
+
     def extraction(self, target: Target, source: Source) -> Extraction:
         """One forward pass."""
         return extract(target, source, cache=self.cache, device=self.device)
@@ -67,7 +71,7 @@ class Measured:
     criteria: dict[str, float]
 
 
-def measure(run: Run, name: str, folder: Path | None, seen: Seen, both: Domains) -> Measured:
+def measure(run: Run, name: str, folder: Path | None, seen: Seen, both: Domains, weights: np.ndarray) -> Measured:
     """Ask a run for its answers on both domains.
 
     Args:
@@ -76,6 +80,7 @@ def measure(run: Run, name: str, folder: Path | None, seen: Seen, both: Domains)
         folder: Where it was kept.
         seen: For its source's features.
         both: The features of both domains before any adaptation.
+        weights: Of the held-out labelled examples, also before any.
     """
     opened, method = seen.opened, run.method
     new, labels = opened.parts.unlabelled, opened.kept.labels
@@ -85,11 +90,11 @@ def measure(run: Run, name: str, folder: Path | None, seen: Seen, both: Domains)
         held_out = seen.features(opened.kept, run.source)
         moved = method.moved(both, held_out)
         kept, as_new, other = (_answers(run, rows) for rows in (held_out, moved, both.new))
-        weights = density_ratio(method.moved(both, both.features), both.new, moved, seed=seen.seed)
+        if method.layer is not None or moved is not held_out:
+            weights = density_ratio(method.moved(both, both.features), both.new, moved, seed=seen.seed)
     else:
         kept = as_new = _whole(run, opened.kept, seen.device)
         other = _whole(run, new, seen.device)
-        weights = density_ratio(both.features, both.new, seen.features(opened.kept, run.source), seed=seen.seed)
     found = {
         "source-risk": criteria.source_risk(as_new, labels),
         "importance-weighted": criteria.source_risk(as_new, labels, weights),
