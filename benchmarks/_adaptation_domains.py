@@ -22,7 +22,7 @@ from headstart_paper.architectures import CifarResNet
 FEATURES = "none,importance,kmm,coral,subspace,ot,label-shift"
 DEEP = "none-deep,adabn,entropy,deep-coral,mmd,dann,adda,self-training"
 TONGUES = (
-    ("emoji names", "emoji-multilingual/emoji_texts.csv", "group", "en", 400, 27),
+    ("emoji names", "emoji-multilingual/emoji_texts.csv", "group", "en", 400, 10),
     ("sentiment", "multilingual-sentiment/test_small.csv", "label", "english", 200, 4),
 )  # name, file, column of the classes, where training starts, examples of each part, languages that are adapted to
 Labelled = tuple[list[object], list[str]]
@@ -82,7 +82,7 @@ def resnet20(data: Path) -> Source:
 def cifar(data: Path, place: Path) -> Iterator[Experiment]:
     """CIFAR-10 to blurred, noisy and dimmed copies of other pictures, from a ResNet20 trained on the originals."""
     table = pd.read_parquet(data / "cifar10-jpeg/cifar10_jpeg.parquet")
-    rows = table[table["split"] == "test"].iloc[:2400]
+    rows = table[table["split"] == "test"].iloc[:1600]
     images = [Image.open(io.BytesIO(one)).convert("RGB") for one in rows["image"]]
     labels = [str(one) for one in rows["label"]]
     source, rng = resnet20(data), np.random.default_rng(0)
@@ -91,12 +91,12 @@ def cifar(data: Path, place: Path) -> Iterator[Experiment]:
         "noisy": lambda image: noisy(image, rng),
         "dimmed": lambda image: ImageEnhance.Brightness(image).enhance(0.25),
     }
-    options = {"epochs": 5, "batch_size": 25, "rate": 0.001, "ratio": 10.0}
+    options = {"epochs": 3, "batch_size": 25, "rate": 0.001, "ratio": 10.0}
     for name, change in changes.items():
         changed = [change(image) for image in images]
         yield Experiment(
-            f"CIFAR-10 to {name}", (list(images[:400]), labels[:400]), (list(changed[600:1200]), labels[600:1200]),
-            (list(changed[1400:]), labels[1400:]), source, f"{FEATURES},none-deep,adabn,entropy", options,
+            f"CIFAR-10 to {name}", (list(images[:400]), labels[:400]), (list(changed[400:800]), labels[400:800]),
+            (list(changed[800:]), labels[800:]), source, f"{FEATURES},none-deep,adabn,entropy", options,
         )  # fmt: skip
 
 

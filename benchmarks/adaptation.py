@@ -18,6 +18,7 @@ import pandas as pd
 from _adaptation_domains import TONGUES, Experiment, Labelled, cifar, digits, divided, emoji, languages
 
 from headstart.adaptation import across, adapt
+from headstart.adaptation.rows import choices_of
 from headstart.records.across import Across
 from headstart.records.adaptation import ADAPTATION, AdaptationRecord, AdaptedRow
 
@@ -51,10 +52,8 @@ def crossings(data: Path, place: Path) -> Iterator[tuple[str, Across]]:
         for model in MODELS:
             kept = place / f"{name} {model}.json".replace(" ", "-").replace("/", "-")
             if not kept.exists():
-                domains = {}
-                for key, rows in pd.read_csv(data / file).groupby("language"):
-                    halves = [divided(rows, label, part, most) for part in (1, 2)]
-                    domains[str(key)] = tuple(first + second for first, second in zip(*halves, strict=True))
+                table = pd.read_csv(data / file)
+                domains = {str(key): divided(rows, label, 2, most) for key, rows in table.groupby("language")}
                 found = across(domains, model, sources=[start])
                 kept.write_text(found.to_json(), encoding="utf-8")
             yield name, Across.from_json(kept.read_text(encoding="utf-8"))
@@ -133,7 +132,8 @@ def losses(records: Records) -> dict[str, float]:
     """What each criterion's choice lost against the best method, in accuracy; the last is no adaptation at all."""
     adapted = records["adapted"]
     reached = {(row.source, row.method): row.accuracy or 0.0 for row in adapted.rows}
-    lost = {name: max(reached.values()) - reached[row[0], row[1]] for name, row in adapted.choices.items()}
+    chosen = choices_of(adapted.rows, [row.method for row in adapted.rows])
+    lost = {name: max(reached.values()) - reached[row[0], row[1]] for name, row in chosen.items()}
     plain = adapted.row(adapted.rows[0].source, "none").accuracy or 0.0
     return lost | {"always none": max(reached.values()) - plain}
 

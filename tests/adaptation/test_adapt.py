@@ -8,6 +8,7 @@ import pytest
 
 import headstart
 from headstart.adaptation import ADAPTATIONS, Adapted, adapt, load_run
+from headstart.adaptation.rows import choices_of
 from headstart.errors import HeadstartError, InputError
 from headstart.records import AdaptationRecord
 from headstart.records.table import Table
@@ -161,6 +162,23 @@ def test_classes_that_one_side_lacks_are_named() -> None:
     assert "the new domain holds few examples of 2, or none." in " ".join(str(lacking).split())
     assert "or none. Where" not in str(found)
     assert "entropy lost" in " ".join(str(lacking).split())
+
+
+def test_a_method_that_forgets_the_labelled_domain_is_not_chosen_however_sure_it_is(adapted: Adapted) -> None:
+    first = adapted.record.rows[0]
+    risks, sure = (0.9, 0.7, 0.8, 0.5), (-0.5, 0.0, -0.1, -0.2)  # the last is of a source that knows less
+    rows = tuple(
+        replace(first, method=name, source="other" if name == "d" else first.source, facts={},
+                criteria=first.criteria | {"source-risk": risk, "entropy": value})
+        for name, risk, value in zip("abcd", risks, sure, strict=True)
+    )  # fmt: skip
+    assert choices_of(rows, tuple("abcd"))["entropy"] == (first.source, "c")
+    assert choices_of(rows, ("a", "d"))["entropy"] == ("other", "d")
+    assert choices_of(rows, ("b",))["entropy"] == (first.source, "b")  # nothing else was asked for
+    record = replace(adapted.record, rows=rows[:3], choices=dict(choices_of(rows[:3], tuple("abc"))))
+    told = " ".join(str(record).split())
+    assert "b is not chosen: it reaches 0.700 on held-out labelled examples, more than 15 points" in told
+    assert "a is not chosen" not in told
 
 
 def test_several_labelled_domains_are_ranked_as_starts_for_the_new_one() -> None:

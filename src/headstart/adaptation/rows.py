@@ -9,7 +9,7 @@ from headstart.adaptation.criteria import CRITERIA, agreement
 from headstart.adaptation.measure import Measured
 from headstart.evaluation import gain, judge
 from headstart.records import Predictions
-from headstart.records.adaptation import AdaptedRow
+from headstart.records.adaptation import AdaptedRow, forgets
 from headstart.stats import share_interval
 
 BASELINES = {False: "none", True: "none-deep"}  # does a method train by epochs? -> what it is compared with
@@ -72,8 +72,12 @@ def _tested(one: Measured) -> Predictions:
 
 
 def choices_of(rows: Sequence[AdaptedRow], asked: Sequence[str]) -> Mapping[str, tuple[str, str]]:
-    """What each criterion would choose among the methods that were asked for and adapted; equals go to the first."""
+    """What each criterion would choose among the methods that were asked for; equals go to the first.
+
+    Methods that adapted nothing are not chosen, nor those that forget the labelled domain: a classifier that gives one
+    answer to everything is sure of it.
+    """
     named = [row for row in rows if row.method in asked]
-    open_to = [row for row in named if not row.idle] or named
+    open_to = [row for row in named if not row.idle and not forgets(row, rows)] or named
     best = {name: max(open_to, key=lambda row: row.criteria[name]) for name in CRITERIA}
     return {name: (row.source, row.method) for name, row in best.items()}

@@ -1,6 +1,7 @@
 """What adapting to a new domain leaves: how far apart the domains are, what each method did, and what was chosen."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ CLASSES = 12  # in the table of frequencies
 FEW_EFFECTIVE = 0.05  # share of the examples that weights must leave effective
 CLEAR = 0.8  # accuracy from which two domains differ clearly
 FLAT = 0.01  # spread of weights below which they change nothing
+FORGOTTEN = 0.15  # accuracy on held-out labelled examples that a method may lose against the best of its source
 SCARCE = 0.2  # of its frequency in the labelled domain: below it a class seems to be lacking
 PAIRS = 2  # of domains in benchmarks/adaptation.md
 LOST = {
@@ -26,6 +28,7 @@ LOST = {
     "density": (27.4, 54.8),
     "agreement": (3.9, 4.0),
 }  # criterion -> points that its choice lost there against the best method: on average, at most
+RISK = "source-risk"
 EFFECTIVE, SPREAD = "effective_sample_size", "weight_spread"  # facts of a run
 
 MEANS: dict[Verdict | None, str] = {
@@ -65,6 +68,12 @@ class AdaptedRow(Brief):
         if self.facts[EFFECTIVE] < FEW_EFFECTIVE:
             return f"the weights leave {self.facts[EFFECTIVE]:.1%} of the labelled examples effective"
         return "the weights are flat" if self.facts[SPREAD] < FLAT else ""
+
+
+def forgets(row: AdaptedRow, rows: Sequence[AdaptedRow]) -> bool:
+    """Whether a method loses much of what others with the same source know of the labelled domain."""
+    best = max(one.criteria[RISK] for one in rows if one.source == row.source)
+    return row.criteria[RISK] < best - FORGOTTEN
 
 
 @dataclass(frozen=True)
@@ -166,6 +175,12 @@ class AdaptationRecord(JsonRecord, Shown):
         parts += titled(*self._frequencies())
         said = [*self._better(), *self._disagreement(), *self._absent()]
         said += [f"{row.method}: no adaptation took place: {row.idle}." for row in self.rows if row.idle]
+        said += [
+            f"{row.method} is not chosen: it reaches {row.criteria[RISK]:.3f} on held-out labelled examples, more than "
+            f"{100 * FORGOTTEN:.0f} points below the best."
+            for row in self.rows
+            if row is not self.chosen and forgets(row, self.rows)
+        ]
         parts += [Prose((*said, *self.notes))] if said or self.notes else []
         return [*parts, *in_prose(self.failures)]
 
@@ -186,7 +201,10 @@ class AdaptationRecord(JsonRecord, Shown):
         by = {row.source: [one for one in self.rows if one.source == row.source] for row in self.rows}
         if len(by) < 2:
             return []
-        best = [max(own, key=lambda row: (not row.idle, row.criteria[self.select])) for own in by.values()]
+        best = [
+            max(own, key=lambda row: (not row.idle and not forgets(row, own), row.criteria[self.select]))
+            for own in by.values()
+        ]
         best.sort(key=lambda row: -row.criteria[self.select])
         tested = ["accuracy", "95 %"] if self.n_test else []
         rows = [
@@ -264,7 +282,7 @@ class AdaptationRecord(JsonRecord, Shown):
     def _better(self) -> list[str]:
         """A sentence where the criterion prefers a baseline that was not to be chosen."""
         mine, best = self.chosen.criteria[self.select], max(self.rows, key=lambda row: row.criteria[self.select])
-        if best.idle or best.criteria[self.select] <= mine:
+        if best.idle or forgets(best, self.rows) or best.criteria[self.select] <= mine:
             return []
         value = best.criteria[self.select]
         return [
