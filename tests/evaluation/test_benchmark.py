@@ -283,7 +283,7 @@ def test_the_command_prints_every_score_and_writes_json(tmp_path: Path) -> None:
     ("arguments", "says"),
     [
         (["--scores", "leap"], "Did you mean `leep`"),
-        (["--weights", "mine"], "outcome, score or both"),
+        (["--scores", "leep", "--weights", "mine"], "outcome, score or both"),
     ],
 )
 def test_wrong_usage_is_said_and_ends_with_2(arguments: list[str], says: str) -> None:

@@ -75,14 +75,14 @@ def test_a_run_is_kept_goes_on_where_it_stopped_and_becomes_a_table_and_a_figure
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == ["large.png", "large.svg"]
 
 
-def test_processes_give_the_same_numbers_as_one(run: Run, network: Path, clothes: Path, tmp_path: Path) -> None:
+def test_a_worker_process_gives_the_same_numbers(run: Run, network: Path, clothes: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     rows = "fashion-mnist/cifar10/large/head"
-    assert run("reproduce", "table1", *options(network, clothes, one, rows, 2)).exit_code == 0
-    assert run("reproduce", "table1", *options(network, clothes, two, rows, 2), "--workers", 2).exit_code == 0
+    assert run("reproduce", "table1", *options(network, clothes, one, rows, 1)).exit_code == 0
+    assert run("reproduce", "table1", *options(network, clothes, two, rows, 1), "--workers", 2).exit_code == 0
     of_one = {row["key"]: (row["accuracy"], row["scores"]["leep"]) for row in read_results(one).rows}
     of_two = {row["key"]: (row["accuracy"], row["scores"]["leep"]) for row in read_results(two).rows}
-    assert len(of_one) == 2
+    assert len(of_one) == 1
     assert of_one.keys() == of_two.keys()
     assert all(of_one[key] == pytest.approx(of_two[key]) for key in of_one)
 

@@ -1,6 +1,5 @@
 """One source, from loading to its scores; a failure becomes a reason, and the search continues."""
 
-import gc
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.data.target import Target
-from headstart.errors import CacheError, HeadstartError, InputError, OfflineError, TargetError
+from headstart.errors import CacheError, HeadstartError, InputError, TargetError
 from headstart.ranking.cost import gpu_share, seconds_of_pass
 from headstart.ranking.inputs import rows_of
 from headstart.ranking.measure import Measurement, measure
@@ -21,7 +20,7 @@ from headstart.runner.progress import Event, Progress
 if TYPE_CHECKING:
     from headstart.sources import Candidate, Source
 
-LARGE = 10_000_000  # parameters of a module worth collecting at once
+LARGE = 10_000_000  # parameters of a model that does not say how many it has
 PRECISIONS = ("fp32", "bf16")  # of forward passes
 SHARD = 16_384  # rows that one task of a worker computes
 SHELF = 250_000_000  # parameters that may stay loaded from one round to the next, about 1 GB
@@ -126,19 +125,12 @@ def _run(candidate: "Candidate", course: Course, rows: np.ndarray, tell: Progres
         CacheError: The cached rows cannot be used.
         Stopped: `tell` raised it in the middle of the source; rows made so far are in the cache.
     """
-    here = True
     try:
         return _scored(_from_cache(candidate, course, tell) or _attempted(candidate, course, tell), course)
     except (TargetError, CacheError):
         raise
-    except OfflineError as error:
-        here = False  # nothing was loaded, and a glob may name a thousand such models
-        return Failure.of(candidate.name, error)
     except HeadstartError as error:
         return Failure.of(candidate.name, error)
-    finally:
-        if here and (candidate.card.parameters or LARGE) >= LARGE:
-            gc.collect()  # modules hold cycles, and two large models may not fit in memory together
 
 
 def _fill(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from headstart.data.target import Target
 from headstart.errors import InputError
 from headstart.sources.source import Source
+from headstart.train.training import Training
 
 Batch = Tensor | Mapping[str, Any]
 MEMORY = 512 * 2**20  # bytes of prepared examples that are kept between epochs
@@ -128,3 +130,11 @@ def epoch_order(n: int, batch_size: int, seed: int, epoch: int, shares: np.ndarr
     if len(batches) > 1 and len(batches[-1]) == 1 and batch_size > 1:
         batches[-2:] = [np.concatenate(batches[-2:])]
     return batches
+
+
+def stream_order(n: int, training: Training, name: str, step: int) -> tuple[np.ndarray, int]:
+    """Which of n examples of a stream beside the labelled one a step sees, and in which round over them."""
+    seed = int(np.random.SeedSequence([training.seed, crc32(name.encode())]).generate_state(1)[0])
+    per_round = len(epoch_order(n, training.batch_size, seed, 0))
+    turn, position = divmod(step, per_round)
+    return epoch_order(n, training.batch_size, seed, turn)[position], turn

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from headstart.errors import InputError, TrainingError
 from headstart.records import CurvePoint
 from headstart.runner.progress import Event, Progress, silent
 from headstart.tasks import Task, task_of
-from headstart.train.batches import Batches, epoch_order
+from headstart.train.batches import Batches, epoch_order, stream_order
 from headstart.train.checkpoint import (
     TrainingState,
     optimizer_tensors,
@@ -388,14 +387,6 @@ class _Loop:
                 f"begun with {before}, continued with {here}; the last digits may differ from an uninterrupted run's"
             )
         self.state.computed_on = here
-
-
-def stream_order(n: int, training: Training, name: str, step: int) -> tuple[np.ndarray, int]:
-    """Which of n examples of a stream beside the labelled one a step sees, and in which round over them."""
-    seed = int(np.random.SeedSequence([training.seed, crc32(name.encode())]).generate_state(1)[0])
-    per_round = len(epoch_order(n, training.batch_size, seed, 0))
-    turn, position = divmod(step, per_round)
-    return epoch_order(n, training.batch_size, seed, turn)[position], turn
 
 
 def _draw(stream: Batches, indices: np.ndarray, epoch: int) -> Drawn:
