@@ -1,11 +1,17 @@
 """Shape annotations of the scores are enforced under pytest, and only there: users pay nothing for them."""
 
+import gc
 from collections.abc import Iterator
 
 import pytest
 from jaxtyping import config, install_import_hook
 
 install_import_hook("headstart.scores", "beartype.beartype")
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: no search for garbage needs to go through it again."""
+    gc.freeze()
 
 
 @pytest.fixture

@@ -94,10 +94,10 @@ def test_the_interval_of_a_correlation_covers_the_truth_over_fresh_targets() -> 
         outcomes = rng.normal(size=(count, 6))
         return forecast(outcomes + rng.normal(size=outcomes.shape), outcomes, top=()).correlations[2]
 
-    truth = kendall(1_500).value
+    truth = kendall(600).value
     for targets in (6, 20):
-        found = [kendall(targets) for _ in range(50)]
-        assert sum(one.low <= truth <= one.high for one in found) >= 44, targets
+        found = [kendall(targets) for _ in range(30)]
+        assert sum(one.low <= truth <= one.high for one in found) >= 26, targets
 
 
 def test_few_targets_have_a_mean_without_an_interval() -> None:

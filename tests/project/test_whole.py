@@ -149,7 +149,7 @@ def test_the_likeliest_is_transferred_first(project: Project) -> None:
 def test_a_folder_on_the_command_line(tmp_path: Path, run: Callable) -> None:
     photos = folder_of_classes(tmp_path / "photos", 48)
     place = tmp_path / "p"
-    result = run("run", photos, "--models", "zoo/tiny_digits", "--budget", "60s", "--out", place)
+    result = run("run", photos, "--models", "zoo/tiny_digits", "--budget", "10s", "--out", place)
     assert result.exit_code == 0, result.output
     assert "The forecast was" in " ".join(result.stdout.split())
     predicted = run("predict", place / "model", photos)
