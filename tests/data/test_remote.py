@@ -101,8 +101,11 @@ def test_http_and_the_commands(server: tuple[str, Path, list[str]], tmp_path: Pa
     (folder / "photos.zip").write_bytes(zipped())
     (folder / "reviews.csv").write_bytes(TABLE)
     assert len(open_target(f"{address}/reviews.csv?token=abc")) == 4
-    ranking = hs.rank(f"{address}/photos.zip", models=["zoo/tiny_letters"], scores="logme", cache=False)
+    secret = f"{address}/photos.zip?signature=abcdef"
+    ranking = hs.rank(secret, models=["zoo/tiny_letters"], scores="logme", cache=False, out=tmp_path / "ranking")
     assert (ranking.target.name, ranking.target.n) == ("photos", 8)
+    assert address in ranking.provenance.command
+    assert not any(b"abcdef" in file.read_bytes() for file in (tmp_path / "ranking").iterdir())
     run = hs.transfer(f"{address}/photos.zip", model="zoo/tiny_letters", method="head", cache=None)
     folder_of_run = run.save(tmp_path / "run")
     arguments = ["predict", str(folder_of_run), f"{address}/photos.zip"]

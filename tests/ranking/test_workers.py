@@ -4,10 +4,11 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,7 @@ from headstart.data.target import Examples
 from headstart.errors import InputError
 from headstart.ranking import attempt, entry
 from headstart.records import Ranking
-from headstart.runner import Event, Executor, Processes, Ray, on_workers
+from headstart.runner import Answer, Event, Executor, Processes, Ray, on_workers
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -69,6 +70,29 @@ def test_the_ranking_is_the_same_to_the_last_digit(tmp_path: Path, search: str) 
     models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0, 4.0)]
     inline = ranked(folder, models, search=search)
     assert numbers(ranked(folder, models, search=search, workers=2)) == numbers(inline)
+
+
+class Ordered:
+    """Notes in which order jobs are given to workers."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def run(self, job: Callable[[Any], Any], tasks: Iterable[tuple[int, Any]]) -> Iterator[Answer]:
+        for number, item in tasks:
+            self.names.append(item.name)
+            yield number, job(item), None
+
+
+def test_the_largest_model_starts_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, on = folder_of_classes(tmp_path / "photos", 30), Ordered()
+    models = []
+    for name, size in (("small", 10), ("large", 5000), ("medium", 100)):
+        one = source(Eye(), name)
+        models.append(replace(one, card=replace(one.card, parameters=size)))
+    monkeypatch.setattr(entry, "on_workers", lambda count, share: nullcontext(on))
+    ranked(folder, models, workers=2)
+    assert on.names == ["large", "medium", "small"]
 
 
 class Patient(Eye):

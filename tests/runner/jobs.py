@@ -36,6 +36,13 @@ def threads(_: object) -> list[int]:
     return [int(os.environ["OMP_NUM_THREADS"]), *(pool["num_threads"] for pool in threadpool_info())]
 
 
+def gpu(_: object) -> float:
+    """The share of a GPU that Ray gave to this task."""
+    import ray
+
+    return float(ray.get_runtime_context().get_assigned_resources().get("GPU", 0.0))
+
+
 def trouble(number: int) -> int:
     """1 raises, 2 raises what cannot be sent, 3 is killed, 4 exits, 5 returns what cannot be sent."""
     if number == 1:

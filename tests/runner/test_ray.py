@@ -41,7 +41,7 @@ def test_without_ray_the_pip_line_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Ray]:
     pytest.importorskip("ray", reason="ray is not installed")
-    with Ray(processors=2, threads=1) as started:
+    with Ray(processors=2, threads=1, gpus=1) as started:
         yield started
 
 
@@ -121,6 +121,17 @@ def test_a_killed_worker_costs_two_retries_and_nothing_else(cluster: Ray, tmp_pa
     assert results[0].get() == 0
     assert isinstance(results[1].error, WorkerError)
     assert "died 3 times" in str(results[1].error)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_task_gets_the_share_of_a_gpu_that_its_item_needs(cluster: Ray) -> None:
+    found = {one.item: one.get() for one in map(jobs.gpu, [1, 2], on=Ray(share=quarters))}
+    assert found == {1: 0.25, 2: 0.5}
+    assert [one.get() for one in map(jobs.gpu, [1], on=cluster)] == [0.0]
+
+
+def quarters(item: int) -> float:
+    return item / 4
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,8 +1,6 @@
 """Models fetched from a hub: the real download code, against a stand-in on the loopback address."""
 
 import errno
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from timm.models import save_for_hf
 
 import headstart as hs
 from headstart.errors import HeadstartError, ModelError, OfflineError
+from headstart.ranking import attempt, entry
 from headstart.runner import Event
 from headstart.sources import Source, candidates, hub
 
@@ -107,12 +106,14 @@ def test_a_full_disk_is_named(site: StandIn, monkeypatch: pytest.MonkeyPatch) ->
         fetched(TINY)
 
 
-def test_two_processes_fetch_a_file_once(site: StandIn, tmp_path: Path) -> None:
-    code = f"from headstart.sources import hub\nprint(hub.hub_file({REPO!r}, ({FILE!r},)))"
-    both = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = {one.communicate(timeout=120)[0].strip() for one in both}
-    assert [one.returncode for one in both] == [0, 0]
-    assert len(said) == 1
+def test_two_processes_fetch_a_model_once_however_many_tasks_use_it(
+    site: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in (attempt, entry):
+        monkeypatch.setattr(room, "SHARD", 4)
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 8, 8, 3)).astype(np.uint8)
+    ranking = hs.rank((list(pixels), ["a", "b"] * 6), [TINY], cache=tmp_path / "cache", scores="leep", workers=2)
+    assert [row.computed for row in ranking.rows] == [12]
     assert site.gets(FILE) == [""]
 
 

@@ -10,7 +10,7 @@ BYTES = 4  # of a parameter in a file
 PRODUCTS = 160  # of a parameter with an image of 224 x 224: 155 to 203 in ResNet, ConvNeXt, ViT; 85 in EfficientNet
 TOKENS = 64  # of a text
 PER_SECOND = 25e9  # products of one processor, where no more is known than the parameters
-PRODUCT, ACTIVATION = 17.9e-12, 3.42e-9  # processor-seconds of each: `benchmarks/cost_model.py`
+PRODUCT, ACTIVATION = 17.7e-12, 4.46e-9  # processor-seconds of each: `benchmarks/cost_model.py`
 
 USUAL_ACTIVATIONS = 0.0027  # for each product: ResNet-50
 

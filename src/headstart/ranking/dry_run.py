@@ -81,7 +81,7 @@ def _shared(workers: Workers, seconds: float) -> str:
     own = processors()
     return (
         f"With {plural(workers, 'worker')} on the {plural(own, 'processor')} of this machine: about "
-        f"{duration(seconds / own)}, right to a factor of 3."
+        f"{duration(seconds / own)}, an estimate."
     )
 
 

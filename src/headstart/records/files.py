@@ -14,7 +14,7 @@ from typing import Any, Self
 import msgspec
 
 from headstart.errors import InputError, WriteError
-from headstart.wording import printable
+from headstart.wording import URL, printable
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula of a spreadsheet can begin with
 SHOWN = 20  # characters of the name in that of the unfinished file, which so has at most 114 bytes of the 255 allowed
@@ -173,6 +173,8 @@ def check_destination(path: str | os.PathLike[str] | None, *, folder: bool) -> N
         raise InputError(
             f"`-` means standard output, which cannot hold this; name {'a folder' if folder else 'a file'}."
         )
+    if URL.match(str(path).replace(":/", "://", 1)):  # a path holds one of the slashes
+        raise InputError(f"{path} is a URL, but results are written to this machine. Name a place here and copy it.")
     with writing(path):  # a name too long is an error even to `exists`
         standing = next(parent for parent in (path, *Path(os.path.realpath(path)).parents) if parent.exists())
     if standing == path and path.is_dir() != folder:
