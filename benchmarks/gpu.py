@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import headstart.torchvision_ops  # noqa: F401  before timm
@@ -66,7 +67,7 @@ def measured(name: str, photos: Target, device: torch.device, precisions: Sequen
     """Both sides for one network."""
     source = from_module(timm.create_model(name), name=name)
     loader = DataLoader(Prepared(photos, source), BATCH, collate_fn=source.collate)
-    plain, bare = rate(lambda batches=list(loader): bare_loop(batches, source, device), len(photos), device)
+    plain, bare = rate(partial(bare_loop, list(loader), source, device), len(photos), device)
     source.network.cpu()
     found = []
     for precision in precisions:
