@@ -20,7 +20,7 @@ from _adaptation_domains import TONGUES, Experiment, Labelled, cifar, digits, di
 from headstart.adaptation import across, adapt
 from headstart.adaptation.rows import choices_of
 from headstart.records.across import Across
-from headstart.records.adaptation import ADAPTATION, AdaptationRecord, AdaptedRow
+from headstart.records.adaptation import AdaptationRecord, AdaptedRow
 
 PAGE = Path(__file__).with_suffix(".md")
 SEEDS, GOAL, NEAR = 3, 0.10, 0.01
@@ -36,8 +36,8 @@ def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> Records:
     oracle = "none,none-deep" if "none-deep" in one.methods else "none"
 
     def record(part: str, old: Labelled, new: Labelled, methods: str) -> AdaptationRecord:
-        if (below / part / ADAPTATION).exists():  # finished, with as many seeds as the page says
-            return AdaptationRecord.read(below / part / ADAPTATION, "this script")
+        if (below / part / AdaptationRecord.FILE).exists():  # finished, with as many seeds as the page says
+            return AdaptationRecord.load(below / part)
         return adapt(old, new[0], method=methods, out=below / part, **shared).record  # type: ignore[arg-type]  # options by name
 
     return {

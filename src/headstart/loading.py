@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from headstart.errors import InputError
 from headstart.records import Clustering, Evaluation, FewShot, Outcome, Project, Ranking, ZeroShot
-from headstart.records.adaptation import ADAPTATION, AdaptationRecord
-from headstart.records.project import PROJECT
-from headstart.records.stack import STACK, StackRecord
+from headstart.records.adaptation import AdaptationRecord
+from headstart.records.files import SavedRecord
+from headstart.records.stack import StackRecord
 from headstart.wording import listing
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ KEYS: tuple[tuple[set[str], type[Record]], ...] = (
     ({"metrics", "curve"}, Outcome),
     ({"outcomes", "comparisons"}, Evaluation),
 )  # fields that tell one record from another
-RANKING, OUTCOME = "ranking.json", "outcome.json"
+OUTCOME = "outcome.json"
 # The first of them says what a folder holds.
-FILES = (PROJECT, RANKING, "clusters.json", "few_shot.json", "zero-shot.json", ADAPTATION, STACK)
+FILES = tuple(record.FILE for _, record in KEYS if issubclass(record, SavedRecord))
 SAVED = "`rank(out=...)`, `transfer(out=...)`, `Ranking.save`, `Run.save`, or `--json`"
 
 
@@ -129,6 +129,6 @@ def _from_file(path: Path) -> Record:
         raise InputError(f"{path} is not a JSON file ({error}); `load` reads what {SAVED} wrote.") from error
     given = set(found) if isinstance(found, dict) else set()
     for keys, record in KEYS:
-        if keys <= given or (path.name == RANKING and record is Ranking):
+        if keys <= given or (path.name == Ranking.FILE and record is Ranking):
             return record.from_json(path.read_bytes(), origin=path)
     raise InputError(f"{path} is JSON, but no record of headstart; `load` reads what {SAVED} wrote.")

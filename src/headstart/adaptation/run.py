@@ -9,7 +9,7 @@ from torch import nn
 
 from headstart import transfers
 from headstart.adaptation.method import ADAPTATIONS
-from headstart.records.adaptation import ADAPTATION, AdaptationRecord
+from headstart.records.adaptation import AdaptationRecord
 from headstart.records.shown import Shown
 from headstart.records.table import View
 from headstart.sources.source import Source
@@ -49,7 +49,7 @@ def load(
     Raises:
         InputError: The folder holds no adaptation, or a damaged one; ModelError: its source cannot be found.
     """
-    record = AdaptationRecord.read(Path(folder) / ADAPTATION, "`headstart adapt --out`")
+    record = AdaptationRecord.load(folder)
     return Adapted(record, load_run(folder, source=source, trust_pickle=trust_pickle))
 
 
@@ -62,6 +62,6 @@ def load_run(
         InputError: The folder holds no run, or a damaged one; ModelError: its source cannot be found.
     """
     place = Path(folder)
-    if (place / ADAPTATION).exists():
-        place /= AdaptationRecord.read(place / ADAPTATION, "`headstart adapt --out`").folder
+    if (place / AdaptationRecord.FILE).exists():
+        place /= AdaptationRecord.load(place).folder
     return transfers.load(place, source=source, trust_pickle=trust_pickle, methods={**METHODS, **ADAPTATIONS})

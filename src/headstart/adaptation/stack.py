@@ -14,9 +14,9 @@ from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import HeadstartError, InputError
 from headstart.evaluation import gain, judge
 from headstart.extract import extract
-from headstart.records import Extraction, Failure, Predictions, write_atomically
+from headstart.records import Extraction, Failure, Predictions
 from headstart.records.shown import Shown
-from headstart.records.stack import GUESS, STACK, StackedSource, StackRecord
+from headstart.records.stack import GUESS, StackedSource, StackRecord
 from headstart.records.table import View
 from headstart.scores import Inputs, left_out_probs
 from headstart.sources import candidates
@@ -56,7 +56,7 @@ class Stacked(Shown):
         names = tuple(f"source-{number + 1}" for number in range(len(self.runs)))
         for name, run in zip(names, self.runs, strict=True):
             run.save(place / name)
-        write_atomically(place / STACK, replace(self.record, folders=names).to_json().encode())
+        replace(self.record, folders=names).save(place)
         return place
 
     def view(self) -> View:
@@ -71,7 +71,7 @@ def load_stack(folder: str | os.PathLike[str], *, trust_pickle: bool = False) ->
         InputError: It is damaged; ModelError: a source cannot be found.
     """
     place = Path(folder)
-    record = StackRecord.from_json((place / STACK).read_bytes(), origin=place / STACK)
+    record = StackRecord.load(place)
     return Stacked(record, tuple(load(place / name, trust_pickle=trust_pickle) for name in record.folders))
 
 

@@ -10,7 +10,7 @@ from headstart.cli._options import HOW, TrustPickle, named, reading_from
 from headstart.cli._output import check_places, on_stdout, show, write, wrote
 from headstart.errors import InputError
 from headstart.records import Prose, check_destination
-from headstart.records.stack import STACK
+from headstart.records.stack import StackRecord
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `headstart transfer --out` wrote.")]
 
@@ -64,7 +64,7 @@ def predict(
     form = None if out is None or on_stdout(out) else form_of(out)  # before the work, not after
     if json and form == "csv":
         raise InputError(f"`--json` and `--out {out}` ask for two forms: name a .json file, or leave out `--json`.")
-    loaded = (load_stack if (run / STACK).exists() else load_run)(run, trust_pickle=trust_pickle)
+    loaded = (load_stack if (run / StackRecord.FILE).exists() else load_run)(run, trust_pickle=trust_pickle)
     first = loaded.runs[0] if isinstance(loaded, Stacked) else loaded
     how = reading_from(reading)
     how = replace(how, white_level=how.white_level or first.outcome.white_level)

@@ -80,15 +80,9 @@ def cluster(
         names: The names it chooses from: a list, or a file with a name in each line; by default ImageNet's classes.
         limit: Use this many examples.
         seed: For the sample, the starts of k-means and the halves.
-        device: "auto", "cpu", "cuda" or "mps".
-        batch_size: Examples per forward pass; as many as fit in memory if None.
-        cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
-        trust_pickle: Load checkpoints that can run code.
         out: Write `clusters.json` into this folder.
         report: Write a self-contained HTML page to this path.
-        reading: How the data are read, as one `headstart.Reading`.
-        progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
-        options: The fields of `reading` as keywords.
+        device, batch_size, cache, trust_pickle, reading, progress, options: As in `headstart.rank`.
 
     Raises:
         InputError: An option or the data cannot be used, or every source failed.

@@ -67,15 +67,9 @@ def few_shot(
             every episode anew (images only; one forward pass per episode and number of shots).
         limit: Use this many examples, stratified by class.
         seed: Of the examples kept and of the episodes.
-        device: "auto", "cpu", "cuda" or "mps".
-        batch_size: Examples per forward pass; as many as fit in memory if None.
-        cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
-        trust_pickle: Load checkpoints that can run code.
         out: Write `few_shot.json` into this folder.
         report: Write a self-contained HTML page to this path.
-        reading: How the target is read, as one `headstart.Reading`.
-        progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
-        options: The fields of `reading` as keywords.
+        device, batch_size, cache, trust_pickle, reading, progress, options: As in `headstart.rank`.
 
     Returns:
         Sources in order of accuracy at the largest number of shots, by the method that is best on average, with curves

@@ -67,14 +67,9 @@ def run(
         test: A test part that lies elsewhere.
         limit: Use this many training examples, stratified.
         seed: Of every random choice.
-        device: "auto", "cpu", "cuda" or "mps".
-        cache: As in `rank`.
-        trust_pickle: Load checkpoints that can run code.
-        reading: Columns, split, task and so on as one object.
-        progress: As in `rank`.
         command: What to record as the command.
         history: Keep the rankings and outcomes in this folder, and forecast by what `headstart calibrate` learnt there.
-        options: The fields of `reading` as keywords.
+        device, cache, trust_pickle, reading, progress, options: As in `headstart.rank`.
 
     Raises:
         InputError: There is nothing to test on, no model could be ranked, an option cannot be used, or `out` holds a

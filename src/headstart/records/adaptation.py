@@ -1,19 +1,16 @@
 """What adapting to a new domain leaves: how far apart the domains are, what each method did, and what was chosen."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from headstart.records.facts import Provenance
 from headstart.records.failure import Failure, in_prose
-from headstart.records.files import JsonRecord, write_atomically
+from headstart.records.files import SavedRecord
 from headstart.records.outcome import Verdict
 from headstart.records.shown import Brief, Shown
 from headstart.records.table import Prose, Table, View, table, titled
 from headstart.wording import MISSING, listing, plural
 
-ADAPTATION = "adaptation.json"
 CLASSES = 12  # in the table of frequencies
 FEW_EFFECTIVE = 0.05  # share of the examples that weights must leave effective
 CLEAR = 0.8  # accuracy from which two domains differ clearly
@@ -125,8 +122,10 @@ class DomainGap(Brief):
 
 
 @dataclass(frozen=True, repr=False)
-class AdaptationRecord(JsonRecord, Shown):
+class AdaptationRecord(SavedRecord, Shown):
     """What `headstart.adapt` leaves; `print` shows what was gained over no adaptation, how sure that is, and why."""
+
+    FILE, MADE_BY = "adaptation.json", "`headstart adapt --out FOLDER`"
 
     labelled: str
     unlabelled: str
@@ -317,9 +316,3 @@ class AdaptationRecord(JsonRecord, Shown):
         """One flat dictionary per source and method."""
         names = ("source", "method", "accuracy", "low", "high", "gain", "gain_low", "gain_high", "verdict", "kept")
         return [{name: getattr(row, name) for name in names} | row.criteria for row in self.rows]
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `adaptation.json` into `folder` (made if need be) and return its path; all or nothing."""
-        path = Path(folder) / ADAPTATION
-        write_atomically(path, self.to_json().encode())
-        return path

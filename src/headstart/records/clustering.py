@@ -1,12 +1,10 @@
 """What clustering leaves: which source was trusted, its groups, and the examples worth a look."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from headstart.records.facts import Kind, ModelCard, Provenance
 from headstart.records.failure import Failure, in_prose
-from headstart.records.files import JsonRecord, write_atomically
+from headstart.records.files import SavedRecord
 from headstart.records.shown import Brief, Shown
 from headstart.records.table import Prose, Table, View, table
 from headstart.wording import MISSING, listing, plural, shortened_inside
@@ -57,8 +55,10 @@ class Cluster(Brief):
 
 
 @dataclass(frozen=True, repr=False)
-class Clustering(JsonRecord, Shown):
+class Clustering(SavedRecord, Shown):
     """Groups of unlabelled examples in the features of the source that was chosen, and the sources' comparison."""
+
+    FILE, MADE_BY = "clusters.json", "`headstart cluster --out FOLDER`"
 
     data: str
     kind: Kind
@@ -145,12 +145,6 @@ class Clustering(JsonRecord, Shown):
             {"id": name, "cluster": group, "x": x, "y": y}
             for name, group, (x, y) in zip(self.ids, self.groups, self.places, strict=True)
         ]
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `clusters.json` into `folder` (made if need be) and return its path; all or nothing."""
-        path = Path(folder) / "clusters.json"
-        write_atomically(path, self.to_json().encode())
-        return path
 
 
 EXPLAINED = {

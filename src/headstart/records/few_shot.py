@@ -1,13 +1,11 @@
 """How well sources' features serve tasks with a few examples of each class."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from headstart.records.failure import Failure, in_prose
-from headstart.records.files import JsonRecord, write_atomically
+from headstart.records.files import SavedRecord
 from headstart.records.shown import Shown
 from headstart.records.table import Prose, Table, View, table
 from headstart.wording import plural
@@ -43,8 +41,10 @@ class FewShotSource:
 
 
 @dataclass(frozen=True, repr=False)
-class FewShot(JsonRecord, Shown):
+class FewShot(SavedRecord, Shown):
     """Sources ranked by their accuracy on episodes of few examples."""
+
+    FILE, MADE_BY = "few_shot.json", "`headstart few-shot --out FOLDER`"
 
     target: str
     classes: int  # that have enough examples
@@ -96,12 +96,6 @@ class FewShot(JsonRecord, Shown):
             for row in self.rows
             for point in row.curve
         ]
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `few_shot.json` into `folder` (made if need be) and return its path; all or nothing."""
-        path = Path(folder) / "few_shot.json"
-        write_atomically(path, self.to_json().encode())
-        return path
 
 
 POINT = ("method", "shots", "accuracy", "low", "high")

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -95,6 +95,24 @@ class JsonRecord:
         if reason:
             raise InputError(f"cannot read {path}: {reason}. {made_by} writes one.")
         return cls.from_json(content, origin=path)
+
+
+class SavedRecord(JsonRecord):
+    """A record with a file of its own in a folder of results."""
+
+    FILE: ClassVar[str]
+    MADE_BY: ClassVar[str]  # what writes the file
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the record's file into `folder` (made if need be) and return its path; all or nothing."""
+        path = Path(folder) / self.FILE
+        write_atomically(path, self.to_json().encode())
+        return path
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read the record from its file, or from the folder that holds it."""
+        return cls.read(Path(path) / cls.FILE if os.path.isdir(path) else Path(path), cls.MADE_BY)
 
 
 def renamed(text: str | bytes, names: Mapping[str, str]) -> bytes:

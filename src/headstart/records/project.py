@@ -1,12 +1,9 @@
 """From data to proof: which model was chosen, what was forecast, what was reached, and what to try next."""
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
-from headstart.errors import InputError
-from headstart.records.files import JsonRecord, write_atomically
+from headstart.records.files import SavedRecord
 from headstart.records.forecast import Forecast
 from headstart.records.outcome import Comparison, Outcome
 from headstart.records.ranking import Ranking
@@ -14,12 +11,12 @@ from headstart.records.shown import Shown
 from headstart.records.table import Column, Prose, Table, Tone, View
 from headstart.wording import MISSING, duration, plural
 
-PROJECT = "project.json"
-
 
 @dataclass(frozen=True, repr=False)
-class Project(JsonRecord, Shown):
+class Project(SavedRecord, Shown):
     """What `headstart.run` leaves. `print(project)` shows it; the model lies in the folder `model`."""
+
+    FILE, MADE_BY = "project.json", "`headstart run --out FOLDER`"
 
     ranking: Ranking
     outcomes: tuple[Outcome, ...]  # every transfer, in the order in which they ran, all on one test part
@@ -120,24 +117,6 @@ class Project(JsonRecord, Shown):
         if not any(one.method == "scratch" for one in self.outcomes):
             said.append("train from scratch beside it, to prove the gain")
         return (f"To try next: {'; '.join(said)}.",) if said else ()
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `project.json` into `folder` and return its path; all or nothing."""
-        path = Path(folder) / PROJECT
-        write_atomically(path, self.to_json().encode())
-        return path
-
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> "Project":
-        """Read what `headstart run --out folder` wrote.
-
-        Raises:
-            InputError: There is no project.
-        """
-        path = Path(folder) / PROJECT
-        if not path.is_file():
-            raise InputError(f"no project at {path}. `headstart run --out {folder}` writes one.")
-        return cls.from_json(path.read_bytes(), origin=path)
 
 
 def _reached(outcome: Outcome) -> float:

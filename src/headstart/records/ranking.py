@@ -1,15 +1,13 @@
 """What scoring many sources leaves; a report is rebuilt from it alone."""
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.errors import InputError, require
 from headstart.records import text
 from headstart.records.facts import ModelCard, Provenance, TargetSummary
 from headstart.records.failure import Failure
-from headstart.records.files import JsonRecord, write_atomically
+from headstart.records.files import SavedRecord
 from headstart.records.forecast import Cost, Forecast, Probe
 from headstart.records.outcome import ClassResult
 from headstart.records.ranking_page import ranking_table
@@ -82,8 +80,10 @@ class RankedSource(Brief):
 
 
 @dataclass(frozen=True, repr=False)
-class Ranking(JsonRecord, Shown):
+class Ranking(SavedRecord, Shown):
     """Sources in order, best first, with how far the order can be trusted. `print(ranking)` shows it as text."""
+
+    FILE, MADE_BY = "ranking.json", "`headstart rank --out FOLDER`"
 
     target: TargetSummary
     rows: tuple[RankedSource, ...]
@@ -154,18 +154,6 @@ class Ranking(JsonRecord, Shown):
         """One row per source: rank and its interval, probability of being best, every score with error and interval."""
         frame: pandas.DataFrame = require("pandas", "a data frame", "data").DataFrame(self.to_rows())
         return frame
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `ranking.json` into `folder` (made if need be) and return its path; all or nothing."""
-        path = Path(folder) / "ranking.json"
-        write_atomically(path, self.to_json().encode())
-        return path
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Ranking":
-        """Read a ranking from `ranking.json`, or from the folder that holds it."""
-        path = Path(path)
-        return cls.read(path / "ranking.json" if os.path.isdir(path) else path, "`headstart rank --out FOLDER`")
 
 
 def _flat(row: RankedSource, scores: tuple[str, ...]) -> dict[str, object]:

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 from headstart.records.failure import Failure
-from headstart.records.files import JsonRecord
+from headstart.records.files import SavedRecord
 from headstart.records.outcome import Verdict
 from headstart.records.shown import Shown
 from headstart.records.table import Prose, Table, View, table
 from headstart.wording import MISSING
 
-STACK = "stack.json"
 GUESS = "class frequencies"  # what stands among the sources for knowing nothing of an example
 
 
@@ -26,8 +25,10 @@ class StackedSource:
 
 
 @dataclass(frozen=True, repr=False)
-class StackRecord(JsonRecord, Shown):
+class StackRecord(SavedRecord, Shown):
     """Sources with their weights, and the gain of all over the best alone; `print` shows both."""
+
+    FILE, MADE_BY = "stack.json", "`headstart transfer --stack --out FOLDER`"
 
     target: str
     n_train: int

@@ -1,12 +1,10 @@
 """What zero-shot classification leaves: prompts, accuracies of each template set, and the answers."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from headstart.records.facts import Provenance
 from headstart.records.failure import Failure, in_prose
-from headstart.records.files import JsonRecord, write_atomically
+from headstart.records.files import SavedRecord
 from headstart.records.shown import Brief, Shown
 from headstart.records.table import Prose, Table, View, table
 from headstart.wording import MISSING, listing, plural
@@ -37,8 +35,10 @@ class ZeroShotSource(Brief):
 
 
 @dataclass(frozen=True, repr=False)
-class ZeroShot(JsonRecord, Shown):
+class ZeroShot(SavedRecord, Shown):
     """Answers of image-text pairs for classes that have names only; `print` shows them as tables."""
+
+    FILE, MADE_BY = "zero-shot.json", "`headstart zero-shot --out FOLDER`"
 
     data: str
     n: int
@@ -104,9 +104,3 @@ class ZeroShot(JsonRecord, Shown):
             {"id": name, "class": self.classes[code], "probability": round(share, 4)}
             for name, code, share in zip(self.ids, self.answers, self.probabilities, strict=True)
         ]
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `zero-shot.json` into `folder` (made if need be) and return its path; all or nothing."""
-        path = Path(folder) / "zero-shot.json"
-        write_atomically(path, self.to_json().encode())
-        return path

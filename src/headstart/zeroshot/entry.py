@@ -76,14 +76,8 @@ def zero_shot(
             image model without a text encoder learns from them how its features go with names (ESZSL).
         limit: Use this many examples.
         seed: For the sample.
-        device: "auto", "cpu", "cuda" or "mps".
-        batch_size: Examples per forward pass; as many as fit in memory if None.
-        cache: True keeps forward passes in the default folder, a path keeps them there, False or None keeps none.
-        trust_pickle: Load checkpoints that can run code.
         out: Write `zero-shot.json` into this folder.
-        reading: How the data are read, as one `headstart.Reading`.
-        progress: None shows it in a terminal or notebook, True everywhere, False nowhere; a function gets each `Event`.
-        options: The fields of `reading` as keywords.
+        device, batch_size, cache, trust_pickle, reading, progress, options: As in `headstart.rank`.
 
     Returns:
         Accuracy of each template set with its interval where there are labels, and the answers of the best source.
