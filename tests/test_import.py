@@ -55,12 +55,6 @@ importlib.util.find_spec = lambda name, package=None: None if name.partition("."
 """
 
 
-def in_a_base_install(statement: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run Python in `folder` without any library that only an extra brings."""
-    code = f"{WITHOUT_EXTRAS}\n{statement}"
-    return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with `features.npz`."""
@@ -71,26 +65,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_base_install_ranks_arrays_and_reads_records(folder: Path) -> None:
-    statement = """
+LINES = (
+    *("scores", "rank features.npz --scores knn --out ranked", "report ranked"),
+    *("rank x.csv --models st/x", "transfer x.csv --model st/x"),
+)
+USES = f"""
 import numpy as np
 import headstart as hs
 ranking = hs.rank(dict(np.load("features.npz")), scores="knn,logme", out="run")
 assert hs.Ranking.load("run").best == ranking.best == "arrays"
 print(hs.scores.leep(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1])))
-"""
-    done = in_a_base_install(statement, folder)
-    assert done.stdout == "-0.6931471805599453\n", done.stderr
-
-
-def test_the_commands_of_a_base_install_work_or_name_the_line_that_installs_torch(folder: Path) -> None:
-    (folder / "x.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 5)
-    lines = ["scores", "rank features.npz --scores knn --out ranked", "report ranked"]
-    lines += ["rank x.csv --models st/x", "transfer x.csv --model st/x"]
-    statement = f"""
 from headstart.cli import main
 codes = []
-for line in {lines}:
+for line in {LINES}:
     sys.argv = ["headstart", *line.split()]
     try:
         main()
@@ -98,7 +85,13 @@ for line in {lines}:
         codes.append(end.code or 0)
 print(codes)
 """
-    done = in_a_base_install(statement, folder)
+
+
+def test_a_base_install_ranks_arrays_reads_records_and_names_the_line_that_installs_torch(folder: Path) -> None:
+    (folder / "x.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 5)
+    command = [sys.executable, "-c", WITHOUT_EXTRAS + USES]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("-0.6931471805599453\n"), done.stderr
     assert done.stdout.splitlines()[-1] == "[0, 0, 0, 1, 1]", done.stderr
     assert (folder / "ranked" / "report.html").is_file()
     assert done.stderr.count("pip install 'headstart[text]'") == 2

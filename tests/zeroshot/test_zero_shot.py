@@ -295,11 +295,13 @@ def test_the_command_orders_models_by_class_names(tmp_path: Path):
         (tmp_path / name).mkdir()
         for place in range(2):
             Image.new("RGB", (8, 8), (40 * place, 0, 0)).save(tmp_path / name / f"{place}.png")
-    done = CliRunner().invoke(app, ["models", "zoo/tiny_*", "--near", str(tmp_path)], env={"COLUMNS": "120"})
+    done = CliRunner().invoke(app, ["models", "zoo/tiny_*", "--near", str(tmp_path)], env={"COLUMNS": "80"})
     assert done.exit_code == 0, done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+    assert done.output.splitlines()[2].split() == ["seven", "~", "7"]  # below the first model's first pair
     lines = [line for line in done.output.splitlines() if line.startswith("zoo/")]
     assert len(lines) == 4
-    assert "eight ~ 8 and seven ~ 7" in lines[0]
+    assert lines[0].endswith("eight ~ 8")
     assert any("all ~ 1479 emoji pictures" in line for line in lines)  # a description, named once
     assert lines[0].startswith(("zoo/tiny_digits", "zoo/tiny_letters"))
 

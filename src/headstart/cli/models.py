@@ -1,6 +1,7 @@
 """`headstart models`: which models can be named."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Annotated
 
 import typer
@@ -10,6 +11,8 @@ from headstart.cli._output import show
 from headstart.records import ModelCard
 from headstart.records.table import Column, Table, table
 from headstart.wording import MISSING, listing, magnitude
+
+ROOM = 48  # characters that what a model was trained on may take of a line
 
 
 def models(
@@ -53,14 +56,16 @@ def _by_names(data: str, glob: str) -> None:
     target = open_target(data)
     found = rank_by_names(target.classes, names_of(glob, target.kind))
     rows = ((one.source, f"{one.value:.3f}", _pairs(one.nearest)) for one in found)
-    show([table(("model", "near", "nearest classes"), rows, words=3)])
+    show([table(("model", "near", "nearest classes"), rows, words=3, lead=1)])
 
 
 def _pairs(nearest: Sequence[tuple[str, str]]) -> str:
+    """One pair a line, the first three; one line for a description of what the model was trained on."""
     others = {other for _, other in nearest}
-    if len(nearest) > 1 and len(others) == 1:  # one description of what the model was trained on
-        return f"all ~ {others.pop()}"
-    return listing([f"{own} ~ {other}" for own, other in nearest], 3)
+    if len(nearest) > 1 and len(others) == 1:
+        return fill(f"all ~ {others.pop()}", ROOM)
+    said = [f"{own} ~ {other}" for own, other in nearest[:3]]
+    return "\n".join([*said, *([f"and {len(nearest) - 3} more"] if len(nearest) > 3 else [])])
 
 
 def _table(cards: list[ModelCard]) -> Table:
