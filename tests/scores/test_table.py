@@ -112,6 +112,7 @@ def test_values_are_floats_inside_the_stated_range(row, seed):
     assert np.isfinite(value)
 
 
+AT_ITS_PENALTY = {"leep_pooled", "logme", "ridge_probe", "transferability"}  # held while a group is left out
 LOOSE = {"leep_calibrated": 2e-3, "logme": 1e-5}  # each says why in its file
 
 
@@ -122,7 +123,7 @@ def test_leaving_a_group_out_equals_the_score_without_it(row):
     done, missing = evaluate([row.name], labels=labels, groups=groups, **{row.needs: x})
     assert not missing
     assert done[row.name].value == pytest.approx(row.function(x, labels), rel=1e-9)
-    if any(note.startswith("approximate interval") for note in done[row.name].notes):
+    if row.name in AT_ITS_PENALTY or any(note.startswith("approximate interval") for note in done[row.name].notes):
         assert done[row.name].deleted.std() > 0
         return
     expected = [row.function(x[groups != g], labels[groups != g]) for g in range(6)]

@@ -9,7 +9,8 @@ from headstart.errors import InputError
 from headstart.scores._checks import NotApplicableError, block_rows, check_features, check_labels, check_logits
 from headstart.scores._inputs import Inputs
 from headstart.scores._table import SCORES, Measured, Score, leave_groups_out, without_each_group
-from headstart.scores.catalogue.sfda import centred, true_probabilities, true_without
+from headstart.scores.catalogue.leep_gaussian import of_own_class
+from headstart.scores.catalogue.sfda import Without, centred, coordinates, shared_first, true_probabilities
 
 NO_LEVEL = 0.01  # log-sum-exp of the logarithms of probabilities whose rows sum to one as nearly as any that are taken
 
@@ -126,8 +127,11 @@ def sum_of_scaled(terms: Sequence[Sequence[float]]) -> Float[np.ndarray, " m"]:
 
 
 def _measure_discriminant(inputs: Inputs) -> Measured:
-    value = etran_discriminant(inputs.features, inputs.labels)
-    return without_each_group(inputs, value, lambda group: float(true_without(inputs, group).mean()))
+    _, (posterior, _, _) = shared_first(inputs)
+    value = float(of_own_class(posterior, inputs.classes.codes).mean())
+    if inputs.groups is None:
+        return Measured(value)
+    return without_each_group(inputs, value, Without(inputs, coordinates(inputs)))
 
 
 def _measure_energy(inputs: Inputs) -> Measured:

@@ -231,9 +231,11 @@ def at_best_scale(
         )
     offsets = np.log(_frequencies_by_own(labels))[labels.codes]
     unit = exponents / size if size > 0 else exponents
-    slopes = _slopes(unit, offsets, labels.codes)
-    scale = _newton(slopes, near * size) if near and size > 0 else None
+    scale = None
+    if near and size > 0:  # single precision is enough to see a slope of zero beside the largest likelihood
+        scale = _newton(_slopes(unit.astype(np.float32), offsets.astype(np.float32), labels.codes), near * size)
     if scale is None:
+        slopes = _slopes(unit, offsets, labels.codes)
         scale = _search(lambda log_scale: slopes(np.exp(log_scale))[0])
     return log_softmax(offsets + scale * unit), float(scale / (size or 1.0))
 
@@ -252,7 +254,7 @@ def _slopes(
     own = of_own_class(unit, codes)
 
     def at(scale: float) -> tuple[float, float]:
-        weights = scale * unit
+        weights = unit.dtype.type(scale) * unit
         weights += offsets
         weights -= weights.max(axis=1, keepdims=True)
         np.exp(weights, out=weights)

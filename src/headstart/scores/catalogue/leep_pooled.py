@@ -17,7 +17,7 @@ from headstart.scores.catalogue.leep_gaussian import (
     mean_of_own,
     shared_log_probs,
 )
-from headstart.scores.catalogue.ridge_probe import at_held_penalty, errors_without, left_out, shared_left_out
+from headstart.scores.catalogue.ridge_probe import errors_without, left_out, shared_left_out
 
 HEADLESS = "the source has no classifier: features only"
 
@@ -92,7 +92,7 @@ def _measure(inputs: Inputs) -> Measured:
         probe = at_best_scale(exponents, others, near=scale)[0]
         return mean_of_own(probe if headless else _pooled(log_probs_without(inputs, group), probe), others.codes)
 
-    return at_held_penalty(without_each_group(inputs, value, again, notes))
+    return without_each_group(inputs, value, again, notes)
 
 
 SCORES.add(

@@ -13,7 +13,6 @@ from headstart.scores._residual_maker import ResidualMaker, residual_maker
 from headstart.scores._sums import Sums, whole_and_groups
 from headstart.scores._table import ANY_TASK, SCORES, Measured, Score
 from headstart.scores._threads import one_matrix_thread
-from headstart.scores.catalogue.ridge_probe import at_held_penalty
 
 NOISE = 1e-12  # share of a target's sum of squares below which a residual is rounding, not evidence of no noise
 COARSE = 0.5  # spacing of the grid of log penalties that is searched first
@@ -248,7 +247,7 @@ def _measure(inputs: Inputs) -> Measured:
     notes = [f"no signal for {blind} of {len(best)} targets"] if blind else []
     if saturated:
         notes.append("saturated: the labels are an exact linear function of the features")
-    return at_held_penalty(Measured(value, deleted, tuple(notes)))
+    return Measured(value, deleted, tuple(notes))
 
 
 SCORES.add(

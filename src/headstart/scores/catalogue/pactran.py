@@ -1,5 +1,6 @@
 """PACTran: how well a PAC-Bayes bound says a new head on the source would predict the labels."""
 
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -8,8 +9,9 @@ from jaxtyping import Float, Shaped
 
 from headstart.errors import InputError
 from headstart.scores._checks import check_labels, check_probs
+from headstart.scores._inputs import Inputs
 from headstart.scores._sums import in_class_order
-from headstart.scores._table import SCORES, Score
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
 
 Family = Literal["dirichlet", "gamma"]
 SWEEPS = 10  # as published
@@ -125,6 +127,16 @@ def _shares(part: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, float]:
     return total, fit
 
 
+def _measure(inputs: Inputs, family: Family) -> Measured:
+    probs, codes = inputs.probs, inputs.classes.codes  # checked once, not again without each group
+
+    def on(rows: slice | np.ndarray) -> float:
+        left = check_labels(codes[rows])
+        return _bound(probs[rows], left.codes, len(left.counts), family)
+
+    return leave_groups_out(inputs, on(slice(None)), on)
+
+
 SCORES.add(
     Score(
         title="PACTran, Dirichlet",
@@ -135,6 +147,7 @@ SCORES.add(
         meaning="Bound on the log-evidence, per example, that the labels come from the source's classes by some table: "
         "LEEP with a penalty for the size of the table.",
         invariances={"order", "names", "unused"},
+        measure=partial(_measure, family="dirichlet"),
     )
 )
 SCORES.add(
@@ -146,5 +159,6 @@ SCORES.add(
         cost="O(10 n z)",
         meaning="The same bound for a table whose columns need not sum to one.",
         invariances={"order", "names", "unused"},
+        measure=partial(_measure, family="gamma"),
     )
 )

@@ -1,7 +1,6 @@
 """A linear probe in closed form: ridge regression judged by leave-one-out, its penalty chosen the same way."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import scipy
@@ -17,7 +16,6 @@ from headstart.tasks import task_of
 
 GRID = 10.0 ** np.arange(-8, 2.25, 0.5)  # penalties, as shares of the largest eigenvalue of the scatter matrix
 MANY = 4  # examples a feature from which leverages without a group follow from those of all examples
-FIXED_PENALTY = "approximate interval: the penalty stays the one chosen on all examples"
 
 
 def ridge_probe(
@@ -167,7 +165,7 @@ def _measure(inputs: Inputs) -> Measured:
     def again(group: int) -> float:
         return _quality(errors_without(inputs, group), inputs.targets[inputs.kept(group)], inputs.task)
 
-    return at_held_penalty(without_each_group(inputs, value, again))
+    return without_each_group(inputs, value, again)
 
 
 def shared_left_out(inputs: Inputs) -> tuple[Float[np.ndarray, "n t"], float]:
@@ -185,11 +183,6 @@ def errors_without(inputs: Inputs, group: int) -> Float[np.ndarray, "k t"]:
         return _errors_by_block(inputs, group, penalty)
 
     return inputs.once(f"ridge without {group}", compute) if _held(inputs) else compute()
-
-
-def at_held_penalty(measured: Measured) -> Measured:
-    """With the caveat of an interval whose penalty was chosen once."""
-    return measured if measured.deleted is None else replace(measured, notes=(*measured.notes, FIXED_PENALTY))
 
 
 SCORES.add(

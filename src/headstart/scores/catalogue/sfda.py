@@ -7,11 +7,12 @@ from jaxtyping import Float, Int, Shaped
 from headstart.errors import InputError
 from headstart.scores._checks import Labels, NotApplicableError, block_rows, check_features, check_labels
 from headstart.scores._inputs import Inputs
-from headstart.scores._sums import class_sums, whole_and_groups
+from headstart.scores._sums import class_sums
 from headstart.scores._table import SCORES, Measured, Score, without_each_group
 from headstart.scores.catalogue.leep_gaussian import of_own_class
 
 LEAST = 1e-10  # smallest shrinkage, as published
+ITERATED = 100  # features above which an eigenvalue is found by iterating
 
 
 def sfda(
@@ -102,18 +103,40 @@ def _challenged(
     return np.asarray(x * sure + others[labels.codes] * (1 - sure))
 
 
-def true_without(inputs: Inputs, group: int, shrinkage: float | None = None) -> Float[np.ndarray, " k"]:
-    """Probabilities of the true class by the first discriminant without a group, from sums over the others."""
-    origin, whole, own = whole_and_groups(inputs)
-    sums, kept = whole - own(group), inputs.kept(group)
-    labels, x = check_labels(inputs.labels[kept]), inputs.features[kept] - origin
-    if labels.counts.max() == 1:
-        raise NotApplicableError("no class has two examples")
-    means = (sums.xy[:, sums.y > 0] / labels.counts).T
-    within = (sums.xx - (means.T * labels.counts) @ means) / sums.n
-    strength = _published_shrinkage(within) if shrinkage is None else shrinkage
-    width = min(int((x != x[0]).any(axis=0).sum()), len(x) - 1)
-    return of_own_class(_discriminant_posterior(x, labels.counts, means, within, strength, width), labels.codes)
+def shared_first(inputs: Inputs) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]]:
+    """The centred features of one source and their first discriminant, for the first score that asks."""
+    x = inputs.once("centred features", lambda: centred(inputs.features))
+    return x, inputs.once("first discriminant", lambda: _first(x, inputs.classes, None))
+
+
+def coordinates(inputs: Inputs) -> Float[np.ndarray, "n k"]:
+    """Rows as far apart as the centred features, in no more coordinates than there are examples."""
+    return shared_first(inputs)[0] if inputs.n > inputs.features.shape[1] else inputs.decomposition.reduced
+
+
+class Without:
+    """The first discriminant of all rows but a group's, from sums over the others."""
+
+    def __init__(self, inputs: Inputs, x: Float[np.ndarray, "n k"]) -> None:
+        self.inputs, self.x = inputs, x
+        self.scatter, self.sums = x.T @ x, class_sums(x, inputs.classes.codes, len(inputs.classes.counts))
+
+    def __call__(self, group: int, shrinkage: float | None = None) -> float:
+        """Mean probability of the true class; the shrinkage is the published one unless it is given."""
+        inputs, kept, rows = self.inputs, self.inputs.kept(group), np.flatnonzero(self.inputs.groups == group)
+        labels, own = check_labels(inputs.labels[kept]), self.x[rows]
+        if labels.counts.max() == 1:
+            raise NotApplicableError("no class has two examples")
+        sums = self.sums - class_sums(own, inputs.classes.codes[rows], len(self.sums))
+        means = sums[np.isin(inputs.classes.classes, labels.classes)] / labels.counts[:, None]
+        within = self.scatter - own.T @ own
+        within -= (means.T * labels.counts) @ means
+        within /= len(kept)
+        strength = _published_shrinkage(within, near=True) if shrinkage is None else shrinkage
+        first = inputs.features[kept[0]]
+        width = min(int((inputs.features[kept] != first).any(axis=0).sum()), len(kept) - 1)
+        posterior = _discriminant_posterior(self.x[kept], labels.counts, means, within, strength, width)
+        return float(of_own_class(posterior, labels.codes).mean())
 
 
 def _within_covariance(
@@ -129,10 +152,14 @@ def _within_covariance(
     return means, total / len(x)
 
 
-def _published_shrinkage(within: np.ndarray) -> float:
-    """exp(-5 times the largest eigenvalue of the within-class covariance), at least 1e-10."""
+def _published_shrinkage(within: np.ndarray, near: bool = False) -> float:
+    """exp(-5 times the largest eigenvalue of the within-class covariance), at least 1e-10; `near`: to nine digits."""
     last = len(within) - 1
-    largest = float(scipy.linalg.eigvalsh(within, subset_by_index=[last, last], check_finite=False)[0])
+    if near and last > ITERATED and np.trace(within) > 0:
+        start = np.random.default_rng(0).standard_normal(len(within))
+        largest = scipy.sparse.linalg.eigsh(within, 1, v0=start, tol=1e-10, return_eigenvectors=False)[0]
+    else:
+        largest = scipy.linalg.eigvalsh(within, subset_by_index=[last, last], check_finite=False)[0]
     return max(float(np.exp(-5 * largest)), LEAST)
 
 
@@ -152,24 +179,27 @@ def _discriminant_posterior(
     shrunk.flat[:: len(within) + 1] += max(shrinkage * np.trace(within) / width, np.finfo(float).tiny)
     # classes without any spread: distances to the means are infinite, which this least spread stands for
     shrunk.flat[:: len(within) + 1] += 1e-14 * max(np.abs(means).max() ** 2, np.finfo(float).tiny)
-    weights = scipy.linalg.cho_solve(
-        scipy.linalg.cho_factor(shrunk, lower=True, check_finite=False), means.T
-    ).T  # (C, r)
+    factor = scipy.linalg.cho_factor(shrunk.T, lower=True, overwrite_a=True, check_finite=False)  # in place
+    weights = scipy.linalg.cho_solve(factor, means.T, check_finite=False).T  # (C, r)
     offsets = np.log(counts / counts.sum()) - 0.5 * np.einsum("cr,cr->c", means, weights)
     return np.asarray(scipy.special.softmax(x @ weights.T + offsets, axis=1))
 
 
 def _measure(inputs: Inputs) -> Measured:
-    x, labels = inputs.once("centred features", lambda: centred(inputs.features)), inputs.classes
-    posterior, means, strength = _first(x, labels, None)
+    (x, (posterior, means, strength)), labels = shared_first(inputs), inputs.classes
     moved = _challenged(x, labels, posterior, means)
     value = float(of_own_class(_first(moved, labels, strength)[0], labels.codes).mean())
     notes = () if inputs.n > x.shape[1] else ("saturated: no more examples than features",)
     if inputs.groups is None:
         return Measured(value, None, notes)
-    after = Inputs(labels.codes, groups=inputs.groups, features=moved)
+    apart = coordinates(inputs)
+    if apart is not x:  # the move is the same in any coordinates
+        moved = _challenged(
+            apart, labels, posterior, class_sums(apart, labels.codes, len(means)) / labels.counts[:, None]
+        )
+    without = Without(inputs, moved)
     held = "approximate interval: examples are moved as by the first discriminant of all examples"
-    return without_each_group(after, value, lambda g: float(true_without(after, g, strength).mean()), (*notes, held))
+    return without_each_group(inputs, value, lambda group: without(group, strength), (*notes, held))
 
 
 SCORES.add(

@@ -1,18 +1,19 @@
 """TransRate: how many more bits it takes to code all features than to code each class's."""
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 import scipy
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from headstart.errors import InputError
 from headstart.scores._decomposition import well_conditioned_factor
 from headstart.scores._inputs import Inputs
 from headstart.scores._sums import in_class_order
-from headstart.scores._table import SCORES, Measured, Score, leave_groups_out
+from headstart.scores._table import SCORES, Measured, Score, leave_groups_out, subtract_groups
 from headstart.scores._threads import one_matrix_thread, over_shares, thread_count
 
 Weights = Literal["frequency", "equal"]
@@ -127,7 +128,62 @@ def _measure(inputs: Inputs) -> Measured:
     x = parts.reduced if len(parts.squares) else np.zeros((inputs.n, 1))  # constant features leave no direction
     value = _transrate(x, inputs.classes.codes, len(inputs.classes.counts), squares=parts.squares)
     notes = () if len(parts.squares) else ("the features are the same for every example",)
-    return leave_groups_out(inputs, value, lambda kept: transrate(x[kept], labels[kept]), notes)
+    level = float(parts.squares.mean()) / (inputs.n * EPSILON) if len(parts.squares) else 0.0
+    if inputs.groups is None or not LEAST < level < MOST:
+        return leave_groups_out(inputs, value, lambda kept: transrate(x[kept], labels[kept]), notes)
+    order, edges = in_class_order(inputs.classes.codes, len(inputs.classes.counts))
+    members = np.split(order, edges[1:-1])
+    with one_matrix_thread():
+        grams = [_smaller_gram(x[rows]) for rows in members]
+        return subtract_groups(inputs, value, partial(_without, inputs, x, members, grams), notes)
+
+
+def _without(
+    inputs: Inputs,
+    x: Float[np.ndarray, "n r"],
+    members: list[np.ndarray],
+    grams: list[np.ndarray],
+    rows: Int[np.ndarray, " m"],
+    counts: Int[np.ndarray, " c"],
+) -> float:
+    """The score without some rows, from the Gram matrices of all classes; the mean is that of the other rows."""
+    own, left, squares = x[rows], int(counts.sum()), inputs.decomposition.squares
+    mean = -own.sum(axis=0) / left
+    # what leaves the scatter: the rows and, since the mean moves, one more direction
+    gone = np.vstack([own, mean * np.sqrt(left)])
+    if len(gone) < len(squares):
+        gone /= np.sqrt(squares + left * EPSILON)
+        rest = np.eye(len(gone)) - gone @ gone.T
+        value = float(np.log1p(squares / (left * EPSILON)).sum()) / 2 + _half_log_determinant(rest)
+    else:
+        value = _half_log_determinant((np.diag(squares) - gone.T @ gone) / (left * EPSILON) + np.eye(len(squares)))
+    kept = np.ones(inputs.n, dtype=bool)
+    kept[rows] = False
+    for all_rows, gram, count in zip(members, grams, counts, strict=True):
+        if not count:
+            continue
+        stay, inside = kept[all_rows], x[all_rows]
+        if len(gram) == len(all_rows):  # inner products of the examples, each measured from the mean
+            along = inside[stay] @ mean
+            gram = gram[np.ix_(stay, stay)] - along[:, None] - along + mean @ mean
+        else:
+            away, through = inside[~stay], inside[stay].sum(axis=0)
+            gram = (
+                gram - away.T @ away - np.outer(through, mean) - np.outer(mean, through) + count * np.outer(mean, mean)
+            )
+        gram /= count * EPSILON
+        gram.flat[:: len(gram) + 1] += 1.0
+        value -= count / left * _half_log_determinant(gram)
+    return max(value, 0.0)
+
+
+def _smaller_gram(x: Float[np.ndarray, "n r"]) -> np.ndarray:
+    return np.asarray(x @ x.T if len(x) <= x.shape[1] else x.T @ x)
+
+
+def _half_log_determinant(matrix: np.ndarray) -> float:
+    factor = scipy.linalg.cholesky(matrix, lower=True, overwrite_a=True, check_finite=False)
+    return float(np.log(np.diagonal(factor)).sum())
 
 
 SCORES.add(
