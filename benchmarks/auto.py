@@ -4,10 +4,11 @@
 
 The sources are small residual networks for 16 px pictures, trained here on 2,000 pictures of MNIST, notMNIST, CIFAR-10
 and sign digits; every other data set is a target for them. On 300 and 1,300 labelled examples: the head on each layer,
-fine-tuning and training from scratch (`--methods` adds others), all judged on one test part; beside them what `auto`
-measures before it chooses. `auto` itself is its rule (`headstart.transfers.recommend.decide`) on those measurements, so
-another rule needs no new training. Every result goes to `--out` at once: a killed run goes on, and `--minutes` ends one
-early. `--report-only` writes the section "Method auto" of RESULTS.md from what is there.
+fine-tuning, training from scratch, partial and gradual fine-tuning and LoRA (or `--methods`), each with a rate chosen
+by the same short trainings, all judged on one test part; beside them what `auto` measures before it chooses. `auto`
+itself is its rule (`headstart.transfers.recommend.decide`) on those measurements, so another rule trains nothing.
+Every result goes to `--out` at once: a killed run goes on, and `--minutes` ends one early. `--report-only` writes
+the section "Method auto" of RESULTS.md from what is there.
 """
 
 import argparse
@@ -38,7 +39,8 @@ from headstart.transfers.taps import layer_features
 from headstart_paper.data_sets import open_data_set, parse_places
 from headstart_paper.results import Results, Row
 
-METHODS = ("fine-tune", "scratch")
+METHODS = ("fine-tune", "scratch", "partial", "gradual", "lora")
+NEEDED = ("layers", "fine-tune", "scratch")  # what the rule reads
 SOURCES = {"mnist": (8, 16, 32), "notmnist": (8, 16, 32), "cifar10": (8, 16, 32, 64), "sign-digits": (8, 16, 32, 64)}
 SEEN = ("usps", "sign-digits", "mnist")  # targets whose pairs of 300 examples were looked at to find the rule
 SIDE, LEARNT, TESTED, VALID = 16, 2000, 1000, 0.15
@@ -100,33 +102,39 @@ def report(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         runs.setdefault((row["source"], row["data"], row["n"]), {})[row["what"]] = row
     lines = [
-        "Pairs for which a head on every layer, fine-tuning and scratch were tried, all tuned alike. Regret: accuracy "
-        "of the best (on up to 1,000 test examples) minus that of the one chosen. The rule was chosen after a look at "
-        "the pairs marked *.",
+        "Pairs for which a head on every layer, fine-tuning and scratch were tried, and where a number stands partial "
+        "and gradual fine-tuning and LoRA too, all tuned alike. Regret: accuracy of the best (on up to 1,000 "
+        "test examples) minus that of the one chosen; of a method, in its column. The "
+        "rule was chosen after a look at the pairs marked *.",
         "",
-        "| source | target | examples | chosen | reached | best | regret | last layer | fine-tune | scratch |",
-        "|---|---|---:|---|---:|---|---:|---:|---:|---:|",
+        f"| source | target | examples | chosen | reached | best | regret | last layer | {' | '.join(METHODS)} |",
+        "|---|---|---:|---|---:|---|---:|---:|" + "---:|" * len(METHODS),
     ]
     lost: dict[bool, list[list[float]]] = {True: [], False: []}
+    whole: list[list[float]] = []
     for (source, data, n), here in runs.items():
-        if not {"layers", "fine-tune", "scratch"} <= here.keys():
+        if not here.keys() >= set(NEEDED):
             continue
         advice = advised(here, n)
         reached = {f"head {layer}": value for layer, value in here["layers"]["reached"].items()}
         reached |= {name: row["reached"] for name, row in here.items() if name != "layers"}
         chosen = f"head {advice.layer or ''}" if advice.method == "head" else advice.method
         best = max(reached, key=reached.__getitem__)
-        regrets = [reached[best] - reached[name] for name in (chosen, "head ", "fine-tune", "scratch")]
+        names = (chosen, "head ", *METHODS)
+        regrets = [reached[best] - reached[name] if name in reached else float("nan") for name in names]
         seen = n == 300 and data in SEEN
         lost[seen].append(regrets)
-        cells = " | ".join(f"{value:.3f}" for value in regrets)
+        whole += [regrets] if here.keys() >= set(METHODS) else []
+        cells = " | ".join("" if np.isnan(value) else f"{value:.3f}" for value in regrets)
         ends = f"{chosen} | {reached[chosen]:.3f} | {best} {reached[best]:.3f}"
         lines.append(f"| {source} | {data}{'*' * seen} | {n:,} | {ends} | {cells} |")
-    for title, pairs in (("not seen before", lost[False]), ("in all", lost[True] + lost[False])):
+    groups = {"not seen before": lost[False], "in all": lost[True] + lost[False], "with all methods": whole}
+    for title, pairs in groups.items():
         if pairs:
-            means = np.mean(pairs, axis=0)
-            always = f"the head on the last layer {means[1]:.3f}, fine-tuning {means[2]:.3f}, scratch {means[3]:.3f}"
-            lines += ["", f"Mean regret over {len(pairs)} pairs {title}: {means[0]:.3f}; always {always}."]
+            means = np.mean(pairs, axis=0)  # nan for a method that some pairs lack
+            always = zip(("the head on the last layer", *METHODS), means[1:], strict=True)
+            said = ", ".join(f"{name} {mean:.3f}" for name, mean in always if not np.isnan(mean))
+            lines += ["", f"Mean regret over {len(pairs)} pairs {title}: {means[0]:.3f}; always {said}."]
     return lines
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from _results import write_section
+from foresight_arrays import read_rows
 
 from headstart.data import stratified_order
 from headstart.evaluation.benchmark.stored import Pair, read_pairs, read_stored
@@ -37,8 +38,14 @@ from headstart.stats import jackknife_groups, pseudo_values
 from headstart.stats import probability_best as score_best
 from headstart.train.head import fit_head
 
-SIZES, DRAWS = (50, 100, 200, 400, 1000), {50: 2, 100: 2, 200: 2}
-RUNS = {"train": ((0, 600), (600, 1000), (1000, 2000)), "test": ((0, 500), (500, 1000))}
+SIZES, DRAWS = (50, 100, 200, 400, 1000), {50: 2, 100: 2, 200: 2, 400: 2}
+JOINED = (  # targets with the classes of several
+    ("mnist", "notmnist"),
+    ("fashion-mnist", "sign-digits", "trashnet"),
+    ("fashion-mnist", "notmnist", "sign-digits", "usps"),
+    ("fashion-mnist", "groceries", "mnist", "notmnist", "sign-digits", "trashnet"),
+)
+EACH = {"train": 1000, "test": 400}  # examples of each data set in a joined one
 BINS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.01)
 NEW, OLD = "forecasts of the outcome", ("leep_calibrated", "leep_pooled")  # OLD: scores whose interval gave it before
 PLACE = Path(__file__).parent.parent / "src/headstart/evaluation/benchmark/shipped/recorded.csv"
@@ -153,32 +160,42 @@ def of_benchmark() -> Iterator[Recorded]:
 
 
 def of_arrays(folder: Path) -> Iterator[Recorded]:
-    """Real sources on real data sets, as far as their arrays are there."""
-    for place in sorted(folder.glob("*/*")):
-        target, source = place.parent.name, place.name
-        pool, test = _joined(place, "train"), _joined(place, "test")
-        if pool is None or test is None or target == "grocery-store" or (target == "cifar10" and "cifar10" in source):
-            continue
-        for n, draw in ((size, draw) for size in SIZES for draw in range(DRAWS.get(size, 1))):
-            if not 2 * len(np.unique(pool[1])) <= n <= len(pool[1]):
+    """Real sources on real data sets and on joined ones, as far as their arrays are there."""
+    there = {place.parent.name: sorted(one.name for one in place.parent.iterdir()) for place in folder.glob("*/*")}
+    targets = {data: (data,) for data in sorted(there)} | {" + ".join(parts): parts for parts in JOINED}
+    for target, parts in targets.items():
+        for source in sorted(set.intersection(*(set(there.get(data, ())) for data in parts))):
+            if "cifar10" in parts and "cifar10" in source:
                 continue
-            order = np.asarray(stratified_order(pool[1], draw))
-            seen = evidence(pool[0][order[:n]], pool[1][order[:n]])
-            for times in [k for k in (1, 2, 4) if n * k <= len(order)]:
-                own = order[: n * times]
-                reached = accuracy(pool[0][own], pool[1][own], *test)
-                yield recorded(target, source, seen, "head", n * times, reached, len(test[1]))
+            both = [_joined(folder, parts, source, part) for part in ("train", "test")]
+            if both[0] is not None and both[1] is not None:
+                yield from _of_pair(target, source, *both[0], *both[1])
 
 
-def _joined(place: Path, part: str) -> tuple[np.ndarray, np.ndarray] | None:
-    found = []
-    for a, b in RUNS[part]:
-        path = place / f"{part}_{a}_{b}.npz"
-        if not path.exists():
-            break
-        with np.load(path) as arrays:
-            found += [(arrays["features"].astype(np.float32), arrays["labels"])] if "features" in arrays else []
-    return (np.concatenate([f for f, _ in found]), np.concatenate([y for _, y in found])) if found else None
+def _of_pair(
+    target: str, source: str, features: np.ndarray, labels: np.ndarray, test: np.ndarray, truth: np.ndarray
+) -> Iterator[Recorded]:
+    for n, draw in ((size, draw) for size in SIZES for draw in range(DRAWS.get(size, 1))):
+        if not 2 * len(np.unique(labels)) <= n <= len(labels):
+            continue
+        order = np.asarray(stratified_order(labels, draw))
+        seen = evidence(features[order[:n]], labels[order[:n]])
+        for times in [k for k in (1, 2, 4) if n * k <= len(order)]:
+            own = order[: n * times]
+            reached = accuracy(features[own], labels[own], test, truth)
+            yield recorded(target, source, seen, "head", n * times, reached, len(truth))
+
+
+def _joined(folder: Path, parts: tuple[str, ...], source: str, part: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Features and labels of one data set, or of several with the classes of all, as many examples of each."""
+    rows = [read_rows(folder, data, source, part) for data in parts]
+    there = [one for one in rows if one is not None]
+    if len(there) < len(parts):
+        return None
+    most = EACH[part] if len(parts) > 1 else max(map(len, there))
+    first = np.cumsum([0, *(one.labels.max() + 1 for one in there)])
+    labels = [one.labels[:most] + start for one, start in zip(there, first, strict=False)]
+    return np.concatenate([one.features[:most] for one in there]), np.concatenate(labels)
 
 
 def by_score(pairs: list[Pair], name: str) -> list[np.ndarray]:

@@ -51,7 +51,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", nargs="+", required=True, metavar="NAME=PATH")
     parser.add_argument("--models", nargs="+", required=True, metavar="PATH", help="safetensors, or names like zoo")
     parser.add_argument("--out", default="foresight-run", help="folder for arrays and results")
-    parser.add_argument("--stages", type=int, default=STAGES, help="1: pools of 600; 2: 1,000; 3: 2,000")
+    parser.add_argument(
+        "--stages", type=int, default=STAGES, help="1: pools of 600; 2: 1,000; 3: 2,000; 4: with test parts of 2,400"
+    )
     parser.add_argument("--benchmark", metavar="DIR", help="a finished build; those shipped by default; none: `-`")
     parser.add_argument("--report-only", action="store_true", help="write the section from what is there")
     return parser.parse_args()

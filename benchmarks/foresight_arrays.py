@@ -18,8 +18,8 @@ from headstart_paper.data_sets import open_data_set
 from headstart_paper.networks import candidates
 
 SEED = 0
-TRAIN_RUNS = ((0, 600), (600, 1000), (1000, 2000))
-TEST_RUNS = ((0, 500), (500, 1000), (1000, 1000))
+TRAIN_RUNS = ((0, 600), (600, 1000), (1000, 2000), (2000, 2000))
+TEST_RUNS = ((0, 500), (500, 1000), (1000, 2000), (2000, 2400))
 STAGES = len(TRAIN_RUNS)
 
 
@@ -144,8 +144,7 @@ def read_pairs(folder: Path, data: str, cards: list[ModelCard], most: int) -> li
     """Every source that has files for this data set, cut to the rows that all of them have (pool at most `most`)."""
     there: list[tuple[ModelCard, Rows, Rows]] = []
     for card in cards:
-        pool = _read(folder, data, card.name, "train", TRAIN_RUNS)
-        test = _read(folder, data, card.name, "test", TEST_RUNS)
+        pool, test = (read_rows(folder, data, card.name, part) for part in ("train", "test"))
         if pool is not None and test is not None:
             there.append((card, pool, test))
     if not there:
@@ -167,10 +166,10 @@ def _pieces(folder: Path, data: str, source: str, stage: int) -> list[tuple[Path
     return [(place / f"{part}_{a}_{b}.npz", part, (a, b)) for part, (a, b) in runs.items() if b > a]
 
 
-def _read(folder: Path, data: str, source: str, part: str, runs: tuple[tuple[int, int], ...]) -> Rows | None:
-    """The rows of one part as far as they are there without a gap."""
+def read_rows(folder: Path, data: str, source: str, part: str) -> Rows | None:
+    """The rows of one part, "train" or "test", as far as they are there without a gap."""
     pieces = []
-    for a, b in runs:
+    for a, b in {"train": TRAIN_RUNS, "test": TEST_RUNS}[part]:
         path = folder / data / source.replace("/", "_") / f"{part}_{a}_{b}.npz"
         if not path.exists():
             break

@@ -71,8 +71,8 @@ def test_labels_are_advised_beyond_those_that_were_there_though_the_race_saw_few
         return " ".join(shown.split()).partition("To try next")[2]
 
     assert "label" not in advice(45, 90, 180)
-    assert "label 360 examples" in advice(90, 180, 360)
-    assert "label 180" not in advice(90, 180, 360)
+    assert "label 180 more examples, 360 in all" in advice(90, 180, 360)
+    assert "180 in all" not in advice(90, 180, 360)
 
 
 def test_what_was_chosen_predicts_and_everything_loads_again(project: Project, place: Path) -> None:

@@ -1,9 +1,11 @@
-"""The permutation test of features and labels, against ridge regressions solved one by one."""
+"""Left-out predictions of a probe and the permutation test, against ridge regressions solved one by one."""
 
 import numpy as np
 import pytest
 
-from headstart.scores import Inputs, association
+from headstart.scores import Inputs, association, left_out_gains, left_out_probs
+from headstart.scores.catalogue.ridge_probe import shared_left_out
+from headstart.scores.left_out import _errors_of_folds, _folds
 
 
 def plain(features: np.ndarray, labels: np.ndarray, permutations: int) -> float:
@@ -36,3 +38,36 @@ def test_labels_without_a_link_to_the_features_have_uniform_p_values() -> None:
     ]
     assert 0.35 < np.mean(found) < 0.65
     assert np.mean(np.array(found) <= 0.1) < 0.25
+
+
+def test_where_classes_are_small_a_share_of_every_class_is_left_out_at_a_time() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.permutation(np.repeat(np.arange(5), [3, 4, 6, 5, 7]))
+    features = rng.standard_normal((25, 4)) + 3 * np.eye(5)[labels][:, :4]
+    inputs = Inputs(labels, features=features)
+    folds = _folds(inputs)
+    assert folds is not None
+    errors, penalty = inputs.in_callers_order(_errors_of_folds(inputs, folds)), shared_left_out(inputs)[1]
+    indicators, folds = np.eye(5)[labels], inputs.in_callers_order(folds)
+    for fold in range(5):
+        out = folds == fold
+        assert np.bincount(labels[out], minlength=5).max() <= 2
+        centre, mean = features[~out].mean(axis=0), indicators[~out].mean(axis=0)
+        x = features[~out] - centre
+        weights = np.linalg.solve(x.T @ x + penalty * np.eye(4), x.T @ (indicators[~out] - mean))
+        assert errors[out] == pytest.approx(indicators[out] - (features[out] - centre) @ weights - mean)
+
+
+def test_many_small_classes_are_predicted_as_well_as_fresh_examples_are() -> None:
+    rng = np.random.default_rng(4)
+    means, labels = rng.standard_normal((50, 20)), np.arange(200) % 50
+    features, fresh = (means[labels] + 1.5 * rng.standard_normal((200, 20)) for _ in range(2))
+    x = features - features.mean(axis=0)
+    penalty = shared_left_out(Inputs(labels, features=features))[1]
+    weights = np.linalg.solve(x.T @ x + penalty * np.eye(20), x.T @ np.eye(50)[labels])
+    reached = ((fresh - features.mean(axis=0)) @ weights).argmax(axis=1) == labels
+    found = left_out_probs(Inputs(labels, features=features)).argmax(axis=1) == labels
+    assert found.mean() == pytest.approx(reached.mean(), abs=0.1)  # with single examples left out: half
+    noise = Inputs(labels, features=rng.standard_normal((200, 20)))
+    assert (left_out_probs(noise).argmax(axis=1) == labels).mean() == pytest.approx(1 / 50, abs=0.02)
+    assert left_out_gains(noise, left_out_probs(noise)).mean() == pytest.approx(0, abs=0.05)

@@ -111,9 +111,8 @@ class Project(SavedRecord, Shown):
                     f"fine-tune it (forecast {one.value:.2f}, {one.low:.2f} to {one.high:.2f}): give a larger budget"
                 )
             if one.method == "head" and one.examples > had:
-                said.append(
-                    f"label {one.examples:,} examples (a head: {one.value:.2f}, {one.low:.2f} to {one.high:.2f})"
-                )
+                reach = f"{one.value:.2f}, {one.low:.2f} to {one.high:.2f}"
+                said.append(f"label {one.examples - had:,} more examples, {one.examples:,} in all (a head: {reach})")
         if not any(one.method == "scratch" for one in self.outcomes):
             said.append("train from scratch beside it, to prove the gain")
         return (f"To try next: {'; '.join(said)}.",) if said else ()

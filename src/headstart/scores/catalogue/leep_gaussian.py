@@ -217,11 +217,15 @@ def _frequencies_by_own(labels: Labels) -> Float[np.ndarray, "c c"]:
 
 
 def at_best_scale(
-    exponents: Float[np.ndarray, "n c"], labels: Labels, near: float | None = None
+    exponents: Float[np.ndarray, "n c"],
+    labels: Labels,
+    near: float | None = None,
+    frequencies: Float[np.ndarray, "n c"] | None = None,
 ) -> tuple[Float[np.ndarray, "n c"], float]:
     """Log of probabilities proportional to frequencies * exp(a * exponents), and the a of largest mean log-likelihood.
 
-    `near` is where Newton's method starts that looks for a; without it the whole range is searched.
+    `near` is where Newton's method starts that looks for a; without it the whole range is searched. `frequencies` are
+    those that each example sees, itself left out by default.
     The likelihood is concave in the scale a, from zero up, so the place where its slope is zero is the one maximum.
     """
     size = np.abs(exponents).mean()
@@ -229,7 +233,7 @@ def at_best_scale(
         raise InputError(
             "the numbers are too large to be squared; divide them by a constant, the score stays the same."
         )
-    offsets = np.log(_frequencies_by_own(labels))[labels.codes]
+    offsets = np.log(_frequencies_by_own(labels))[labels.codes] if frequencies is None else np.log(frequencies)
     unit = exponents / size if size > 0 else exponents
     scale = None
     if near and size > 0:  # single precision is enough to see a slope of zero beside the largest likelihood
