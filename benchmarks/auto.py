@@ -102,6 +102,7 @@ def report(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         runs.setdefault((row["source"], row["data"], row["n"]), {})[row["what"]] = row
     lines = [
+        "`python benchmarks/auto.py --data NAME=PATH ...`. "
         "Pairs for which a head on every layer, fine-tuning and scratch were tried, and where a number stands partial "
         "and gradual fine-tuning and LoRA too, all tuned alike. Regret: accuracy of the best (on up to 1,000 "
         "test examples) minus that of the one chosen; of a method, in its column. The "

@@ -33,6 +33,7 @@ SEARCHES: dict[str, Race | Halving] = {"race": Race(), "halving": Halving()}
 def main() -> None:
     stored = read_stored()
     lines = [
+        "`python benchmarks/search.py`. "
         "18 sources, 12 targets of 200 examples, recorded outcomes. Regret: accuracy of the best source minus that of "
         "the source chosen. By fine-tuning: the first k of an order train in full, and the best on 50 held-out "
         "examples is kept, or the first in the order of those within two standard errors of it, as "

@@ -55,6 +55,7 @@ def _of_benchmark(stored: Stored) -> list[str]:
     classes = np.array(stored.target_classes, dtype=float)[:, None]
     groups = np.array([group_of(f"benchmark: {name}") for name in stored.targets])
     lines = [
+        "`python benchmarks/transferability.py --arrays FOLDER`, the folder filled by `benchmarks/foresight.py`. "
         "18 sources of one architecture on 12 targets, 200 examples: weighted tau, Kendall and regret. Stacked: ridge "
         "regression of the outcomes' log-odds on the scores, learnt on the targets of other data sets. Static: 0.2 of "
         "the sources' standardised mean outcome on the other data sets beside the pooled score.",

@@ -22,6 +22,8 @@ SHIPPED = "recorded.csv"
 ALIKE = 0.7  # examples of a probe and of a transfer whose ratio is above this, either way, count as equally many
 PRIOR = 5  # transfers that a calibration counts as much as when it is adjusted to others
 FEWEST = 3  # targets from which something can be left out
+ENOUGH_ROWS = 10  # from which a part of a calibration is fitted
+SIZES = ("examples", "trained", "tested")
 SMALLEST = 0.02  # variance of an outcome that a weight counts at least
 
 
@@ -97,32 +99,106 @@ def as_csv(rows: Sequence[Recorded]) -> str:
 def fit(rows: Sequence[Recorded], start: Calibration | None = None) -> Calibration:
     """A calibration from recorded transfers; what they do not show stays as in `start`.
 
-    Weighted least squares on the log-odds scale; a size of data counts as the root of its transfers.
+    Weighted least squares on the log-odds scale; a size of data counts as the root of its transfers. How far forecasts
+    are off is learnt from forecasts of each target by the transfers to the others, where there are three targets.
 
     Raises:
         InputError: There are too few heads to learn from.
     """
-    found = start or Calibration()
-    heads = [row for row in rows if row.method == "head" and ALIKE < row.examples / row.trained < 1 / ALIKE]
-    if len(heads) < 10:
-        raise InputError(f"{len(heads)} recorded heads are too few to fit forecasts to; 10 are needed.")
-    bases, columns = zip(*(terms(row.evidence) for row in heads), strict=True)
-    a, b, c, d = _solve(heads, np.array(columns), np.array(bases))
-    found = replace(found, head=(a, b, c, d), transfers=len(rows), targets=len({row.target for row in rows}))
-    found = replace(found, error=_spread(heads, found))
-    grown = [row for row in rows if row.method == "head" and row.trained >= row.examples / ALIKE]
-    if len(grown) >= 10:
-        doubled = np.log2([row.trained / row.examples for row in grown])
-        columns = doubled[:, None] * np.array([growth_terms(row.evidence) for row in grown])
-        g, h, k = _solve(grown, columns, np.array([found.log_odds(row.evidence) for row in grown]))
-        found = replace(found, growth=(g, h, k), growth_error=0.0)
-        found = replace(found, growth_error=_excess(grown, found, doubled**2))
-    tuned = [row for row in rows if row.method == "fine-tune"]
-    if len(tuned) >= 10:
-        odds = np.array([found.log_odds(row.evidence) for row in tuned])
-        f, e = _solve(tuned, np.column_stack([np.ones(len(tuned)), odds]), np.zeros(len(tuned)))
-        found = replace(found, tuned=(f, e), tuned_error=0.0)
-        found = replace(found, tuned_error=_excess(tuned, found, np.ones(len(tuned))))
+    design, targets = _design(rows), np.array([row.target for row in rows])
+    if design.heads.sum() < ENOUGH_ROWS:
+        raise InputError(
+            f"{design.heads.sum()} recorded heads are too few to fit forecasts to; {ENOUGH_ROWS} are needed."
+        )
+    names, everything = sorted(set(targets)), np.ones(len(rows), dtype=bool)
+    found = _means(design, everything, start or Calibration())
+    others = {name: _means(design, targets != name, found) if len(names) >= FEWEST else found for name in names}
+    mean = np.array([_belief(row, others[row.target]).mean for row in rows])
+    return replace(_errors(rows, design, mean, found), transfers=len(rows), targets=len(names))
+
+
+@dataclass(frozen=True, eq=False)
+class _Design:
+    """The rows as arrays."""
+
+    base: np.ndarray  # (n,) log-odds of the hits
+    head: np.ndarray  # (n, 4) what the coefficients of each part multiply
+    growth: np.ndarray  # (n, 3)
+    doublings: np.ndarray  # (n,)
+    reached: np.ndarray  # (n,) log-odds
+    weight: np.ndarray  # (n,)
+    heads: np.ndarray  # (n,) heads on as many examples as the probe saw, as a mask
+    grown: np.ndarray
+    tuned: np.ndarray
+
+
+def _design(rows: Sequence[Recorded]) -> _Design:
+    bases, columns = zip(*(terms(row.evidence) for row in rows), strict=True) if rows else ((), ())
+    reached = np.clip([row.accuracy for row in rows], EDGE, 1 - EDGE)
+    examples, trained, tested = (np.array([getattr(row, name) for row in rows]) for name in SIZES)
+    noise = 0.25 / examples + 0.25 / tested
+    heads = np.array([row.method == "head" for row in rows], dtype=bool)
+    return _Design(
+        np.array(bases),
+        np.array(columns),
+        np.array([growth_terms(row.evidence) for row in rows]),
+        np.log2(trained / examples),
+        logit(reached),
+        (reached * (1 - reached) + SMALLEST) / np.sqrt(noise + 4e-4) * _alike(rows),
+        heads & (examples / trained > ALIKE) & (examples / trained < 1 / ALIKE),
+        heads & (trained >= examples / ALIKE),
+        ~heads,
+    )
+
+
+def _means(design: _Design, kept: np.ndarray, start: Calibration) -> Calibration:
+    """What the rows that are kept say of the middle of forecasts, by parts with enough rows."""
+    found = start
+
+    def solved(rows: np.ndarray, columns: np.ndarray, offset: np.ndarray) -> list[float]:
+        held = columns[rows] * design.weight[rows, None]
+        shrunk = held.T @ held + 1e-3 * float((design.weight[rows] ** 2).mean()) * np.eye(columns.shape[1])
+        gap = (design.reached - offset)[rows] * design.weight[rows]
+        return [float(v) for v in np.linalg.solve(shrunk, held.T @ gap)]
+
+    if (heads := kept & design.heads).sum() >= ENOUGH_ROWS:
+        a, b, c, d = solved(heads, design.head, design.base)
+        found = replace(found, head=(a, b, c, d))
+    odds = design.base + design.head @ found.head
+    if (grown := kept & design.grown).sum() >= ENOUGH_ROWS:
+        g, h, k = solved(grown, design.doublings[:, None] * design.growth, odds)
+        found = replace(found, growth=(g, h, k))
+    if (tuned := kept & design.tuned).sum() >= ENOUGH_ROWS:
+        f, e = solved(tuned, np.column_stack([np.ones(len(odds)), odds]), np.zeros(len(odds)))
+        found = replace(found, tuned=(f, e))
+    return found
+
+
+def _errors(rows: Sequence[Recorded], design: _Design, mean: np.ndarray, found: Calibration) -> Calibration:
+    """The variance of outcomes around forecasts that did not know their targets."""
+    examples, tested = (np.array([getattr(row, name) for row in rows]) for name in ("examples", "tested"))
+    pq, squares = mean * (1 - mean), (np.array([row.accuracy for row in rows]) - mean) ** 2
+
+    def likeliest(kept: np.ndarray, parts: Sequence[np.ndarray], known: np.ndarray) -> list[float]:
+        """The amounts of each part of the variance under which normal errors are likeliest."""
+        columns, weight = (
+            np.column_stack(parts)[kept],
+            _alike([row for row, one in zip(rows, kept, strict=True) if one]) ** 2,
+        )
+
+        def loss(logs: np.ndarray) -> float:
+            variance = columns @ np.exp(logs) + known[kept]
+            return float((weight * (np.log(variance) + squares[kept] / variance)).sum())
+
+        start = np.log([1.0, 1e-3][-len(parts) :])
+        return [float(amount) for amount in np.exp(minimize(loss, start, method="Nelder-Mead").x)]
+
+    a, b = likeliest(design.heads, (pq / examples, np.sqrt(pq)), pq / tested)
+    found, known = replace(found, error=(a, b)), a * pq / examples + b * np.sqrt(pq) + pq / tested
+    if design.grown.sum() >= ENOUGH_ROWS:
+        found = replace(found, growth_error=likeliest(design.grown, [(design.doublings * pq) ** 2], known)[0])
+    if design.tuned.sum() >= ENOUGH_ROWS:
+        found = replace(found, tuned_error=likeliest(design.tuned, [pq**2], known)[0])
     return found
 
 
@@ -135,7 +211,7 @@ def adjusted(rows: Sequence[Recorded], start: Calibration) -> Calibration:
     for method in ("head", "fine-tune"):
         mine = [row for row in rows if row.method == method]
         reached = logit(np.clip([row.accuracy for row in mine], EDGE, 1 - EDGE))
-        beliefs = [belief(row.evidence, found, row.trained / row.examples, method) for row in mine]
+        beliefs = [_belief(row, found) for row in mine]
         missed = reached - logit(np.clip([one.mean for one in beliefs], EDGE, 1 - EDGE))
         moved = float(missed.sum()) / (len(mine) + PRIOR)
         if method == "head":
@@ -143,22 +219,17 @@ def adjusted(rows: Sequence[Recorded], start: Calibration) -> Calibration:
             found = replace(found, head=(found.head[0] + moved / float(scale), *found.head[1:]))
         else:
             found = replace(found, tuned=(found.tuned[0] + moved, found.tuned[1]))
-    squares, pq, variance = _misses(rows, found)
-    ratios = squares / (variance + pq / np.array([row.tested for row in rows]))
+    beliefs = [_belief(row, found) for row in rows]
+    ratios = np.array(
+        [
+            (row.accuracy - one.mean) ** 2 / (one.variance + one.mean * (1 - one.mean) / row.tested)
+            for row, one in zip(rows, beliefs, strict=True)
+        ]
+    )
     wider = (float(ratios.sum()) + PRIOR) / (len(rows) + PRIOR)
     errors = (found.error[0] * wider, found.error[1] * wider)
     known = (start.transfers + len(rows), start.targets + len({row.target for row in rows}))
     return replace(found, error=errors, transfers=known[0], targets=known[1])
-
-
-def _solve(rows: Sequence[Recorded], columns: np.ndarray, offset: np.ndarray) -> list[float]:
-    """Coefficients of the columns for the log-odds of the outcomes; rows weigh as their outcomes are certain."""
-    reached = np.clip([row.accuracy for row in rows], EDGE, 1 - EDGE)
-    noise = 0.25 / np.array([row.examples for row in rows]) + 0.25 / np.array([row.tested for row in rows])
-    weight = (reached * (1 - reached) + SMALLEST) / np.sqrt(noise + 4e-4) * _alike(rows)
-    held = columns * weight[:, None]
-    shrunk = held.T @ held + 1e-3 * float((weight**2).mean()) * np.eye(columns.shape[1])
-    return [float(v) for v in np.linalg.solve(shrunk, held.T @ ((logit(reached) - offset) * weight))]
 
 
 def _alike(rows: Sequence[Recorded]) -> np.ndarray:
@@ -168,42 +239,8 @@ def _alike(rows: Sequence[Recorded]) -> np.ndarray:
     return np.array([counts[kind] ** -0.25 for kind in kinds])
 
 
-def _misses(rows: Sequence[Recorded], calibration: Calibration) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Squared errors, the variance pq of one draw, and the variance expected so far without the test part's."""
-    beliefs = [belief(row.evidence, calibration, row.trained / row.examples, row.method) for row in rows]
-    p = np.array([one.mean for one in beliefs])
-    pq = p * (1 - p)
-    squares = (np.array([row.accuracy for row in rows]) - p) ** 2
-    return squares, pq, np.array([one.variance for one in beliefs])
-
-
-def _spread(rows: Sequence[Recorded], calibration: Calibration) -> tuple[float, float]:
-    """The two parts of the variance of heads."""
-    _, pq, _ = _misses(rows, calibration)
-    found = _likeliest(rows, calibration, np.column_stack([pq / np.array([row.examples for row in rows]), pq]))
-    return found[0], found[1]
-
-
-def _excess(rows: Sequence[Recorded], calibration: Calibration, times: np.ndarray) -> float:
-    """The variance, in pq squared, that the errors have beyond what is expected so far."""
-    _, pq, expected = _misses(rows, calibration)
-    return _likeliest(rows, calibration, (times * pq**2)[:, None], expected)[0]
-
-
-def _likeliest(
-    rows: Sequence[Recorded], calibration: Calibration, parts: np.ndarray, known: np.ndarray | float = 0.0
-) -> list[float]:
-    """The amounts of each part of the variance under which normal errors are likeliest."""
-    squares, pq, _ = _misses(rows, calibration)
-    known = known + pq / np.array([row.tested for row in rows])
-    weight = _alike(rows) ** 2
-
-    def loss(logs: np.ndarray) -> float:
-        variance = parts @ np.exp(logs) + known
-        return float((weight * (np.log(variance) + squares / variance)).sum())
-
-    start = np.log([1.0, 1e-3][-parts.shape[1] :])
-    return [float(amount) for amount in np.exp(minimize(loss, start, method="Nelder-Mead").x)]
+def _belief(row: Recorded, calibration: Calibration) -> Belief:
+    return belief(row.evidence, calibration, row.trained / row.examples, row.method)
 
 
 def left_out(
@@ -218,7 +255,7 @@ def left_out(
     if len(targets) < FEWEST:
         raise InputError(f"transfers to {FEWEST} targets are needed to leave one out; there are {len(targets)}.")
     learnt = {target: learn([row for row in rows if row.target != target]) for target in targets}
-    return [(row, belief(row.evidence, learnt[row.target], row.trained / row.examples, row.method)) for row in rows]
+    return [(row, _belief(row, learnt[row.target])) for row in rows]
 
 
 def judge(rows: Sequence[Recorded], learn: Callable[[list[Recorded]], Calibration] = fit) -> list[Judged]:

@@ -7,8 +7,8 @@ n examples of C classes reaches, as log-odds,
     logit(hits) + s (a + b (logit(confidence) - logit(hits)) + c C / n + d log C),    s = 1500 / (1500 + n),
 
 and each doubling of n adds g + h (growth from n / 2 to n) + k log(n / C). Fine-tuning lies at f + e times a head's
-log-odds. The coefficients and the errors were fitted to recorded transfers by `ranking.calibration.fit`;
-benchmarks/RESULTS.md, "Forecasts", shows how they hold on targets that were left out.
+log-odds. The coefficients were fitted to recorded transfers by `ranking.calibration.fit`, the errors to forecasts of
+targets that were left out; benchmarks/RESULTS.md, "Forecasts", shows how they hold.
 """
 
 import math
@@ -36,15 +36,18 @@ GROUP_FACTOR = 1.15  # metrics other than accuracy: errors of left-out estimates
 class Calibration(JsonRecord):
     """What recorded transfers taught; the defaults are those of the transfers that headstart ships."""
 
-    head: tuple[float, float, float, float] = (-0.4586, 1.103, 1.584, 0.2065)  # a, b, c, d
-    error: tuple[float, float] = (1.059, 0.003422)  # variance: p q / n times the first, plus p q times the second
-    growth: tuple[float, float, float] = (0.5834, -0.1088, -0.1118)  # g, h, k
-    growth_error: float = 0.003885  # variance of a doubling, in (p q)^2
-    tuned: tuple[float, float] = (0.4496, 0.9372)  # f, e
-    tuned_error: float = 0.09736  # variance of fine-tuning around it, in (p q)^2
+    head: tuple[float, float, float, float] = (-0.3245, 1.043, 0.7471, 0.1091)  # a, b, c, d
+    error: tuple[float, float] = (
+        0.7759,
+        0.001589,
+    )  # variance: p q / n times the first, plus sqrt(p q) times the second
+    growth: tuple[float, float, float] = (0.4508, -0.0365, -0.07658)  # g, h, k
+    growth_error: float = 0.009578  # variance of a doubling, in (p q)^2
+    tuned: tuple[float, float] = (0.4449, 0.9574)  # f, e
+    tuned_error: float = 0.131  # variance of fine-tuning around it, in (p q)^2
     own: float = 0.3  # share of the error's variance that sources on one target do not have in common
-    transfers: int = 2768  # recorded outcomes behind these numbers
-    targets: int = 19
+    transfers: int = 3542  # recorded outcomes behind these numbers
+    targets: int = 24
 
     def log_odds(self, one: Evidence) -> float:
         """Of the accuracy of a head on the examples of the evidence."""
@@ -111,7 +114,7 @@ def belief(one: Evidence, calibration: Calibration, times: float = 1.0, method: 
         extra += calibration.tuned_error
     p = float(expit(odds))
     pq = p * (1 - p)
-    variance = pq * (calibration.error[0] / one.examples + calibration.error[1] + extra * pq)
+    variance = pq * (calibration.error[0] / one.examples + extra * pq) + calibration.error[1] * math.sqrt(pq)
     if one.metric == "accuracy":
         return Belief(p, variance)
     return Belief(

@@ -10,7 +10,7 @@ from headstart.scores.catalogue.leep_gaussian import at_best_scale, frequencies_
 from headstart.scores.catalogue.leep_pooled import probe_log_probs
 from headstart.scores.catalogue.ridge_probe import shared_left_out
 
-FEW = 20  # examples a class below which a class that lacks one is visibly rarer than the others
+FEW = 100  # examples a class from which one example less hardly makes its class rarer than the others
 
 
 def left_out_answers(inputs: Inputs) -> Float[np.ndarray, "n t"]:
@@ -81,7 +81,7 @@ def _frequencies(inputs: Inputs) -> Float[np.ndarray, "n c"]:
     if folds is None:
         return frequencies_without_own(inputs.classes)
     outside = inputs.classes.counts_without(folds)
-    return np.stack([prior_without(counts, counts - kept) for kept in outside])[folds]
+    return np.asarray(np.stack([prior_without(counts, counts - kept) for kept in outside])[folds])
 
 
 def association(inputs: Inputs, *, permutations: int = 399, seed: int = 0) -> float:
