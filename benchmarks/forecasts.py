@@ -38,6 +38,7 @@ from headstart.stats import jackknife_groups, pseudo_values
 from headstart.stats import probability_best as score_best
 from headstart.train.head import fit_head
 
+LARGE = (400, 1000)  # sizes at which forecasts are judged on the rest of the pool too
 SIZES, DRAWS = (50, 100, 200, 400, 1000), {50: 2, 100: 2, 200: 2, 400: 2}
 JOINED = (  # targets with the classes of several
     ("mnist", "notmnist"),
@@ -75,8 +76,8 @@ def _text(rows: list[Recorded]) -> list[str]:
         "",
         "Real sources are six small networks (two CIFAR ResNets, MobileNetV1 0.25 and the zoo's tiny ones) on nine "
         "data sets with 6 to 100 classes and test parts of 411 to 2,400 examples, and on three joined ones. "
-        "Fine-tuning: 18 small networks, 200 examples, one rate; on other networks its interval is a guess. The share of "
-        "the error that sources do not have in common (`own`) was chosen on this table.",
+        "Fine-tuning: 18 small networks, 200 examples, one rate; on other networks its interval is a guess. The share "
+        "of the error that sources do not have in common (`own`) was chosen on this table.",
         "",
     ]
 
@@ -226,7 +227,7 @@ def of_rest(folder: Path) -> Iterator[Recorded]:
         if pool is None or (target == "cifar10" and "cifar10" in source):
             continue
         (features, labels), order = pool, np.asarray(stratified_order(pool[1], 0))
-        for n in (size for size in SIZES if 2 * len(np.unique(labels)) <= size <= len(labels) // 2):
+        for n in (size for size in LARGE if 2 * len(np.unique(labels)) <= size <= len(labels) // 2):
             own, rest = order[:n], order[n:]
             reached = accuracy(features[own], labels[own], features[rest], labels[rest])
             yield recorded(target, source, evidence(features[own], labels[own]), "head", n, reached, len(rest))

@@ -37,10 +37,7 @@ class Calibration(JsonRecord):
     """What recorded transfers taught; the defaults are those of the transfers that headstart ships."""
 
     head: tuple[float, float, float, float] = (-0.3245, 1.043, 0.7471, 0.1091)  # a, b, c, d
-    error: tuple[float, float] = (
-        0.7759,
-        0.001589,
-    )  # variance: p q / n times the first, plus sqrt(p q) times the second
+    error: tuple[float, float] = (0.7759, 0.001589)  # variance: p q / n times the first, sqrt(p q) times the second
     growth: tuple[float, float, float] = (0.4508, -0.0365, -0.07658)  # g, h, k
     growth_error: float = 0.009578  # variance of a doubling, in (p q)^2
     tuned: tuple[float, float] = (0.4449, 0.9574)  # f, e
