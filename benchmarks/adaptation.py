@@ -28,9 +28,19 @@ MODELS = ("zoo/e5_small", "zoo/all_minilm_l6_v2")
 Records = Mapping[str, AdaptationRecord]  # "adapted" and "oracle"
 
 
+def place_of(one: Experiment, place: Path) -> Path:
+    """Where an experiment is kept."""
+    return place / one.name.replace(" ", "-").replace(",", "")
+
+
+def finished(one: Experiment, place: Path) -> bool:
+    """Whether all of an experiment is kept."""
+    return all((place_of(one, place) / part / ADAPTATION).exists() for part in ("adapted", "oracle"))
+
+
 def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> Records:
     """The records of the adaptation and of the oracle, which trains on labels of the new domain."""
-    below = place / one.name.replace(" ", "-").replace(",", "")
+    below = place_of(one, place)
     seeds = seeds if "none-deep" in one.methods else 1  # a solved head is the same for every seed
     shared: dict[str, object] = {"model": one.source, "test": one.test, "seeds": seeds, **one.options}
     oracle = "none,none-deep" if "none-deep" in one.methods else "none"
@@ -46,11 +56,13 @@ def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> Records:
     }
 
 
-def crossings(data: Path, place: Path) -> Iterator[tuple[str, Across]]:
+def crossings(data: Path, place: Path, *, new: bool = True) -> Iterator[tuple[str, Across]]:
     """Heads trained in English and tested in every language, and heads trained in the language itself."""
     for name, file, label, start, most, _ in TONGUES:
         for model in MODELS:
             kept = place / f"{name} {model}.json".replace(" ", "-").replace("/", "-")
+            if not kept.exists() and not new:
+                continue
             if not kept.exists():
                 table = pd.read_csv(data / file)
                 domains = {str(key): divided(rows, label, 2, most) for key, rows in table.groupby("language")}
@@ -207,17 +219,19 @@ def main() -> None:
     parser.add_argument("--emoji", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("runs/adaptation"))
     parser.add_argument("--only", help="carry out the experiments whose name holds this, and write no page")
+    parser.add_argument("--page", action="store_true", help="write the page of what is finished, and run nothing")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     given = parser.parse_args()
     places = {"place": given.out}
     groups = (partial(digits, **places), partial(languages, **places), partial(cifar, **places))
     found, kinds = dict[str, Records](), dict[str, str]()
     for one in chain.from_iterable(group(given.data) for group in (*groups, partial(emoji, folder=given.emoji))):
-        if given.only is None or given.only in one.name:
+        if (given.only or "") in one.name and (not given.page or finished(one, given.out)):
             found[one.name], kinds[one.name] = carried_out(one, given.out, given.seeds), one.group
             print(one.name, found[one.name]["adapted"], sep="\n", flush=True)
     if given.only is None:
-        PAGE.write_text(page(found, kinds, list(crossings(given.data, given.out))), encoding="utf-8")
+        tongues = list(crossings(given.data, given.out, new=not given.page))
+        PAGE.write_text(page(found, kinds, tongues), encoding="utf-8")
 
 
 if __name__ == "__main__":

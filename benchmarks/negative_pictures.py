@@ -38,6 +38,7 @@ from headstart.transfers.parts import Parts, split_target
 SEEDS, EXAMPLES, TESTED, RATE = 3, 400, 800, 0.003
 HOW = {"epochs": 12, "batch_size": 25, "progress": False}
 METHODS = (Head(), Partial(rate=RATE, ratio=1.0, top=1), FineTune(rate=RATE, ratio=1.0), Residual(rate=RATE))
+TARGETS = ("MNIST", "waste", "CIFAR-10", "hands", "USPS", "letters")
 Found = dict[str, Any]
 Pictures = tuple[np.ndarray, np.ndarray]  # (n, 16, 16) uint8, labels (n,)
 
@@ -126,7 +127,8 @@ def against_scratch(mine: list[Run], scratch: list[Run]) -> Found:
 def measured(sets: dict[str, Pictures], place: Path) -> Iterator[Found]:
     """Every pair with its methods, kept on disk."""
     made, rng = dict(sources(sets, place)), np.random.default_rng(1)
-    for target, pair in sets.items():
+    for target in TARGETS:
+        pair = sets[target]
         scratch: list[Run] = []
         parts = split_target(given(pair, slice(EXAMPLES)), test=given(pair, slice(EXAMPLES, EXAMPLES + TESTED)))
         for name, run in made.items():
