@@ -9,7 +9,7 @@ from tests.ranking.worlds import extraction
 import headstart as hs
 from headstart.errors import InputError
 from headstart.ranking.calibration import as_csv, fit, judge, judged_view, read_recorded
-from headstart.ranking.evidence import Evidence, evidence_of
+from headstart.ranking.evidence import Evidence, evidence_of, surely_gains
 from headstart.ranking.forecasts import Calibration, belief, forecasts, probability_best
 from headstart.records import Extraction, as_text
 from headstart.scores import Inputs
@@ -140,6 +140,12 @@ def test_without_features_there_is_no_evidence() -> None:
     bare = replace(given, features=None)
     inputs = Inputs(bare.labels, logits=bare.logits)
     assert evidence_of(inputs, bare, "classification", None, jackknife_groups(len(bare.labels), seed=0)) is None
+
+
+def test_a_probe_that_ignores_its_features_gains_nothing_however_small_the_spread() -> None:
+    spread = np.random.default_rng(0).standard_normal(400)
+    assert not surely_gains(2e-16 + 5e-17 * spread)  # what is left of rounding: t is 80
+    assert surely_gains(2e-4 + 1e-4 * spread)
 
 
 def test_the_shipped_numbers_are_those_of_the_shipped_transfers() -> None:

@@ -14,6 +14,7 @@ from headstart.scores import Inputs, association, left_out_answers, left_out_gai
 from headstart.stats import pseudo_values
 from headstart.tasks import task_of
 
+ROUNDING = 1e-9  # nats: a gain below it is none
 FEWEST, MOST = 20, 5_000  # examples of a half whose confidence is worth its time
 
 
@@ -104,8 +105,11 @@ def surely_gains(gains: np.ndarray, level: float = 0.95) -> bool:
 
 
 def above_zero(value: float, error: float, degrees: float, level: float) -> bool:
-    """Whether a value with this standard error is above 0 by a one-sided t test."""
-    return value > float(special.stdtrit(degrees, level)) * error
+    """Whether a value with this standard error is above 0 by a one-sided t test, and by more than rounding.
+
+    A probe that ignores its features gains 1e-16 nats on every example: a mean with hardly any spread.
+    """
+    return value > max(float(special.stdtrit(degrees, level)) * error, ROUNDING)
 
 
 def _by_groups(measure: Callable[[np.ndarray], float], groups: np.ndarray) -> tuple[float, np.ndarray, tuple[str, ...]]:
