@@ -35,7 +35,7 @@ def place_of(one: Experiment, place: Path) -> Path:
 
 def finished(one: Experiment, place: Path) -> bool:
     """Whether all of an experiment is kept."""
-    return all((place_of(one, place) / part / ADAPTATION).exists() for part in ("adapted", "oracle"))
+    return all((place_of(one, place) / part / AdaptationRecord.FILE).exists() for part in ("adapted", "oracle"))
 
 
 def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> Records:
