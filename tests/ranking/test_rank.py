@@ -157,7 +157,7 @@ def test_no_cache_leaves_no_rows(cache: bool | None, tmp_path: Path, monkeypatch
 
 
 def test_a_cache_that_is_no_folder_is_refused() -> None:
-    with pytest.raises(InputError, match="`cache` must be True, False or a folder; got 5"):
+    with pytest.raises(InputError, match="`cache` must be True, False, a folder or a URL; got 5"):
         hs.rank(pixels(), clear(), cache=5)  # type: ignore[arg-type]
 
 
