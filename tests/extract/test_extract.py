@@ -43,7 +43,7 @@ def test_the_rows_are_those_of_a_plain_loop(cache: Path | None, classifier: bool
 def test_a_second_run_computes_nothing_and_gives_the_same_bits(tmp_path: Path):
     target = pictures(range(40))
     first = extract(target, source(Net()), cache=tmp_path)
-    second = extract(target, source(Fails()), cache=tmp_path)  # the network is not even called
+    second = extract(target, source(Fails()), cache=str(tmp_path))  # the network is not even called
     assert (second.computed, second.seconds, second.engine) == (0, 0.0, "")
     assert np.array_equal(first.features, second.features)
     assert np.array_equal(first.logits, second.logits)

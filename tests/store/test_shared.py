@@ -38,6 +38,7 @@ def test_rows_of_one_machine_are_read_on_another(memory: Any, tmp_path: Path, mo
     second = pickle.loads(content)  # as a worker on another node receives it
     assert isinstance(second, SharedFolder)
     assert second != first
+    assert folder_of(second) is second
     there = RowStore(second, PRINT)
     assert there.has([digest(3), digest(4)]).tolist() == [True, False]
     assert (read(there, [3, 1])["features"] == expected([3, 1])).all()

@@ -1,6 +1,7 @@
 """Which labelled domain (a language, a camera) is the best start for another one?"""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -82,10 +83,10 @@ def across(
             )
     source = candidates(model, kind=first.kind)[0].load(trust_pickle)
     with TemporaryDirectory() as spare:
-        place = folder_of(cache) or spare
+        place = folder_of(cache) or Path(spare)
 
         def features(target: Target) -> np.ndarray:
-            seen = extract(target, source, cache=place, device=device)  # type: ignore[arg-type]  # a path or its text
+            seen = extract(target, source, cache=place, device=device)
             return np.asarray(seen.features, dtype=np.float64)
 
         held = {name: features(test) for name, test in tests.items()}

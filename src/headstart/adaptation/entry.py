@@ -121,7 +121,7 @@ def adapt(
     with TemporaryDirectory() as spare:
         shared = {
             "seeds": seeds, "seed": seed, "workers": workers, "device": device, "overwrite": overwrite,
-            "progress": tell, "cache": folder_of(cache) or spare, "trust_pickle": trust_pickle,
+            "progress": tell, "cache": folder_of(cache) or Path(spare), "trust_pickle": trust_pickle,
             "command": command, **settings,
         }  # fmt: skip
         for name, (start, one) in _pairs(opened, _candidates(model, models, next(iter(opened.values())))).items():

@@ -139,12 +139,12 @@ def stack(
         raise InputError(f"stacking weighs probabilities of classes, and the task of {train.name} is {train.task}.")
     runs, answers, failures = list[Run](), list[np.ndarray](), list[Failure]()
     with TemporaryDirectory() as spare:
-        place = folder_of(cache) or spare
+        place = folder_of(cache) or Path(spare)
         for one in candidates(models, kind=train.kind):
             try:
                 source = one.load(trust_pickle)
                 run = transfer(parts, source, method="head", seed=seed, progress=False, cache=place, device=device)
-                answers.append(_left_out(extract(whole, source, cache=Path(place), device=device), len(train.classes)))
+                answers.append(_left_out(extract(whole, source, cache=place, device=device), len(train.classes)))
             except HeadstartError as error:
                 failures.append(Failure.of(one.name, error))
                 continue

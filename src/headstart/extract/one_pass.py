@@ -22,13 +22,14 @@ from headstart.runner.progress import Event, Progress, silent
 from headstart.sources.known import Facts
 from headstart.sources.preparation import Tokens
 from headstart.sources.source import Source
+from headstart.store import folder_of
 
 
 def extract(
     target: Target,
     source: Source,
     *,
-    cache: Path | None = None,
+    cache: Path | str | bool | None = None,
     device: str = "auto",
     batch_size: int | None = None,
     max_bad: float = 0.01,
@@ -41,8 +42,8 @@ def extract(
     Args:
         target: The labelled data; examples are decoded in background threads.
         source: The pretrained model; it is not edited.
-        cache: Folder in which rows are kept by content; None keeps all rows in memory and nothing on disk. Finished
-            rows stay after an error or Ctrl-C.
+        cache: Folder or URL in which rows are kept by content, or True for the usual one; None keeps all rows in
+            memory and nothing on disk. Finished rows stay after an error or Ctrl-C.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         batch_size: Upper limit of the rows in one forward pass; None chooses one that fits in memory.
         max_bad: Share of the examples that may be unreadable; one always may, unless this is 0.
@@ -62,10 +63,10 @@ def extract(
     """
     _check(target, source, batch_size)
     check_engine(engine)
-    place, key = pick_device(device), key_of(source.cache_key, precision)
+    place, key, folder = pick_device(device), key_of(source.cache_key, precision), folder_of(cache)
     skips = Skips(target, max_bad)
     with workers() as pool:
-        sink = CacheSink(target, cache, key, pool, skips.add) if cache else MemorySink(len(target))
+        sink = CacheSink(target, folder, key, pool, skips.add) if folder else MemorySink(len(target))
         todo = _in_good_order(target, sink.missing(), pool)
     started = time.perf_counter()
     store = sink.store if isinstance(sink, CacheSink) else None
@@ -73,7 +74,7 @@ def extract(
     with run as runner, sink.writing, workers() as pool:
         computed = _compute(target, source, todo, runner, sink, skips, pool, progress or silent)
     seconds = time.perf_counter() - started if computed else 0.0
-    said = source.notes if cache is not None else ()
+    said = source.notes if folder is not None else ()
     facts = Facts(source.card, source.layer, source.fingerprint, source.classes, said)
     return assembled(
         target,

@@ -28,6 +28,8 @@ def folder_of(cache: object) -> Path | None:
         return None
     if cache is True:
         return default_folder()
+    if isinstance(cache, SharedFolder):
+        return cache
     if not isinstance(cache, str | os.PathLike):
         raise InputError(f"`cache` must be True, False, a folder or a URL; got {cache!r}.")
     return SharedFolder.at(cache) if isinstance(cache, str) and URL.match(cache) else Path(cache)
