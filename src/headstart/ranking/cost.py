@@ -12,8 +12,6 @@ TOKENS = 64  # of a text
 PER_SECOND = 25e9  # products of one processor, where no more is known than the parameters
 PRODUCT, ACTIVATION = 17.7e-12, 4.46e-9  # processor-seconds of each: `benchmarks/cost_model.py`
 
-USUAL_ACTIVATIONS = 0.0027  # for each product: ResNet-50
-
 GPU_BYTES = 16e9  # of a small GPU; a larger one holds more tasks than this lets run on it
 GPU_BESIDE = 1.5e9  # what torch and the activations of a batch take beside the weights
 
@@ -35,8 +33,8 @@ def seconds_of_pass(card: ModelCard) -> float:
         >>> round(seconds_of_pass(ModelCard(name="resnet50", kind="image", parameters=25_557_032)), 2)
         0.16
     """
-    if card.products:
-        return card.products * PRODUCT + (card.activations or USUAL_ACTIVATIONS * card.products) * ACTIVATION
+    if card.products and card.activations:
+        return card.products * PRODUCT + card.activations * ACTIVATION
     parameters = card.parameters or USUAL
     if not MEDIA[card.kind].pictures:
         return parameters * TOKENS / PER_SECOND

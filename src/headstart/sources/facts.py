@@ -51,8 +51,7 @@ def timm_size(architecture: str) -> Size:
         >>> timm_size("no_such_model").products is None
         True
     """
-    parameters, *beside = _timm_sizes().get(architecture, [None])
-    products, activations = (*beside, None, None)[:2]
+    parameters, products, activations = _timm_sizes().get(architecture, [None] * 3)
     count = None if parameters is None else round(parameters * 1e6)
     return Size(count, products and products * 1e9, activations and activations * 1e6)
 

@@ -52,16 +52,15 @@ class SharedFolder(LocalPath):
             system, root = _opened(self.url)
             remote = f"{root}/{folder.relative_to(self).as_posix()}"
             system.invalidate_cache()
-            there = [str(path) for path in system.ls(remote, detail=False)] if system.exists(remote) else []
-            new = {
-                Path(path).stem for path in there if path.endswith(SUFFIX) and not (folder / Path(path).name).exists()
-            }
-            for path in sorted(there, key=lambda path: path.endswith(SUFFIX)):
-                if Path(path).stem in new:
+            names = system.ls(remote, detail=False) if system.exists(remote) else []  # ftp lists without the folder
+            there = sorted((Path(name) for name in names), key=lambda path: path.suffix == SUFFIX)
+            new = {path.stem for path in there if path.suffix == SUFFIX and not (folder / path.name).exists()}
+            for path in there:
+                if path.stem in new:
                     folder.mkdir(parents=True, exist_ok=True)
-                    part = folder / f".{Path(path).name}.{os.getpid()}.part"
-                    system.get_file(path, str(part))
-                    part.replace(folder / Path(path).name)
+                    part = folder / f".{path.name}.{os.getpid()}.part"
+                    system.get_file(f"{remote}/{path.name}", str(part))
+                    part.replace(folder / path.name)
 
     def push(self, folder: Path, segment: str) -> None:
         """Copy a finished segment to the URL, its index last."""
@@ -97,6 +96,6 @@ def _faults(url: str) -> Iterator[None]:
         raise
     except Exception as error:  # every protocol has a library with errors of its own
         raise CacheError(
-            f"the cache at {without_secrets(url)} cannot be used: {without_secrets(str(error))}. Check the address and "
-            "your access, or name a folder with `--cache FOLDER`."
+            f"the cache at {without_secrets(url)} cannot be used: {without_secrets(str(error)).rstrip('.')}. Check the "
+            "address and your access, or name a folder with `--cache FOLDER`."
         ) from error
