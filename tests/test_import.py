@@ -40,6 +40,14 @@ def test_the_command_line_and_the_records_do_without_torch(statement: str) -> No
     assert not {"torch", "matplotlib"} & loaded_by(statement)
 
 
+def test_a_command_loads_neither_the_other_commands_nor_their_records() -> None:
+    code = "import sys; from headstart.cli import app; app(['scores'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    loaded = set(done.stdout.split())
+    assert "headstart.cli.scores" in loaded
+    assert not {"headstart.cli.rank", "headstart.records.ranking", "headstart.runner", "rich.progress"} & loaded
+
+
 WITHOUT_EXTRAS = """
 import importlib.util
 import sys

@@ -231,11 +231,12 @@ def test_bad_scores_are_refused(folder: Path) -> None:
     [
         ({"level": 2}, r"`level` must lie between 0 and 1; got 2"),
         ({"seed": -1}, "`seed` must be a whole number of at least 0; got -1"),
+        ({"weights": "mine"}, "`weights` must be outcome, score or both; got 'mine'"),
     ],
 )
-def test_numbers_out_of_range_are_refused(folder: Path, options: dict, message: str) -> None:
+def test_options_out_of_range_are_refused_before_a_score_is_computed(folder: Path, options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        benchmark("leep", results=folder, **options)
+        benchmark({"mine": lambda pair: pytest.fail("computed")}, results=folder, **options)
 
 
 def test_the_shipped_results_are_small() -> None:

@@ -1,9 +1,12 @@
-"""What the command-line library lacks: commands of other packages, and options that take several values."""
+"""What the command-line library lacks: commands imported when they are used, and options of several values."""
 
+import inspect
 import logging
 from collections.abc import Callable, Sequence
+from functools import wraps
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, ClassVar
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -14,6 +17,27 @@ GROUP = "headstart.commands"
 VERBOSE = "--verbose"
 VARIADIC = ("--models", "-m", "--data", "--with", "--meta-data", "--exclude", "--licence", "--sources", "--stack")
 OPEN = "headstart.open"  # in a context: the variadic option that the words end with
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+OWN = {
+    "rank": "rank:rank",
+    "run": "run:run",
+    "transfer": "transfer:app",
+    "adapt": "adapt:app",
+    "evaluate": "saved:evaluate",
+    "few-shot": "few_shot:few_shot",
+    "predict": "saved:predict",
+    "cluster": "cluster:cluster",
+    "zero-shot": "zero_shot:zero_shot",
+    "report": "saved:report",
+    "export": "saved:export",
+    "push": "saved:push",
+    "calibrate": "saved:calibrate",
+    "models": "models:models",
+    "scores": "scores:scores",
+    "benchmark": "benchmark:benchmark",
+    "cache": "cache:cache",
+}  # name -> where it is in this room
+WHOLE = ("transfer", "adapt")  # their files have `whole`, the command with all its options
 
 
 class WithAdded(TyperGroup):
@@ -25,25 +49,15 @@ class WithAdded(TyperGroup):
         reproduce = "headstart_paper.cli:app"
     """
 
-    wholes: ClassVar[dict[str, Callable[[], typer.Typer]]] = {}
-
-    @classmethod
-    def whole(cls, name: str) -> Callable[[Callable[[], typer.Typer]], Callable[[], typer.Typer]]:
-        """Register what makes a command with all its options, for when it is run or completed (decorator)."""
-
-        def register(make: Callable[[], typer.Typer]) -> Callable[[], typer.Typer]:
-            cls.wholes[name] = make
-            return make
-
-        return register
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: TyperCommand(name) for name in OWN}  # the names; `get_command` imports what they run
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        name, command, rest = super().resolve_command(ctx, args)
-        if name not in self.wholes:
-            return name, command, rest
-        made = guarded(lambda: typer.main.get_command(self.wholes[name]()))()
-        made.name = name
-        return name, made, rest
+        name, found, rest = super().resolve_command(ctx, args)
+        if name in WHOLE:
+            found = guarded(lambda: _loaded(name, import_module(f"headstart.cli.{name}").whole()))()
+        return name, found, rest
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _untyped(super().get_params(ctx))
@@ -53,13 +67,9 @@ class WithAdded(TyperGroup):
         return [*own, *(name for name in sorted(_added()) if name not in own)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        own = super().get_command(ctx, cmd_name)
-        entry = _added().get(cmd_name) if own is None else None
-        if entry is None:
-            return own
-        command = typer.main.get_command(entry.load())
-        command.name = cmd_name
-        return command
+        place = OWN.get(cmd_name)
+        entry = EntryPoint(cmd_name, f"headstart.cli.{place}", GROUP) if place else _added().get(cmd_name)
+        return None if entry is None else _loaded(cmd_name, entry.load())
 
 
 class VariadicCommand(TyperCommand):
@@ -73,6 +83,40 @@ class VariadicCommand(TyperCommand):
             be_verbose()
         words, ctx.meta[OPEN] = spread(["--scores" if arg == "--score" else arg for arg in args if arg != VERBOSE])
         return super().parse_args(ctx, words)
+
+
+def command(
+    *options: inspect.Parameter, epilog: str | None = None, resumes: bool = False, needs_words: bool = True
+) -> Callable[[Callable[..., None]], typer.Typer]:
+    """Make a function an application of one command (decorator).
+
+    Args:
+        options: More options, in place of the function's `**` keywords.
+        epilog: Examples, below the options.
+        resumes: Whether the same command resumes from what its `--out` holds.
+        needs_words: Whether the command without a word shows its help.
+    """
+
+    def made(function: Callable[..., None]) -> typer.Typer:
+        app = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=CONTEXT)
+        run = guarded(with_options(function, *options), resumes=resumes)
+        app.command(cls=VariadicCommand, no_args_is_help=needs_words, epilog=epilog)(run)
+        return app
+
+    return made
+
+
+def with_options(function: Callable[..., None], *parameters: inspect.Parameter) -> Callable[..., None]:
+    """The function with more options in its signature, in place of its `**` keywords."""
+    signature = inspect.signature(function)
+    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+
+    @wraps(function)
+    def run(*args: Any, **options: Any) -> None:
+        function(*args, **options)
+
+    run.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
+    return run
 
 
 def be_verbose() -> None:
@@ -102,6 +146,13 @@ def spread(args: Sequence[str]) -> tuple[list[str], str | None]:
             words.append(option)
         words.append(arg)
     return words, option
+
+
+def _loaded(name: str, app: typer.Typer) -> Any:
+    """The one command of an application, under this name."""
+    found = typer.main.get_command(app)
+    found.name = name
+    return found
 
 
 def _untyped(parameters: list[Any]) -> list[Any]:

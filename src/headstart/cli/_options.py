@@ -3,9 +3,8 @@
 import inspect
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -127,19 +126,6 @@ def cache_of(cache: str | None, no_cache: bool) -> str | bool:
     return False if no_cache else cache or True
 
 
-def with_options(function: Callable[..., None], *parameters: inspect.Parameter) -> Callable[..., None]:
-    """The function with more options in its signature, in place of its `**` keywords."""
-    signature = inspect.signature(function)
-    own = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-
-    @wraps(function)
-    def run(*args: Any, **options: Any) -> None:
-        function(*args, **options)
-
-    run.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
-    return run
-
-
 RUNNING: dict[str, tuple[Any, Any, object]] = {
     "limit": (
         int | None, named(min=1, metavar="N", panel=DATA, help="Use N examples, with every class in proportion."), None,
@@ -240,15 +226,12 @@ def method_options(
     return [one for _, one in ordered] + shared
 
 
-def with_methods(
-    function: Callable[..., None], methods: Mapping[str, type[Any]], *running: inspect.Parameter
-) -> Callable[..., None]:
-    """The function with the options of running, reading, all these methods and the training; needs torch."""
+def options_of_methods(methods: Mapping[str, type[Any]]) -> list[inspect.Parameter]:
+    """The options of all these methods and of the training; needs torch."""
     from headstart.records.options import options_of
     from headstart.train.training import Training
 
-    own = {name: options_of(made) for name, made in methods.items()}
-    return with_options(function, *running, *reading_options(), *method_options(own, options_of(Training)))
+    return method_options({name: options_of(made) for name, made in methods.items()}, options_of(Training))
 
 
 def epilog_of(methods: Mapping[str, type[Any]], examples: str) -> str:
@@ -276,3 +259,6 @@ def _from_option(one: "Option", help: str, panel: str) -> inspect.Parameter:
 
 def _parameter(name: str, hint: Any, default: object, option: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[hint, option])
+
+
+FORWARD = (*running_options(without=("workers", "history")), *reading_options())

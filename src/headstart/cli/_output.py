@@ -5,28 +5,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from headstart.errors import InputError
-from headstart.records import (
-    AdaptationRecord,
-    Clustering,
-    FewShot,
-    Outcome,
-    Ranking,
-    View,
-    ZeroShot,
-    as_csv,
-    as_markdown,
-    check_destination,
-    write_atomically,
-)
-from headstart.records.table import Prose, Tone, as_lines
+from headstart.records.files import as_csv, check_destination, write_atomically
+from headstart.records.table import Prose, Tone, View, as_lines, as_markdown
 from headstart.wording import printable
+
+if TYPE_CHECKING:
+    from headstart.records import AdaptationRecord, Clustering, FewShot, Outcome, Ranking, ZeroShot
 
 STDOUT = "-"
 RANKED, NOTHING, SOME_FAILED = 0, 1, 3
@@ -50,7 +41,7 @@ class Output:
         """For progress."""
         return console(errors=True)
 
-    def show(self, ranking: Ranking, *, out: Path | None, report: Path | None) -> None:
+    def show(self, ranking: "Ranking", *, out: Path | None, report: Path | None) -> None:
         """Write everything that was asked for, then the table."""
         written = [place / "ranking.json" for place in (out,) if place] + [place for place in (report,) if place]
         if ranking.rows:
@@ -60,7 +51,7 @@ class Output:
         told = [Prose(wrote(written))] if written and self.exit_code(ranking) != NOTHING else []
         show([*ranking.view(), *told], errors=on_stdout(self.json, self.csv))
 
-    def finish(self, record: AdaptationRecord | Clustering | FewShot | ZeroShot, *saved: Path | None) -> NoReturn:
+    def finish(self, record: "AdaptationRecord | Clustering | FewShot | ZeroShot", *saved: Path | None) -> NoReturn:
         """Write a record where it was asked for, print it, and exit: 3 where some models failed.
 
         Args:
@@ -76,7 +67,7 @@ class Output:
         show([*record.view(), *told], errors=on_stdout(self.json, self.csv))
         raise typer.Exit(SOME_FAILED if record.failures else RANKED)
 
-    def exit_code(self, ranking: Ranking) -> int:
+    def exit_code(self, ranking: "Ranking") -> int:
         """0: ranked; 1: nothing could be ranked; 3: ranked, but some models failed."""
         if not ranking.rows or ranking.rows[0].rank is None:
             return NOTHING
@@ -88,7 +79,7 @@ def wrote(places: Iterable[Path]) -> tuple[str, ...]:
     return tuple(f"Wrote {place}" for place in places)
 
 
-def to_csv(ranking: Ranking) -> str:
+def to_csv(ranking: "Ranking") -> str:
     """One line per source, failed ones last; missing values are empty."""
     return rows_as_csv(ranking.to_rows())
 
@@ -121,7 +112,7 @@ def check_tracker(track: str | None) -> None:
         library_of(track)
 
 
-def log_to(tracker: str | None, record: Ranking | Sequence[Outcome]) -> None:
+def log_to(tracker: str | None, record: "Ranking | Sequence[Outcome]") -> None:
     """Log results to a tracker, if one was asked for."""
     if tracker:
         from headstart.tracking import track

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from headstart.cli._commands import command
 from headstart.cli._options import (
     DATA,
     RESULT,
@@ -13,8 +14,12 @@ from headstart.cli._options import (
     Report,
     command_line,
     complete_models,
+    epilog_of,
     named,
+    options_of_methods,
+    reading_options,
     running_from,
+    running_options,
 )
 from headstart.cli._output import Output
 from headstart.cli._progress import shown
@@ -125,3 +130,15 @@ def adapt(
             **running_from(options),
         )
     output.finish(found.record, out and out / "adaptation.json", report)
+
+
+RUNNING = (*running_options(without=("limit", "seed", "batch_size", "history")), *reading_options())
+app = command(*RUNNING, resumes=True)(adapt)
+
+
+def whole() -> typer.Typer:
+    """The command with the options of every method, which are read when it is used: they need torch."""
+    from headstart.adaptation import ADAPTATIONS
+
+    made = command(*RUNNING, *options_of_methods(ADAPTATIONS), epilog=epilog_of(ADAPTATIONS, EPILOG), resumes=True)
+    return made(adapt)

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from headstart.cli._commands import command
 from headstart.cli._options import Workers
 from headstart.cli._output import check_places, on_stdout, present, write
 from headstart.records import as_markdown
 
 
+@command(needs_words=False)
 def benchmark(
     score: Annotated[str, typer.Option("--scores", metavar="NAME,...", help="Scores to compare.")] = "all",
     results: Annotated[

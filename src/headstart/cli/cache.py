@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+from headstart.cli._commands import command
 from headstart.cli._options import HOW, Cache, Json, named
 from headstart.cli._output import check_places, on_stdout, show, write
 from headstart.errors import InputError
@@ -14,6 +15,7 @@ from headstart.store import Held, bytes_of, default_folder, folder_of, held, mov
 from headstart.wording import magnitude, plural
 
 
+@command(needs_words=False)
 def cache(
     cache: Cache = None,
     max_size: Annotated[

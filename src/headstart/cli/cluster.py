@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from headstart.cli._commands import command
 from headstart.cli._options import (
+    FORWARD,
     RESULT,
     Csv,
     Json,
@@ -21,6 +23,7 @@ from headstart.errors import InputError
 WHAT = "How to group"
 
 
+@command(*FORWARD)
 def cluster(
     data: Annotated[
         str,

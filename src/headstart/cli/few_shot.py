@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from headstart.cli._commands import command
 from headstart.cli._options import (
+    FORWARD,
     RESULT,
     Json,
     Models,
@@ -21,6 +23,7 @@ from headstart.errors import InputError
 WHAT = "The episodes"
 
 
+@command(*FORWARD)
 def few_shot(
     target: Annotated[
         list[str],

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from headstart.cli._commands import command
 from headstart.cli._options import named
 from headstart.cli._output import show
 from headstart.records import ModelCard
@@ -15,6 +16,7 @@ from headstart.wording import MISSING, listing, magnitude
 ROOM = 48  # characters that what a model was trained on may take of a line
 
 
+@command(needs_words=False)
 def models(
     glob: Annotated[
         str | None,

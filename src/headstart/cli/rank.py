@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from headstart.cli._commands import command
 from headstart.cli._options import (
     HOW,
     RESULT,
@@ -17,7 +18,9 @@ from headstart.cli._options import (
     complete_scores,
     complete_target,
     named,
+    reading_options,
     running_from,
+    running_options,
 )
 from headstart.cli._output import Output, check_tracker, log_to, show
 from headstart.cli._progress import shown
@@ -99,6 +102,7 @@ Csv = Annotated[
 ]
 
 
+@command(*running_options(), *reading_options(), epilog=EPILOG)
 def rank(
     target: Annotated[
         list[str] | None,

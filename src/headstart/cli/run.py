@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from headstart.cli._commands import command
 from headstart.cli._options import (
     DATA,
     HOW,
@@ -14,13 +15,16 @@ from headstart.cli._options import (
     command_line,
     complete_target,
     named,
+    reading_options,
     running_from,
+    running_options,
 )
 from headstart.cli._output import check_places, console, on_stdout, show, write, wrote
 from headstart.cli._progress import shown
 from headstart.records.table import Prose
 
 
+@command(*running_options(without=("limit", "batch_size", "workers")), *reading_options(), resumes=True)
 def run(
     target: Annotated[
         str,

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from headstart.cli._options import HOW, TrustPickle, named, reading_from
+from headstart.cli._commands import command
+from headstart.cli._options import HOW, TrustPickle, named, reading_from, reading_options
 from headstart.cli._output import check_places, on_stdout, show, write, wrote
 from headstart.errors import InputError
 from headstart.records import Prose, check_destination
@@ -15,6 +16,7 @@ from headstart.records.stack import StackRecord
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder that `headstart transfer --out` wrote.")]
 
 
+@command()
 def evaluate(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders that `headstart transfer` wrote.")],
     metric: Annotated[str | None, typer.Option(metavar="NAME", help="The metric to compare by.")] = None,
@@ -37,6 +39,7 @@ def evaluate(
     write(json, found.to_json() + "\n")
 
 
+@command(*reading_options("text_column", "image_column", "split", "root", "download", "white_level"))
 def predict(
     run: Run,
     inputs: Annotated[
@@ -81,6 +84,7 @@ def predict(
         typer.echo(f"Wrote {out}: {len(answers.ids)} predictions", err=True)
 
 
+@command()
 def report(
     run: Annotated[
         Path,
@@ -106,6 +110,7 @@ def report(
     typer.echo(f"Wrote {write_report(record, place)}")
 
 
+@command()
 def export(
     run: Run,
     onnx: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the network as ONNX.")] = None,
@@ -136,6 +141,7 @@ def export(
         typer.echo(f"Wrote {loaded.save(out, weights=weights)}")  # type: ignore[arg-type]  # checked above
 
 
+@command()
 def push(
     run: Run,
     repository: Annotated[str, typer.Argument(metavar="ORG/NAME", help="Where it goes; made if it does not exist.")],
@@ -152,6 +158,7 @@ def push(
         typer.echo(f"\n{done.card}")  # as it is: it is Markdown
 
 
+@command()
 def calibrate(
     history: Annotated[
         Path, typer.Argument(metavar="DIR", help="What rank, transfer and run wrote with `--history DIR`.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from headstart.cli._commands import command
 from headstart.cli._output import show, terminal_width
 from headstart.records.table import GAP, Column, Prose, Table, table
 from headstart.tasks import TASKS
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from headstart.scores import Score
 
 
+@command(needs_words=False)
 def scores(
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Show all there is to know of one.", show_default=False)

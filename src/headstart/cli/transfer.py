@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from headstart.cli._commands import command
 from headstart.cli._options import (
     DATA,
     RESULT,
@@ -15,8 +16,12 @@ from headstart.cli._options import (
     command_line,
     complete_methods,
     complete_models,
+    epilog_of,
     named,
+    options_of_methods,
+    reading_options,
     running_from,
+    running_options,
 )
 from headstart.cli._output import (
     SOME_FAILED,
@@ -200,3 +205,15 @@ def _source(model: str, ranking: Path | None) -> str | Ranking:
     if (model == "best") != (ranking is not None):
         raise InputError("`--model best` and `--from RUN` belong together: the best source of a saved ranking.")
     return Ranking.load(ranking) if ranking is not None else model
+
+
+RUNNING = (*running_options(without=("limit", "seed", "batch_size")), *reading_options())
+app = command(*RUNNING, resumes=True)(transfer)
+
+
+def whole() -> typer.Typer:
+    """The command with the options of every method, which are read when it is used: they need torch."""
+    from headstart.transfers import METHODS
+
+    made = command(*RUNNING, *options_of_methods(METHODS), epilog=epilog_of(METHODS, EPILOG), resumes=True)
+    return made(transfer)

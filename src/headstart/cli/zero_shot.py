@@ -5,7 +5,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from headstart.cli._commands import command
 from headstart.cli._options import (
+    FORWARD,
     RESULT,
     Csv,
     Json,
@@ -21,6 +23,7 @@ from headstart.wording import one_line
 WHAT = "Classes and prompts"
 
 
+@command(*FORWARD)
 def zero_shot(
     data: Annotated[
         str,

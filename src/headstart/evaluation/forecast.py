@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from scipy import stats
@@ -67,8 +67,7 @@ def forecast(
     """
     scores, outcomes = np.atleast_2d(np.asarray(scores, float)), np.atleast_2d(np.asarray(outcomes, float))
     _check(scores, outcomes)
-    if not 0 < level < 1:
-        raise InputError(f"`level` must lie between 0 and 1; got {level}.")
+    check_options(weights, level)
 
     def over_targets(name: str, function: Callable[[np.ndarray, np.ndarray], float]) -> Correlation:
         values = np.array([function(x, y) for x, y in zip(scores, outcomes, strict=True)])
@@ -107,9 +106,20 @@ def weighted_kendall(score: np.ndarray, outcome: np.ndarray, weights: Weights = 
     Args:
         weights: Whose ranks: the outcome's, the score's, or the mean of the two taus.
     """
-    if weights not in ("outcome", "score", "both"):
-        raise InputError(f"`weights` must be outcome, score or both; got {weights!r}.")
+    check_options(weights)
     return weighted_taus(score, outcome)["truth" if weights == "outcome" else weights]
+
+
+def check_options(weights: str, level: float = 0.95) -> None:
+    """Say at once that a forecast cannot be made with these options.
+
+    Raises:
+        InputError: `weights` is none of the three words, or `level` does not lie between 0 and 1.
+    """
+    if weights not in get_args(Weights):
+        raise InputError(f"`weights` must be outcome, score or both; got {weights!r}.")
+    if not 0 < level < 1:
+        raise InputError(f"`level` must lie between 0 and 1; got {level}.")
 
 
 def _check(scores: np.ndarray, outcomes: np.ndarray) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from headstart.errors import InputError, did_you_mean
 from headstart.evaluation.benchmark.page import standing_tables
 from headstart.evaluation.benchmark.stored import Pair, Stored, read_pairs, read_stored
-from headstart.evaluation.forecast import Correlation, Forecast, Weights, forecast
+from headstart.evaluation.forecast import Correlation, Forecast, Weights, check_options, forecast
 from headstart.records import View, finite_or_none
 from headstart.records.files import JsonRecord
 from headstart.records.shown import Shown
@@ -102,6 +102,7 @@ def benchmark(
     """
     if not isinstance(seed, Integral) or seed < 0:
         raise InputError(f"`seed` must be a whole number of at least 0; got {seed}.")
+    check_options(weights, level)
     stored = read_stored(results)
     values, left_out = _scored(scores, stored, results, listener(progress), workers)
     kinds: dict[str, Kind] = dict.fromkeys(values, "score")
