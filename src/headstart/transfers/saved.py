@@ -26,6 +26,7 @@ from headstart.errors import InputError
 from headstart.evaluation.stored import OUTCOME, TEST, read_outcome, read_predictions
 from headstart.records import check_destination, write_atomically
 from headstart.sources import candidates
+from headstart.sources.adapters.st import as_the_library_loads
 from headstart.sources.source import Source
 from headstart.transfers.card import model_card
 from headstart.transfers.four_bit import put_packed, scales
@@ -138,6 +139,8 @@ def load(
         raise InputError(f"{folder / WEIGHTS} is damaged: its content is not what was saved. {AGAIN}")
     found = _source(model, source, trust_pickle)
     method = _method(model, folder, methods)
+    if model["weights"] == "adapter" and method.view(found).fingerprint != model["fingerprint"]:
+        found = as_the_library_loads(found, trust_pickle)
     found = method.view(found)
     if model["weights"] == "adapter" and found.fingerprint != model["fingerprint"]:
         raise InputError(

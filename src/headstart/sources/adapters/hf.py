@@ -37,7 +37,7 @@ class HuggingFace(Adapter):
         self.check_installed()
         repo, _ = hub.parted(model.removeprefix(self.prefix))
         place = self.folder(model)
-        config = _config(str(place)) if place else None
+        config = config_in(str(place)) if place else None
         known = kind_of_config(config) if config else kind
         family = config.model_type if config else None
         url = f"https://huggingface.co/{repo}"
@@ -55,7 +55,7 @@ class HuggingFace(Adapter):
     def classes(self, card: ModelCard) -> tuple[str, ...]:
         """Those of its configuration, if that is on this machine."""
         place = self.folder(card.name)
-        return (class_names(_config(str(place))) or ()) if place else ()
+        return (class_names(config_in(str(place))) or ()) if place else ()
 
     def fetch(self, card: ModelCard) -> None:
         """Configuration, tokenizer and weights."""
@@ -85,7 +85,7 @@ def folder_kind(folder: Path) -> Kind:
     Raises:
         ModelError: It reads neither images nor texts.
     """
-    return _kind(_config(str(folder)))
+    return _kind(config_in(str(folder)))
 
 
 def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
@@ -115,7 +115,8 @@ def kind_of_config(config: Any) -> Kind | None:
     return "text" if any(config.model_type in names for names in reading) else None
 
 
-def _config(where: str) -> Any:
+def config_in(where: str) -> Any:
+    """The configuration of a model in a folder; ModelError if it needs code of its own."""
     from transformers import CONFIG_MAPPING, AutoConfig, PretrainedConfig
 
     import headstart.torchvision_ops  # noqa: F401  first: some configurations import torchvision
@@ -152,7 +153,7 @@ def load_from(where: str, card: ModelCard, trust_pickle: bool) -> "Source":
     from headstart.sources.build import build_source
     from headstart.sources.texts import check_padding
 
-    config = _config(where)
+    config = config_in(where)
     kind = _kind(config)
     if not card.reads(kind):
         raise ModelError(f"it reads {kind} data, but the target holds {card.kind} data.")

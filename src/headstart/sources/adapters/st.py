@@ -13,6 +13,7 @@ from headstart.sources.adapters import Adapter, adapter, files_in
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from torch import nn
 
     from headstart.sources.source import Source
 
@@ -70,7 +71,7 @@ class SentenceEncoders(Adapter):
             if place is None:
                 raise FileNotFoundError(model)
             commit = hub.commit_of(_repository(model), ("modules.json",), revision)
-            return from_sentence_transformer(_load(str(place.parent), trust_pickle), replace(card, revision=commit))
+            return from_sentence_transformer(_load(place.parent, trust_pickle), replace(card, revision=commit))
 
         return hub.local_first(load, _repository(model), revision)
 
@@ -84,7 +85,7 @@ def load_folder(folder: Path, card: ModelCard, trust_pickle: bool) -> "Source":
     from headstart.sources.texts import from_sentence_transformer
 
     try:
-        return from_sentence_transformer(_load(str(folder), trust_pickle), card)
+        return from_sentence_transformer(_load(folder, trust_pickle), card)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise ModelError(f"sentence-transformers cannot load it: {error}") from error
 
@@ -106,13 +107,29 @@ def _cached(model: str, revision: str | None) -> Path | None:
     return hub.cached_file(_repository(model), ("modules.json",), revision)
 
 
-def _load(where: str, trust_pickle: bool) -> "SentenceTransformer":
+def as_the_library_loads(source: "Source", trust_pickle: bool) -> "Source":
+    """The same source by sentence-transformers' own classes, by which its fingerprint was taken in older runs."""
+    from headstart.sources.sentences import UsualEncoder
+    from headstart.sources.texts import from_sentence_transformer
+
+    if not isinstance(source.module, UsualEncoder):
+        return source
+    return from_sentence_transformer(_by_library(source.module._where, trust_pickle), source.card)
+
+
+def _load(where: Path, trust_pickle: bool) -> "nn.Module":
+    from headstart.sources.sentences import usual_encoder
+
+    return usual_encoder(where, trust_pickle) or _by_library(where, trust_pickle)
+
+
+def _by_library(where: Path, trust_pickle: bool) -> "SentenceTransformer":
     from headstart.sources.quiet import quiet_import, quiet_loading
 
     with quiet_import():  # it imports peft, and that bitsandbytes, where they are installed
         from sentence_transformers import SentenceTransformer
 
-    for path in Path(where).glob("*/config.json"):
+    for path in where.glob("*/config.json"):
         with suppress(ValueError, RecursionError, AttributeError):  # what is wrong with it, the library says
             activation = json.loads(path.read_bytes()).get("activation_function", "torch.")
             if not str(activation).startswith("torch."):  # the library would take another one without a word
@@ -123,5 +140,5 @@ def _load(where: str, trust_pickle: bool) -> "SentenceTransformer":
     options = {"dtype": "float32", "weights_only": not trust_pickle}  # whatever the file's width is
     with quiet_loading():
         return SentenceTransformer(
-            where, device="cpu", local_files_only=True, trust_remote_code=False, model_kwargs=options
+            str(where), device="cpu", local_files_only=True, trust_remote_code=False, model_kwargs=options
         ).eval()
