@@ -1,4 +1,4 @@
-"""Processor-seconds of an image, by what a network takes: three sizes fit two constants, others check them.
+"""Processor-seconds of an image, by what a network takes: four networks fit two constants, others check them.
 
     python benchmarks/cost_model.py
 
@@ -22,8 +22,11 @@ from headstart.extract import extract
 from headstart.sources import from_module
 from headstart.sources.facts import timm_size
 
-FITTED = ("mobilenetv3_large_100", "resnet18", "resnet50")
-CHECKED = ("efficientnet_b0", "convnext_tiny", "vit_small_patch16_224")
+FITTED = ("mobilenetv3_large_100", "resnet18", "resnet50", "vit_tiny_patch16_224")
+CHECKED = (
+    *("efficientnet_b0", "regnety_008", "poolformer_s12", "convnext_tiny"),
+    *("vit_small_patch16_224", "swin_tiny_patch4_window7_224", "mixer_s16_224"),
+)
 PHOTOS = 24
 
 
