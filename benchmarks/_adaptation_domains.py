@@ -22,8 +22,8 @@ from headstart_paper.architectures import CifarResNet
 FEATURES = "none,importance,kmm,coral,subspace,ot,label-shift"
 DEEP = "none-deep,adabn,entropy,deep-coral,mmd,dann,adda,self-training"
 TONGUES = (
-    ("emoji names", "emoji-multilingual/emoji_texts.csv", "group", "en", 400, 10),
-    ("sentiment", "multilingual-sentiment/test_small.csv", "label", "english", 200, 4),
+    ("emoji names", "emoji-multilingual/emoji_texts.csv", "group", "en", 400, 27),
+    ("sentiment", "multilingual-sentiment/test_small.csv", "label", "english", 200, 11),
 )  # name, file, column of the classes, where training starts, examples of each part, languages that are adapted to
 Labelled = tuple[list[object], list[str]]
 

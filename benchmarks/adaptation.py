@@ -4,7 +4,7 @@
 
 DATA_DIR holds `usps`, `mnist-notmnist`, `cifar10-jpeg`, `cifar10-resnets`, `emoji-multilingual` and
 `multilingual-sentiment`; DIR of `--emoji` the npm packages emoji-datasource-google and -twitter as .tgz files; it
-needs the extra `multilingual`. What is finished is kept below `--out`, so a killed run goes on. Expect an hour.
+needs the extra `multilingual`. What is finished is kept below `--out`, so a killed run goes on. Expect two hours.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,9 @@ def carried_out(one: Experiment, place: Path, seeds: int = SEEDS) -> Records:
     def record(part: str, old: Labelled, new: Labelled, methods: str) -> AdaptationRecord:
         if (below / part / AdaptationRecord.FILE).exists():  # finished, with as many seeds as the page says
             return AdaptationRecord.load(below / part)
-        return adapt(old, new[0], method=methods, out=below / part, **shared).record  # type: ignore[arg-type]  # options by name
+        found = adapt(old, new[0], method=methods, out=below / part, **shared)  # type: ignore[arg-type]  # by name
+        rmtree(below / part / "runs")  # models: gigabytes where the source is an encoder of texts
+        return found.record
 
     return {
         "adapted": record("adapted", one.old, one.new, one.methods),
