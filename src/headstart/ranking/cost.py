@@ -33,8 +33,8 @@ def seconds_of_pass(card: ModelCard) -> float:
         >>> round(seconds_of_pass(ModelCard(name="resnet50", kind="image", parameters=25_557_032)), 2)
         0.16
     """
-    if card.products and card.activations:
-        return card.products * PRODUCT + card.activations * ACTIVATION
+    if card.products:
+        return card.products * PRODUCT + (card.activations or 0.0) * ACTIVATION
     parameters = card.parameters or USUAL
     if not MEDIA[card.kind].pictures:
         return parameters * TOKENS / PER_SECOND
