@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,6 +37,30 @@ def test_without_ray_the_pip_line_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingExtra, match=r"pip install 'headstart\[ray\]'"), on_workers("ray"):
         pass
+
+
+def test_an_address_that_a_killed_ray_left_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    asked: list[object] = []
+    stand_in = SimpleNamespace(
+        is_initialized=lambda: False, init=lambda to, **_: asked.append(to), shutdown=lambda: None
+    )
+    monkeypatch.setitem(sys.modules, "ray", stand_in)
+
+    def joined() -> object:
+        with Ray():
+            return asked[-1]
+
+    assert joined() is None  # Ray finds out by itself
+    (tmp_path / "ray").mkdir()
+    left = tmp_path / "ray" / "ray_current_cluster"
+    with socket.create_server(("127.0.0.1", 0)) as runs:
+        left.write_text(f"127.0.0.1:{runs.getsockname()[1]}")
+        assert joined() is None
+    assert joined() == "local"
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert joined() is None
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import math
 import os
 import pickle
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
@@ -18,6 +19,7 @@ from headstart.runner.worker import NAMED, answer
 
 RETRIES = 2  # of a task whose worker died; an exception of its job is an answer, and is not tried again
 ASK_SECONDS = 5.0  # between two questions for the size of the cluster
+ANSWER_SECONDS = 2.0  # within which a cluster that runs answers
 _held: dict[str, object] = {}  # in a worker: the job it ran last
 
 
@@ -51,7 +53,7 @@ class Ray:
             options = {"num_cpus": self.processors, "num_gpus": self.gpus} if self.processors else {}
             try:
                 ray.init(
-                    self.address or ("local" if options else None),
+                    self.address or ("local" if options or _left_behind() else None),
                     runtime_env={"env_vars": variables},
                     log_to_driver=False,
                     logging_level="error",
@@ -105,6 +107,20 @@ def _show_token() -> None:
     named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
     if named or (Path.home() / ".ray" / "auth_token").exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
+
+
+def _left_behind() -> bool:
+    """Whether a killed Ray left an address here that nobody answers, for which Ray itself would wait for minutes."""
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    try:
+        address = (Path(folder) / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS):
+            return False
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return "RAY_ADDRESS" not in os.environ
 
 
 def _run(name: str, job: bytes, item: bytes) -> bytes:
