@@ -145,11 +145,13 @@ def transfer(
     }  # fmt: skip
     workers = same.pop("workers")
     if stack:
-        idle = {"method": method != "auto", "seeds": seeds, "report": report}
-        idle |= {"stop_behind": stop_behind}
+        idle = {
+            "method": method != "auto", "seeds": seeds, "report": report, "stop_behind": stop_behind,
+            "dry_run": dry_run, "track": track,
+        }  # fmt: skip
         if out is not None and out.is_dir() and any(out.iterdir()) and not overwrite:
             raise InputError(f"`--out {out}` is not empty; choose another folder, or pass `--overwrite`.")
-        found = _stacked(target, [source, *stack], same, idle | {"dry_run": dry_run, "track": track}, margin)
+        found = _stacked(target, [source, *stack], same, idle, margin)
         told = [Prose(wrote([found.save(out)]))] if out else []
         show([*found.view(), *told], errors=on_stdout(json))
         write(json, found.record.to_json() + "\n")

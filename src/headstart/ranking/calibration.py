@@ -23,7 +23,6 @@ ALIKE = 0.7  # examples of a probe and of a transfer whose ratio is above this, 
 PRIOR = 5  # transfers that a calibration counts as much as when it is adjusted to others
 FEWEST = 3  # targets from which something can be left out
 ENOUGH_ROWS = 10  # from which a part of a calibration is fitted
-SIZES = ("examples", "trained", "tested")
 SMALLEST = 0.02  # variance of an outcome that a weight counts at least
 
 
@@ -121,6 +120,8 @@ def fit(rows: Sequence[Recorded], start: Calibration | None = None) -> Calibrati
 class _Design:
     """The rows as arrays."""
 
+    examples: np.ndarray  # (n,) that the probe saw
+    tested: np.ndarray  # (n,) in the test part
     base: np.ndarray  # (n,) log-odds of the hits
     head: np.ndarray  # (n, 4) what the coefficients of each part multiply
     growth: np.ndarray  # (n, 3)
@@ -135,10 +136,13 @@ class _Design:
 def _design(rows: Sequence[Recorded]) -> _Design:
     bases, columns = zip(*(terms(row.evidence) for row in rows), strict=True) if rows else ((), ())
     reached = np.clip([row.accuracy for row in rows], EDGE, 1 - EDGE)
-    examples, trained, tested = (np.array([getattr(row, name) for row in rows]) for name in SIZES)
+    sizes = [(row.examples, row.trained, row.tested) for row in rows]
+    examples, trained, tested = np.array(sizes, dtype=float).reshape(-1, 3).T
     noise = 0.25 / examples + 0.25 / tested
     heads = np.array([row.method == "head" for row in rows], dtype=bool)
     return _Design(
+        examples,
+        tested,
         np.array(bases),
         np.array(columns),
         np.array([growth_terms(row.evidence) for row in rows]),
@@ -176,15 +180,13 @@ def _means(design: _Design, kept: np.ndarray, start: Calibration) -> Calibration
 
 def _errors(rows: Sequence[Recorded], design: _Design, mean: np.ndarray, found: Calibration) -> Calibration:
     """The variance of outcomes around forecasts that did not know their targets."""
-    examples, tested = (np.array([getattr(row, name) for row in rows]) for name in ("examples", "tested"))
+    examples, tested = design.examples, design.tested
     pq, squares = mean * (1 - mean), (np.array([row.accuracy for row in rows]) - mean) ** 2
 
     def likeliest(kept: np.ndarray, parts: Sequence[np.ndarray], known: np.ndarray) -> list[float]:
         """The amounts of each part of the variance under which normal errors are likeliest."""
-        columns, weight = (
-            np.column_stack(parts)[kept],
-            _alike([row for row, one in zip(rows, kept, strict=True) if one]) ** 2,
-        )
+        columns = np.column_stack(parts)[kept]
+        weight = _alike([row for row, one in zip(rows, kept, strict=True) if one]) ** 2
 
         def loss(logs: np.ndarray) -> float:
             variance = columns @ np.exp(logs) + known[kept]
