@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from headstart.fewshot.classifiers import classify
-from headstart.fewshot.episodes import draw, right
-from headstart.fewshot.intervals import estimate
+from headstart.fewshot.episodes import draw, estimate, right
 from headstart.stats import Estimate
 
 

@@ -4,18 +4,18 @@ Arrays in, numbers out. Nothing here knows what a score measures: it sees the va
 one group of examples left out at a time.
 """
 
-from headstart.stats.jackknife import Estimate, jackknife, jackknife_groups, pseudo_values
+from headstart.stats.jackknife import Estimate, jackknife, jackknife_groups, pseudo_values, share_interval
 from headstart.stats.racing import Standing, compare, forecast, growing_sizes, halving_plan, level_of_each
 from headstart.stats.ranks import (
     PairedRanks,
+    Stage,
     clearly_better,
     difference_errors,
     paired_ranks,
     probability_best,
     rank_intervals,
+    staged_ranks,
 )
-from headstart.stats.shares import share_interval
-from headstart.stats.staged import Stage, staged_ranks
 
 __all__ = [
     "Estimate",
