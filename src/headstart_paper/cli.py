@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -36,7 +36,7 @@ LIBRARIES = ("torch", "timm", "torchvision", "matplotlib", "filelock")  # checke
 OF_THE_BENCHMARK = ("name", "data", "out", "workers")
 OF_A_RUN = (
     *("tasks", "epochs", "pool", "each", "test_each", "seed", "seeds", "seeded", "episodes"),
-    *("models", "data", "stand_in", "meta_data", "root", "cache", "device", "workers"),
+    *("models", "data", "stand_in", "meta_data", "root", "cache", "device", "precision", "workers"),
 )
 OF_THE_TABLE = ("tasks", "each", "rows", "seeds", "seeded", "paper_only", "meta_data", "episodes")
 
@@ -71,6 +71,10 @@ def reproduce(
     root: Annotated[str, _given(metavar="DIR", help="Folder of torchvision's data sets.")] = "data",
     cache: Annotated[Path | None, _given(metavar="DIR", help="Where forward passes are kept.")] = None,
     device: Annotated[str, _given(metavar="NAME", help="auto, cpu, cuda or mps.")] = "cpu",
+    precision: Annotated[
+        Literal["fp32", "bf16"],
+        _given(metavar="NAME", help="Of fine-tuning: fp32, or bf16, which some processors compute twice as fast."),
+    ] = "fp32",
     workers: Workers = "1",
     out: Annotated[
         Path | None,
@@ -105,7 +109,7 @@ def reproduce(
     request = room.Request(
         name=name,
         order=Order(tasks, seeds, seeded),
-        scale=Scale(epochs, pool=pool, large_each=each, test_each=test_each, seed=seed),
+        scale=Scale(epochs, pool=pool, large_each=each, test_each=test_each, seed=seed, precision=precision),
         models=tuple(models or ()),
         data=tuple(data or ()),
         stand_ins=tuple(stand_in or ()),
@@ -133,6 +137,8 @@ def reproduce(
 
 
 def _refuse_unused(context: typer.Context, request: "Request", *, show: bool, rescore: bool) -> None:
+    from headstart_paper import reproduce as room
+
     name = request.name
     if show and rescore:
         raise InputError("`--show` computes nothing and `--rescore` computes scores. Give one of them.")
@@ -144,6 +150,8 @@ def _refuse_unused(context: typer.Context, request: "Request", *, show: bool, re
         refuse_given(context, OF_THE_TABLE, name, "has every source on every target")
     elif name == "figure3":
         refuse_given(context, ("epochs", "each", "seeds", "seeded"), name, "trains on none of its tasks")
+    if not room.trains_networks(request):
+        refuse_given(context, ("precision",), "these rows", "is that of fine-tuning, and they are heads")
     if request.meta is None:
         refuse_given(context, ("episodes",), "a run without `--meta-data`", "learns from no episodes")
 

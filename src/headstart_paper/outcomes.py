@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from headstart.evaluation import accuracy, macro_f1
 from headstart.meta import Cnaps
 from headstart.runner import Event
 from headstart.sources import Source
-from headstart.train import Training, batches_of, fit, outputs_of
+from headstart.train import Precision, Training, batches_of, fit, outputs_of
 from headstart.transfers import transferable, whole_groups
 from headstart_paper.heads import sgd_head
 from headstart_paper.paper import MARKS
@@ -26,6 +26,7 @@ class Budget:
     epochs: int
     rate: float = 0.01
     batch_size: int = 10
+    precision: Precision = "fp32"  # of fine-tuning; heads are computed in float32
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,15 @@ def head_outcome(
         seed: Of the order in which SGD sees the examples.
     """
     started = time.perf_counter()
-    epochs = sgd_head(features[task.train], task.train_labels, len(task.classes), **asdict(budget), seed=seed)
+    epochs = sgd_head(
+        features[task.train],
+        task.train_labels,
+        len(task.classes),
+        rate=budget.rate,
+        batch_size=budget.batch_size,
+        epochs=budget.epochs,
+        seed=seed,
+    )
     tested, by_epoch = test_features[task.test].astype(np.float64), {}
     for epoch, (weights, biases) in enumerate(epochs, start=1):
         if epoch in MARKS or epoch == budget.epochs:
@@ -96,7 +105,12 @@ def network_outcome(
         schedule="constant",
         warmup=0.0,
         seed=seed,
+        precision=budget.precision,
     )
+    if budget.precision == "bf16":
+        for weight in model.network.parameters():
+            if weight.dim() == 4:  # a fifth less time in bfloat16, none in float32
+                weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     steps = -(-len(task.train) // budget.batch_size)
     found: dict[int, TaskOutcome] = {}
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from headstart.train import Precision
 from headstart.wording import plural
 from headstart_paper import paper, tasks
 from headstart_paper.data_sets import DataSet
@@ -21,6 +22,7 @@ class Scale:
     large_each: int | None = None  # training examples of a class in a large task; None: all of the pool
     test_each: int | None = None  # test examples of a class; None: all
     seed: int = 0
+    precision: Precision = "fp32"  # of fine-tuning
     old: tuple[int, int, int] | None = None  # format 1: epochs of heads, of fine-tuning large tasks, and small ones
 
     def budget(self, row: paper.TableRow, method: str) -> Budget:
@@ -31,7 +33,7 @@ class Scale:
             return Budget(head if method == "head" else large if row.setting == "large" else small)
         full = setting.head_epochs if method == "head" else setting.epochs
         full = paper.TARGETS[row.target].reference_epochs if method == "scratch" else full
-        return Budget(min(full, self.epochs or full), self.rate, self.batch_size)
+        return Budget(min(full, self.epochs or full), self.rate, self.batch_size, self.precision)
 
     def differences(self, row: paper.TableRow, method: str) -> list[str]:
         """In words, where this differs from the paper's settings; empty for a run in full."""

@@ -103,6 +103,13 @@ def wanted_rows(request: Request) -> list[paper.TableRow]:
     return found
 
 
+def trains_networks(request: Request) -> bool:
+    """Whether any of it is fine-tuned; the rest are heads on fixed features, or forward passes."""
+    if request.is_selection:
+        return request.figure is not None and request.figure.method == "fine-tune"
+    return any(row.method == "fine-tune" for row in wanted_rows(request))
+
+
 def prepare(request: Request, announce: Callable[[str], None] = lambda text: None) -> Setup:
     """What can be run with the data and the models that there are; every other row is named with its reason.
 

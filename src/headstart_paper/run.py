@@ -26,6 +26,8 @@ def settings_of(scale: Scale) -> dict[str, Any]:
     """The settings of a results file: what must be the same for all its rows."""
     settings = asdict(scale)
     del settings["old"]
+    if scale.precision == "fp32":
+        del settings["precision"]  # as in files that were made before there was another
     return {"experiment": "reproduce", "format": 2, **settings}
 
 

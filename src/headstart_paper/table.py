@@ -249,9 +249,13 @@ def used(row: paper.TableRow, model: str, data: str) -> str:
 
 
 def differences(rows: Sequence[Mapping[str, Any]], scale: Scale) -> list[str]:
-    """In words, where rows of one method, one per task, are fewer than the paper's or were made otherwise."""
+    """In words, where rows of one method, one per task, are fewer than the paper's or were made otherwise.
+
+    The paper does not name its precision, so that one is said and makes no row another's.
+    """
     fewer = [f"{plural(len(rows), 'task')} instead of {paper.TASKS}"] if len(rows) < paper.TASKS else []
-    return fewer + other_settings(rows, scale)
+    trained = scale.precision != "fp32" and rows[0]["method"] in ("fine-tune", "scratch")
+    return fewer + other_settings(rows, scale) + ([f"trained in {scale.precision}"] if trained else [])
 
 
 def other_settings(rows: Sequence[Mapping[str, Any]], scale: Scale) -> list[str]:

@@ -88,6 +88,9 @@ def test_a_network_learns_the_same_twice_and_leaves_its_source_alone(source: Sou
     short = replace(budget, epochs=2)
     scratch = network_outcome(source, data.train, data.test, task, short, scratch=True, curve=True)
     assert scratch.by_epoch != {epoch: curve.by_epoch[epoch] for epoch in (1, 2)}
+    halved = network_outcome(source, data.train, data.test, task, replace(budget, precision="bf16"))
+    assert halved.by_epoch != marked.by_epoch
+    assert halved.accuracy == pytest.approx(marked.accuracy, abs=0.15)
     assert all(torch.equal(value, before[name]) for name, value in source.module.state_dict().items())
 
 

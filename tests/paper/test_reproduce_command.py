@@ -373,7 +373,7 @@ def test_bad_words_get_a_plain_sentence(run: Run, arguments: list[str], words: s
 USED_BY_A_RUN = [
     *(["--tasks", "3"], ["--epochs", "3"], ["--pool", "3"], ["--each", "3"], ["--test-each", "3"], ["--seed", "0"]),
     *(["--seeds", "1"], ["--seeded", "3"], ["--models", "m"], ["--data", "mnist=m"], ["--stand-in", "cifar100=mnist"]),
-    *(["--root", "data"], ["--cache", "c"], ["--device", "cpu"], ["--workers", "2"]),
+    *(["--root", "data"], ["--cache", "c"], ["--device", "cpu"], ["--precision", "fp32"], ["--workers", "2"]),
     *(["--meta-data", "mnist"], ["--episodes", "9"]),
 ]
 
@@ -391,6 +391,8 @@ def test_an_option_of_a_run_is_refused_where_nothing_is_run(run: Run, tmp_path: 
         (["figure5", "--rows", "x", "--tasks", "9"], "`--tasks` and `--rows`"),
         (["figure5", "--seeds", "2", "--seeded", "3", "--each", "1"], "`--each`, `--seeds` and `--seeded`"),
         (["figure5", "--paper-only"], "`--paper-only`"),
+        (["figure5", "--precision", "bf16"], "`--precision`"),
+        (["table1", "--rows", "*/head", "--precision", "bf16"], "`--precision` has no effect with these rows"),
         (["figure5", "--rescore", "--each", "2", "--workers", "2"], "`--each`"),
         (["figure5", "--show", "--rows", "*"], "`--rows` has no effect with `figure5 --show`: it draws all"),
         (["figure6", "--show", "--paper-only"], "`--paper-only`"),

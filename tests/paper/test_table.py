@@ -102,6 +102,7 @@ def test_every_row_of_the_paper_is_shown_run_or_not_and_the_scale_is_said() -> N
     said = next(note for note in notes(grid) if note.startswith("not the paper's settings"))
     alone = lines([stored(rows(HEAD, count=1), scale=Scale(1))])
     assert alone[0].scaled == ("1 task instead of 200", "1 epoch instead of 100")
+    assert "precision" not in settings_of(Scale())  # as in files that were made before it could be chosen
     for word in (
         "12 tasks instead of 200",
         "5 epochs instead of 100",
@@ -145,6 +146,7 @@ def test_the_printed_numbers_are_those_that_the_paper_counts() -> None:
     ("changes", "scale", "verdict"),
     [
         ({}, Scale(), "agrees"),
+        ({}, Scale(precision="bf16"), "agrees"),  # the paper does not say in which precision it trained
         ({"data": "MNIST"}, Scale(), "not comparable: stand-in data"),
         ({}, Scale(5), "not comparable: other settings"),
     ],
@@ -152,9 +154,10 @@ def test_the_printed_numbers_are_those_that_the_paper_counts() -> None:
 def test_a_printed_number_stands_beside_the_one_obtained(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], scale: Scale, verdict: str
 ) -> None:
-    name = "fashion-mnist/cifar10/imbalanced/head"
+    name = f"fashion-mnist/cifar10/imbalanced/{'head' if scale.precision == 'fp32' else 'fine-tune'}"
     made = rows(name, count=200, **changes)
     (line,) = lines([stored(made, scale=scale)])
+    assert ("trained in bf16" in line.scaled) == (scale.precision == "bf16")
     found = line.coefficients["leep"]
     assert found is not None
     turned = verdict.replace("agrees", "differs: the print with its sign turned")

@@ -6,6 +6,16 @@ from headstart.train.groups import Group
 from headstart.train.head import fit_head
 from headstart.train.head_sgd import fit_heads_sgd
 from headstart.train.loop import fit
-from headstart.train.training import Training
+from headstart.train.training import Precision, Training
 
-__all__ = ["Group", "TensorBatches", "Training", "batches_of", "fit", "fit_head", "fit_heads_sgd", "outputs_of"]
+__all__ = [
+    "Group",
+    "Precision",
+    "TensorBatches",
+    "Training",
+    "batches_of",
+    "fit",
+    "fit_head",
+    "fit_heads_sgd",
+    "outputs_of",
+]
