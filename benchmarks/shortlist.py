@@ -1,24 +1,33 @@
 """Shortlists by metadata: how often the best model of all is kept, at what share of the forward passes.
 
-    python benchmarks/shortlist.py                                     # the benchmark that headstart ships, seconds
-    python benchmarks/shortlist.py --real FOLDER... --models zoo X...  # data sets, and a pool of real models, minutes
+    python benchmarks/shortlist.py                                   # the benchmark that headstart ships, seconds
+    python benchmarks/shortlist.py --real DATA... --models zoo X...  # data sets, and a pool of real models, minutes
 
 On the shipped benchmark 18 sources share one architecture, so that families say nothing: merit is the accuracy on a
-source's own data plus how near the names of the two data sets are. Best is the highest accuracy of a real transfer. On
-real data the best is the first of a full ranking; the shortlist runs as `rank(..., shortlist=N)` does, and the loss is
-how much lower the forecast of its winner is.
+source's own data plus how near the names of the two data sets are. Best is the highest accuracy of a real transfer.
+
+DATA is what `headstart rank` reads, or DATA=COLUMN for the column of its labels; X is a model's name, or a file of
+weights as `headstart reproduce` takes it, whose family and training data are filled in here. The best is the first of
+a full ranking. The shortlist is that of `rank(..., shortlist=N)`, whose races need no second pass: their order is that
+of the full ranking. The loss is how much lower the forecast of its winner is.
 """
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from headstart import open_target
+from headstart.data.reading import Reading
 from headstart.evaluation.benchmark.stored import read_stored
 from headstart.ranking import rank
-from headstart.ranking.shortlist import merit
+from headstart.ranking.shortlist import Wishes, merit, shortlisted
 from headstart.records import ModelCard
+from headstart.sources import Candidate
 from headstart.sources.names import rank_by_names
+from headstart_paper.networks import candidates
 
 SIZES = (4, 6, 9)
 
@@ -56,17 +65,43 @@ def shipped() -> None:
                 )
 
 
+DATA = {10: "CIFAR-10", 1000: "ImageNet-1k", 965: "birds of iNaturalist"}  # by the number of classes
+CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def described(spec: str) -> list[Candidate]:
+    """Candidates; a file of weights gets what its publisher says: family, training data, and names of its classes."""
+    if not Path(spec).is_file():
+        return [one for one in candidates([spec]) if one.card.reads("image")]
+    (one,) = candidates([spec])
+    card, count = one.card, one.card.num_classes or 0
+    lists = [file.read_text(encoding="utf-8").splitlines() for file in Path(spec).parent.glob("*labels.txt")]
+    classes = next((tuple(names) for names in lists if len(names) == count), CIFAR)
+    family = "resnet" if "resnet" in card.name else card.name.split("_")[0]
+    card = replace(card, family=family, trained_on=DATA[count])
+    return [replace(one, card=card, classes=lambda: classes)]
+
+
 def real(folders: Sequence[str], models: Sequence[str], limit: int) -> None:
-    """Full rankings and shortlisted ones of a pool of real models."""
-    for folder in folders:
-        whole = rank(folder, list(models), limit=limit, scores="leep_pooled")
+    """The shortlists of a pool of real models on each data set, beside a full ranking."""
+    found = [one for spec in models for one in described(spec)]
+    for place in folders:
+        folder, _, column = place.partition("=")
+        target = open_target(folder, reading=Reading(label_column=column or None))
+        whole = rank(target, found, limit=limit, scores="leep_pooled")
+        order = [row.source for row in whole.rows]
         forecasts = {row.source: row.forecast.value if row.forecast else 0.0 for row in whole.rows}
-        for size in (max(2, len(whole.rows) // 3), max(3, len(whole.rows) // 2)):
-            found = rank(folder, list(models), limit=limit, scores="leep_pooled", shortlist=size)
-            kept = "kept" if found.best == whole.best else f"lost to {found.best}"
+        said = [f"{name} {forecasts[name]:.3f}" for name in order]
+        print(f"{folder}: {', '.join(said)}", flush=True)
+        for size in (len(order) // 4, 3 * len(order) // 8, len(order) // 2):
+            cut = shortlisted(found, target, Wishes(shortlist=size), automatic=False)
+            first = [name for name in order if name in {one.name for one in cut.first}]
+            kept = {*first, *(one.name for one in cut.relatives(first))}
+            best = next(name for name in order if name in kept)
             print(
-                f"{folder}: {len(found.rows)} of {len(whole.rows)} models: the best, {whole.best}, is {kept}; "
-                f"forecast {forecasts[found.best]:.3f} of {forecasts[whole.best]:.3f}",
+                f"  {len(kept)} of {len(order)} ({len(kept) / len(order):.0%} of the passes): "
+                f"{'kept' if best == order[0] else f'lost to {best}'}; "
+                f"forecast {forecasts[best]:.3f} of {forecasts[order[0]]:.3f}; first {', '.join(first)}",
                 flush=True,
             )
 

@@ -1,6 +1,8 @@
 """What a ranking would cost: names, cached rows, passes, downloads and hours, with no model loaded."""
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tests.ranking.toys import folder_of_classes
@@ -38,8 +40,21 @@ def test_the_estimate_grows_with_parameters_and_pixels_and_knows_texts() -> None
     assert seconds_of_pass(ModelCard(name="x", kind="text", parameters=25_000_000)) == pytest.approx(0.064)
 
 
-def test_arrays_need_no_pass_and_the_cluster_has_its_own_processors(tmp_path: Path) -> None:
+def test_arrays_need_no_pass_and_a_cluster_is_asked_for_its_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(InputError, match=r"holds arrays, .*`--dry-run`"):
         dry_run({"features": [[0.0], [1.0]] * 5, "labels": [0, 1] * 5}, "zoo")
     photos = folder_of_classes(tmp_path / "photos", 12)
-    assert "On `ray`, divide by the processors" in as_text(dry_run(photos, "zoo/tiny_digits", workers="ray"))
+
+    def said() -> str:
+        return " ".join(as_text(dry_run(photos, "zoo/tiny_digits", workers="ray://10.0.0.1:1")).split())
+
+    def refused(*args: object, **options: object) -> None:
+        raise ConnectionError("nobody answers")
+
+    six = SimpleNamespace(is_initialized=lambda: True, cluster_resources=lambda: {"CPU": 6.0})
+    monkeypatch.setitem(sys.modules, "ray", six)
+    assert "With `ray://10.0.0.1:1` on the 6 processors of the cluster: < 0.1 s" in said()
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: False, init=refused))
+    assert "the size of `ray://10.0.0.1:1` is not known: Ray cannot be reached at ray://10.0.0.1:1: nobody" in said()

@@ -91,7 +91,8 @@ def test_models_whose_classes_have_names_near_the_targets_come_first() -> None:
     near = nearness(["eagle", "owl"], [birds, *_trucks(), RESNETS[1]])
     assert near["vit1"] > near["resnet18"] + 0.1
     assert "resnet34" not in near  # its classes are not known
-    assert nearness(["0", "1"], [birds, *_trucks()]) == {}  # numbers are near nothing
+    digits = replace(VITS[1], classes=lambda: ("0", "1", "A"))
+    assert nearness(["0", "1", "b", "a"], [birds, digits]) == {"vit1": 0.0, "vit2": 0.75}  # no words: by equal names
 
 
 def _trucks() -> list[Candidate]:

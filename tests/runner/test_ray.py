@@ -73,10 +73,12 @@ def cluster() -> Iterator[Ray]:
 CLIENT = """
 import sys
 import headstart as hs
+from headstart.runner import Ray
 from tests.ranking.test_workers import numbers
 from tests.ranking.toys import Eye, source
 
 if __name__ == "__main__":
+    print(Ray(sys.argv[2]).processors_there())
     models = [source(Eye(blur), f"eye-{blur}") for blur in (0.0, 1.0)]
     found = [hs.rank(sys.argv[1], models, scores="leep,knn", cache=False, workers=one) for one in (1, sys.argv[2])]
     print(numbers(found[0]) == numbers(found[1]), [row.source for row in found[1].rows])
@@ -101,7 +103,7 @@ def test_a_client_of_a_cluster_ranks_as_one_process_does(tmp_path: Path) -> None
             done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=240, check=False)
         finally:
             head.terminate()
-    assert done.stdout.startswith("True ['eye-"), done.stdout + done.stderr
+    assert done.stdout.startswith("2\nTrue ['eye-"), done.stdout + done.stderr
 
 
 def free_port() -> int:
@@ -153,6 +155,7 @@ def test_a_task_gets_the_share_of_a_gpu_that_its_item_needs(cluster: Ray) -> Non
     found = {one.item: one.get() for one in map(jobs.gpu, [1, 2], on=Ray(share=quarters))}
     assert found == {1: 0.25, 2: 0.5}
     assert [one.get() for one in map(jobs.gpu, [1], on=cluster)] == [0.0]
+    assert Ray().processors_there() == 2
 
 
 def quarters(item: int) -> float:

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from headstart.data.reading import Reading
-from headstart.errors import ExampleError, InputError
+from headstart.errors import ExampleError, HeadstartError, InputError
 from headstart.ranking.attempt import check_precision
 from headstart.ranking.cost import gigabytes_of, processors, seconds_of_pass
 from headstart.ranking.inputs import open_inputs
 from headstart.ranking.shortlist import Names, Wishes, shortlist_of
 from headstart.records.search import spared
 from headstart.records.table import Prose, View, table
-from headstart.runner import Workers, workers_of
+from headstart.runner import Ray, Workers, on_workers, workers_of
 from headstart.wording import duration, plural
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def dry_run(
     from headstart.sources.known import known_facts
     from headstart.store import RowStore
 
-    count = workers_of(workers)
     check_precision(precision)
+    count, place = _place(workers_of(workers))
     inputs = open_inputs(target, reading or Reading(), most=limit, seed=seed)
     if inputs.extractions:
         raise InputError("the target holds arrays, which are ranked without models; `--dry-run` is for models.")
@@ -63,7 +63,7 @@ def dry_run(
         spent = left * seconds_of_pass(card)
         passes, gigabytes, seconds = passes + left, gigabytes + size, seconds + spent
         where = "here" if card.local else f"{size:.2f} GB"
-        rows.append((candidate.name, where, f"{cached:,}", f"{left:,}", duration(spent / processors())))
+        rows.append((candidate.name, where, f"{cached:,}", f"{left:,}", duration(spent / count)))
     examples = plural(len(inputs.target), inputs.target.kind)
     total = (
         f"{plural(len(found), 'model')} on {examples}: {passes:,} forward passes, "
@@ -71,18 +71,20 @@ def dry_run(
     )
     return [
         table(("model", "weights", "cached", "passes", "time"), rows, words=2),
-        Prose((total, _shared(count, seconds), *spared(listed.left_out(found)))),
+        Prose((total, place.replace("{}", duration(seconds / count)), *spared(listed.left_out(found)))),
     ]
 
 
-def _shared(workers: Workers, seconds: float) -> str:
-    if isinstance(workers, str):
-        return f"On `{workers}`, divide by the processors of the cluster."
-    own = processors()
-    return (
-        f"With {plural(workers, 'worker')} on the {plural(own, 'processor')} of this machine: about "
-        f"{duration(seconds / own)}, an estimate."
-    )
+def _place(workers: Workers) -> tuple[int, str]:
+    """Processors that share the work, and a sentence about them with a gap for the time."""
+    named = plural(workers, "worker") if isinstance(workers, int) else f"`{workers}`"
+    own, machine = processors(), "this machine"
+    if isinstance(cluster := on_workers(workers), Ray):
+        try:
+            own, machine = (there, "the cluster") if (there := cluster.processors_there()) else (own, machine)
+        except HeadstartError as error:
+            return own, f"This machine alone would take {{}} (an estimate); the size of `{workers}` is not known: {error}"
+    return own, f"With {named} on the {plural(own, 'processor')} of {machine}: {{}}, an estimate."
 
 
 def _digests(target: "Target") -> list[bytes]:

@@ -213,15 +213,22 @@ def by_family(found: "Sequence[Candidate]", merits: dict[str, float]) -> "list[C
 def nearness(classes: Sequence[str], found: "Iterable[Candidate]") -> dict[str, float]:
     """How near each model's classes are to the target's by their names, where there are names and an encoder here.
 
-    The mean over the target's classes of the cosine with the nearest source class.
+    The mean over the target's classes of the cosine with the nearest source class; where the names hold no words, as
+    those of digits and letters, the share of them that the source has too.
     """
     lists = {one.name: one.classes() for one in found if one.classes is not None}
     distinct = list(dict.fromkeys(names for names in lists.values() if names))
     words = {word.casefold() for name in classes for word in WORDS.findall(name)}
-    if len(distinct) < 2 or not words:
+    if len(distinct) < 2:
         return {}
     from headstart.sources import candidates
-    from headstart.sources.names import TEXT, rank_by_names
+    from headstart.sources.names import TEXT, clean, rank_by_names
+
+    if not words:
+        wanted = {clean(name) for name in classes}
+        return {
+            name: len(wanted & {clean(one) for one in names}) / max(1, len(wanted)) for name, names in lists.items()
+        }
 
     with suppress(HeadstartError):  # the library of the encoder is not installed
         if candidates(TEXT)[0].card.local:

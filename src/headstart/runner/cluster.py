@@ -5,6 +5,7 @@ import os
 import pickle
 import socket
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from headstart.runner.worker import NAMED, answer
 RETRIES = 2  # of a task whose worker died; an exception of its job is an answer, and is not tried again
 ASK_SECONDS = 5.0  # between two questions for the size of the cluster
 ANSWER_SECONDS = 2.0  # within which a cluster that runs answers
+NAMED_ADDRESS = "RAY_ADDRESS"
 _held: dict[str, object] = {}  # in a worker: the job it ran last
 
 
@@ -48,18 +50,20 @@ class Ray:
             _show_token()
         ray = require("ray", "`--workers ray`", "ray")
         if not ray.is_initialized():
+            left_behind = _answers() is False and NAMED_ADDRESS not in os.environ
             count = self.threads or threads_of_each(None)
             variables = {f"{library}_NUM_THREADS": str(count) for library in LIBRARIES} | {NAMED: "1"}
             options = {"num_cpus": self.processors, "num_gpus": self.gpus} if self.processors else {}
             try:
-                ray.init(
-                    self.address or ("local" if options or _left_behind() else None),
-                    runtime_env={"env_vars": variables},
-                    log_to_driver=False,
-                    logging_level="error",
-                    include_dashboard=False if self.address is None else None,
-                    **options,
-                )
+                with warnings.catch_warnings(action="ignore"):  # that a connection timed out: said below
+                    ray.init(
+                        self.address or ("local" if options or left_behind else None),
+                        runtime_env={"env_vars": variables},
+                        log_to_driver=False,
+                        logging_level="error",
+                        include_dashboard=False if self.address is None else None,
+                        **options,
+                    )
             except Exception as error:  # a node that does not start in time raises no narrower one
                 raise InputError(
                     f"Ray cannot be reached at {self.address or 'this machine'}: {str(error).rstrip('.')}. "
@@ -73,6 +77,20 @@ class Ray:
         if self._started:
             self._started = False
             require("ray", "`--workers ray`", "ray").shutdown()
+
+    def processors_there(self) -> int | None:
+        """Processors of the cluster that this would join; None where Ray would start on this machine.
+
+        Raises:
+            InputError: The cluster cannot be reached.
+            MissingExtra: Ray is not installed.
+        """
+        if self.address is None and NAMED_ADDRESS not in os.environ:
+            ray = require("ray", "`--workers ray`", "ray")
+            if not (ray.is_initialized() or _answers()):
+                return None
+        with self:
+            return int(require("ray", "`--workers ray`", "ray").cluster_resources().get("CPU", 1))
 
     def run(self, job: Callable[[Item], Value], tasks: Iterable[tuple[int, Item]]) -> Iterator[Answer]:
         """Answers as they finish; for each processor of the cluster one task runs and one waits."""
@@ -109,18 +127,18 @@ def _show_token() -> None:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
-def _left_behind() -> bool:
-    """Whether a killed Ray left an address here that nobody answers, for which Ray itself would wait for minutes."""
+def _answers() -> bool | None:
+    """Whether the cluster noted on this machine answers, for which Ray would wait for minutes; None: none is noted."""
     folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
     try:
         address = (Path(folder) / "ray" / "ray_current_cluster").read_text(encoding="utf-8").strip()
         host, _, port = address.rpartition(":")
         with socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS):
-            return False
+            return True
     except FileNotFoundError:
-        return False
+        return None
     except (OSError, ValueError):
-        return "RAY_ADDRESS" not in os.environ
+        return False
 
 
 def _run(name: str, job: bytes, item: bytes) -> bytes:
