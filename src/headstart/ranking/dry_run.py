@@ -83,7 +83,7 @@ def _place(workers: Workers) -> tuple[int, str]:
         try:
             own, machine = (there, "the cluster") if (there := cluster.processors_there()) else (own, machine)
         except HeadstartError as error:
-            return own, f"This machine alone would take {{}} (an estimate); the size of `{workers}` is not known: {error}"
+            return own, f"On this machine alone: {{}}, an estimate; the size of `{workers}` is not known: {error}"
     return own, f"With {named} on the {plural(own, 'processor')} of {machine}: {{}}, an estimate."
 
 
