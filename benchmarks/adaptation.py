@@ -19,8 +19,9 @@ import pandas as pd
 from _adaptation_domains import TONGUES, Experiment, Labelled, cifar, digits, divided, emoji, languages
 
 from headstart.adaptation import across, adapt
-from headstart.adaptation.measure import choices_of
-from headstart.records.adaptation import Across, AdaptationRecord, AdaptedRow
+from headstart.adaptation.rows import choices_of
+from headstart.records.across import Across
+from headstart.records.adaptation import AdaptationRecord, AdaptedRow
 
 PAGE = Path(__file__).with_suffix(".md")
 SEEDS, GOAL, NEAR = 3, 0.10, 0.01

@@ -5,7 +5,7 @@ import pytest
 
 from headstart.adaptation import across
 from headstart.errors import InputError, TargetError
-from headstart.records.adaptation import Across
+from headstart.records.across import Across
 
 Domain = tuple[np.ndarray, np.ndarray]
 

@@ -8,7 +8,7 @@ import pytest
 
 import headstart
 from headstart.adaptation import ADAPTATIONS, Adapted, adapt, load_run
-from headstart.adaptation.measure import choices_of
+from headstart.adaptation.rows import choices_of
 from headstart.errors import HeadstartError, InputError
 from headstart.records import AdaptationRecord
 from headstart.records.table import Table

@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import softmax
 
+from headstart.adaptation.gap import two_sample
 from headstart.adaptation.kernels import gaussian, median_distance, mmd
 from headstart.adaptation.method import ADAPTATIONS, Domains, OnFeatures, Weighting
 from headstart.adaptation.methods.coral import Coral, alignment
@@ -12,7 +13,7 @@ from headstart.adaptation.methods.importance import Importance, density_ratio
 from headstart.adaptation.methods.kmm import KernelMeanMatching, matched
 from headstart.adaptation.methods.label_shift import LabelShift
 from headstart.adaptation.methods.subspace import SubspaceAlignment, axes
-from headstart.adaptation.shift import frequencies, held_out_probs, interval, two_sample
+from headstart.adaptation.shift import frequencies, held_out_probs, interval
 from headstart.errors import InputError
 from headstart.records.adaptation import EFFECTIVE
 from headstart.train.head import fit_head

@@ -8,12 +8,12 @@ import torch
 from tests.extract.toys import Net, pictures, plainly, source
 
 from headstart.errors import MissingExtra
-from headstart.extract import engine, extract
+from headstart.extract import engine, extract, onnx
 from headstart.extract.engine import export_pays
 from headstart.sources import Source
 
 needs_onnx = pytest.mark.skipif(
-    not all(importlib.util.find_spec(name) for name in engine.PACKAGES), reason="the extra `speed` is not installed"
+    not all(importlib.util.find_spec(name) for name in onnx.PACKAGES), reason="the extra `speed` is not installed"
 )
 
 
@@ -25,14 +25,14 @@ def exports() -> dict[str, bytes]:
 @pytest.fixture
 def exported_once(exports: dict[str, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
     """Export networks of equal layers once; here they have equal weights too."""
-    real = engine.exported
+    real = onnx.exported
 
     def exported(one: Source, batch: torch.Tensor) -> bytes:
         if (layers := str(one.network)) not in exports:
             exports[layers] = real(one, batch)
         return exports[layers]
 
-    monkeypatch.setattr(engine, "exported", exported)
+    monkeypatch.setattr(onnx, "exported", exported)
 
 
 @needs_onnx
@@ -88,15 +88,15 @@ def test_an_engine_that_does_not_fit_is_refused_and_the_pass_goes_on(network: Ne
 @needs_onnx
 @pytest.mark.usefixtures("exported_once")
 def test_an_engine_that_breaks_in_mid_run_is_left(monkeypatch: pytest.MonkeyPatch):
-    real, runs = engine.Onnx.run, []
+    real, runs = onnx.Onnx.run, []
 
-    def breaks(self: engine.Onnx, batch: torch.Tensor, count: int) -> tuple:
+    def breaks(self: onnx.Onnx, batch: torch.Tensor, count: int) -> tuple:
         runs.append(count)
         if len(runs) > 3:
             raise RuntimeError("bad allocation")
         return real(self, batch, count)
 
-    monkeypatch.setattr(engine.Onnx, "run", breaks)
+    monkeypatch.setattr(onnx.Onnx, "run", breaks)
     target, one = pictures(range(60)), source(Net())
     found = extract(target, one, engine="onnxruntime", batch_size=8)
     assert "it failed after some batches (RuntimeError: bad allocation)" in found.notes[0]
@@ -126,7 +126,7 @@ def test_the_rule_never_risks_more_than_a_tenth_of_what_remains():
 
 
 def test_onnxruntime_that_is_not_installed_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(engine, "PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(onnx, "PACKAGES", ("no_such_package",))
     with pytest.raises(MissingExtra, match=r"pip install 'headstart\[speed\]'"):
         extract(pictures(range(3)), source(Net()), engine="onnxruntime")
     assert extract(pictures(range(3)), source(Net())).engine == "eager"

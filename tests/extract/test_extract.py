@@ -170,7 +170,7 @@ def test_a_model_that_returns_something_else_is_refused(outputs, message: str):
 
 
 def test_a_full_disk_costs_the_cache_and_not_the_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headstart.store.rows.FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr("headstart.store.writer.FLUSH_SECONDS", 0.0)
     target, one = pictures(range(40)), source(Net())
     right = plainly(target, one, range(40))[0]
     with monkeypatch.context() as patch:

@@ -16,11 +16,11 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tests.extract.toys import Net, pictures, source
-from headstart.store import rows
+from headstart.store import writer
 from headstart.extract import extract, feed
 
 feed.decoders = lambda: 1
-rows.FLUSH_SECONDS = 0.0
+writer.FLUSH_SECONDS = 0.0
 target = pictures(range(int(sys.argv[2])), seconds=float(sys.argv[3]))
 tell = lambda event: print(event.done, flush=True)
 found = extract(target, source(Net()), cache=Path(sys.argv[1]), batch_size=4, progress=tell)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from headstart.fewshot.classifiers import classify
-from headstart.fewshot.episodes import draw, estimate, right
+from headstart.fewshot.episodes import draw, right
+from headstart.fewshot.intervals import estimate
 from headstart.stats import Estimate
 
 

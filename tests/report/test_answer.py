@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from headstart.records import Ranking
-from headstart.report.page import headline, support
+from headstart.report.answer import headline, support
 
 
 def cut(ranking: Ranking, rows: int, **changes: object) -> Ranking:

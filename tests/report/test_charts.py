@@ -13,8 +13,9 @@ from tests.report.parsed_page import Page
 from headstart.records import HeadView
 from headstart.records.axis import Axis, axis_over
 from headstart.records.ranking_page import mark, ranking_table, score_axis
+from headstart.report.heads import MOST_COLUMNS, head_views
 from headstart.report.page import render
-from headstart.report.panels import MOST_COLUMNS, head_views, score_panels
+from headstart.report.panels import score_panels
 from headstart.scores import SCORES
 
 values = st.floats(-1e9, 1e9)

@@ -7,9 +7,8 @@ from tests.reference import on_features as reference
 from tests.scores.worlds import features_and_labels
 
 from headstart.errors import InputError
-from headstart.scores import evaluate, knn
-from headstart.scores.catalogue import knn as module
-from headstart.scores.catalogue.knn import neighbours
+from headstart.scores import _neighbours, evaluate, knn
+from headstart.scores._neighbours import neighbours
 
 
 @pytest.mark.parametrize("k", [1, 4, 5, 59])
@@ -51,8 +50,8 @@ def test_a_group_of_near_neighbours_reaches_beyond_the_candidates():
 
 def test_blocks_and_the_radius(monkeypatch):
     features, _ = features_and_labels(n=80, d=3)
-    monkeypatch.setattr(module, "BLOCK", 7)
-    monkeypatch.setattr(module, "TILE", 9)  # 8 full tiles a side and a ragged one
+    monkeypatch.setattr(_neighbours, "BLOCK", 7)
+    monkeypatch.setattr(_neighbours, "TILE", 9)  # 8 full tiles a side and a ragged one
     exact = ((features[:, None] - features[None]) ** 2).sum(axis=2)
     np.fill_diagonal(exact, np.inf)
     blocks = list(neighbours(features, 10))

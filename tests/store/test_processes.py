@@ -15,12 +15,12 @@ PROGRAM = """
 import hashlib, sys, time
 from pathlib import Path
 import numpy as np
-from headstart.store import RowStore, RowWriter, rows
+from headstart.store import RowStore, RowWriter, writer
 
 def digest(n): return hashlib.blake2b(str(n).encode(), digest_size=16).digest()
 def rows(ns): return np.array([[n, n / 3] for n in ns], np.float32)
 
-rows.FLUSH_SECONDS = 0.0
+writer.FLUSH_SECONDS = 0.0
 folder, seed, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 rng = np.random.default_rng(seed)
 for _ in range(rounds):

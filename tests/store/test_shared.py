@@ -9,7 +9,7 @@ import pytest
 from tests.store.test_store import PRINT, add, digest, expected, read
 
 from headstart.errors import CacheError
-from headstart.store import RowStore, RowWriter, folder_of, rows, shared
+from headstart.store import RowStore, RowWriter, folder_of, shared, writer
 from headstart.store.shared import SharedFolder
 
 fsspec = pytest.importorskip("fsspec")
@@ -50,7 +50,7 @@ def test_rows_of_one_machine_are_read_on_another(memory: Any, tmp_path: Path, mo
 def test_a_killed_writer_has_shared_what_is_older_than_half_a_minute(
     memory: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "SHARE_SECONDS", 0.0)
+    monkeypatch.setattr(writer, "SHARE_SECONDS", 0.0)
     first = machine(monkeypatch, tmp_path / "first")
     still = RowWriter(RowStore(first, PRINT))  # never closed
     still.add([digest(1)], {"features": expected([1])})

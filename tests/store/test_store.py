@@ -248,7 +248,7 @@ def test_a_writer_keeps_the_rows_made_before_an_error(tmp_path: Path):
 
 
 def test_a_long_run_leaves_few_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("headstart.store.rows.FLUSH_SECONDS", 0.0)  # every batch is written by itself
+    monkeypatch.setattr("headstart.store.writer.FLUSH_SECONDS", 0.0)  # every batch is written by itself
     rows = RowStore(tmp_path, PRINT)
     with RowWriter(rows) as writer:
         for start in range(0, 100, 2):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from headstart.train.training import multiplier, slanted_triangular
+from headstart.train.schedule import multiplier, slanted_triangular
 
 
 def published(t: int, steps: int, cut_frac: float = 0.1, ratio: float = 32) -> float:

@@ -18,11 +18,12 @@ from headstart.errors import HeadstartError, InputError, TargetError
 from headstart.evaluation.stored import read_runs
 from headstart.runner import Event
 from headstart.transfers import load, opening, transfer
+from headstart.transfers.answers import as_text, write_answers
 from headstart.transfers.campaign import campaign, previews
 from headstart.transfers.export import export_onnx
 from headstart.transfers.methods import FineTune, Head, Scratch
 from headstart.transfers.parts import split_target
-from headstart.transfers.run import Answers, as_text, live_parameters, write_answers
+from headstart.transfers.run import Answers, live_parameters
 
 SHORT = {"epochs": 2, "batch_size": 16, "cache": False}
 

@@ -13,8 +13,9 @@ from tests.transfers.tiny import images, source, target
 
 from headstart.errors import InputError
 from headstart.transfers import transfer
+from headstart.transfers.answers import as_text
 from headstart.transfers.export import export_onnx
-from headstart.transfers.run import Answers, as_text
+from headstart.transfers.run import Answers
 
 HOLD = """
 import sys, time

@@ -16,7 +16,7 @@ from headstart.sources import from_module
 from headstart.train.training import Training
 from headstart.transfers import METHODS, load, transfer
 from headstart.transfers.methods import FineTune, Head, Lora
-from headstart.transfers.single import TransferOptions
+from headstart.transfers.typed import TransferOptions
 
 SHORT = {"epochs": 1, "batch_size": 16, "cache": False}
 

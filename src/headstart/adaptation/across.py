@@ -13,7 +13,7 @@ from headstart.errors import InputError, TargetError
 from headstart.evaluation import gain
 from headstart.extract import extract
 from headstart.records import Predictions
-from headstart.records.adaptation import Across, Crossing
+from headstart.records.across import Across, Crossing
 from headstart.sources import candidates
 from headstart.stats import share_interval
 from headstart.store import folder_of

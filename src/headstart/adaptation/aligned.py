@@ -1,67 +1,25 @@
-"""Methods that train on the labels of one domain while they pull the features of both together.
-
-What may choose the epoch that counts are the criteria without labels of the new domain."""
+"""Methods that train on the labels of one domain while they pull the features of both together."""
 
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from headstart.adaptation.criteria import certainty, neighbourhood_density, source_risk
+from headstart.adaptation.epochs import Quality, quality_by
 from headstart.adaptation.method import Adaptation
-from headstart.adaptation.methods.importance import density_ratio
 from headstart.adaptation.statistics import reestimate, unrecorded
-from headstart.data.target import Target
 from headstart.errors import InputError
-from headstart.extract import extract
 from headstart.records.options import option
-from headstart.tasks import softmax
-from headstart.train.batches import Batches, batches_of, outputs_of
+from headstart.train.batches import Batches
 from headstart.train.groups import Group
 from headstart.train.objectives import LABELLED, Drawn, Labels, Objective, Parts, Step, labels_loss
 from headstart.transfers.method import Recipe
 from headstart.transfers.methods.fine_tune import FineTune
 from headstart.transfers.network import Transferable, TransferNetwork
 from headstart.transfers.setting import Setting
-
-Quality = Callable[[nn.Module], float]
-
-
-def quality_by(criterion: str, setting: Setting, new: Batches) -> Quality | None:
-    """The quality of a network by a criterion, as in `criteria`; None for "source-risk", the loop's own choice.
-
-    Raises:
-        InputError: "importance-weighted" has no validation part to weight.
-    """
-
-    def probs(network: nn.Module, batches: Batches) -> np.ndarray:
-        return softmax(outputs_of(network, batches, device=setting.device).numpy())
-
-    if criterion == "source-risk":
-        return None
-    if criterion != "importance-weighted":
-        measure = certainty if criterion == "entropy" else neighbourhood_density
-        return lambda network: measure(probs(network, new))
-    parts = setting.parts
-    if parts.valid is None or parts.unlabelled is None:
-        raise InputError(
-            "`select_epoch=importance-weighted` weights validation examples, and there are too few labelled examples "
-            "to hold some out."
-        )
-
-    def features(target: Target) -> np.ndarray:
-        seen = extract(target, setting.source, cache=setting.cache, device=str(setting.device))
-        return np.asarray(seen.features, dtype=np.float64)
-
-    weights = density_ratio(features(parts.train), features(parts.unlabelled), features(parts.valid), seed=setting.seed)
-    valid = batches_of(parts.valid, replace(setting.source, channels_last=False))  # as networks take them in training
-    labels = parts.valid.labels
-    return lambda network: source_risk(probs(network, valid), labels, weights)
-
 
 UNLABELLED = "unlabelled"
 Distance = Callable[[Tensor, Tensor, float], Tensor]  # features (b, d) and (c, d), share of the training -> how far

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headstart.adaptation import criteria
-from headstart.adaptation.measure import Measured, Seen, choices_of, grouped, measure, row_of
+from headstart.adaptation.gap import gap_of
+from headstart.adaptation.measure import Measured, Seen, measure
 from headstart.adaptation.method import ADAPTATIONS, Adaptation
 from headstart.adaptation.opening import Opened, open_starts
+from headstart.adaptation.rows import choices_of, grouped, row_of
 from headstart.adaptation.run import Adapted
-from headstart.adaptation.shift import gap_of
 from headstart.data.media import MEDIA
 from headstart.data.provenance import provenance
 from headstart.data.reading import Reading, reading_of

@@ -61,7 +61,7 @@ def predict(
     """Predict with a saved transfer: class and probabilities, or values, of every input."""
     from headstart.adaptation import Stacked, load_run, load_stack
     from headstart.data import open_unlabelled
-    from headstart.transfers.run import as_text, form_of, write_answers
+    from headstart.transfers.answers import as_text, form_of, write_answers
 
     check_places(out=out)
     form = None if out is None or on_stdout(out) else form_of(out)  # before the work, not after

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from headstart.data.formats.npz import read_arrays
     from headstart.data.open import open_target, open_unlabelled, unlabelled_target
     from headstart.data.order import limit, order_of, stratified_order
-    from headstart.data.provenance import summarize, target_hash
+    from headstart.data.provenance import target_hash
     from headstart.data.sampling import sampled
+    from headstart.data.summary import summarize
     from headstart.data.target import Examples, Target
 
 __all__ = [
@@ -36,8 +37,9 @@ _HOMES = {
     "formats.npz": ("read_arrays",),
     "open": ("open_target", "open_unlabelled", "unlabelled_target"),
     "order": ("limit", "order_of", "stratified_order"),
-    "provenance": ("summarize", "target_hash"),
+    "provenance": ("target_hash",),
     "sampling": ("sampled",),
+    "summary": ("summarize",),
     "target": ("Examples", "Target"),
 }
 

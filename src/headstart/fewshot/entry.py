@@ -11,7 +11,8 @@ from headstart.data.media import MEDIA
 from headstart.data.reading import Reading, ReadingOptions, reading_of
 from headstart.errors import InputError
 from headstart.fewshot.classifiers import METHODS, classify
-from headstart.fewshot.episodes import Episodes, draw, estimate, right
+from headstart.fewshot.episodes import Episodes, draw, right
+from headstart.fewshot.intervals import estimate
 from headstart.ranking.inputs import Inputs, open_inputs
 from headstart.records import Extraction, Failure, check_destination
 from headstart.records.few_shot import FewShot, FewShotSource, ShotAccuracy

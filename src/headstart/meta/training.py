@@ -1,7 +1,4 @@
-"""Meta-training: the adaptation networks learn from episodes of several data sets; the source stays as it is.
-
-What they learnt is saved as one safetensors file that names their source; no pickle.
-"""
+"""Meta-training: the adaptation networks learn from episodes of several data sets; the source stays as it is."""
 
 import json
 import math
@@ -14,8 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from headstart.data import open_target
@@ -26,10 +21,9 @@ from headstart.errors import InputError, TrainingError
 from headstart.extract.device import pick_device
 from headstart.meta.cnaps import Cnaps, check_labelled_images
 from headstart.meta.episodes import MetaTraining, draw_episode, drawable
-from headstart.records import check_destination, write_atomically
 from headstart.runner.progress import Event, Progress, listener
 from headstart.sources import Source, candidates
-from headstart.train.batches import MEMORY, batches_of, out_of_memory, to_device
+from headstart.train.batches import MEMORY, batches_of, to_device
 from headstart.train.checkpoint import (
     TrainingState,
     optimizer_tensors,
@@ -37,7 +31,8 @@ from headstart.train.checkpoint import (
     restore_optimizer,
     write_checkpoint,
 )
-from headstart.train.training import multiplier
+from headstart.train.outputs import out_of_memory
+from headstart.train.schedule import multiplier
 
 FORMAT = 2  # raised when the same settings would train other networks
 WARMUP = 0.05
@@ -200,51 +195,3 @@ class _Training:
         self.learner.take({name[4:]: value for name, value in tensors.items() if name.startswith("now/")})
         restore_optimizer(self.optimizer, tensors)
         return True
-
-
-KIND = "cnaps"
-
-
-def save(learner: Cnaps, path: str | os.PathLike[str]) -> Path:
-    """Write the adaptation networks to a file, without the weights of the source."""
-    path = Path(path)
-    check_destination(path, folder=False)
-    said = {"kind": KIND, "source": learner.source.name, "fingerprint": learner.source.fingerprint}
-    tensors = {name: value.detach().cpu().contiguous() for name, value in learner.adaptation().items()}
-    write_atomically(path, save_tensors(tensors, metadata={"headstart": json.dumps(said)}))
-    return path
-
-
-def load(path: str | os.PathLike[str], *, source: Source | None = None) -> Cnaps:
-    """Load adaptation networks that `save` wrote.
-
-    Args:
-        source: The source they were trained for; needed if it cannot be found by its name.
-
-    Raises:
-        InputError: The file is missing, damaged, of another kind, or was saved for another source.
-        ModelError: The source cannot be found or loaded.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} is not a file. Pass a file that `hs.meta.save` wrote.")
-    try:
-        with safe_open(os.fspath(path), framework="pt") as file:
-            said = json.loads((file.metadata() or {})["headstart"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
-        held, name, fingerprint = said["kind"], said["source"], said["fingerprint"]
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
-        raise InputError(
-            f"cannot read adaptation networks from {path}: it is damaged or something else ({error}). Train them again."
-        ) from error
-    if held != KIND:
-        raise InputError(f"{path} holds `{held}` networks; expected `{KIND}`. Pass a file that `save` wrote.")
-    found = source or candidates(name, kind="image")[0].load(False)
-    if found.fingerprint != fingerprint:
-        raise InputError(
-            f"{path} was trained for {name}, and {found.name} has other weights or preprocessing here. "
-            "Pass the original source as `source=`."
-        )
-    learner = Cnaps(found)
-    learner.take(tensors)
-    return learner

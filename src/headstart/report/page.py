@@ -23,7 +23,6 @@ from headstart.records import (
     Outcome,
     Project,
     Provenance,
-    RankedSource,
     Ranking,
     TargetSummary,
     View,
@@ -31,25 +30,16 @@ from headstart.records import (
     write_atomically,
 )
 from headstart.records.axis import axis_svg, bar_svg, interval_svg
-from headstart.records.ranking_page import interval, places_for, ranked, ranking_table
+from headstart.records.ranking_page import ranking_table
 from headstart.records.results import by_class, quality
 from headstart.records.search import spared, unreached
 from headstart.records.shown import Shown
 from headstart.records.table import Table, as_html, breakable
-from headstart.records.text import description, dissent, is_clear, outlook, ties
-from headstart.report.panels import LEVELS, head_views, score_panels, score_title
-from headstart.wording import (
-    NOUNS,
-    isolated,
-    listing,
-    number,
-    percentage,
-    plural,
-    probability,
-    shortened,
-    spelled,
-    typeset,
-)
+from headstart.records.text import description
+from headstart.report.answer import headline, support
+from headstart.report.heads import LEVELS, head_views
+from headstart.report.panels import score_panels, score_title
+from headstart.wording import NOUNS, percentage, plural, shortened
 
 SCRIPT = "\n" + resources.files("headstart.report").joinpath("templates", "sort.js").read_text(encoding="utf-8")
 IN_VIEW = 24  # classes; more are folded away
@@ -204,62 +194,3 @@ def _environment() -> Environment:
     environment.filters |= {"plural": plural, "breakable": lambda name: Markup(breakable(name))}
     environment.globals |= {"axis_svg": axis_svg, "interval_svg": interval_svg, "bar_svg": bar_svg}
     return environment
-
-
-def headline(ranking: Ranking) -> str:
-    """One sentence that a reader can act on."""
-    rows, target = ranked(ranking), isolated(ranking.target.name)
-    if not rows:
-        return f"No source could be ranked on {target}."
-    best = isolated(rows[0].source)
-    if all(row.advised_against for row in rows):
-        many = f"None of the {spelled(len(rows))} sources gives" if len(rows) > 1 else f"{best} gives no sign of"
-        return f"{many} a head start on {target}."
-    if len(rows) == 1:
-        return f"{best} is the only source ranked on {target}."
-    if ranking.tied >= 2:
-        names = [isolated(row.source) for row in rows[: ranking.tied]]
-        return f"{listing(names, most=3)} share the lead on {target}."
-    if is_clear(ranking):
-        return f"{best} gives the best head start on {target}."
-    return f"{best} comes first on {target}, but not beyond doubt."
-
-
-def support(ranking: Ranking, title: str) -> str:
-    """The sentences under the headline: ties, the leader's score with its interval, its verdict.
-
-    Args:
-        ranking: The record.
-        title: The name of the score that orders the ranking, as a reader meets it.
-    """
-    rows = ranked(ranking)
-    if not rows:
-        return f"No source has a value of {title}, which orders this ranking; the reasons are given below."
-    sentences = [
-        ties(ranking),
-        dissent(ranking),
-        _lead(rows, ranking.sort, title),
-        _verdict(rows[0]),
-        *outlook(ranking),
-    ]
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
-def _lead(rows: Sequence[RankedSource], sort: str, title: str) -> str | None:
-    """The leader's value, its interval and its chance of being best."""
-    best = rows[0]
-    if sort not in best.scores:
-        return None
-    places = places_for(rows, sort)
-    bounds = interval(best.scores[sort], places)
-    sentence = f"By {title}, {isolated(best.source)} reaches {number(best.scores[sort].value, places)}"
-    sentence += f" (95 % interval {bounds})" if bounds else ""
-    if len(rows) > 1 and best.probability_best is not None:
-        chance = typeset(probability(best.probability_best))
-        sentence += f"; it is the best of {spelled(len(rows))} with probability {chance}"
-    return sentence + "."
-
-
-def _verdict(best: RankedSource) -> str | None:
-    """The leader's verdict as a sentence (the record holds a phrase, such as "no better than guessing")."""
-    return f"It is {best.verdict.rstrip('.')}." if best.verdict else None

@@ -8,14 +8,13 @@ from headstart.stats.jackknife import Estimate, jackknife, jackknife_groups, pse
 from headstart.stats.racing import Standing, compare, forecast, growing_sizes, halving_plan, level_of_each
 from headstart.stats.ranks import (
     PairedRanks,
-    Stage,
     clearly_better,
     difference_errors,
     paired_ranks,
     probability_best,
     rank_intervals,
-    staged_ranks,
 )
+from headstart.stats.staged import Stage, staged_ranks
 
 __all__ = [
     "Estimate",

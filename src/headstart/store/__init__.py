@@ -2,7 +2,8 @@
 
 from headstart.store.care import Held, bytes_of, held, move, prune
 from headstart.store.disk import cache_size, default_folder, folder_of
-from headstart.store.rows import RowStore, RowWriter
+from headstart.store.rows import RowStore
+from headstart.store.writer import RowWriter
 
 __all__ = [
     "Held",

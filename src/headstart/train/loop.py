@@ -22,7 +22,7 @@ from headstart.errors import InputError, TrainingError
 from headstart.records import CurvePoint
 from headstart.runner.progress import Event, Progress, silent
 from headstart.tasks import Task, task_of
-from headstart.train.batches import Batches, epoch_order, out_of_memory, outputs_of, stream_order
+from headstart.train.batches import Batches, epoch_order, stream_order
 from headstart.train.checkpoint import (
     TrainingState,
     optimizer_tensors,
@@ -32,7 +32,9 @@ from headstart.train.checkpoint import (
 )
 from headstart.train.groups import Group, has_batch_statistics, set_trainable
 from headstart.train.objectives import LABELLED, Drawn, Objective, Step, balance, regularised, usual
-from headstart.train.training import Training, multiplier, precision_on
+from headstart.train.outputs import out_of_memory, outputs_of
+from headstart.train.schedule import multiplier
+from headstart.train.training import Training, precision_on
 
 Stop = Callable[[Sequence[CurvePoint]], str | None]  # the curve so far -> why the training should end
 

@@ -23,10 +23,11 @@ from headstart.records.outcome import ClassResult
 from headstart.scores import leep_skill
 from headstart.tasks import Task, softmax, task_of
 from headstart.tasks.by_class import by_class
-from headstart.train.batches import batches_of, outputs_of
+from headstart.train.batches import batches_of
 from headstart.train.groups import Group
 from headstart.train.head import LinearHead
 from headstart.train.loop import Fitted, fit
+from headstart.train.outputs import outputs_of
 from headstart.train.training import Training
 from headstart.transfers.method import Recipe
 from headstart.transfers.methods.head import Head, Solved

@@ -21,9 +21,10 @@ from headstart.records.table import Prose, View, table
 from headstart.sources import ADAPTERS, candidates
 from headstart.sources.adapters import files_in
 from headstart.sources.fingerprint import probe_examples
+from headstart.transfers.card import model_card
 from headstart.transfers.network import TransferNetwork
 from headstart.transfers.run import Run
-from headstart.transfers.saved import CARD, load, merged, model_card, save
+from headstart.transfers.saved import CARD, load, merged, save
 from headstart.wording import plural
 
 CLOSE = 1e-3  # of the outputs, relative to their largest: the model loaded from the pushed files against the run

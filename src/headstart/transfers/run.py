@@ -1,12 +1,11 @@
 """A finished transfer: its record, its answers on the test part, and the network, ready to predict and to be saved."""
 
 import copy
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,14 +13,14 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from headstart.data import open_unlabelled
-from headstart.errors import InputError
-from headstart.records import Outcome, Predictions, as_csv, write_atomically
+from headstart.records import Outcome, Predictions
 from headstart.records.shown import Shown
 from headstart.records.table import View
 from headstart.sources.network import TappedNetwork
 from headstart.sources.source import Source
 from headstart.tasks import task_of
-from headstart.train.batches import batches_of, outputs_of
+from headstart.train.batches import batches_of
+from headstart.train.outputs import outputs_of
 from headstart.transfers.method import Method
 from headstart.transfers.network import TransferNetwork
 
@@ -143,48 +142,3 @@ def live_parameters(network: TransferNetwork) -> tuple[str, ...]:
     prefix = "body.model." if inner is not network.body else "body."
     dead = tuple(f"{prefix}{head}." for head in getattr(network.body, "heads", ()))
     return tuple(name for name, _ in network.named_parameters() if not name.startswith(dead or ("\0",)))
-
-
-DIGITS = 7  # as many as the network computes in
-Form = Literal["csv", "json"]
-
-
-def as_text(answers: Answers, form: Form) -> str:
-    """One line (or object) per input: its name, the class where there are classes, and every number."""
-    columns, rows = _rows(answers)
-    if form == "json":
-        return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], indent=2) + "\n"
-    return as_csv([columns, *rows])
-
-
-def write_answers(answers: Answers, path: Path) -> None:
-    """Write them as the file's ending says.
-
-    Raises:
-        InputError: It ends in neither .csv nor .json.
-    """
-    write_atomically(path, as_text(answers, form_of(path)).encode())
-
-
-def form_of(path: Path) -> Form:
-    """The form that a file's ending names.
-
-    Raises:
-        InputError: It ends in neither .csv nor .json.
-    """
-    form = path.suffix.casefold().removeprefix(".")
-    if form not in ("csv", "json"):
-        raise InputError(f"{path} must end in .csv or .json.")
-    return form  # type: ignore[return-value]  # checked above
-
-
-def _rows(answers: Answers) -> tuple[list[str], list[list[str | float]]]:
-    if answers.classes:
-        columns = ["id", "label", *(f"p({name})" for name in answers.classes)]
-        starts: list[list[str | float]] = [[i, label] for i, label in zip(answers.ids, answers.labels, strict=True)]
-    else:
-        width = answers.outputs.shape[1]
-        columns = ["id", *(["value"] if width == 1 else [f"value {k + 1}" for k in range(width)])]
-        starts = [[name] for name in answers.ids]
-    values = [[float(f"{value:.{DIGITS}g}") for value in row] for row in answers.outputs.tolist()]
-    return columns, [[*start, *row] for start, row in zip(starts, values, strict=True)]

@@ -6,21 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 from filelock import FileLock, Timeout
 
 from headstart.data import Reading
-from headstart.data.reading import ReadingOptions
 from headstart.errors import InputError
 from headstart.records import History, Outcome, PlanRow, check_destination
 from headstart.records.results import plan
 from headstart.records.shown import Shown
 from headstart.records.table import Prose, View
 from headstart.runner.progress import Progress
-from headstart.sources.source import Source
 from headstart.train.checkpoint import read_checkpoint
-from headstart.train.training import Augmentation, Precision, Schedule, Training
+from headstart.train.training import Training
 from headstart.transfers import saved
 from headstart.transfers.carry_out import CHECKPOINT, carry_out, plan_rows, planned
 from headstart.transfers.method import Method
@@ -28,49 +26,7 @@ from headstart.transfers.opening import Model, open_setting
 from headstart.transfers.run import Run
 from headstart.transfers.setting import identity_of
 from headstart.transfers.tuning import forget, to_be_tuned
-
-
-class TransferOptions(ReadingOptions, total=False):
-    """Options of the methods, settings of a training and how data are read; None leaves a value to its default."""
-
-    alpha: float | None
-    augment: Augmentation | None
-    balanced_sampling: bool | None
-    batch_size: int | None
-    blocks: int | None
-    bottleneck: int | None
-    class_names: str | None
-    class_weights: Literal["none", "balanced"] | None
-    clip: float | None
-    decay: float | None
-    dropout: float | None
-    epochs: int | None
-    keep_statistics: bool | None
-    l2_sp: float | None
-    layer: str | None
-    metric: str | None
-    mix: float | None
-    mixup: float | None
-    momentum: float | None
-    optimizer: Literal["adamw", "sgd"] | None
-    patience: int | None
-    penalty: float | None
-    precision: Precision | None
-    prompt: int | None
-    rank: int | None
-    rate: float | None
-    ratio: float | None
-    schedule: Schedule | None
-    share: float | None
-    smoothing: float | None
-    solver: Literal["lbfgs", "sgd"] | None
-    teacher: str | Source | None
-    temperature: float | None
-    templates: str | None
-    top: float | None
-    warm_start: bool | None
-    warmup: float | None
-    weight_decay: float | None
+from headstart.transfers.typed import TransferOptions
 
 
 @dataclass(frozen=True, repr=False)

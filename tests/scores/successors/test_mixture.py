@@ -10,8 +10,8 @@ from tests.scores.worlds import features_and_labels
 
 from headstart import scores
 from headstart.errors import InputError
-from headstart.scores.catalogue import nleep as module
-from headstart.scores.catalogue.nleep import fit_mixture, k_means, run_em
+from headstart.scores import _mixture
+from headstart.scores._mixture import fit_mixture, k_means, run_em
 
 
 class StartedMixture(GaussianMixture):
@@ -46,8 +46,8 @@ def test_giving_up_early_changes_nothing():
     x = 3 * blobs(k=8)
     start = k_means(x, 8, seed=0)
     weights = sparse.csc_array((np.ones(300), (np.arange(300), start)))
-    gaussians = module._gaussians(x, weights, 1e-6)
-    posterior, best, value = module._responsibilities(x, start, *gaussians)
+    gaussians = _mixture._gaussians(x, weights, 1e-6)
+    posterior, best, value = _mixture._responsibilities(x, start, *gaussians)
     logs = []
     for k in range(8):
         part = x[start == k]
@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_mixture_and_another_seed_another():
 
 
 def test_a_start_from_a_sample_still_reaches_all(monkeypatch):
-    monkeypatch.setattr(module, "_LLOYD", 1)
+    monkeypatch.setattr(_mixture, "_LLOYD", 1)
     codes = k_means(blobs(n=600), 5, seed=0)  # 10 x 5 of the 600 are looked at for the start
     assert codes.shape == (600,)
 

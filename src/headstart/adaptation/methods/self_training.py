@@ -22,9 +22,10 @@ from headstart.adaptation.statistics import reestimate
 from headstart.errors import InputError
 from headstart.records.options import option
 from headstart.tasks import softmax, task_of
-from headstart.train.batches import Batch, Batches, batches_of, outputs_of
+from headstart.train.batches import Batch, Batches, batches_of
 from headstart.train.groups import Group
 from headstart.train.objectives import LABELLED, Drawn, Labels, Objective, Parts, Step, labels_loss
+from headstart.train.outputs import outputs_of
 from headstart.transfers.method import Recipe
 from headstart.transfers.network import Transferable, TransferNetwork
 from headstart.transfers.setting import Setting

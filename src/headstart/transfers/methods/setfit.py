@@ -14,9 +14,10 @@ from torch.nn import functional
 from headstart.errors import InputError
 from headstart.records.options import option
 from headstart.tasks import task_of
-from headstart.train.batches import Batch, Batches, batches_of, outputs_of
+from headstart.train.batches import Batch, Batches, batches_of
 from headstart.train.head import fit_head
 from headstart.train.objectives import Drawn, Objective, Parts, Step, balance
+from headstart.train.outputs import outputs_of
 from headstart.transfers.method import Method, Recipe, method
 from headstart.transfers.network import Transferable, TransferNetwork, whole_groups
 from headstart.transfers.setting import Setting
