@@ -6,12 +6,8 @@ from headstart.train.groups import Group
 from headstart.train.head import fit_head
 from headstart.train.head_sgd import fit_heads_sgd
 from headstart.train.loop import fit
-<<<<<<< HEAD
-from headstart.train.training import Precision, Training
-=======
 from headstart.train.outputs import outputs_of
-from headstart.train.training import Training
->>>>>>> parent of 4449616 (Join modules that only one other uses with it, and say both ideas in the docstring)
+from headstart.train.training import Precision, Training
 
 __all__ = [
     "Group",
