@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 import headstart
 from headstart.adaptation import ADAPTATIONS, Adapted, adapt, load_run
@@ -57,6 +58,9 @@ def test_it_predicts_and_is_saved(adapted: Adapted, place: Path) -> None:
     answers = adapted.predict(new[0])
     assert np.mean(np.array(answers.labels) == new[1].astype(str)) > 0.8
     again = headstart.load(place / "run")
+    for kept in (place / "run").rglob("weights.safetensors"):  # of each method the head; the source is not saved again
+        with safe_open(kept, "np") as file:
+            assert set(file.keys()) == {"head.weight", "head.bias"}
     assert isinstance(again, Adapted)
     assert again.record == adapted.record
     assert np.array_equal(again.predict(new[0]).outputs, answers.outputs)

@@ -83,6 +83,7 @@ class OnFeatures(Adaptation, Solved):
         None, "Block whose output the head reads, by name", usual="the features that the source's own head reads"
     )
     penalty: float | None = option(None, "L2 penalty of the head", above=0, usual="chosen by leave-one-out")
+    light = True
 
     def solved(self, setting: Setting, seen: Extraction) -> Solution:
         """The head for the features of both domains.

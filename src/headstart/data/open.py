@@ -84,7 +84,10 @@ def open_unlabelled(
     how = reading_of(reading, options, open_unlabelled)
     found: Found | Target = spec if isinstance(spec, Target) else _found(spec, how, kind)
     if found.kind != kind:
-        raise InputError(f"{found.name} holds {MEDIA[found.kind].plural}, but the model reads {MEDIA[kind].plural}.")
+        holds, reads = MEDIA[found.kind].plural, MEDIA[kind].plural
+        raise InputError(
+            f"{found.name} holds {holds}, but the model reads {reads}. Give {reads}, or choose a model for {holds}."
+        )
     count = len(found.ids)
     if count == 0:
         raise InputError(f"{found.name} holds no {MEDIA[kind].plural}.")

@@ -146,4 +146,4 @@ def _load_renamed(candidate: Candidate, name: str, trust_pickle: bool) -> "Sourc
 
 
 def _refuse(card: ModelCard, kind: Kind, trust_pickle: bool) -> "Source":
-    raise ModelError(f"it reads {card.kind} data, but the target holds {kind} data.")
+    raise ModelError(f"it reads {card.kind} data, but the target holds {kind} data. Choose a model for {kind} data.")

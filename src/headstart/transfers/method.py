@@ -62,6 +62,7 @@ class Method:
     probes_first: ClassVar[bool] = False  # the head starts from its optimum on the fixed features
     tunes: ClassVar[bool] = True  # it trains weights that the source brought along
     inserts: ClassVar[bool] = False  # what trains can be saved alone: all else stays as it is, statistics too
+    light: ClassVar[bool] = False  # only a head, beside others of the same source: its weights are not kept again
     merges: ClassVar[bool] = False  # what it inserts can be folded into the source's layers
 
     def __post_init__(self) -> None:

@@ -58,7 +58,7 @@ def save(run: Run, folder: Path, *, weights: Weights = "whole") -> Path:
     network, plain = run.network, False
     if weights == "merged":
         network, plain = merged(run), True
-    elif weights == "adapter" and (not run.method.inserts or run.source.adapted_from):
+    elif weights == "adapter" and ((run.method.trains and not run.method.inserts) or run.source.adapted_from):
         raise InputError(
             f"`weights='adapter'` keeps what was added to an unchanged source; {run.method.name} of "
             f"{run.source.name} changed the source itself. Use `weights='whole'`."

@@ -144,7 +144,8 @@ def _transferred(asked: dict[str, Any]) -> Run:
             _make_room(setting.out / CHECKPOINT, identity)
     run = carry_out(setting, identity)
     if setting.out is not None:
-        run.save(setting.out)
+        whole = run.source.adapted_from or not run.method.light
+        run.save(setting.out, weights="whole" if whole else "adapter")
         (setting.out / CHECKPOINT).unlink(missing_ok=True)
         forget(setting.out)
     return run

@@ -156,7 +156,7 @@ def load_from(where: str, card: ModelCard, trust_pickle: bool) -> "Source":
     config = config_in(where)
     kind = _kind(config)
     if not card.reads(kind):
-        raise ModelError(f"it reads {kind} data, but the target holds {card.kind} data.")
+        raise ModelError(f"it reads {kind} data, but the target holds {card.kind} data. Choose another model.")
     image = MEDIA[kind].pictures
     auto = transformers.AutoModelForImageClassification if image else transformers.AutoModelForSequenceClassification
     if not image and config.model_type not in modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES:
