@@ -53,7 +53,7 @@ def test_tuning_resumes_after_a_kill_and_a_rate_that_diverges_loses(
     monkeypatch.setattr(carry_out, "train_once", dying)
     with pytest.raises(KeyboardInterrupt):
         transfer(target(), source(), method="scratch", out=tmp_path, **LONG)
-    assert len(json.loads((tmp_path / "tuning.json").read_bytes())["trials"]) == 2
+    assert len(json.loads((tmp_path / "tuning.json").read_bytes())["value"]) == 2
     again = transfer(target(), source(), method="scratch", out=tmp_path, **LONG)
     assert count[0] == 5  # two before the kill, the one killed, two after
     assert (again.outcome.trials, again.outcome.metrics) == (whole.outcome.trials, whole.outcome.metrics)

@@ -7,9 +7,9 @@ import os
 import stat
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from headstart.errors import InputError, WriteError
 from headstart.wording import URL, printable
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a formula of a spreadsheet can begin with
+Kept = TypeVar("Kept")
 SHOWN = 20  # characters of the name in that of the unfinished file, which so has at most 114 bytes of the 255 allowed
 
 
@@ -174,6 +175,20 @@ def write_atomically(path: Path, content: bytes) -> None:
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
+
+
+def remember(place: Path | None, key: str, value: object) -> None:
+    """Keep what can be computed again, in JSON, under a key of all that decides it; nothing without a place."""
+    if place is not None:
+        write_atomically(place, msgspec.json.encode({"key": key, "value": value}))
+
+
+def remembered(place: Path | None, key: str, kind: type[Kept]) -> Kept | None:
+    """What is kept under that key; None where there is nothing, or it is of another key or damaged."""
+    with suppress(OSError, msgspec.MsgspecError, KeyError, TypeError):
+        held = None if place is None else msgspec.json.decode(place.read_bytes())
+        return None if held is None or held["key"] != key else msgspec.convert(held["value"], kind)
+    return None
 
 
 def check_destination(path: str | os.PathLike[str] | None, *, folder: bool) -> None:

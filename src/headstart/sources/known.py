@@ -11,9 +11,8 @@ from hashlib import blake2b, file_digest
 from importlib import metadata
 from pathlib import Path
 
-import msgspec
-
 from headstart.records import ModelCard
+from headstart.records.files import remembered
 from headstart.sources.adapters import Candidate
 
 FOLDER = "sources"  # in the cache
@@ -35,14 +34,7 @@ class Facts:
 def known_facts(candidate: Candidate, trust_pickle: bool, cache: Path) -> Facts | None:
     """What `cache` knows of a source; None for another, which would have to be loaded."""
     place = place_of_facts(candidate, trust_pickle, cache)
-    return None if place is None else facts_in(place)
-
-
-def facts_in(place: Path) -> Facts | None:
-    """The facts in a file; None if it is not there or damaged."""
-    with suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode(place.read_bytes(), type=Facts)
-    return None
+    return None if place is None else remembered(place, place.stem, Facts)
 
 
 def place_of_facts(candidate: Candidate, trust_pickle: bool, cache: Path) -> Path | None:

@@ -3,17 +3,15 @@
 See `known.py` for what it is kept by.
 """
 
-import os
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from headstart.errors import ModelError
+from headstart.errors import ModelError, WriteError
+from headstart.records.files import remember, remembered
 from headstart.sources.adapters import Candidate
-from headstart.sources.known import Facts, facts_in, place_of_facts
+from headstart.sources.known import Facts, place_of_facts
 from headstart.sources.source import Source
 
 
@@ -51,14 +49,11 @@ def load_or_recall(candidate: Candidate, trust_pickle: bool, cache: Path | None)
     place = None if cache is None else place_of_facts(candidate, trust_pickle, cache)
     if cache is None or place is None:
         return candidate.load(trust_pickle)
-    if facts := facts_in(place):
+    if facts := remembered(place, place.stem, Facts):
         return Recalled(facts, candidate, trust_pickle)
     source = candidate.load(trust_pickle)
     if not source.code and place == place_of_facts(candidate, trust_pickle, cache):
         facts = Facts(source.card, source.layer, source.fingerprint, source.classes, source.notes)
-        with suppress(OSError):  # a cache that cannot be written to only costs time
-            place.parent.mkdir(parents=True, exist_ok=True)
-            part = place.with_suffix(f".{os.getpid()}")
-            part.write_bytes(msgspec.json.encode(facts))
-            part.replace(place)
+        with suppress(WriteError):  # a cache that cannot be written to only costs time
+            remember(place, place.stem, facts)
     return source

@@ -1,6 +1,5 @@
 """What a transfer takes on this machine: seconds and memory, measured on a few steps and kept in the cache."""
 
-import json
 import platform
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ from headstart.data import limit
 from headstart.data.target import Target
 from headstart.errors import WriteError
 from headstart.extract import extract
-from headstart.records import Cost, write_atomically
+from headstart.records import Cost
+from headstart.records.files import remember, remembered
 from headstart.records.options import options_of
 from headstart.sources.source import Source
 from headstart.train.training import Training
@@ -69,14 +69,10 @@ def _kept(target: Target, source: Source, device: str, cache: Path | None) -> St
     machine = (platform.node(), platform.processor(), torch.get_num_threads(), torch.__version__, device)
     about = f"{source.cache_key} {len(target.classes)} {target.task} {machine}"
     file = cache and cache / FOLDER / f"{blake2b(about.encode(), digest_size=16).hexdigest()}.json"
-    if file and file.exists():
-        with suppress(ValueError, TypeError):  # measured again where it cannot be read
-            return Steps(**json.loads(file.read_bytes()))
-    found = _measured(target, source, device)
-    if file:
-        with suppress(OSError, WriteError):  # a cache that cannot be written to only costs time
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(file, json.dumps(vars(found)).encode())
+    if (found := remembered(file, about, Steps)) is None:  # measured again where it cannot be read
+        found = _measured(target, source, device)
+        with suppress(WriteError):  # a cache that cannot be written to only costs time
+            remember(file, about, found)
     return found
 
 

@@ -9,17 +9,16 @@
 3. Where the source is not shown to help, the reason names `residual`, which cannot lose to scratch in the limit.
 """
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import sqrt
-from pathlib import Path
 
 import numpy as np
 
 from headstart.data import limit
-from headstart.records import Trial, write_atomically
+from headstart.records import Trial
+from headstart.records.files import remember, remembered
 from headstart.scores import ridge_probe
 from headstart.tasks import task_of
 from headstart.transfers import tuning
@@ -57,11 +56,10 @@ def recommend(settings: Mapping[str, Setting], train_once: TrainOnce) -> Advice:
     )
     key = blake2b(about.encode(), digest_size=16).hexdigest()
     file = None if head.out is None else head.out / FILE
-    kept = _read(file, key)
+    kept = remembered(file, key, Advice)
     if kept is None:
         kept = _measured(settings, train_once)
-        if file is not None:
-            write_atomically(file, json.dumps({"key": key, "advice": asdict(kept)}).encode())
+        remember(file, key, kept)
     return kept
 
 
@@ -138,15 +136,3 @@ def layer_quality(setting: Setting) -> dict[str, float]:
     features = layer_features(setting.source, part, setting.device)
     kind = task_of(part.task).scored_as
     return {name: ridge_probe(x.astype(np.float64), part.labels, task=kind) for name, x in features.items()}
-
-
-def _read(file: Path | None, key: str) -> Advice | None:
-    if file is None or not file.exists():
-        return None
-    try:
-        found = json.loads(file.read_bytes())
-        advice = found["advice"]
-        trials = tuple(Trial(**trial) for trial in advice.pop("trials"))
-        return Advice(**advice, trials=trials) if found["key"] == key else None
-    except (ValueError, KeyError, TypeError):  # the measurements can be repeated
-        return None

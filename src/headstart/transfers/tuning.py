@@ -6,15 +6,15 @@ Methods with a `ratio` try the same rates as the others, for the pretrained part
 Trainings of fewer than 5 epochs use the usual rate.
 """
 
-import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from headstart.data import limit
 from headstart.errors import TrainingError
-from headstart.records import Trial, write_atomically
+from headstart.records import Trial
+from headstart.records.files import remember, remembered
 from headstart.records.options import options_of
 from headstart.runner.progress import Event, silent
 from headstart.train.loop import Fitted
@@ -75,11 +75,11 @@ def tuned(setting: Setting, identity: str, train_once: TrainOnce) -> tuple[Setti
         train_once: Trains a setting and returns how it went.
     """
     file = None if setting.out is None else setting.out / FILE
-    done = list(setting.opened.get("trials", ())) or _read(file, identity)
+    done = list(setting.opened.get("trials", ())) or remembered(file, identity, list[Trial]) or []
     while chosen_by_trials(setting) and len(done) < TRIALS:
         trial = tried(setting, following(setting, done), train_once)
         done.append(trial)
-        _write(file, identity, done)
+        remember(file, identity, done)
         shown = "not finite" if trial.loss is None else f"{trial.loss:.3f}"
         message = f"trial {len(done)}/{TRIALS}: {_in_words(trial.options)}, validation loss {shown}"
         setting.progress(Event("trials", len(done), TRIALS, message))
@@ -141,22 +141,6 @@ def note(setting: Setting, trials: tuple[Trial, ...]) -> str:
 
 def _in_words(options: dict[str, float]) -> str:
     return ", ".join(f"{name}={value:g}" for name, value in options.items())
-
-
-def _read(file: Path | None, identity: str) -> list[Trial]:
-    if file is None or not file.exists():
-        return []
-    try:
-        found = json.loads(file.read_bytes())
-        return [Trial(**trial) for trial in found["trials"]] if found["identity"] == identity else []
-    except (ValueError, KeyError, TypeError):  # trials are cheap to repeat
-        return []
-
-
-def _write(file: Path | None, identity: str, trials: list[Trial]) -> None:
-    if file is not None:
-        content = {"identity": identity, "trials": [asdict(trial) for trial in trials]}
-        write_atomically(file, json.dumps(content).encode())
 
 
 def forget(out: str | os.PathLike[str]) -> None:
