@@ -151,19 +151,6 @@ def test_a_damaged_or_missing_file_is_said(tmp_path: Path) -> None:
         load(run.save(tmp_path / "b"))
 
 
-def test_a_run_saved_when_methods_were_called_strategies_is_loaded(tmp_path: Path) -> None:
-    run = transfer(target(), source(), method="lora", rank=2, out=tmp_path, **SHORT)
-    model = json.loads((tmp_path / "model.json").read_text())
-    model["strategy"], model["options"] = model.pop("method"), {"rank": 2}  # only what was given was written
-    (tmp_path / "model.json").write_text(json.dumps(model))
-    outcome = (tmp_path / "outcome.json").read_text()
-    (tmp_path / "outcome.json").write_text(outcome.replace('"method": "lora"', '"strategy": "lora"'))
-    again = load(tmp_path, source=source())
-    assert again.outcome == run.outcome
-    assert again.method == run.method
-    assert np.array_equal(again.logits(images(3)[0]), run.logits(images(3)[0]))
-
-
 def test_nothing_saved_is_a_pickle(tmp_path: Path) -> None:
     transfer(target(), source(), method="lora", out=tmp_path, **SHORT)
     for path in tmp_path.iterdir():

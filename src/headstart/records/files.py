@@ -6,7 +6,7 @@ import math
 import os
 import stat
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
@@ -114,18 +114,6 @@ class SavedRecord(JsonRecord):
     def load(cls, path: str | os.PathLike[str]) -> Self:
         """Read the record from its file, or from the folder that holds it."""
         return cls.read(Path(path) / cls.FILE if os.path.isdir(path) else Path(path), cls.MADE_BY)
-
-
-def renamed(text: str | bytes, names: Mapping[str, str]) -> bytes:
-    """JSON text with the fields of its outermost object under their new names; other text as it is."""
-    content = text.encode() if isinstance(text, str) else text
-    try:
-        read = msgspec.json.decode(content)
-    except msgspec.MsgspecError:
-        return content
-    if not isinstance(read, dict) or not names.keys() & read.keys():
-        return content
-    return msgspec.json.encode({names.get(name, name): value for name, value in read.items()})
 
 
 def finite_or_none(value: float | None) -> float | None:

@@ -1,15 +1,14 @@
 """The records of a transfer: what was planned, how it went, what it reached and what that gained."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from headstart.records import results
 from headstart.records.facts import Provenance
-from headstart.records.files import JsonRecord, renamed
+from headstart.records.files import JsonRecord
 from headstart.records.shown import Brief, Shown, draw
 from headstart.records.table import Prose, View
 
@@ -114,15 +113,6 @@ class Outcome(JsonRecord, Shown):
     def network(self) -> str:
         """Name of the source whose network was trained."""
         return self.adapted_from or self.source
-
-    @classmethod
-    def from_json(cls, text: str | bytes, *, origin: str | os.PathLike[str] = "") -> Self:
-        """Read what `to_json` wrote, also in the days when methods were called strategies.
-
-        Raises:
-            InputError: The text is not such a record.
-        """
-        return super().from_json(renamed(text, {"strategy": "method"}), origin=origin)
 
     def view(self) -> View:
         """The metrics on the test part as a table, also by class, and the notes."""

@@ -240,8 +240,6 @@ def _read_model(folder: Path) -> dict[str, Any]:
         model = json.loads(_read(path))
     except ValueError as error:
         raise InputError(f"{path} is damaged ({error}). {AGAIN}") from error
-    if isinstance(model, dict) and "strategy" in model:  # written before methods were called so
-        model["method"] = model.pop("strategy")
     missing = [name for name in NEEDED if not isinstance(model, dict) or name not in model]
     if missing:
         raise InputError(f"{path} is damaged (it has no `{missing[0]}`). {AGAIN}")

@@ -120,22 +120,6 @@ def benchmark(
     return Standings(stored.sources, stored.targets, weights, level, tuple(rows), left_out, stored.created)
 
 
-def static_tau(outcomes: np.ndarray) -> float:
-    """Mean Kendall tau, over the targets, between the outcomes and the sources' mean outcomes on the other targets.
-
-    Args:
-        outcomes: (targets, sources).
-
-    Example:
-        >>> static_tau(np.array([[0.1, 0.2, 0.3], [0.2, 0.4, 0.6], [0.7, 0.8, 0.9]]))
-        1.0
-    """
-    found = forecast(static_list(outcomes), outcomes)
-    value = {c.name: c.value for c in found.correlations}["Kendall"]
-    assert value is not None, "outcomes differ between the sources"
-    return value
-
-
 def static_list(outcomes: np.ndarray) -> np.ndarray:
     """For each target, the sources' mean outcome on the others: a list that never sees the target (T, S)."""
     others: np.ndarray = (outcomes.sum(axis=0) - outcomes) / (len(outcomes) - 1)
