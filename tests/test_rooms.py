@@ -141,3 +141,13 @@ def test_an_import_going_up_or_a_library_away_from_home_is_found() -> None:
 def test_an_import_only_for_types_is_free() -> None:
     tree = ast.parse("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import torch")
     assert faults("scores", imported_modules(tree)) == []
+
+
+def test_no_function_has_more_than_a_hundred_lines() -> None:
+    lengths = {
+        f"{path.stem}.{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert {name: length for name, length in lengths.items() if length > 100} == {}

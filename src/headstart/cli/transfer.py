@@ -1,7 +1,7 @@
 """`headstart transfer`: adapt a model to labelled data, by one method or several, and compare with scratch."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -39,9 +39,6 @@ from headstart.errors import InputError
 from headstart.records import Ranking, check_destination
 from headstart.records.table import Prose
 
-if TYPE_CHECKING:
-    from headstart.adaptation import Stacked
-
 ADAPT = "How to adapt"
 EPILOG = (
     "Examples:\n\n"
@@ -59,6 +56,15 @@ Stack = Annotated[
         autocompletion=complete_models,
         panel=ADAPT,
         show_default=False,
+    ),
+]
+Names = Annotated[
+    str,
+    named(
+        metavar="NAME,...",
+        help="One method or several, listed below; auto chooses one for your data and model.",
+        autocompletion=complete_methods,
+        panel=ADAPT,
     ),
 ]
 ViaMethod = Annotated[
@@ -84,15 +90,7 @@ def transfer(
         ),
     ],
     ranking: Annotated[Path | None, named("--from", metavar="RUN", help="A saved ranking, for `--model best`.")] = None,
-    method: Annotated[
-        str,
-        named(
-            metavar="NAME,...",
-            help="One method or several, listed below; auto chooses one for your data and model.",
-            autocompletion=complete_methods,
-            panel=ADAPT,
-        ),
-    ] = "auto",
+    method: Names = "auto",
     stack: Stack = None,
     scratch: Annotated[bool, named("--scratch", help="Train from scratch too, and compare.", panel=ADAPT)] = False,
     stop_behind: Annotated[
@@ -145,16 +143,11 @@ def transfer(
     }  # fmt: skip
     workers = same.pop("workers")
     if stack:
-        idle = {
+        others = {
             "method": method != "auto", "seeds": seeds, "report": report, "stop_behind": stop_behind,
             "dry_run": dry_run, "track": track,
         }  # fmt: skip
-        if out is not None and out.is_dir() and any(out.iterdir()) and not overwrite:
-            raise InputError(f"`--out {out}` is not empty; choose another folder, or pass `--overwrite`.")
-        found = _stacked(target, [source, *stack], same, idle, margin)
-        told = [Prose(wrote([found.save(out)]))] if out else []
-        show([*found.view(), *told], errors=on_stdout(json))
-        write(json, found.record.to_json() + "\n")
+        _stacked(target, [source, *stack], same, others, margin, out=out, overwrite=overwrite, json=json)
         return
     from headstart.report import write_results
     from headstart.transfers.campaign import campaign, previews
@@ -188,19 +181,34 @@ def transfer(
 STACKS = ("seed", "test", "limit", "split_seed", "device", "reading", "cache", "trust_pickle")  # what `stack` takes
 
 
-def _stacked(target: str, models: list[Any], given: dict[str, Any], others: dict[str, Any], margin: float) -> "Stacked":
+def _stacked(
+    target: str,
+    models: list[Any],
+    given: dict[str, Any],
+    others: dict[str, Any],
+    margin: float,
+    *,
+    out: Path | None,
+    overwrite: bool,
+    json: str | None,
+) -> None:
     """Answer with several models at once.
 
     Raises:
-        InputError: An option was given that has no effect here.
+        InputError: An option was given that has no effect here, or `out` is not empty.
     """
     from headstart.adaptation import stack
 
+    if out is not None and out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise InputError(f"`--out {out}` is not empty; choose another folder, or pass `--overwrite`.")
     idle = [name for name, value in (given | others).items() if name not in STACKS and value not in (None, False)]
     if idle:
         name = idle[0].replace("_", "-")
         raise InputError(f"`--{name}` has no effect with `--stack`, which solves a head on every model. Leave it out.")
-    return stack(target, models, margin=margin, **{name: given[name] for name in STACKS})
+    found = stack(target, models, margin=margin, **{name: given[name] for name in STACKS})
+    told = [Prose(wrote([found.save(out)]))] if out else []
+    show([*found.view(), *told], errors=on_stdout(json))
+    write(json, found.record.to_json() + "\n")
 
 
 def _source(model: str, ranking: Path | None) -> str | Ranking:
