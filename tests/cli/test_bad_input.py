@@ -253,9 +253,9 @@ def test_what_standard_output_cannot_hold(
     result = run(*words.split())
     assert result.exit_code == 2
     assert "Error: `-` means standard output, which cannot hold this; name a f" in result.stderr
-    result = run(*f"{words[:-1]}s3://box/x".split())
+    result = run(*f"{words[:-1]}https://box/x".split())
     assert result.exit_code == 2
-    assert "Error: s3:/box/x is a URL, but results are written to this machine." in result.stderr
+    assert "Error: https:/box/x is a URL, but results are written to this machine." in result.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -12,6 +12,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import typer
 
+from headstart.cli._urls import here
 from headstart.errors import HeadstartError, WriteError
 from headstart.wording import printable
 
@@ -42,7 +43,8 @@ def guarded(command: Callable[P, R], *, resumes: bool = False) -> Callable[P, R]
             logging.getLogger("headstart").setLevel(logging.DEBUG)
         try:
             try:
-                return command(*args, **kwargs)
+                with here(kwargs) as options:
+                    return command(*args, **options)
             finally:
                 sys.stdout.flush()
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):

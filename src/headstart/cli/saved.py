@@ -9,6 +9,7 @@ import typer
 from headstart.cli._commands import command
 from headstart.cli._options import HOW, TrustPickle, named, reading_from, reading_options
 from headstart.cli._output import check_places, on_stdout, show, write, wrote
+from headstart.cli._urls import read
 from headstart.errors import InputError
 from headstart.records import Prose, check_destination
 from headstart.records.stack import StackRecord
@@ -86,7 +87,7 @@ def predict(
 
 @command()
 def report(
-    run: Annotated[
+    saved: Annotated[
         Path,
         typer.Argument(
             metavar="RUN",
@@ -104,8 +105,10 @@ def report(
     from headstart.loading import load_record
     from headstart.report import write_report
 
+    run = read(saved)
     record = load_record(run)
-    place = out or (run if run.is_dir() else run.parent) / "report.html"
+    beside = Path() if run != saved else run if run.is_dir() else run.parent  # not in the copy of a URL
+    place = out or beside / "report.html"
     check_destination(place, folder=False)
     typer.echo(f"Wrote {write_report(record, place)}")
 
