@@ -123,7 +123,7 @@ class _Design:
     examples: np.ndarray  # (n,) that the probe saw
     tested: np.ndarray  # (n,) in the test part
     base: np.ndarray  # (n,) log-odds of the hits
-    head: np.ndarray  # (n, 4) what the coefficients of each part multiply
+    head: np.ndarray  # (n, 5) what the coefficients of each part multiply
     growth: np.ndarray  # (n, 3)
     doublings: np.ndarray  # (n,)
     reached: np.ndarray  # (n,) log-odds
@@ -166,15 +166,15 @@ def _means(design: _Design, kept: np.ndarray, start: Calibration) -> Calibration
         return [float(v) for v in np.linalg.solve(shrunk, held.T @ gap)]
 
     if (heads := kept & design.heads).sum() >= ENOUGH_ROWS:
-        a, b, c, d = solved(heads, design.head, design.base)
-        found = replace(found, head=(a, b, c, d))
+        a, b, c, d, e = solved(heads, design.head, design.base)
+        found = replace(found, head=(a, b, c, d, e))
     odds = design.base + design.head @ found.head
     if (grown := kept & design.grown).sum() >= ENOUGH_ROWS:
         g, h, k = solved(grown, design.doublings[:, None] * design.growth, odds)
         found = replace(found, growth=(g, h, k))
     if (tuned := kept & design.tuned).sum() >= ENOUGH_ROWS:
-        f, e = solved(tuned, np.column_stack([np.ones(len(odds)), odds]), np.zeros(len(odds)))
-        found = replace(found, tuned=(f, e))
+        u, v = solved(tuned, np.column_stack([np.ones(len(odds)), odds]), np.zeros(len(odds)))
+        found = replace(found, tuned=(u, v))
     return found
 
 
@@ -217,8 +217,7 @@ def adjusted(rows: Sequence[Recorded], start: Calibration) -> Calibration:
         missed = reached - logit(np.clip([one.mean for one in beliefs], EDGE, 1 - EDGE))
         moved = float(missed.sum()) / (len(mine) + PRIOR)
         if method == "head":
-            scale = np.mean([terms(row.evidence)[1][0] for row in mine]) if mine else 1.0
-            found = replace(found, head=(found.head[0] + moved / float(scale), *found.head[1:]))
+            found = replace(found, head=(*found.head[:4], found.head[4] + moved))
         else:
             found = replace(found, tuned=(found.tuned[0] + moved, found.tuned[1]))
     beliefs = [_belief(row, found) for row in rows]
@@ -262,10 +261,10 @@ def left_out(
 
 def judge(rows: Sequence[Recorded], learn: Callable[[list[Recorded]], Calibration] = fit) -> list[Judged]:
     """How forecasts of every kind hold on targets that are left out; arguments and errors as in `left_out`."""
-    held: dict[tuple[str, int, int], list[tuple[float, float, bool]]] = {}
+    kinds: dict[tuple[str, int, int], list[tuple[float, float, bool]]] = {}
     for row, one in left_out(rows, learn):
-        held.setdefault((row.method, row.examples, round(row.trained / row.examples)), []).append(_held(row, one))
-    return [_judged(key, values) for key, values in sorted(held.items())]
+        kinds.setdefault((row.method, row.examples, round(row.trained / row.examples)), []).append(held(row, one))
+    return [_judged(key, values) for key, values in sorted(kinds.items())]
 
 
 def half_interval(row: Recorded, one: Belief) -> float:
@@ -273,7 +272,7 @@ def half_interval(row: Recorded, one: Belief) -> float:
     return 1.6448536 * math.sqrt(one.variance + one.mean * (1 - one.mean) / row.tested)
 
 
-def _held(row: Recorded, one: Belief) -> tuple[float, float, bool]:
+def held(row: Recorded, one: Belief) -> tuple[float, float, bool]:
     """Reached minus forecast, the error that sampling alone would leave, and whether the interval held."""
     floor = math.sqrt(2 / math.pi * row.accuracy * (1 - row.accuracy) * (1 / row.examples + 1 / row.tested))
     return row.accuracy - one.mean, floor, abs(row.accuracy - one.mean) <= half_interval(row, one)

@@ -4,9 +4,9 @@ The probe's own confidence, the mean probability of the class it chooses, predic
 its hits do, as long as examples are few: it varies with the features drawn, but not with the labels. A head trained on
 n examples of C classes reaches, as log-odds,
 
-    logit(hits) + s (a + b (logit(confidence) - logit(hits)) + c C / n + d log C),    s = 1500 / (1500 + n),
+    logit(hits) + s (a + b (logit(confidence) - logit(hits)) + c C / n + d log C) + e,    s = 1500 / (1500 + n),
 
-and each doubling of n adds g + h (growth from n / 2 to n) + k log(n / C). Fine-tuning lies at f + e times a head's
+and each doubling of n adds g + h (growth from n / 2 to n) + k log(n / C). Fine-tuning lies at u + v times a head's
 log-odds. The coefficients were fitted to recorded transfers by `ranking.calibration.fit`, the errors to forecasts of
 targets that were left out; benchmarks/RESULTS.md, "Forecasts", shows how they hold.
 """
@@ -36,12 +36,12 @@ GROUP_FACTOR = 1.15  # metrics other than accuracy: errors of left-out estimates
 class Calibration(JsonRecord):
     """What recorded transfers taught; the defaults are those of the transfers that headstart ships."""
 
-    head: tuple[float, float, float, float] = (-0.3245, 1.043, 0.7471, 0.1091)  # a, b, c, d
-    error: tuple[float, float] = (0.7759, 0.001589)  # variance: p q / n times the first, sqrt(p q) times the second
-    growth: tuple[float, float, float] = (0.4508, -0.0365, -0.07658)  # g, h, k
-    growth_error: float = 0.009578  # variance of a doubling, in (p q)^2
-    tuned: tuple[float, float] = (0.4449, 0.9574)  # f, e
-    tuned_error: float = 0.131  # variance of fine-tuning around it, in (p q)^2
+    head: tuple[float, float, float, float, float] = (-0.6655, 1.001, 1.423, 0.04524, 0.3626)  # a, b, c, d, e
+    error: tuple[float, float] = (0.7614, 0.001522)  # variance: p q / n times the first, sqrt(p q) times the second
+    growth: tuple[float, float, float] = (0.4443, 0.0007641, -0.07755)  # g, h, k
+    growth_error: float = 0.009292  # variance of a doubling, in (p q)^2
+    tuned: tuple[float, float] = (0.4581, 0.9554)  # u, v
+    tuned_error: float = 0.1324  # variance of fine-tuning around it, in (p q)^2
     own: float = 0.3  # share of the error's variance that sources on one target do not have in common
     transfers: int = 3542  # recorded outcomes behind these numbers
     targets: int = 24
@@ -69,7 +69,10 @@ def terms(one: Evidence) -> tuple[float, list[float]]:
     n = one.examples
     base = _odds((one.hits * n + 0.5) / (n + 1))
     shrink = ENOUGH / (ENOUGH + n)
-    return base, [shrink * v for v in (1.0, _odds(one.confidence) - base, one.classes / n, math.log(one.classes))]
+    return base, [
+        *(shrink * v for v in (1.0, _odds(one.confidence) - base, one.classes / n, math.log(one.classes))),
+        1.0,
+    ]
 
 
 def growth_terms(one: Evidence) -> list[float]:
