@@ -69,6 +69,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", nargs="+", default=[], metavar="NAME=PATH")
     parser.add_argument("--models", nargs="+", default=[], metavar="PATH", help="safetensors, or names like zoo")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing after this time")
+    parser.add_argument("--seeds", type=int, default=2, choices=(1, 2), help="1: without the second, for the ceiling")
     parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"), help="of the networks that gain by it")
     parser.add_argument("--out", default="fine-tuned.jsonl", help="results so far")
     parser.add_argument("--report-only", action="store_true", help="write the section from what is there")
@@ -79,7 +80,7 @@ def measure(results: Results, options: argparse.Namespace) -> None:
     """Everything that is missing: a data set after the other, the cheapest sources first."""
     places, done = parse_places(options.data), {row["key"]: row for row in results.rows}
     end, opened = time.monotonic() + 60 * options.minutes, cache(lambda data: parts_of(data, places))
-    for seed, data, one in product((0, 1), places, image_candidates(options.models)):
+    for seed, data, one in product(range(options.seeds), places, image_candidates(options.models)):
         if data == "cifar10" and one.card.name.startswith("cifar10"):
             continue  # it was trained on these very pictures
         load = cache(lambda one=one: smaller(one))
