@@ -58,7 +58,8 @@ def _of_benchmark(stored: Stored) -> list[str]:
     lines = [
         "`python benchmarks/transferability.py --arrays FOLDER`, the folder filled by `benchmarks/foresight.py`. "
         "18 sources of one architecture on 12 targets, 200 examples: weighted tau, Kendall and regret, ± half the 95 % "
-        "interval over targets. Stacked: ridge regression of the outcomes' log-odds on the scores, learnt on the targets of other data sets. Static: 0.2 of "
+        "interval over targets. Stacked: ridge regression of the outcomes' log-odds on the scores, learnt on the "
+        "targets of other data sets. Static: 0.2 of "
         "the sources' standardised mean outcome on the other data sets beside the pooled score.",
         "",
         "| order by | heads | | | fine-tuning | | |",
