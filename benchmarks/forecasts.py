@@ -83,14 +83,15 @@ def main() -> None:
 
 def _text(rows: list[Recorded]) -> list[str]:
     return [
-        f"`python benchmarks/forecasts.py --arrays FOLDER`. {len(rows):,} transfers to {len({r.target for r in rows})} "
+        f"`python benchmarks/forecasts.py --arrays FOLDER --tuned FILE`. {len(rows):,} transfers to {len({r.target for r in rows})} "
         "targets; every line is judged with its whole target left out. By sampling alone: mean error if only examples "
         f"and test part were drawn anew. Fitted to all: {fit(rows)}",
         "",
         "Real sources are six small networks (two CIFAR ResNets, MobileNetV1 0.25 and the zoo's tiny ones) on nine "
         "data sets with 6 to 100 classes and test parts of 411 to 2,400 examples, and on three joined ones. "
-        "Fine-tuning: 18 small networks, 200 examples, one rate; on other networks its interval is a guess. The share "
-        "of the error that sources do not have in common (`own`) was chosen on this table.",
+        "Fine-tuning: 18 small networks of one architecture, 200 examples, one rate; and networks of several "
+        "architectures, 300 examples, the best of three rates. The share of the error that sources do not have in "
+        "common (`own`) was chosen on this table.",
         "",
     ]
 

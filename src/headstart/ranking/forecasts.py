@@ -40,10 +40,10 @@ class Calibration(JsonRecord):
     error: tuple[float, float] = (0.7614, 0.001522)  # variance: p q / n times the first, sqrt(p q) times the second
     growth: tuple[float, float, float] = (0.4443, 0.0007641, -0.07755)  # g, h, k
     growth_error: float = 0.009292  # variance of a doubling, in (p q)^2
-    tuned: tuple[float, float] = (0.4581, 0.9554)  # u, v
-    tuned_error: float = 0.1324  # variance of fine-tuning around it, in (p q)^2
+    tuned: tuple[float, float] = (0.3719, 0.9421)  # u, v
+    tuned_error: float = 0.1722  # variance of fine-tuning around it, in (p q)^2
     own: float = 0.3  # share of the error's variance that sources on one target do not have in common
-    transfers: int = 3542  # recorded outcomes behind these numbers
+    transfers: int = 3586  # recorded outcomes behind these numbers
     targets: int = 24
 
     def log_odds(self, one: Evidence) -> float:
