@@ -11,6 +11,7 @@ import headstart as hs
 from headstart.errors import InputError
 from headstart.ranking import calibrate
 from headstart.ranking.calibration import read_recorded
+from headstart.ranking.forecasts import Calibration
 from headstart.ranking.history import recorded
 from headstart.records import History, Outcome, Ranking
 
@@ -86,7 +87,7 @@ def test_calibration_learns_the_domain_and_forecasts_use_it(
     photos = kept[0].parent / "photos"
     plain, taught = (hs.rank(photos, [dazzled()], cache=False, history=one) for one in (None, place))
     assert taught.rows[0].forecast.value > plain.rows[0].forecast.value + 0.02
-    assert "3,562 recorded transfers to 28 targets" in taught.rows[0].forecast.basis
+    assert f"{Calibration().transfers + 20:,} recorded transfers to 28 targets" in taught.rows[0].forecast.basis
 
 
 def test_a_history_that_does_not_help_is_not_used(kept: tuple[Path, Ranking, Outcome], tmp_path: Path) -> None:
