@@ -84,8 +84,8 @@ def main() -> None:
 def _text(rows: list[Recorded]) -> list[str]:
     return [
         f"`python benchmarks/forecasts.py --arrays FOLDER --tuned FILE`. {len(rows):,} transfers to "
-        f"{len({r.target for r in rows})} targets; every line is judged with its whole target left out. By sampling alone: mean error if only examples "
-        f"and test part were drawn anew. Fitted to all: {fit(rows)}",
+        f"{len({r.target for r in rows})} targets; every line is judged with its whole target left out. By sampling "
+        f"alone: mean error if only examples and test part were drawn anew. Fitted to all: {fit(rows)}",
         "",
         "Real sources are six small networks (two CIFAR ResNets, MobileNetV1 0.25 and the zoo's tiny ones) on nine "
         "data sets with 6 to 100 classes and test parts of 411 to 2,400 examples, and on three joined ones. "
