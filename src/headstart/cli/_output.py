@@ -41,47 +41,36 @@ class Output:
         """For progress."""
         return console(errors=True)
 
-    def show(self, ranking: "Ranking", *, out: Path | None, report: Path | None) -> None:
-        """Write everything that was asked for, then the table."""
-        written = [place / "ranking.json" for place in (out,) if place] + [place for place in (report,) if place]
-        if ranking.rows:
-            write(self.json, ranking.to_json() + "\n")
-            write(self.csv, to_csv(ranking))
-            written += [Path(place) for place in (self.json, self.csv) if place and not on_stdout(place)]
-        told = [Prose(wrote(written))] if written and self.exit_code(ranking) != NOTHING else []
-        show([*ranking.view(), *told], errors=on_stdout(self.json, self.csv))
+    def finish(
+        self,
+        record: "AdaptationRecord | Clustering | FewShot | Ranking | ZeroShot",
+        *saved: Path | None,
+        tracker: str | None = None,
+    ) -> NoReturn:
+        """Write a record where it was asked for, print it, and exit with its code.
 
-    def finish(self, record: "AdaptationRecord | Clustering | FewShot | ZeroShot", *saved: Path | None) -> NoReturn:
-        """Write a record where it was asked for, print it, and exit: 3 where some models failed.
+        0: all is well; 1: nothing could be ranked; 3: some models failed.
 
         Args:
             record: What the command found.
             saved: What the call has written already; None for what was not asked for.
+            tracker: Where a ranking is logged too.
         """
-        write(self.json, record.to_json() + "\n")
-        if self.csv:
-            write(self.csv, rows_as_csv(record.to_rows()))
+        nothing = not record.rows or getattr(record.rows[0], "rank", 1) is None
         places = [place for place in saved if place]
-        places += [Path(place) for place in (self.json, self.csv) if place and not on_stdout(place)]
-        told = [Prose(wrote(places))] if places else []
+        if record.rows:
+            write(self.json, record.to_json() + "\n")
+            write(self.csv, rows_as_csv(record.to_rows()) if self.csv else "")
+            places += [Path(place) for place in (self.json, self.csv) if place and not on_stdout(place)]
+        told = [Prose(wrote(places))] if places and not nothing else []
         show([*record.view(), *told], errors=on_stdout(self.json, self.csv))
-        raise typer.Exit(SOME_FAILED if record.failures else RANKED)
-
-    def exit_code(self, ranking: "Ranking") -> int:
-        """0: ranked; 1: nothing could be ranked; 3: ranked, but some models failed."""
-        if not ranking.rows or ranking.rows[0].rank is None:
-            return NOTHING
-        return SOME_FAILED if ranking.failures else RANKED
+        log_to(tracker, record)  # type: ignore[arg-type]  # only `rank` names one
+        raise typer.Exit(NOTHING if nothing else SOME_FAILED if record.failures else RANKED)
 
 
 def wrote(places: Iterable[Path]) -> tuple[str, ...]:
     """Where results were written, one sentence each."""
     return tuple(f"Wrote {place}" for place in places)
-
-
-def to_csv(ranking: "Ranking") -> str:
-    """One line per source, failed ones last; missing values are empty."""
-    return rows_as_csv(ranking.to_rows())
 
 
 def rows_as_csv(rows: Sequence[Mapping[str, object]]) -> str:

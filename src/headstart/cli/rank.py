@@ -22,7 +22,7 @@ from headstart.cli._options import (
     running_from,
     running_options,
 )
-from headstart.cli._output import Output, check_tracker, log_to, show
+from headstart.cli._output import Output, check_tracker, show
 from headstart.cli._progress import shown
 from headstart.errors import InputError
 from headstart.records.table import View
@@ -175,9 +175,7 @@ def rank(
             **pool,
             **options,
         )
-    output.show(ranking, out=out, report=report)
-    log_to(track, ranking)
-    raise typer.Exit(output.exit_code(ranking))
+    output.finish(ranking, out and out / "ranking.json", report, tracker=track)
 
 
 def _dry_run(target: Any, models: Any, cache: str | bool, **options: Any) -> View:
