@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from numbers import Integral
 from typing import Any, Self
 
 
@@ -144,3 +145,10 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     by_folded = {known.casefold(): known for known in names}
     near = [by_folded[folded] for folded in get_close_matches(name.casefold(), by_folded, n=2)]
     return f" Did you mean {' or '.join(f'`{known}`' for known in near)}?" if near else ""
+
+
+def check_whole(least: int, **given: object) -> None:
+    """Raises InputError for a value that is no whole number of at least `least`; None stands for none."""
+    for name, value in given.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least):
+            raise InputError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")

@@ -106,7 +106,7 @@ def test_every_method_is_a_file_with_paper_and_options() -> None:
         ({"shrinkage": 0.1, "method": "importance"}, "`shrinkage` has no effect with.*belongs to `coral`"),
         ({"shrinkagge": 0.1}, "no option `shrinkagge`. Did you mean `shrinkage`"),
         ({"shrinkage": 2.0, "method": "coral"}, "`shrinkage` must be a number in"),
-        ({"seeds": 0}, "`seeds` must be at least 1"),
+        ({"seeds": 0}, "`seeds` must be a whole number of at least 1"),
         ({"model": "zoo/tiny_letters"}, "need no model"),
         ({"epochs": 3}, "`epochs` has no effect"),
     ],

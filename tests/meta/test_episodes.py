@@ -39,8 +39,8 @@ def test_it_follows_from_seed_and_number_alone() -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"episodes": 0}, "`episodes` must be a whole number from 1 up; got 0"),
-        ({"queries": 0}, "`queries` must be a whole number from 1 up"),
+        ({"episodes": 0}, "`episodes` must be a whole number of at least 1; got 0"),
+        ({"queries": 0}, "`queries` must be a whole number of at least 1"),
         ({"ways": (1, 3)}, r"`ways` must be two whole numbers from 2 up, as in \(2, 6\); got \(1, 3\)"),
         ({"shots": (4, 2)}, r"`shots` must be two whole numbers from 1 up, .* got \(4, 2\)"),
         ({"ways": 5}, "`ways` must be two whole numbers"),

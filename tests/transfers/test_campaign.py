@@ -166,7 +166,7 @@ def test_an_option_of_no_method_is_refused() -> None:
         with pytest.raises(InputError, match=f"`{min(settings)}` must be"):
             campaign(target(), source(), ["head", "fine-tune"], progress=ran.append, **settings)
     assert not ran
-    with pytest.raises(InputError, match="`seeds` must be at least 1; got 0"):
+    with pytest.raises(InputError, match="`seeds` must be a whole number of at least 1; got 0"):
         campaign(target(), source(), ["head"], seeds=0)
     with pytest.raises(InputError, match="at least one method"):
         campaign(target(), source(), [])

@@ -20,7 +20,7 @@ from headstart.adaptation.run import Adapted
 from headstart.data.media import MEDIA
 from headstart.data.provenance import provenance
 from headstart.data.reading import Reading, reading_of
-from headstart.errors import HeadstartError, InputError, did_you_mean
+from headstart.errors import HeadstartError, InputError, check_whole, did_you_mean
 from headstart.records import Failure, check_destination
 from headstart.records.adaptation import AdaptationRecord, DomainGap
 from headstart.records.options import options_of
@@ -144,8 +144,7 @@ def adapt(
 def _check(select: str, seeds: int) -> None:
     if select not in criteria.CRITERIA:
         raise InputError(f"`select` must be one of {', '.join(criteria.CRITERIA)}; got {select!r}.")
-    if seeds < 1:
-        raise InputError(f"`seeds` must be at least 1; got {seeds}.")
+    check_whole(1, seeds=seeds)
 
 
 def methods_of(

@@ -9,7 +9,7 @@ import numpy as np
 
 from headstart.data.media import MEDIA
 from headstart.data.reading import Reading, ReadingOptions, reading_of
-from headstart.errors import InputError
+from headstart.errors import InputError, check_whole
 from headstart.fewshot.classifiers import METHODS, classify
 from headstart.fewshot.episodes import Episodes, draw, right
 from headstart.fewshot.intervals import estimate
@@ -87,8 +87,9 @@ def few_shot(
     """
     how = reading_of(reading, options, few_shot)
     methods, few = _methods(method), _shots(shots)
-    _check_numbers(episodes=(episodes, 2), queries=(queries, 1), seed=(seed, 0), limit=(limit, 1))
-    _check_numbers(ways=(None if ways == "all" else ways, 2))
+    check_whole(2, episodes=episodes, ways=None if ways == "all" else ways)
+    check_whole(1, queries=queries, limit=limit)
+    check_whole(0, seed=seed)
     for path, folder in ((out, True), (report, False)):
         check_destination(path, folder=folder)
     running: dict[str, Any] = {
@@ -138,14 +139,6 @@ def _write(found: FewShot, out: StrPath | None, report: StrPath | None) -> None:
         from headstart.report.few_shot import write_few_shot
 
         write_few_shot(found, report)
-
-
-def _check_numbers(**given: tuple[int | None, int]) -> None:
-    """Refuse a value that is no whole number, or below the least one beside it; None stands for no number."""
-    for name, (value, least) in given.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-            or_all = ', or "all"' if name == "ways" else ""
-            raise InputError(f"`{name}` must be a whole number from {least} up{or_all}; got {value!r}.")
 
 
 def _left_out(count: int, classes: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from math import isfinite
 
 import numpy as np
 
-from headstart.errors import InputError
+from headstart.errors import InputError, check_whole
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,8 @@ class MetaTraining:
 
     def __post_init__(self) -> None:
         """Check every setting; InputError if one is out of range."""
-        for name, least in (("episodes", 1), ("queries", 1), ("per_step", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and value >= least):
-                raise InputError(f"`{name}` must be a whole number from {least} up; got {value!r}.")
+        check_whole(1, episodes=self.episodes, queries=self.queries, per_step=self.per_step)
+        check_whole(0, seed=self.seed)
         for name, fits in (("rate", self.rate > 0), ("penalty", self.penalty >= 0)):
             if not (fits and isfinite(getattr(self, name))):
                 wanted = "positive" if name == "rate" else "0 or positive"

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from numbers import Integral
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Unpack
 from headstart.data import summarize
 from headstart.data.provenance import marks, provenance, target_hash
 from headstart.data.reading import Reading, ReadingOptions, reading_of
-from headstart.errors import InputError
+from headstart.errors import InputError, check_whole
 from headstart.ranking.attempt import SHARD, Course, check_precision, from_arrays, from_candidates
 from headstart.ranking.build import build
 from headstart.ranking.fine_tuned import priced, raced
@@ -120,7 +119,8 @@ def rank(
     how = reading_of(reading, options, rank)
     wanted = wanted_of(scores, sort, goal, search, time_budget, costs)
     kept_in, workers = None if history is None else History(history), workers_of(workers)
-    _check_numbers(limit=limit, batch_size=batch_size, seed=seed)
+    check_whole(1, limit=limit, batch_size=batch_size)
+    check_whole(0, seed=seed)
     _check_places(out, report)
     inputs = open_inputs(target, how, most=limit, seed=seed)
     shown = chosen_scores(inputs, wanted, metric)
@@ -214,15 +214,6 @@ def _ranking(
         calibration=calibration,
     )
     return replace(built, left_out=left_out)
-
-
-def _check_numbers(**given: int | None) -> None:
-    least = {"limit": "1 example", "batch_size": "1 example", "seed": "0"}
-    for name, value in given.items():
-        if value is not None and not isinstance(value, Integral):
-            raise InputError(f"`{name}` must be a whole number; got {value}.")
-        if value is not None and value < int(least[name][0]):
-            raise InputError(f"`{name}` must be at least {least[name]}; got {value}.")
 
 
 def _device(name: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from headstart.data.remembered import total_memory
 from headstart.data.target import Target
-from headstart.errors import HeadstartError, InputError
+from headstart.errors import HeadstartError, InputError, check_whole
 from headstart.ranking.cost import gigabytes_of, processors, seconds_of_pass
 from headstart.ranking.methods import FIRST
 from headstart.records import LeftOut, ModelCard
@@ -44,9 +44,7 @@ class Wishes:
     licence: Names = None
 
     def __post_init__(self) -> None:
-        most = self.shortlist
-        if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 2):
-            raise InputError(f"`shortlist` must be a whole number of at least 2 models; got {most!r}.")
+        check_whole(2, shortlist=self.shortlist)
 
     @property
     def any(self) -> bool:

@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Self
 
-from headstart.errors import InputError, WorkerError
+from headstart.errors import InputError, WorkerError, check_whole
 from headstart.runner.mapping import Answer, Item, Value
 from headstart.runner.worker import ITEM, JOB, NAMED, READY, serve
 
@@ -50,10 +50,7 @@ class Processes:
     _runs: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("workers", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"`{name}` must be at least 1; got {value}.")
+        check_whole(1, workers=self.workers, threads=self.threads)
 
     def __enter__(self) -> Self:
         self._kept = True

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from headstart.errors import InputError
+from headstart.errors import InputError, check_whole
 from headstart.evaluation import evaluate
 from headstart.records import Comparison, Evaluation, Failure, Outcome
 from headstart.records.failure import in_prose
@@ -93,8 +93,7 @@ def campaign(
         seeds = FOR_A_VERDICT if "scratch" in found and len(found) > 1 else 1
     if stop_behind and "scratch" not in [_name_of(one) for one in found]:
         raise InputError("`stop_behind` compares with training from scratch; add `scratch=True`.")
-    if seeds < 1:
-        raise InputError(f"`seeds` must be at least 1; got {seeds}.")
+    check_whole(1, seeds=seeds)
     tell, workers = listener(progress), workers_of(workers)
     parts, left = open_parts(target, arguments)
     parts = aware(parts, model)

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from headstart.errors import InputError, did_you_mean
+from headstart.errors import InputError, check_whole, did_you_mean
 from headstart.evaluation.benchmark.page import standing_tables
 from headstart.evaluation.benchmark.stored import Pair, Stored, read_pairs, read_stored
 from headstart.evaluation.forecast import Correlation, Forecast, Weights, check_options, forecast
@@ -100,8 +99,7 @@ def benchmark(
         >>> [row.kind for row in found.of("head") if row.score == "mean sharpness"]
         ['score']
     """
-    if not isinstance(seed, Integral) or seed < 0:
-        raise InputError(f"`seed` must be a whole number of at least 0; got {seed}.")
+    check_whole(0, seed=seed)
     check_options(weights, level)
     stored = read_stored(results)
     values, left_out = _scored(scores, stored, results, listener(progress), workers)
