@@ -25,7 +25,7 @@ from headstart.sources.facts import timm_size
 FITTED = ("mobilenetv3_large_100", "resnet18", "resnet50", "vit_tiny_patch16_224")
 CHECKED = (
     *("efficientnet_b0", "regnety_008", "poolformer_s12", "convnext_tiny"),
-    *("vit_small_patch16_224", "swin_tiny_patch4_window7_224", "mixer_s16_224"),
+    *("vit_small_patch16_224", "swin_tiny_patch4_window7_224", "resmlp_12_224"),
 )
 PHOTOS = 24
 

@@ -10,7 +10,7 @@ BYTES = 4  # of a parameter in a file
 PRODUCTS = 160  # of a parameter with an image of 224 x 224: 155 to 203 in ResNet, ConvNeXt, ViT; 85 in EfficientNet
 TOKENS = 64  # of a text
 PER_SECOND = 25e9  # products of one processor, where no more is known than the parameters
-PRODUCT, ACTIVATION = 15.0e-12, 4.44e-9  # processor-seconds of each: `benchmarks/cost_model.py`
+PRODUCT, ACTIVATION = 18.7e-12, 1.21e-9  # processor-seconds of each: `benchmarks/cost_model.py`
 
 GPU_BYTES = 16e9  # of a small GPU; a larger one holds more tasks than this lets run on it
 GPU_BESIDE = 1.5e9  # what torch and the activations of a batch take beside the weights

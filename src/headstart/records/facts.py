@@ -57,7 +57,7 @@ class ModelCard:
     family: str | None = None  # of architectures, as its library groups them: "resnet", "vision_transformer"
     revision: str | None = None  # commit of the hub's repository that the weights came from
     products: float | None = None  # multiplications and additions for one example
-    activations: float | None = None  # numbers that its layers put out for one example
+    activations: float | None = None  # numbers that its operations put out for one example
 
     def reads(self, kind: Kind) -> bool:
         """Whether the source is for that kind of data.

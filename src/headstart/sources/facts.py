@@ -31,7 +31,7 @@ class Size(NamedTuple):
 
     parameters: int | None = None
     products: float | None = None
-    activations: float | None = None  # numbers that its convolutions and linear layers put out
+    activations: float | None = None  # numbers that its operations put out
 
 
 @cache
@@ -47,7 +47,7 @@ def timm_size(architecture: str) -> Size:
 
     Example:
         >>> timm_size("resnet50")
-        Size(parameters=25557000, products=4090000000.0, activations=11100000.0)
+        Size(parameters=25557000, products=4090000000.0, activations=38000000.0)
         >>> timm_size("no_such_model").products is None
         True
     """
