@@ -1,7 +1,6 @@
 """Results written to fsspec URLs, and saved runs read from them."""
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,6 @@ import pytest
 from tests.cli.conftest import Run
 
 fsspec = pytest.importorskip("fsspec")
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
 
 
 @pytest.fixture

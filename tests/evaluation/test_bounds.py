@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headstart.evaluation.metrics import bounds
+from headstart.evaluation.bounds import bounds
 
 PROBS = np.array([[0.55, 0.45], [0.55, 0.45], [0.45, 0.55], [0.45, 0.55]])
 LABELS = np.array([0, 0, 1, 1])

@@ -1,5 +1,6 @@
 """How records show themselves: short in an error, readable when printed, a table in a notebook, a figure on demand."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ from tests.evaluation.test_compare import draw, run
 from tests.records.test_ranking_text import ranking, row
 from tests.report.parsed_page import Page
 
-from headstart.errors import InputError
+from headstart.errors import InputError, MissingExtra
 from headstart.evaluation import evaluate
 from headstart.records import Comparison, ModelCard, Outcome, Ranking
 
@@ -66,6 +67,14 @@ def test_a_ranking_is_drawn_with_a_line_for_each_source() -> None:
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b", "c"]
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_without_matplotlib_a_drawing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("matplotlib", "headstart.report.plots"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(MissingExtra, match=r"headstart\[plots\]"):
+        ranking(row("a", 1)).plot()
 
 
 def test_a_ranking_is_drawn_by_another_score() -> None:

@@ -1,7 +1,6 @@
 """A cache at an fsspec URL: what one machine computed, another one reads; credentials stay out of what is said."""
 
 import pickle
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,6 @@ from headstart.store import RowStore, RowWriter, folder_of, shared, writer
 from headstart.store.shared import SharedFolder
 
 fsspec = pytest.importorskip("fsspec")
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
 
 
 def machine(monkeypatch: pytest.MonkeyPatch, home: Path) -> Path:

@@ -4,11 +4,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 from tempfile import mkdtemp
 from typing import Any
 
-from headstart.errors import WriteError, require
+from headstart.errors import HeadstartError, WriteError, require
 from headstart.wording import URL, without_secrets
 
 READ = ("run", "runs")
@@ -66,15 +66,18 @@ def _system(url: str) -> tuple[Any, str]:
 
 def _place(url: str) -> Path:
     """A place on this machine with a copy of what the URL holds; a URL of this machine's own files is that place."""
+    from headstart.data.remote import local
+
     system, root = _system(url)
     if "file" in system.protocol:
         return Path(root)
     place = Path(mkdtemp(prefix=PREFIX)) / root.rpartition("/")[2]
     try:
-        for name in system.find(root) if system.isdir(root) else ():
-            file = place / name[len(root) + 1 :]
-            file.parent.mkdir(parents=True, exist_ok=True)
-            system.get_file(name, str(file))
+        if system.isdir(root):
+            copytree(str(local(url)), place)
+    except HeadstartError:
+        rmtree(place.parent)
+        raise
     except Exception as error:
         rmtree(place.parent)
         said = without_secrets(str(error)).rstrip(".")

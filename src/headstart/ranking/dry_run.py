@@ -81,7 +81,8 @@ def _place(workers: Workers) -> tuple[int, str]:
     own, machine = processors(), "this machine"
     if isinstance(cluster := on_workers(workers), Ray):
         try:
-            own, machine = (there, "the cluster") if (there := cluster.processors_there()) else (own, machine)
+            if (there := cluster.processors_there()) is not None:
+                own, machine = there, "the cluster"
         except HeadstartError as error:
             return own, f"On this machine alone: {{}}, an estimate; the size of `{workers}` is not known: {error}"
     return own, f"With {named} on the {plural(own, 'processor')} of {machine}: {{}}, an estimate."

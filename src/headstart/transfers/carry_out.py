@@ -25,7 +25,6 @@ from headstart.tasks import Task, softmax, task_of
 from headstart.tasks.by_class import by_class
 from headstart.train.batches import batches_of
 from headstart.train.groups import Group
-from headstart.train.head import LinearHead
 from headstart.train.loop import Fitted, fit
 from headstart.train.outputs import outputs_of
 from headstart.train.training import Training
@@ -33,6 +32,7 @@ from headstart.transfers.method import Recipe
 from headstart.transfers.methods.head import Head, Solved
 from headstart.transfers.network import Transferable, as_it_trains, count, transferable
 from headstart.transfers.run import Run
+from headstart.transfers.scale import Scale
 from headstart.transfers.setting import Setting
 from headstart.transfers.tuning import note, tuned
 
@@ -288,34 +288,3 @@ def _of_source(setting: Setting, seen: Extraction | None) -> tuple[tuple[Bound, 
 
 def _for_bounds(labels: np.ndarray) -> np.ndarray:
     return np.sort(stratified_order(labels, 0)[:FOR_BOUNDS])
-
-
-class Scale:
-    """The values' mean and spread on the training part; does nothing for other tasks."""
-
-    def __init__(self, target: Target) -> None:
-        self.amounts = task_of(target.task).amounts
-        values = target.labels.reshape(len(target), -1).astype(np.float64) if self.amounts else np.zeros((1, 1))
-        self.mean, spread = values.mean(axis=0), values.std(axis=0)
-        self.spread = np.where(spread > 0, spread, 1.0)
-
-    def of(self, target: Target) -> Target:
-        """The target with scaled values."""
-        if not self.amounts:
-            return target
-        values = (target.labels.reshape(len(target), -1) - self.mean) / self.spread
-        return replace(target, labels=values.astype(np.float32))
-
-    def shrink(self, head: LinearHead) -> LinearHead:
-        """A head for the values' own unit, as one for scaled values."""
-        if not self.amounts:
-            return head
-        return replace(head, weight=head.weight / self.spread[:, None], bias=(head.bias - self.mean) / self.spread)
-
-    def unfold(self, head: nn.Linear) -> None:
-        """Turn a head for scaled values, in place, into one for their own unit."""
-        if self.amounts:
-            with torch.no_grad():
-                head.weight.mul_(torch.as_tensor(self.spread, dtype=head.weight.dtype)[:, None])
-                head.bias.mul_(torch.as_tensor(self.spread, dtype=head.bias.dtype))
-                head.bias.add_(torch.as_tensor(self.mean, dtype=head.bias.dtype))

@@ -1,26 +1,14 @@
 """Figures of a ranking and of a comparison; nothing here changes matplotlib's global settings."""
 
-import io
 import textwrap
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from headstart.errors import InputError, require
 from headstart.records import Comparison, Ranking
 from headstart.wording import shortened_inside
-
-
-class Drawing(Figure):
-    """A figure outside pyplot: it changes no global state, and a notebook shows it as it is returned."""
-
-    def _repr_png_(self) -> bytes:
-        content = io.BytesIO()
-        self.savefig(content, format="png", dpi=110)
-        return content.getvalue()
-
 
 __all__ = ["COLOURS", "panels", "plot_comparison", "plot_ranking", "style"]
 
@@ -57,7 +45,7 @@ def style() -> AbstractContextManager[Any]:
 
 def panels(count: int, title: str, height: float = INCH[1]) -> tuple["Figure", list["Axes"]]:
     """A figure of `count` panels side by side, at most four in a row, each `height` inches high."""
-    from headstart.report.plots import Drawing
+    from headstart.report.plots.drawing import Drawing
 
     columns = min(count, 4)
     rows = -(-count // columns)
