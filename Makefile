@@ -54,7 +54,7 @@ $(VENV)/.ready-demo: $(VENV)/.ready-torch pyproject.toml
 # With all extras the demo is ready too. pip would compile on one core, and much that is never imported.
 $(VENV)/.ready-test: $(VENV)/.ready-torch pyproject.toml
 	$(INSTALL) -c constraints.txt -e ".[all,dev]"
-	@$(BIN)/python -W ignore -m compileall -q -j 2 -x '/tests?/' $(VENV)/lib || true
+	@$(BIN)/python -W ignore -m compileall -qq -j 2 -x '/tests?/' $(VENV)/lib || true
 	@touch $@ $(VENV)/.ready-demo
 
 $(VENV)/.ready-docs: $(VENV)/.ready-test
